@@ -1,0 +1,25 @@
+"""Fixtures that several test folders use."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of golden values and real pictures that developers keep beside the repository."""
+    if not (SHARED / "fixtures").is_dir():
+        pytest.skip("left out: the golden values (../shared) are not beside this repository")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small tensors run fastest, and bit-identically, on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
