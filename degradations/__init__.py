@@ -1,0 +1,46 @@
+"""What happens to pictures: differentiable operators with adjoints, noise kept apart, and a text for each.
+
+    import degradations
+
+    phi = degradations.parse("gray+sr:2").build(seed=0)
+    y = phi(x)                      # x: (N, 3, H, W) in [-1, 1]
+    x = phi.merge(x, y)             # the nearest picture that phi maps to y
+
+This package imports torch, numpy and Pillow, and nothing of ``dgp``.
+"""
+
+from degradations.base import Degradation
+from degradations.chain import Chain
+from degradations.color import Gray
+from degradations.errors import DegradationError, MaskError, PluginError, SizeError, SpecError
+from degradations.identity import Identity
+from degradations.inpaint import Inpaint
+from degradations.noise import GaussianNoise, NoiseModel
+from degradations.parameter import Parameter
+from degradations.registry import describe, load_plugin, names, register
+from degradations.spec import parse
+from degradations.sr_dgp import PublishedSuperResolution
+from degradations.superres import SuperResolution
+
+__all__ = [
+    "Chain",
+    "Degradation",
+    "DegradationError",
+    "GaussianNoise",
+    "Gray",
+    "Identity",
+    "Inpaint",
+    "MaskError",
+    "NoiseModel",
+    "Parameter",
+    "PluginError",
+    "PublishedSuperResolution",
+    "SizeError",
+    "SpecError",
+    "SuperResolution",
+    "describe",
+    "load_plugin",
+    "names",
+    "parse",
+    "register",
+]

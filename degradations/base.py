@@ -1,0 +1,311 @@
+"""The base of every operator. An author writes ``forward``; the rest has defaults that work."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from degradations.errors import DegradationError, SizeError, SpecError
+from degradations.noise import Generators, NoiseModel
+from degradations.parameter import Parameter
+from degradations.pictures import from_picture, luma, rounded, to_picture
+from degradations.projection import project
+
+Size = tuple[int, int]
+
+
+class Degradation(nn.Module):
+    """phi. x: (N, C, H, W) float in [-1, 1], usually C = 3 -> y: (N, c, h, w), in [-1, 1] give or take ``overshoot``.
+
+    Rows (the leading axis) are independent: a row gives the same answer alone and among others.
+
+    Attributes:
+        linear, smooth: what the contract suite may test, and what ``merge`` may rely on.
+        pointwise: each pixel of y comes from the same pixel of x, and mid-grey (0) stays mid-grey.
+        overshoot: by how much y may leave [-1, 1].
+        parameters_spec: its parameters, each an attribute; the first may be given without its name (``sr:4``).
+        noise: None, or what ``measure`` adds and ``merge`` need not explain.
+        example: a spec for help texts and for the contract suite, where the name alone is not one.
+        name: given by ``register``.
+        asked: the text that was parsed, or None.
+        assets: what ``build`` read: name -> {"sha256": ..., "path": ... or None}.
+    """
+
+    linear = False
+    smooth = True
+    pointwise = False
+    overshoot = 0.0
+    parameters_spec: tuple[Parameter, ...] = ()
+    noise: NoiseModel | None = None
+    example: str | None = None
+    name: str | None = None
+
+    def __init__(self, **parameters):
+        """SpecError for a name that ``parameters_spec`` lacks and for a value that it does not allow."""
+        super().__init__()
+        self.asked: str | None = None
+        self.assets: dict[str, dict] = {}
+        self._bound: tuple[str, ...] = ()
+        unknown = set(parameters) - {p.name for p in self.parameters_spec}
+        if unknown:
+            known = ", ".join(p.name for p in self.parameters_spec) or "none"
+            raise SpecError(f"{self._title()} has no parameter {min(unknown)!r}; it has {known}")
+        for parameter in self.parameters_spec:
+            value = parameters.get(parameter.name)
+            if value is None and parameter.required:
+                hint = f", e.g. {self.example}" if self.example else ""
+                raise SpecError(f"{self._title()} needs {parameter.name}: {parameter.expected}{hint}")
+            if value is not None:
+                try:
+                    value = parameter.check(value)
+                except SpecError as wrong:
+                    raise SpecError(f"{self._title()}: {wrong}") from None
+            setattr(self, parameter.name, parameter.default if value is None else value)
+
+    def _title(self) -> str:
+        return self.name or type(self).__name__
+
+    # ---- what an author writes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Deterministic, differentiable in x and in the parameters."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward(self, x)")
+
+    # ---- what it is
+
+    @property
+    def spec(self) -> str:
+        """Canonical text, which parses back to an equal operator."""
+        if self._bound:
+            raise SpecError(
+                f"{self._title()} is bound to values of {', '.join(self._bound)} per row; one text has one value"
+            )
+        given = [(p, getattr(self, p.name)) for p in self.parameters_spec]
+        given = [(p, value) for p, value in given if value is not None and (p.required or value != p.default)]
+        if len(given) == 1 and given[0][0] is self.parameters_spec[0] and given[0][0].required:
+            return f"{self._title()}:{given[0][0].write(given[0][1])}"
+        written = ",".join(f"{p.name}={p.write(value)}" for p, value in given)
+        return f"{self._title()}:{written}" if written else self._title()
+
+    def extra_repr(self) -> str:
+        return "bound to rows: " + ", ".join(self._bound) if self._bound else self.spec
+
+    def channels(self, c: int) -> int:
+        """How many channels y has for an x of c. Default: by trying a small picture."""
+        return self._probe(c, (32, 32)).shape[1]
+
+    def size(self, hw: Size) -> Size:
+        """(h, w) of y for an x of (H, W). Default: by trying."""
+        return tuple(self._probe(3, hw).shape[-2:])
+
+    def _probe(self, c: int, hw: Size) -> Tensor:
+        rows = max((len(getattr(self, name)) for name in self._bound), default=1)
+        like = next(
+            (b for b in [*self.buffers(), *self.parameters()] if b.is_floating_point()), torch.zeros(())
+        )
+        with torch.no_grad():
+            return self(torch.zeros(rows, c, *hw, dtype=like.dtype, device=like.device))
+
+    # ---- with other values
+
+    def bind(self, values: Mapping[str, Tensor]) -> Degradation:
+        """A copy whose parameters are tensors, one value a row: how unknown parameters enter.
+
+        Args:
+            values: parameter name -> (N,) or (N, 1, 1, 1) float. Kept as (N, 1, 1, 1), so that they multiply pictures
+                as they are; gradients flow into them. Names that are not given keep their value.
+        """
+        bindable = [p.name for p in self.parameters_spec if p.bindable]
+        bound = self._shallow()
+        for name, value in values.items():
+            if name not in bindable:
+                raise SpecError(
+                    f"{self._title()} cannot bind {name!r}; it can bind {', '.join(bindable) or 'nothing'}"
+                )
+            if value.ndim not in (1, 4) or value.numel() != len(value):
+                raise SizeError(
+                    f"got values of shape {tuple(value.shape)} for {name}; expected (N,), one a row"
+                )
+            bound.__dict__[name] = value.reshape(-1, 1, 1, 1)
+        bound._bound = tuple(dict.fromkeys((*self._bound, *values)))
+        rows = {len(getattr(bound, name)) for name in bound._bound} - {1}
+        if len(rows) > 1:
+            raise SizeError(
+                f"got values for {' and '.join(map(str, sorted(rows)))} rows; all must have one value a row"
+            )
+        return bound
+
+    def _shallow(self) -> Degradation:
+        """A copy that shares every tensor."""
+        twin = copy.copy(self)
+        for table in ("_buffers", "_parameters", "_modules"):
+            twin.__dict__[table] = self.__dict__[table].copy()
+        twin.assets = dict(self.assets)
+        return twin
+
+    def _in_double(self) -> Degradation:
+        """A detached float64 copy, for computations that need the digits."""
+        twin = self._shallow()
+        for name in self._bound:
+            twin.__dict__[name] = getattr(self, name).detach().double()
+        return copy.deepcopy(twin).double()
+
+    def build(
+        self, picture: Image.Image | None = None, seed: int = 0, size: Size | None = None
+    ) -> Degradation:
+        """Resolve what needs the opened file, a seed or a size; returns an operator (default: itself).
+
+        Args:
+            picture: the degraded picture as it was opened, alpha and all.
+            seed: for random parts that bring no seed of their own.
+            size: (H, W) of x; default: as the picture tells.
+        """
+        return self
+
+    # ---- linear algebra
+
+    def adjoint(self, y: Tensor, size: Size) -> Tensor:
+        """A^T y: (N, c, h, w) -> (N, C, H, W), for linear operators. C is 3 where the operator takes 3 to c, else c."""
+        if not self.linear:
+            raise DegradationError(
+                f"{self._title()} is not linear, so it has no adjoint; differentiate it instead"
+            )
+        c = 3 if self.channels(3) == y.shape[1] else y.shape[1]
+        with torch.enable_grad():
+            x = y.new_zeros(len(y), c, *size, requires_grad=True)
+            return torch.autograd.grad(self(x), x, y, create_graph=y.requires_grad)[0]
+
+    def lift(self, y: Tensor, size: Size) -> Tensor:
+        """y -> (N, 3, H, W), linear: what a discriminator looks at. Default: bilinear to the size, grey repeated."""
+        if y.shape[1] not in (1, 3):
+            raise DegradationError(
+                f"{self._title()} gives {y.shape[1]} channels; it must define lift(y, size) to show them"
+            )
+        if tuple(y.shape[-2:]) != tuple(size):
+            y = F.interpolate(y, size=tuple(size), mode="bilinear", align_corners=False)
+        return y.expand(-1, 3, -1, -1)
+
+    # ---- files
+
+    def tone(self, picture: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, 1, H, W): how a colour file becomes the grey y that was asked for."""
+        return luma(picture)
+
+    def settle(self, y: Tensor) -> Tensor:
+        """What reading a file imposes on y (a hole is exactly mid-grey, which no 8-bit level is)."""
+        return y
+
+    def transparent(self, hw: Size) -> Tensor | None:
+        """(h, w) bool, the pixels of y that files keep as transparent, or None: no alpha channel."""
+        return None
+
+    def read(self, picture: Image.Image) -> Tensor:
+        """An opened file, as people store such pictures -> y (1, c, h, w) float32."""
+        y = from_picture(picture, matte=self.transparent((picture.height, picture.width)) is None)
+        c = self.channels(3)
+        if c == 1 and y.shape[1] == 3:
+            y = self.tone(y)
+        elif c == 3 and y.shape[1] == 1:
+            y = y.expand(-1, 3, -1, -1).contiguous()
+        return self.settle(y)
+
+    def picture(self, y: Tensor) -> Image.Image:
+        """The first row of y as the 8-bit picture that a file would hold; ``read`` gives it back."""
+        return to_picture(y, self.transparent(tuple(y.shape[-2:])))
+
+    def measure(self, x: Tensor, generator: Generators = None) -> Tensor:
+        """The true observation of x, before rounding: the operator (or the true filter or codec), then noise.
+
+        Args:
+            generator: one torch.Generator, or a list of N.
+        """
+        y = self(x)
+        return y if self.noise is None else self.noise.sample(y, generator)
+
+    @torch.no_grad()
+    def simulate(self, x: Tensor, generator: Generators = None) -> Tensor:
+        """``measure`` as an 8-bit file would hold it; equals ``read(picture(y))``."""
+        return self.settle(rounded(self.measure(x, generator)))
+
+    # ---- back onto the picture
+
+    @torch.no_grad()
+    def merge(self, x: Tensor, y: Tensor) -> Tensor:
+        """The smallest change of x that brings phi(x) to within the noise of y. (N, C, H, W) in [-1, 1].
+
+        Linear operators: the nearest picture in [-1, 1] (``projection``), in float64. Smooth ones: the same on linear
+        approximations, each kept for the rows that it helps. Others cannot be merged, and x is returned.
+        """
+        exact = self._in_double()
+        picture = x.double().clamp(-1, 1)
+        y = self.settle(y).double().expand(len(x), -1, -1, -1)
+        if self.noise is not None:
+            y = self.noise.within(exact(picture), y)
+        if self.linear:
+            hw = tuple(x.shape[-2:])
+            if x.shape[1] == (3 if self.channels(3) == y.shape[1] else y.shape[1]):
+                return project(exact, lambda v: exact.adjoint(v, hw), picture, y).to(x)
+            return project(exact, lambda v: torch.func.vjp(exact, picture)[1](v)[0], picture, y).to(x)
+        for _ in range(6 if self.smooth else 0):
+            with torch.enable_grad():
+                at, pull = torch.func.vjp(exact, picture)
+
+            def push(v, here=picture):
+                return torch.func.jvp(exact, (here,), (v,))[1]
+
+            moved = project(
+                push,
+                lambda v, pull=pull: pull(v)[0],
+                picture,
+                y - at + push(picture),
+                rounds=6,
+                inner=40,
+                finish=0,
+            )
+            closer = (y - exact(moved)).flatten(1).norm(dim=1) < (y - at).flatten(1).norm(dim=1)
+            if not closer.any():
+                break
+            picture = torch.where(closer[:, None, None, None], moved, picture)
+        return picture.to(x)
+
+    def unobserved(self, size: Size) -> Tensor | None:
+        """Where nothing of x was seen: (N or 1, H, W) bool, or None when all was."""
+        hidden = self.hidden(tuple(size), None)
+        return hidden if hidden is not None and bool(hidden.any()) else None
+
+    def hidden(self, size: Size, below: Tensor | None, channels: int = 3) -> Tensor | None:
+        """The pixels of x that only unseen pixels of y depend on.
+
+        Args:
+            below: (N or 1, h, w) bool, the unseen pixels of y; None when all are seen.
+            channels: of x.
+
+        Returns:
+            (N or 1, H, W) bool or None. Default: where random gradients vanish; None for operators that have none.
+        """
+        if not (self.linear or self.smooth):
+            return None
+        exact, random = self._in_double(), torch.Generator().manual_seed(0)
+        rows = max(
+            [len(b) for b in [below] if b is not None] + [len(getattr(self, n)) for n in self._bound],
+            default=1,
+        )
+        device = next(
+            (b.device for b in self.buffers()), below.device if below is not None else torch.device("cpu")
+        )
+        unseen = None
+        for _ in range(2):
+            x = (torch.rand(rows, channels, *size, generator=random, dtype=torch.float64) - 0.5).to(device)
+            with torch.enable_grad():
+                y = exact(x.requires_grad_())
+                weight = torch.randn(y.shape, generator=random, dtype=torch.float64).to(device)
+                if below is not None:
+                    weight = weight * ~below[:, None]
+                gone = torch.autograd.grad(y, x, weight)[0].abs().amax(1) == 0
+            unseen = gone if unseen is None else unseen & gone
+        return unseen

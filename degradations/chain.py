@@ -1,0 +1,182 @@
+"""Operators one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import nn
+
+from degradations.base import Degradation
+from degradations.errors import SpecError
+from degradations.inpaint import Inpaint
+
+
+class Chain(Degradation):
+    """phi = last o ... o first, written ``first+...+last``. Chains within are flattened.
+
+    Attributes:
+        links: the operators, in the order in which they damage the picture.
+    """
+
+    def __init__(self, links: Iterable[Degradation]):
+        super().__init__()
+        flat = [one for link in links for one in (link.links if isinstance(link, Chain) else [link])]
+        if not flat:
+            raise SpecError("a chain needs at least one degradation; for none at all use identity")
+        self.links = nn.ModuleList(flat)
+        self._describe()
+
+    def _describe(self) -> None:
+        self.linear = all(link.linear for link in self.links)
+        self.smooth = all(link.smooth for link in self.links)
+        self.pointwise = all(link.pointwise for link in self.links)
+        reach = 1.0
+        for link in self.links:
+            reach *= 1 + link.overshoot
+        self.overshoot = reach - 1
+        self.noise = self.links[-1].noise
+        for link, keys in self._keys(lambda link: link.assets):
+            self.assets.update(zip(keys, link.assets.values(), strict=True))
+
+    def _keys(self, table) -> Iterator[tuple[Degradation, list[str]]]:
+        """Names from the links' tables; ``operator.name`` (then ``operator2.name``) where several have a name."""
+        every = [name for link in self.links for name in table(link)]
+        seen: dict[str, int] = {}
+        for link in self.links:
+            count = seen[link._title()] = seen.get(link._title(), 0) + 1
+            title = link._title() + (str(count) if count > 1 else "")
+            yield link, [name if every.count(name) == 1 else f"{title}.{name}" for name in table(link)]
+
+    def _copy(self, links: Iterable[Degradation]) -> Chain:
+        chain = Chain(links)
+        chain.asked = self.asked
+        return chain
+
+    def _in_double(self) -> Chain:
+        return Chain(link._in_double() for link in self.links)
+
+    def forward(self, x):
+        for link in self.links:
+            x = link(x)
+        return x
+
+    @property
+    def spec(self) -> str:
+        return "+".join(link.spec for link in self.links)
+
+    def extra_repr(self) -> str:
+        return ""
+
+    def channels(self, c):
+        for link in self.links:
+            c = link.channels(c)
+        return c
+
+    def size(self, hw):
+        return self._sizes(hw)[-1]
+
+    def _sizes(self, hw):
+        """Sizes before the first link, after it, ... after the last."""
+        sizes = [tuple(hw)]
+        for link in self.links:
+            sizes.append(tuple(link.size(sizes[-1])))
+        return sizes
+
+    def bind(self, values):
+        """As for one operator. A name may be qualified (``blur.sigma``), and must be where several links have it."""
+        share: list[dict] = [{} for _ in self.links]
+        known: list[str] = []
+
+        def bindable(link):
+            return [p.name for p in link.parameters_spec if p.bindable]
+
+        for own, (link, keys) in zip(share, self._keys(bindable), strict=True):
+            for key, name in zip(keys, bindable(link), strict=True):
+                known.append(key)
+                for asked in {key, key if "." in key else f"{link._title()}.{name}"} & set(values):
+                    own[name] = values[asked]
+        if len(values) != sum(map(len, share)):
+            raise SpecError(
+                f"{self.spec} cannot bind {', '.join(values)}; it can bind {', '.join(known) or 'nothing'}"
+            )
+        return self._copy(
+            link.bind(own) if own else link for link, own in zip(self.links, share, strict=True)
+        )
+
+    def build(self, picture=None, seed=0, size=None):
+        """Each link is built for its own size; those whose y has the picture's pixels see the picture as well."""
+        shown = (picture.height, picture.width) if picture is not None else None
+        here = size
+        if here is None and shown is not None and all(self._keeps(link, shown) for link in self.links):
+            here = shown
+        built = []
+        for i, link in enumerate(self.links):
+            sees = shown is not None and all(self._keeps(after, shown) for after in self.links[i + 1 :])
+            if here is None and sees and self._keeps(link, shown):
+                here = shown
+            link = link.build(picture if sees and (here is None or here == shown) else None, seed, here)
+            built.append(link)
+            here = tuple(link.size(here)) if here is not None else None
+        return self._copy(built)
+
+    @staticmethod
+    def _keeps(link: Degradation, size) -> bool:
+        return isinstance(link, Inpaint) or tuple(link.size(size)) == tuple(size)
+
+    # ---- files: what the last link imposes, and the links before it as long as pixels stay where they are
+
+    def _last_links(self) -> Iterator[Degradation]:
+        for link in reversed(self.links):
+            yield link
+            if not link.pointwise:
+                return
+
+    def tone(self, picture):
+        for link in self.links:
+            if link.channels(3) == 1:
+                return link.tone(picture)
+        return super().tone(picture)
+
+    def settle(self, y):
+        for link in self._last_links():
+            y = link.settle(y)
+        return y
+
+    def transparent(self, hw):
+        masks = [mask for link in self._last_links() if (mask := link.transparent(hw)) is not None]
+        return torch.stack(masks).any(0) if masks else None
+
+    def measure(self, x, generator=None):
+        for link in self.links:
+            x = link.measure(x, generator)
+        return x
+
+    @torch.no_grad()
+    def simulate(self, x, generator=None):
+        for link in self.links[:-1]:
+            x = link.measure(x, generator)
+        return self.settle(self.links[-1].simulate(x, generator))
+
+    # ---- back onto the picture
+
+    @torch.no_grad()
+    def merge(self, x, y):
+        """As for one operator. Where a link takes the colours away, each link's own way of merging is used first, so that
+        grey chains keep chroma as ``gray`` does."""
+        if len(self.links) == 1:
+            return self.links[0].merge(x, y)
+        if not self.linear or any(link.channels(3) != 3 for link in self.links):
+            rest = Chain(self.links[1:])
+            y = self.settle(y).expand(len(x), -1, -1, -1)
+            middle = rest.merge(self.links[0](x.double().clamp(-1, 1)), y.double())
+            x = self.links[0].merge(x.double(), middle).to(x)
+        return super().merge(x, y)
+
+    def hidden(self, size, below, channels=3):
+        sizes, counts = self._sizes(size), [channels]
+        for link in self.links:
+            counts.append(link.channels(counts[-1]))
+        for link, hw, c in reversed(list(zip(self.links, sizes, counts, strict=False))):
+            below = link.hidden(hw, below, c)
+        return below

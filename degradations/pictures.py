@@ -1,0 +1,92 @@
+"""Pictures in files and tensors in [-1, 1]: levels of 8 and 16 bits, grey, colour and transparency."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from degradations.errors import DegradationError, SizeError
+
+LUMA = {"rec601": (0.299, 0.587, 0.114), "dgp": (0.2989, 0.5870, 0.1140)}
+
+
+def expect_pictures(x: Tensor) -> Tensor:
+    """x itself if it is a float tensor (N, C, H, W), else SizeError."""
+    if x.ndim != 4 or not x.is_floating_point():
+        raise SizeError(
+            f"got a {str(x.dtype)[6:]} tensor of shape {tuple(x.shape)}; expected floats (N, C, H, W) in [-1, 1]"
+        )
+    return x
+
+
+def luma(x: Tensor, weights: tuple[float, float, float] = LUMA["rec601"]) -> Tensor:
+    """x (N, 3, H, W) -> (N, 1, H, W); a picture of one channel counts as three equal ones."""
+    if x.shape[1] == 1:
+        return x * sum(weights)
+    if x.shape[1] != 3:
+        raise SizeError(f"got {x.shape[1]} channels; grey is made of 3 (or of 1 that is grey already)")
+    return (x * x.new_tensor(weights)[:, None, None]).sum(1, keepdim=True)
+
+
+def rounded(y: Tensor) -> Tensor:
+    """y -> the nearest of the 256 levels that a file holds, still in [-1, 1]."""
+    return levels8(y).to(y.dtype) / 127.5 - 1
+
+
+def levels8(y: Tensor) -> Tensor:
+    return ((y + 1) * 127.5).round().clamp(0, 255)
+
+
+def has_alpha(picture: Image.Image) -> bool:
+    return "A" in picture.getbands() or "a" in picture.getbands() or "transparency" in picture.info
+
+
+def alpha(picture: Image.Image) -> np.ndarray:
+    """(H, W) uint8, 0 = transparent; only for pictures that have it."""
+    return np.asarray(picture.convert("RGBA").getchannel("A"))
+
+
+def from_picture(picture: Image.Image, matte: bool = True) -> Tensor:
+    """Any opened picture -> (1, 1 or 3, H, W) float32 in [-1, 1].
+
+    Args:
+        matte: lay transparent pictures on white; otherwise the colours that are stored count, whatever their alpha.
+    """
+    mode = picture.mode
+    if mode == "F":
+        raise DegradationError("a picture of mode F has no known range; convert it to 8 or 16 bits first")
+    if mode.startswith("I"):
+        values, top = np.asarray(picture).astype(np.float32)[..., None], 65535.0
+    else:
+        gray = mode in ("1", "L", "LA", "La")
+        if has_alpha(picture):
+            straight = picture.convert("RGBA")
+            if matte:
+                white = Image.new("RGBA", picture.size, "white")
+                straight = Image.alpha_composite(white, straight)
+            picture = straight.convert("RGB")
+            values = np.asarray(picture)[..., :1] if gray else np.asarray(picture)
+        else:
+            values = np.asarray(picture.convert("L" if gray else "RGB"))
+            values = values[..., None] if gray else values
+        top = 255.0
+    tensor = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1), np.float32))[None]
+    return tensor / (top / 2) - 1
+
+
+def to_picture(y: Tensor, hidden: Tensor | None = None) -> Image.Image:
+    """The first row of y, (N, c, h, w) or (c, h, w) -> 8-bit picture, L or RGB.
+
+    Args:
+        hidden: (h, w) bool; given, the picture has an alpha channel that is 0 there.
+    """
+    row = y if y.ndim == 3 else expect_pictures(y)[0]
+    if row.shape[0] not in (1, 3):
+        raise SizeError(f"got {row.shape[0]} channels; a picture file has 1 or 3")
+    values = levels8(row.detach().cpu()).to(torch.uint8).permute(1, 2, 0).numpy()
+    picture = Image.fromarray(values[..., 0] if row.shape[0] == 1 else np.ascontiguousarray(values))
+    if hidden is not None:
+        picture.putalpha(Image.fromarray(np.where(hidden.cpu().numpy(), 0, 255).astype(np.uint8)))
+    return picture

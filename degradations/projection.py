@@ -1,0 +1,140 @@
+"""The picture in [-1, 1] nearest to a given one that a linear operator maps to y.
+
+minimise |x' - x|^2 subject to A x' = y, -1 <= x' <= 1. The dual has one multiplier for each number of y, the picture is
+``clip(x + A^T lambda)``, and Newton's method on the (concave, piecewise quadratic) dual ends in a few rounds. Where no pixel
+is clipped the first round is back-projection with the pseudo-inverse. Rows that this leaves short of y (a nearly singular
+A, or a y that no picture has) are brought to the least misfit by projected gradients. Rows never meet: each has its own step lengths and stops on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Map = Callable[[Tensor], Tensor]
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).flatten(1).sum(1)
+
+
+def _per_row(v: Tensor) -> Tensor:
+    return v[:, None, None, None]
+
+
+def _newton_step(forward: Map, adjoint: Map, weight: Tensor, r: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
+    """Least-squares solution q of A W A^T q = r by CGLS on A W^(1/2) -> (q, A^T q).
+
+    A row stops when its misfit does not fall any more: what is left is out of reach, and going on would only blow up
+    directions that A hardly sees.
+    """
+    image = adjoint(r)
+    p, direction = image, r
+    gamma, misfit = _dot(image, weight * image), _dot(r, r)
+    going = misfit > 0
+    q, back = torch.zeros_like(r), torch.zeros_like(image)
+    for _ in range(rounds):
+        moved = forward(weight * p)
+        length = torch.where(going, gamma / _dot(moved, moved).clamp_min(1e-300), 0)
+        closer = r - _per_row(length) * moved
+        fresh = _dot(closer, closer)
+        going = going & (fresh < 0.9999 * misfit)
+        if not going.any():
+            break
+        take = _per_row(going)
+        q, back = (
+            torch.where(take, q + _per_row(length) * direction, q),
+            torch.where(take, back + _per_row(length) * p, back),
+        )
+        r, misfit = torch.where(take, closer, r), torch.where(going, fresh, misfit)
+        image = adjoint(r)
+        before, gamma = gamma, _dot(image, weight * image)
+        turn = _per_row(gamma / before.clamp_min(1e-300))
+        p, direction = image + turn * p, r + turn * direction
+    return q, back
+
+
+def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int) -> Tensor:
+    """For rows that Newton's method left short of y (nearly singular A, y out of reach): accelerated projected gradient on
+    |A x - y|^2, restarted where it overshoots, so that the misfit of a row never grows."""
+    r = y - forward(x)
+    going = r.flatten(1).abs().amax(1) > 1e-6
+    if not going.any():
+        return x
+    probe = adjoint(r)
+    for _ in range(20):
+        probe = adjoint(forward(probe / _per_row(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
+    step = 1 / (1.05 * probe.flatten(1).norm(dim=1)).clamp_min(1e-12)
+    ahead, pace, misfit = x, torch.ones_like(step), _dot(r, r)
+    for _ in range(rounds):
+        moved = (ahead + _per_row(step) * adjoint(y - forward(ahead))).clamp(-1, 1)
+        r = y - forward(moved)
+        fresh = _dot(r, r)
+        better = going & (fresh < misfit)
+        faster = (1 + (1 + 4 * pace.square()).sqrt()) / 2
+        onward = moved + _per_row((pace - 1) / faster) * (moved - x)
+        ahead = torch.where(_per_row(better), onward, x)
+        pace = torch.where(better, faster, 1)
+        x = torch.where(_per_row(better), moved, x)
+        misfit = torch.where(better, fresh, misfit)
+        going = going & (r.flatten(1).abs().amax(1) > 1e-7)
+        if not going.any():
+            break
+    return x
+
+
+def project(
+    forward: Map, adjoint: Map, x: Tensor, y: Tensor, *, rounds: int = 25, inner: int = 100, finish: int = 300
+) -> Tensor:
+    """See the module's text. A row that meets y to 1e-6 already is returned as it is.
+
+    Args:
+        forward, adjoint: A and A^T on batches, float64.
+        x: (N, C, H, W) float64. y: (N, c, h, w) float64.
+        rounds, inner, finish: at most so many Newton rounds, steps within one, and projected gradients.
+
+    Returns:
+        (N, C, H, W) float64 in [-1, 1].
+    """
+    free, multiplier = x.clone(), torch.zeros_like(y)
+    best = x.clamp(-1, 1)
+    r = y - forward(best)
+    misfit = r.flatten(1).norm(dim=1)
+    going = r.flatten(1).abs().amax(1) > 1e-6
+    stalled = torch.zeros_like(misfit)
+
+    def dual(picture, multiplier, r):
+        return _dot(picture - x, picture - x) / 2 + _dot(multiplier, r)
+
+    value = dual(best, multiplier, r)
+    for _ in range(rounds):
+        if not going.any():
+            break
+        # clipped pixels keep a little weight, so that a y all of whose pixels are clipped can pull them back
+        weight = torch.where(free.abs() <= 1, 1.0, 1e-4).to(x)
+        q, back = _newton_step(forward, adjoint, weight, r * _per_row(going), inner)
+        slope, step, waiting = _dot(q, r), torch.ones_like(misfit), going.clone()
+        for _ in range(20):
+            trial = free + _per_row(step) * back
+            picture = trial.clamp(-1, 1)
+            trial_r = y - forward(picture)
+            trial_value = dual(picture, multiplier + _per_row(step) * q, trial_r)
+            good = waiting & (trial_value >= value + 1e-4 * step * slope - 1e-12 * value.abs())
+            take = _per_row(good)
+            free, r = torch.where(take, trial, free), torch.where(take, trial_r, r)
+            multiplier = torch.where(take, multiplier + _per_row(step) * q, multiplier)
+            value = torch.where(good, trial_value, value)
+            waiting = waiting & ~good
+            if not waiting.any():
+                break
+            step = torch.where(waiting, step / 2, step)
+        fresh = r.flatten(1).norm(dim=1)
+        better = going & (fresh < 0.99 * misfit)
+        best = torch.where(_per_row(better), free.clamp(-1, 1), best)
+        misfit = torch.where(better, fresh, misfit)
+        stalled = torch.where(better, 0, stalled + 1)
+        # the dual climbs at every round, the misfit need not fall at every one
+        going = going & ~waiting & (r.flatten(1).abs().amax(1) > 1e-8) & (stalled < 4)
+    return _descend(forward, adjoint, best, y, finish)

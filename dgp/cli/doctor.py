@@ -1,0 +1,119 @@
+"""`dgp doctor`: can the main job run here, and what is missing for the rest?"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from dgp.cli.failures import one_line
+from dgp.cli.options import DEFAULT_PRIOR, Speech, speech
+
+TINY = ("searches.0.count=2", "stages.*.steps=1")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. needed: whether the main job depends on it."""
+
+    name: str
+    ok: bool
+    needed: bool
+    says: str
+
+
+class _Missing(Exception):
+    """Something that a warning is about; its text is the warning."""
+
+    exit_code = 1
+
+
+@click.command(epilog="""\b
+Examples:
+  dgp doctor
+  dgp doctor --json
+
+\b
+Exit code 0 when the main job can run; what is missing for the rest is a warning.""")
+@speech
+def doctor(speech: Speech):
+    """Check that the installation works."""
+    from dgp.results import versions
+
+    checks: tuple[tuple[str, bool, Callable[[], str]], ...] = (
+        (f"prior {DEFAULT_PRIOR}", True, _bundled_prior),
+        ("a run of a few steps", True, _tiny_run),
+        ("device", False, _device),
+        ("LPIPS", False, _lpips),
+        ("torchvision", False, _torchvision),
+    )
+    findings = [_checked(*check) for check in checks]
+    fit = all(finding.ok for finding in findings if finding.needed)
+    found = versions()
+    speech.give({"status": "ok" if fit else "failed", "versions": found,
+                 "checks": [vars(finding) for finding in findings]})
+    if not speech.as_json:
+        speech.say(", ".join(f"{name} {version}" for name, version in found.items()))
+        for finding in findings:
+            mark = "ok" if finding.ok else "FAILED" if finding.needed else "warning"
+            speech.say(f"{mark:8} {finding.name}: {finding.says}")
+        speech.say("The main job can run." if fit else "The main job cannot run; install again: pip install deep-generative-prior")
+    if not fit:
+        click.get_current_context().exit(1)
+
+
+def _checked(name: str, needed: bool, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, needed, look())
+    except Exception as error:  # noqa: BLE001, whatever it is, it is the finding
+        return Finding(name, False, needed, one_line(error))
+
+
+def _bundled_prior() -> str:
+    import generators
+
+    prior = generators.load(DEFAULT_PRIOR)
+    return f"sha256 {prior.sha256[:16]}... as published"
+
+
+def _tiny_run() -> str:
+    import dgp
+    from dgp.recipe import load_recipe
+    from generators import load
+
+    prior = load("toy")
+    latents = prior.generator.sample(1)
+    recipe = load_recipe("latent-mse", TINY)
+    result = dgp.restore(prior.generator(latents), "gray", prior, recipe=recipe, simulate=True)
+    with tempfile.TemporaryDirectory() as folder:
+        result.save(folder)
+        files = sorted(path.name for path in Path(folder).iterdir())
+    return f"{recipe.steps} steps on the toy prior, {len(files)} files written"
+
+
+def _device() -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise _Missing(f"no CUDA device; runs use the CPU with {torch.get_num_threads()} threads")
+    return f"CUDA, {torch.cuda.get_device_name(0)}"
+
+
+def _lpips() -> str:
+    import torch
+
+    from dgp.metrics import lpips_or_reason
+
+    value, reason = lpips_or_reason(torch.zeros(3, 64, 64), torch.zeros(3, 64, 64))
+    if value is None:
+        raise _Missing(f"not computed: {reason}")
+    return "its trunk is present"
+
+
+def _torchvision() -> str:
+    import torchvision
+
+    return torchvision.__version__

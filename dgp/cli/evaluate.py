@@ -1,0 +1,98 @@
+"""`dgp evaluate`: recipes side by side on clean pictures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from dgp.cli.options import EngineOptions, Speech, engine_options, speech
+from dgp.cli.run import printable, writable
+
+
+@click.command(epilog="""\b
+Examples:
+  dgp evaluate pictures/ -d gray
+  dgp evaluate pictures.zip -d gray -d sr:4 -d inpaint:center=1/3 --recipes default,latent-mse --per-class 2
+  dgp evaluate pictures/ -d sr:4 --count 50 --class auto --num-solutions 8
+  dgp evaluate pictures/ -d gray --random-weights --json
+
+\b
+DIR gets summary.json, table.md, a gallery for each degradation, and one unit for each arm, degradation and picture.
+Run again, it does only what is missing: raise --count to add pictures, name further recipes to add arms.
+Two baselines are always there: the degraded input itself, and a classical method (mean chroma of the prior's own
+samples, bicubic enlargement, biharmonic inpainting).""")
+@click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
+@click.option("-d", "--degradation", "specs", multiple=True, required=True, metavar="SPEC",
+              help="What to undo: gray, sr:4, inpaint:center=1/3, a chain. Repeatable.")
+@click.option("-r", "--recipes", default="default", metavar="A,B,...",
+              help="Recipes, by name or TOML file; the others are compared to the first.")
+@click.option("--count", type=click.IntRange(1), metavar="N", show_default=False,
+              help="How many pictures, spread evenly over the folders (default: all).")
+@click.option("--per-class", type=click.IntRange(1), metavar="N", show_default=False,
+              help="How many pictures of each folder, instead of --count.")
+@click.option("--class", "label", default="folder", metavar="folder|auto|NAME|ID",
+              help="folder: a picture's folder names its class; auto: searched for; or one class for all.")
+@click.option("--random-weights", is_flag=True, show_default=False,
+              help="Also run every recipe on a generator of random weights.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default="evaluation", metavar="DIR",
+              help="Where units, tables and galleries go.")
+@engine_options
+@speech
+def evaluate(source: Path, specs: tuple[str, ...], recipes: str, count: int | None, per_class: int | None, label: str,
+             random_weights: bool, output: Path, options: EngineOptions, speech: Speech):
+    """Compare recipes on a set of clean pictures.
+
+    SOURCE is a folder or a zip archive of clean pictures, each in a folder that bears the name of its class. They are
+    brought to the prior's resolution, degraded, restored by every recipe, and measured.
+    """
+    if count is not None and per_class is not None:
+        raise click.UsageError("got both --count and --per-class; give one of them")
+    import dgp
+    from dgp.evaluation import Evaluation, Source
+
+    device = options.torch_device()
+    plugins = options.load_plugins()
+    chosen = _recipes(recipes, options.overrides)
+    prior = dgp.load_prior(options.prior)
+    writable(output)
+    pictures = Source(source)
+    evaluation = Evaluation(pictures.open(pictures.choose(count, per_class)), specs, chosen, prior, output, label,
+                            options.seed, options.num_solutions, device, random_weights, plugins)
+    evaluation.check()
+    _follow(evaluation, speech)
+    summary = evaluation.write()
+    from dgp.evaluation.sheets import table
+
+    speech.give(summary)
+    if not speech.as_json:
+        speech.say(table(summary))
+    speech.say(f"{len(evaluation.pictures)} pictures, {len(specs)} degradations, {len(evaluation.arms)} arms -> "
+               f"{printable(output / 'table.md')}")
+
+
+def _recipes(text: str, overrides: tuple[str, ...]) -> dict:
+    """Recipes by the names that the tables give them."""
+    import dgp
+
+    chosen = {}
+    for name in (part.strip() for part in text.split(",")):
+        short = Path(name).stem if name.endswith(".toml") else name
+        if not name or short in chosen:
+            raise click.UsageError(f"got --recipes {text!r}; expected different names, separated by commas")
+        chosen[short] = dgp.load_recipe(name, overrides)
+    return chosen
+
+
+def _follow(evaluation, speech: Speech) -> None:
+    from tqdm import tqdm
+
+    with tqdm(total=evaluation.work, unit="step", leave=False, file=sys.stderr,
+              disable=speech.quiet or not sys.stderr.isatty()) as bar:
+
+        def on_step(count: int, doing: str) -> None:
+            bar.set_description(doing, refresh=False)
+            bar.update(count)
+
+        evaluation.run(on_step)

@@ -1,0 +1,86 @@
+"""`dgp`: the group of commands, each imported when it is called, so that help and version answer at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+
+import click
+
+from dgp.cli.failures import exit_code, one_line, tell
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
+
+# name -> (module, what the list of commands says). The function bears the command's name.
+COMMANDS = {
+    "restore": ("dgp.cli.restore", "Restore degraded pictures: the main job."),
+    "colorize": ("dgp.cli.restore", "Give grey pictures their colours."),
+    "inpaint": ("dgp.cli.restore", "Fill what is missing from pictures."),
+    "upscale": ("dgp.cli.restore", "Enlarge small pictures."),
+    "invert": ("dgp.cli.restore", "Find intact pictures in the prior."),
+    "evaluate": ("dgp.cli.evaluate", "Compare recipes on a set of clean pictures."),
+    "priors": ("dgp.cli.priors", "The generators that can be used."),
+    "degradations": ("dgp.cli.degradations", "The operators that can be undone."),
+    "recipes": ("dgp.cli.recipes", "The methods that can be run."),
+    "doctor": ("dgp.cli.doctor", "Check that the installation works."),
+}
+
+
+class Commands(click.Group):
+    """Commands by name. What goes wrong in one becomes an exit code and a line on stderr, here and nowhere else."""
+
+    def list_commands(self, ctx):
+        return list(COMMANDS)
+
+    def get_command(self, ctx, name):
+        if name not in COMMANDS:
+            return None
+        return getattr(import_module(COMMANDS[name][0]), name)
+
+    def format_commands(self, ctx, formatter):
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def main(self, args=None, prog_name=None, complete_var=None, standalone_mode=True, **extra):
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, False, **extra)
+        args = list(sys.argv[1:] if args is None else args)
+        try:
+            code = super().main(args, prog_name or "dgp", complete_var, False, **extra)
+        except getattr(click.exceptions, "NoArgsIsHelpError", ()) as nothing:  # click 8.2; 8.1 prints help itself
+            click.echo(nothing.format_message(), err=True)
+            sys.exit(2)
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001, the last place that can say it in a line
+            tell(error, verbose=not {"-v", "--verbose"}.isdisjoint(args))
+            if "--json" in args:
+                click.echo(json.dumps({"status": "failed", "error": one_line(error)}))
+            sys.exit(exit_code(error))
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _version(ctx, parameter, asked):
+    if asked and not ctx.resilient_parsing:
+        import dgp
+
+        click.echo(f"dgp {dgp.__version__}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings=CONTEXT, epilog="""\b
+Examples:
+  dgp colorize photo.png                 the result is in out/photo/
+  dgp inpaint photo.png --mask hole.png
+  dgp upscale small.png --factor 4
+  dgp COMMAND -h                         everything that a command can do
+
+\b
+Exit codes: 0 done, 1 the run failed, 2 bad usage or input, 3 weights or a plugin unusable,
+4 some of several pictures failed, 130 interrupted.""")
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, show_default=False,
+              help="Show the version and exit.")
+def main():
+    """Restore pictures by inverting a pretrained generator.
+
+    What the generator invents is plausible, not evidence of what was there.
+    """

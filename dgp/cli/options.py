@@ -1,0 +1,157 @@
+"""Options that several commands share, as decorators that gather them into one frozen dataclass."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import click
+
+DEFAULT_PRIOR = "biggan-cifar10"
+
+
+@dataclass(frozen=True)
+class Speech:
+    """How a command speaks: `as_json` puts one object on stdout and everything else on stderr."""
+
+    as_json: bool
+    quiet: bool
+    verbose: bool
+
+    def say(self, line: str) -> None:
+        """A line for people: on stdout, or on stderr where stdout belongs to the JSON object."""
+        if not self.quiet:
+            click.echo(line, err=self.as_json)
+
+    def note(self, line: str) -> None:
+        """A remark on the way."""
+        if not self.quiet:
+            click.echo(line, err=True)
+
+    def detail(self, line: str) -> None:
+        """A remark that only `-v` shows."""
+        if self.verbose:
+            click.echo(line, err=True)
+
+    def give(self, value: dict) -> None:
+        """The one JSON object, where it was asked for."""
+        if self.as_json:
+            click.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=True))
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What every command that runs the engine needs to know."""
+
+    prior: str
+    overrides: tuple[str, ...]
+    seed: int
+    device: str
+    num_solutions: int
+    plugins: tuple[str, ...]
+
+    def torch_device(self) -> str:
+        """"cpu" or "cuda". InputError where cuda was asked for and is not there."""
+        import torch
+
+        from dgp.errors import InputError
+
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InputError("got --device cuda, but torch sees no CUDA device here; use --device cpu")
+        return self.device
+
+    def load_plugins(self) -> tuple[dict, ...]:
+        """Runs the plugin files; what a result records of them. PluginError (exit 3) for one that cannot be used."""
+        return load_plugins(self.plugins)
+
+
+@dataclass(frozen=True)
+class RunOptions(EngineOptions):
+    """The rest for those that restore pictures."""
+
+    output: Path
+    recipe: str
+    label: str
+    fit: str
+    simulate: bool
+    dry_run: bool
+
+
+def load_plugins(plugins: tuple[str, ...]) -> tuple[dict, ...]:
+    if not plugins:
+        return ()
+    import degradations
+
+    loaded = [(path, *degradations.load_plugin(path)) for path in plugins]
+    return tuple({"path": path, "names": list(names), "sha256": sha256} for path, names, sha256 in loaded)
+
+
+plugin_option = click.option("--plugin", "plugins", multiple=True, metavar="FILE", show_default=False,
+                             help="A Python file that registers degradations; it is run. Repeatable.")
+
+SPEECH = (
+    click.option("--json", "as_json", is_flag=True, show_default=False, help="Print one JSON object on stdout."),
+    click.option("-q", "--quiet", is_flag=True, show_default=False, help="Say nothing but errors."),
+    click.option("-v", "--verbose", is_flag=True, show_default=False, help="Say more, and where errors come from."),
+)
+ENGINE = (
+    click.option("-p", "--prior", default=DEFAULT_PRIOR, metavar="NAME|FILE", help="The generator: a name of `dgp "
+                 "priors list`, a weights file, or a folder with generator and discriminator."),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", show_default=False,
+                 help="Change the recipe, e.g. stages.*.steps=50. Repeatable."),
+    click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="N", help="Equal seeds give equal answers."),
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute."),
+    click.option("--num-solutions", type=click.IntRange(1), default=1, metavar="N",
+                 help="Independent answers to each picture, with their mean and spread."),
+    plugin_option,
+)
+RUN = (
+    click.option("-o", "--output", type=click.Path(path_type=Path), default="out", metavar="DIR",
+                 help="Results go to DIR/<name of the picture>/."),
+    ENGINE[0],
+    click.option("-r", "--recipe", default="default", metavar="NAME|FILE",
+                 help="The method: a name of `dgp recipes list`, or a TOML file."),
+    ENGINE[1],
+    click.option("--class", "label", default="auto", metavar="NAME|ID|auto",
+                 help="What the picture shows, of the prior's classes; auto searches over all."),
+    *ENGINE[2:4],
+    click.option("--fit", type=click.Choice(["auto", "crop", "pad", "stretch"]), default="auto",
+                 help="How a picture meets the prior's resolution."),
+    ENGINE[4],
+    ENGINE[5],
+    click.option("--simulate", is_flag=True, show_default=False,
+                 help="The pictures are clean: degrade them first, and report metrics."),
+    click.option("-n", "--dry-run", is_flag=True, show_default=False, help="Check everything, say what would be done, and stop."),
+)
+
+
+def speech(function: Callable) -> Callable:
+    """Adds --json, -q and -v; the command gets them as `speech`."""
+    return _gathered(function, SPEECH, "speech", Speech)
+
+
+def engine_options(function: Callable) -> Callable:
+    """Adds what runs the engine; the command gets it as `options`."""
+    return _gathered(function, ENGINE, "options", EngineOptions)
+
+
+def run_options(function: Callable) -> Callable:
+    """Adds what restores pictures; the command gets it as `options`."""
+    return _gathered(function, RUN, "options", RunOptions)
+
+
+def _gathered(function: Callable, options: tuple, argument: str, kind: type) -> Callable:
+    names = [field.name for field in fields(kind)]
+
+    @functools.wraps(function)
+    def command(**given):
+        return function(**{argument: kind(**{name: given.pop(name) for name in names})}, **given)
+
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,248 @@
+"""Several pictures, each checked before any work, then each a run of its own with a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dgp.cli.failures import SOME_FAILED, exit_code, one_line, tell
+from dgp.cli.options import RunOptions, Speech
+from dgp.errors import OutputError
+
+if TYPE_CHECKING:
+    from degradations import Degradation
+    from dgp.images import Picture
+    from dgp.inversion import Inversion
+    from dgp.observation import Observation
+    from dgp.recipe import Recipe
+    from generators import Prior
+
+    Specify = Callable[[Picture, Recipe], Degradation]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture and where its answer goes. planned: what makes the run what it is (`results.run_identity`).
+
+    observation: kept only where it is the only one, as photographs are large.  failed: why it cannot be run.
+    """
+
+    path: Path
+    folder: Path
+    planned: dict | None = None
+    done: bool = False
+    observation: Observation | None = None
+    failed: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What all pictures of a call share."""
+
+    prior: Prior
+    recipe: Recipe
+    degradation: str | Specify
+    plugins: tuple[dict, ...]
+    options: RunOptions
+    device: str
+
+    def observe(self, path: Path) -> Observation:
+        import degradations
+        import dgp
+        from dgp.images import open_picture
+
+        picture, how = open_picture(path), self.degradation
+        degradation = degradations.parse(how) if isinstance(how, str) else how(picture, self.recipe)
+        degradation = with_plugins(degradation, self.plugins)
+        return dgp.observe(picture, degradation, self.prior, label=self.options.label, simulate=self.options.simulate,
+                           fit=self.options.fit, target=self.recipe.target, seed=self.options.seed)
+
+    def checked(self, job: Job, keep: bool) -> Job:
+        """The job, opened and compared with what lies in its folder; or why it cannot be run."""
+        from dgp.mapping import map_recipe
+        from dgp.results import is_done, run_identity
+
+        try:
+            observation = self.observe(job.path)
+            planned = run_identity(observation, self.prior, map_recipe(self.recipe, self.prior)[0],
+                                   seed=self.options.seed, num_solutions=self.options.num_solutions)
+            done = is_done(job.folder, planned)
+            if job.folder.exists() and not job.folder.is_dir():
+                raise OutputError(f"{job.folder} is a file; choose another folder by -o")
+        except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
+            return replace(job, failed=error)
+        return replace(job, planned=planned, done=done, observation=observation if keep else None)
+
+    def run(self, job: Job, speech: Speech) -> dict:
+        """Restores one picture and saves it; the record that lies in its folder."""
+        from dgp.inversion import Inversion
+
+        observation = job.observation or self.observe(job.path)
+        for note in observation.notes:
+            speech.note(f"{printable(job.path)}: {note}")
+        inversion = Inversion(observation, self.prior, self.recipe, seed=self.options.seed,
+                              num_solutions=self.options.num_solutions, device=self.device)
+        follow(inversion, job.path.name, quiet=speech.quiet)
+        argv = ["dgp", *(click.get_current_context().find_root().obj or ())]
+        result = inversion.result()
+        result.save(job.folder, argv)
+        return result.record(argv)
+
+
+def run_pictures(images: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech) -> None:
+    """The whole of `dgp restore` and its kin. Ends with the exit code of the call where something failed.
+
+    degradation: its spec, or what says it of an opened picture and the recipe.
+
+    What is wrong with the call is raised before anything is written; what is wrong with one picture of several leaves
+    the others alone.
+    """
+    import degradations
+    import dgp
+    from dgp.mapping import map_recipe
+
+    device = options.torch_device()
+    plugins = options.load_plugins()
+    if isinstance(degradation, str):
+        degradations.parse(degradation)
+    recipe = dgp.load_recipe(options.recipe, options.overrides)
+    prior = dgp.load_prior(options.prior)
+    if options.label != "auto":
+        prior.generator.info.class_index(options.label)
+    for note in map_recipe(recipe, prior)[1]:
+        speech.detail(f"{recipe.name} on {prior.name}: {note}")
+    writable(options.output)
+    runner = Runner(prior, recipe, degradation, plugins, options, device)
+    jobs = [Job(path, options.output / stem) for path, stem in zip(images, stems(images), strict=True)]
+    jobs = [runner.checked(job, keep=len(jobs) == 1) for job in jobs]
+    for job in jobs:
+        if job.failed:
+            tell_of(job, job.failed, speech)
+    outcomes = [_outcome(runner, job, speech) for job in jobs]
+    records = [record for record, _ in outcomes]
+    speech.give(records[0] if len(records) == 1 else {"results": records})
+    codes = [code for _, code in outcomes]
+    if any(codes):
+        click.get_current_context().exit(max(codes) if all(codes) else SOME_FAILED)
+
+
+def _outcome(runner: Runner, job: Job, speech: Speech) -> tuple[dict, int]:
+    """(the record of a picture, 0 or the exit code of its failure)."""
+    from dgp.results import read_result
+
+    if job.failed:
+        return _failure(job, job.failed), exit_code(job.failed)
+    if runner.options.dry_run:
+        speech.say(f"{printable(job.path)} -> {printable(job.folder)}: {job.planned['degradation']['spec']}, "
+                   f"{job.planned['recipe']['name']} in {runner.recipe.steps} steps on {job.planned['prior']['name']}"
+                   + (", done already" if job.done else ""))
+        return job.planned | {"status": "done" if job.done else "planned", "output": str(job.folder),
+                              "steps": runner.recipe.steps}, 0
+    if job.done:
+        speech.say(f"{printable(job.path)}: done already, in {printable(job.folder)}")
+        return read_result(job.folder), 0
+    try:
+        record = runner.run(job, speech)
+    except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
+        tell_of(job, error, speech)
+        return _failure(job, error), exit_code(error)
+    speech.say(f"{printable(job.path)} -> {printable(job.folder / 'restored.png')}  {in_words(record)}")
+    return record, 0
+
+
+def _failure(job: Job, error: Exception) -> dict:
+    return {"status": "failed", "input": {"path": str(job.path)}, "error": one_line(error)}
+
+
+def tell_of(job: Job, error: Exception, speech: Speech) -> None:
+    named = str(job.path) in str(error)
+    tell(error, verbose=speech.verbose, about="" if named else f"{job.path}: ")
+
+
+def stems(images: Sequence[Path]) -> list[str]:
+    """The names of the pictures' folders: a second picture of one stem gets <stem>-2, the next <stem>-3."""
+    taken: dict[str, None] = {}
+    for path in images:
+        candidates = (path.stem if number == 1 else f"{path.stem}-{number}" for number in count(1))
+        taken[next(name for name in candidates if name not in taken)] = None
+    return list(taken)
+
+
+def with_plugins(degradation: Degradation, plugins: tuple[dict, ...]) -> Degradation:
+    """The same operator; every link that a plugin file defines says so among its assets, which results record."""
+    for link in getattr(degradation, "links", [degradation]):
+        for plugin in plugins:
+            if link.name in plugin["names"]:
+                link.assets["plugin"] = {"sha256": plugin["sha256"], "path": plugin["path"]}
+    return degradation
+
+
+def writable(folder: Path) -> None:
+    """OutputError where files could not be written into a folder or, while it is not there, where it is to be.
+
+    Leaves nothing behind.
+    """
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise OutputError(f"cannot write into {folder}: {place} is a file; choose another folder by -o")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".dgp-", dir=place):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder}: {error.strerror or error}; choose another folder by -o") from error
+
+
+def writable_file(path: Path) -> Callable[[bytes], None]:
+    """What writes a file whole, after making sure that it can: OutputError for a folder of that name, or one that cannot
+    be written. Missing folders on the way are made when it writes."""
+    from dgp.files import write_bytes_atomic
+
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file, for example -o {path / 'picture.png'}")
+    if path.suffix.lower() != ".png":
+        raise OutputError(f"got -o {path}; expected a name that ends in .png, which is what is written")
+    writable(path.parent)
+
+    def write(data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomic(path, data)
+
+    return write
+
+
+def follow(inversion: Inversion, name: str, quiet: bool) -> None:
+    """Runs it, under a progress bar where somebody watches."""
+    from tqdm import tqdm
+
+    with tqdm(total=inversion.steps, desc=f"{printable(name)}: searching", unit="step", leave=False, file=sys.stderr,
+              disable=quiet or not sys.stderr.isatty()) as bar, contextlib.closing(iter(inversion)) as steps:
+        for step in steps:
+            bar.set_description(f"{printable(name)}: {step.stage}", refresh=False)
+            bar.update()
+
+
+def in_words(record: dict) -> str:
+    """The measurements of a result in one line."""
+    metrics, fidelity = record["metrics"], record["fidelity"]
+    shown = (("psnr", "PSNR {:.2f} dB"), ("ssim", "SSIM {:.3f}"), ("psnr_unobserved", "PSNR in the hole {:.2f} dB"))
+    words = [text.format(metrics[name]["value"]) for name, text in shown if metrics.get(name, {}).get("value") is not None]
+    if fidelity["exact"]:
+        words.append("agrees with what was observed")
+    elif fidelity["observation_psnr"] is not None:
+        words.append(f"meets what was observed at {fidelity['observation_psnr']:.1f} dB")
+    return ", ".join([*words, f"{record['timing']['total_s']:.1f} s"])
+
+
+def printable(text: object) -> str:
+    """Text that any terminal takes: file names may hold bytes that are no letters."""
+    return str(text).encode("utf-8", "replace").decode()

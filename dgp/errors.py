@@ -1,0 +1,25 @@
+"""The errors of dgp. Each message is one line: what was got, what was expected, what to do."""
+
+
+class DgpError(Exception):
+    """The run failed. `exit_code` is what the command line leaves with."""
+
+    exit_code = 1
+
+
+class InputError(DgpError, ValueError):
+    """A picture, mask, size or option that cannot be used."""
+
+    exit_code = 2
+
+
+class OutputError(DgpError, OSError):
+    """A place that cannot be written, or that holds the results of another run."""
+
+    exit_code = 2
+
+
+class RecipeError(DgpError, ValueError):
+    """A recipe that cannot be read, or that does not suit the prior."""
+
+    exit_code = 2

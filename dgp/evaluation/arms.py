@@ -1,0 +1,134 @@
+"""What is compared: recipes, the same ones on random weights, and two baselines that invert nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dgp import metrics
+from dgp.classical import classical
+from dgp.inversion import Inversion, Step
+from dgp.mapping import map_recipe
+from dgp.observation import Observation
+from dgp.recipe import Recipe
+from dgp.restoration import Restoration
+from dgp.results import plain
+from generators import Prior
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer to one picture: (3, R, R) in [-1, 1], and what its unit says besides its identity."""
+
+    tensor: Tensor
+    content: dict
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """The degraded input itself, lifted to full size."""
+
+    name: str = "degraded"
+    target: str = "file"
+    steps: int = 0
+
+    def identity(self) -> dict:
+        return {}
+
+    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
+        return [_measured(o.degradation.lift(o.y, tuple(o.original.shape[-2:])).clamp(-1, 1)[0], o) for o in observations]
+
+
+@dataclass(frozen=True)
+class Classical:
+    """Mean chroma (of the prior's own samples), bicubic enlargement, biharmonic inpainting. See ``dgp.classical``."""
+
+    chroma: Tensor
+    prior_sha256: str
+    name: str = "classical"
+    target: str = "file"
+    steps: int = 0
+
+    def identity(self) -> dict:
+        return {"prior": self.prior_sha256}
+
+    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
+        size = tuple(observations[0].original.shape[-2:])
+        return [_measured(classical(o.degradation, o.y, size, self.chroma)[0], o) for o in observations]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A recipe on a prior."""
+
+    name: str
+    recipe: Recipe
+    prior: Prior
+    seed: int
+    num_solutions: int
+    device: str
+
+    @property
+    def target(self) -> str:
+        return self.recipe.target
+
+    @property
+    def steps(self) -> int:
+        return self.recipe.steps
+
+    def identity(self) -> dict:
+        return {"prior": self.prior.sha256, "recipe": map_recipe(self.recipe, self.prior)[0].sha256, "seed": self.seed,
+                "num_solutions": self.num_solutions}
+
+    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
+        """All at once. ``on_step`` hears how many pictures have moved on by a step."""
+        inversion = Inversion(observations, self.prior, self.recipe, seed=self.seed, num_solutions=self.num_solutions,
+                              device=self.device)
+        # The first step of the first stage that releases layers still sees the pictures of the latents alone.
+        releases = [stage.release is not None for stage in inversion.recipe.stages]
+        opening = sum(s.steps for s in inversion.recipe.stages[: releases.index(True)]) if any(releases) else 0
+        latent_only: list[Tensor] | None = None
+        for step in inversion:
+            if opening and step.index == opening:
+                latent_only = best_of(step, len(observations))
+            on_step(len(observations))
+        results = inversion.result()
+        return [self._finding(result, None if latent_only is None else latent_only[i])
+                for i, result in enumerate(results)]
+
+    def _finding(self, result: Restoration, latent_only: Tensor | None) -> Finding:
+        observation = result.observation
+        original, size = observation.original[0], tuple(observation.original.shape[-2:])
+        extra = {"generator": result.prior_tensor}
+        if latent_only is not None:
+            extra["latent_only"] = self.recipe.finish(latent_only[None].cpu(), observation).clamp(-1, 1)[0]
+        measured = dict(result.metrics)
+        for name, picture in extra.items():
+            entries = metrics.measure(picture, original, observation.degradation.unobserved(size))
+            measured |= {f"{metric}_{name}": entries[metric] for metric in ("psnr", "psnr_unobserved")}
+        record = result.record()
+        return Finding(result.tensor, plain({"metrics": measured, "fidelity": result.fidelity,
+                                             "latents": record["latents"], "evaluations": result.evaluations,
+                                             "timing": result.timing}))
+
+
+def best_of(step: Step, pictures: int) -> list[Tensor]:
+    """(3, R, R) of each picture: the row with the lowest objective."""
+    chosen = []
+    for number in range(pictures):
+        mine = (step.picture == number).nonzero()[:, 0]
+        best = mine[step.total.cpu()[mine].nan_to_num(nan=torch.inf).argmin()]
+        chosen.append(step.image[best].detach().clone())
+    return chosen
+
+
+def _measured(picture: Tensor, observation: Observation) -> Finding:
+    size = tuple(observation.original.shape[-2:])
+    hidden = observation.degradation.unobserved(size)
+    with torch.no_grad():
+        predicted = observation.degradation(picture[None])
+    return Finding(picture, plain({"metrics": metrics.measure(picture, observation.original[0], hidden),
+                                   "fidelity": metrics.observation_fidelity(predicted, observation.y)}))

@@ -1,0 +1,86 @@
+"""What people look at: a table in Markdown, and pictures in rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+MOST_ROWS = 100  # of a gallery; a table has all pictures
+CELL, GAP, HEADING = 128, 4, 34
+
+# metric -> (heading, decimals), in the order of the columns; a column without any number is left out.
+COLUMNS = {
+    "psnr": ("PSNR", 2), "ssim": ("SSIM", 3), "psnr_unobserved": ("PSNR unobserved", 2),
+    "ssim_unobserved": ("SSIM unobserved", 3), "lpips": ("LPIPS", 3), "psnr_mean": ("PSNR of the mean", 2),
+    "psnr_unobserved_mean": ("PSNR unobserved of the mean", 2), "psnr_latent_only": ("PSNR latents only", 2),
+    "psnr_unobserved_latent_only": ("PSNR unobserved latents only", 2), "psnr_generator": ("PSNR before the finish", 2),
+    "psnr_published": ("PSNR, published convention", 2), "ssim_published": ("SSIM, published convention", 3),
+}
+COMPARED = ("psnr", "psnr_unobserved", "ssim")
+
+
+def table(summary: dict) -> str:
+    """The summary in Markdown: a table of means and one of differences for each degradation."""
+    first, bootstrap = summary["first"], summary["bootstrap"]
+    about = (f"n = {summary['n']} pictures, prior {summary['prior']['name']}, class {summary['class']}, seed "
+             f"{summary['seed']}, {summary['num_solutions']} solution(s). In brackets the {bootstrap['interval']:.0%} "
+             f"bootstrap interval of the mean ({bootstrap['resamples']} resamples); differences are paired by picture.")
+    lines = [about]
+    for spec, arms in summary["results"].items():
+        present = [m for m in COLUMNS if any(m in means for means in arms.values())]
+        lines += ["", f"## {spec}", ""]
+        lines += _markdown(["", *(COLUMNS[m][0] for m in present)],
+                           [[name, *(_cell(means.get(m), "mean", COLUMNS[m][1], summary["n"]) for m in present)]
+                            for name, means in arms.items()])
+        compared = [m for m in COMPARED if m in present]
+        lines += ["", f"Minus {first}:", ""]
+        lines += _markdown(["", *(COLUMNS[m][0] for m in compared)],
+                           [[name, *(_cell(gaps.get(m), "difference", COLUMNS[m][1], summary["n"]) for m in compared)]
+                            for name, gaps in summary["differences"][spec].items()])
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> list[str]:
+    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def _cell(entry: dict | None, key: str, decimals: int, n: int) -> str:
+    if entry is None:
+        return "-"
+    sign = "+" if key == "difference" else ""
+    text = f"{entry[key]:{sign}.{decimals}f} [{entry['low']:{sign}.{decimals}f}, {entry['high']:{sign}.{decimals}f}]"
+    return text if entry["n"] == n else f"{text} (n = {entry['n']})"
+
+
+def gallery(names: Sequence[str], rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """A row of pictures under their names for each entry of ``rows``, magnified pixel by pixel."""
+    width = GAP + (CELL + GAP) * len(names)
+    sheet = Image.new("RGB", (width, HEADING + (CELL + GAP) * len(rows)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for column, name in enumerate(names):
+        draw.multiline_text((GAP + column * (CELL + GAP), 2), _wrapped(name, font), fill="black", font=font, spacing=2)
+    for line, pictures in enumerate(rows):
+        for column, picture in enumerate(pictures):
+            sheet.paste(_cell_picture(picture), (GAP + column * (CELL + GAP), HEADING + line * (CELL + GAP)))
+    return sheet
+
+
+def _cell_picture(picture: Image.Image) -> Image.Image:
+    if picture.has_transparency_data:
+        grey = Image.new("RGBA", picture.size, (128, 128, 128, 255))
+        picture = Image.alpha_composite(grey, picture.convert("RGBA"))
+    small = max(picture.size) <= CELL
+    return picture.convert("RGB").resize((CELL, CELL), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
+
+
+def _wrapped(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """A name on at most two lines of a cell's width."""
+    lines, rest = [], name
+    while rest and len(lines) < 2:
+        cut = len(rest)
+        while cut > 1 and font.getlength(rest[:cut]) > CELL:
+            cut -= 1
+        lines.append(rest[:cut].strip())
+        rest = rest[cut:]
+    return "\n".join(lines)

@@ -1,0 +1,114 @@
+"""A folder or a zip archive of clean pictures; the folder that holds a picture names its class."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass
+from itertools import count as naturals
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from dgp.errors import InputError
+from dgp.images import FORMATS, Picture, open_picture
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm")
+LARGEST_FILE = 256 * 2**20  # of a member of an archive, which may claim any size
+
+
+@dataclass(frozen=True)
+class Clean:
+    """One clean picture. name: its path in the source; folder: the name of the folder that holds it ("" at the top)."""
+
+    name: str
+    folder: str
+    picture: Picture
+    sha256: str
+
+
+class Source:
+    """The pictures in a folder or a zip archive, by name.
+
+    Raises InputError when there is no such place, or no picture in it.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        if self.path.is_dir():
+            found = (p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if p.is_file())
+        elif not self.path.exists():
+            raise InputError(f"{path}: no such folder or zip archive of clean pictures")
+        elif zipfile.is_zipfile(self.path):
+            with zipfile.ZipFile(self.path) as archive:
+                found = [info.filename for info in archive.infolist() if not info.is_dir()]
+        else:
+            raise InputError(f"{path}: got a file that is no zip archive; expected a folder or a zip archive of pictures")
+        self.names = sorted(name for name in found if name.lower().endswith(ENDINGS) and not _hidden(name))
+        if not self.names:
+            raise InputError(f"{path}: no pictures in it; expected files that end in {', '.join(ENDINGS)}")
+
+    def choose(self, count: int | None = None, per_class: int | None = None) -> list[str]:
+        """Names of `count` pictures spread evenly over the folders, or of `per_class` of each; all if both are None.
+
+        Within a folder the sorted names are visited in the order of van der Corput (the first, the middle, the
+        quarters, ...), so that a larger choice contains every smaller one. InputError when there are not so many.
+        """
+        folders: dict[str, list[str]] = {}
+        for name in self.names:
+            folders.setdefault(_folder(name), []).append(name)
+        spread = {folder: [names[i] for i in van_der_corput(len(names))] for folder, names in folders.items()}
+        if per_class is not None:
+            short = {folder: len(names) for folder, names in spread.items() if len(names) < per_class}
+            if short:
+                folder, has = next(iter(short.items()))
+                raise InputError(f"{self.path}: got --per-class {per_class}, but {folder or 'the folder'} has {has} pictures")
+            return [name for names in spread.values() for name in names[:per_class]]
+        if count is not None and count > len(self.names):
+            raise InputError(f"{self.path}: got --count {count}, but it has {len(self.names)} pictures")
+        # One of each folder, then the next of each: any number is as even as can be.
+        turns = sorted((place, folder) for folder, names in spread.items() for place in range(len(names)))
+        return [spread[folder][place] for place, folder in turns[:count]]
+
+    def open(self, names: list[str]) -> list[Clean]:
+        """The pictures of these names. InputError for one that cannot be read."""
+        if self.path.is_dir():
+            opened = [open_picture(self.path / name) for name in names]
+            return [Clean(name, _folder(name), picture, picture.sha256)
+                    for name, picture in zip(names, opened, strict=True)]
+        with zipfile.ZipFile(self.path) as archive:
+            return [self._member(archive, name) for name in names]
+
+    def _member(self, archive: zipfile.ZipFile, name: str) -> Clean:
+        where = f"{self.path}: {name}"
+        if archive.getinfo(name).file_size > LARGEST_FILE:
+            raise InputError(f"{where}: more than {LARGEST_FILE >> 20} MiB; expected a picture")
+        try:
+            data = archive.read(name)
+            picture = open_picture(Image.open(io.BytesIO(data), formats=FORMATS))
+            picture.image.load()
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+        except Exception as error:  # archives and decoders raise nearly anything on what is damaged
+            raise InputError(f"{where}: not a picture that can be read; expected one of {', '.join(FORMATS)}") from error
+        return Clean(name, _folder(name), picture, hashlib.sha256(data).hexdigest())
+
+
+def van_der_corput(n: int) -> list[int]:
+    """0 ... n - 1 in an order whose every beginning is spread evenly."""
+    order: dict[int, None] = {}
+    for i in naturals():
+        if len(order) == n:
+            return list(order)
+        digits = f"{i:b}"[::-1]
+        order.setdefault(int(n * int(digits, 2) / 2 ** len(digits)))
+    raise AssertionError("the naturals do not end")
+
+
+def _folder(name: str) -> str:
+    return PurePosixPath(name).parent.name
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)

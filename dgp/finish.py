@@ -1,0 +1,66 @@
+"""What is done with the generator's picture at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dgp.kinds import Frozen, Kinds
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dgp.observation import Observation
+
+FINISHES = Kinds("finish", "dgp.finishes")
+
+
+class Finish(Frozen):
+    kind: str
+
+    def __call__(self, image: Tensor, observation: Observation) -> Tensor:
+        """image (N, 3, R, R) in [-1, 1], N answers to one observation -> the same shape and range."""
+        raise NotImplementedError
+
+
+@FINISHES.register("none")
+class Untouched(Finish):
+    """The generator's picture as it is."""
+
+    kind: str = "none"
+
+    def __call__(self, image, observation):
+        return image
+
+
+@FINISHES.register("merge")
+class Merge(Finish):
+    """The smallest change that makes the picture agree with what was observed (``Degradation.merge``)."""
+
+    kind: str = "merge"
+
+    def __call__(self, image, observation):
+        return observation.degradation.merge(image, observation.y)
+
+
+@FINISHES.register("lab-luminance")
+class LabLuminance(Finish):
+    """CIE L* of the observation with a*, b* of the answer: the published colourisation's last step.
+
+    The published code takes L* from the clean original, which ordinary runs do not have; its metrics under that
+    convention are reported apart, as ``psnr_published`` and ``ssim_published``.
+    """
+
+    kind: str = "lab-luminance"
+
+    def __call__(self, image, observation):
+        size = tuple(image.shape[-2:])
+        return with_luminance(image, observation.degradation.lift(observation.y, size))
+
+
+def with_luminance(image: Tensor, source: Tensor) -> Tensor:
+    """a*, b* of ``image`` (N, 3, H, W) under L* of ``source`` (1 or N, 3, H, W), both in [-1, 1], clipped to gamut."""
+    from kornia.color import lab_to_rgb, rgb_to_lab
+
+    lab = rgb_to_lab((image.clamp(-1, 1) + 1) / 2)
+    lab[:, :1] = rgb_to_lab((source.clamp(-1, 1) + 1) / 2)[:, :1]
+    return lab_to_rgb(lab, clip=True) * 2 - 1

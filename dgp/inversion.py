@@ -1,0 +1,143 @@
+"""The loop: search for starts, then stage after stage, one step at a time, in the hands of whoever iterates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dgp.losses.view import Targets
+from dgp.mapping import map_recipe
+from dgp.observation import Observation
+from dgp.problem import Evaluations, Problem
+from dgp.recipe import Recipe, load_recipe
+from dgp.restoration import Restoration
+from dgp.rows import Rows
+from dgp.settle import settle
+from dgp.stage import StageRun
+from dgp.stepper import Stepper
+from generators import Prior
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run, as it was before anything moved.
+
+    image (N, 3, R, R) in [-1, 1], total (N,), losses by name (N,): of every row.  picture, answer (N,): whose row.
+    stage: name; iteration: within the stage, from 0; index: within the run, from 0, of ``steps`` in all.
+    """
+
+    image: Tensor
+    total: Tensor
+    losses: dict[str, Tensor]
+    picture: Tensor
+    answer: Tensor
+    stage: str
+    iteration: int
+    index: int
+    steps: int
+
+
+@dataclass
+class Timing:
+    search_s: float
+    stages_s: list[float]
+
+
+class Inversion:
+    """Explains one Observation, or several at once, by a prior.
+
+    Args:
+        observation: one, or a sequence; the answers come back in that order, and each is what it would be alone.
+        recipe: a name, a path, or a Recipe. Refused (RecipeError) when it needs what the prior lacks.
+        seed: of the run; every picture draws from a stream of its own, derived from this and its content.
+        num_solutions: answers to each observation, from independent starts.
+        start: variables (pictures * num_solutions, ...) by name, instead of the recipe's search.
+
+    Iterate to run it, step by step; ``result()`` runs whatever is left.
+    """
+
+    def __init__(self, observation: Observation | Sequence[Observation], prior: Prior, recipe: str | Recipe = "default",
+                 *, seed: int = 0, num_solutions: int = 1, start: dict[str, Tensor] | None = None, device: str = "cpu"):
+        self.single = isinstance(observation, Observation)
+        self.observations = [observation] if self.single else list(observation)
+        if not self.observations or num_solutions < 1:
+            raise ValueError(f"got {len(self.observations)} observations and {num_solutions} solutions; "
+                             "expected at least one of each")
+        self.prior, self.seed, self.num_solutions, self.device = prior.to(device), seed, num_solutions, device
+        self.recipe, self.notes = map_recipe(load_recipe(recipe), prior)
+        size = (prior.generator.info.resolution,) * 2
+        targets = Targets(self.observations, self.prior.discriminator, size, device)
+        self.problem = Problem(targets, self.prior, seed, num_solutions)
+        self.rows: Rows | None = None
+        self.scores: Tensor | None = None
+        self.trace: list[list[dict]] = [[] for _ in self.observations]
+        self.timing = Timing(0.0, [])
+        self._start = start
+        self._steps = self._run()
+
+    def __iter__(self) -> Iterator[Step]:
+        return self._steps
+
+    @property
+    def steps(self) -> int:
+        return self.recipe.steps
+
+    @property
+    def evaluations(self) -> Evaluations:
+        return self.problem.evaluations
+
+    def _run(self) -> Iterator[Step]:
+        begin = time.perf_counter()
+        self.rows = self._starts()
+        starts = {name: value.clone() for name, value in self.rows.values.items()}
+        self.scores = torch.arange(len(self.rows), dtype=torch.float32)  # searches return the best first
+        self.timing.search_s = time.perf_counter() - begin
+        stepper, index = Stepper(), 0
+        for number, stage in enumerate(self.recipe.stages):
+            begin = time.perf_counter()
+            if stage.rows_kept:
+                chosen = self.rows.best(self.scores, stage.rows_kept)
+                self.rows = self.rows.take(chosen)
+                starts = {name: value[chosen] for name, value in starts.items()}
+                stepper.take(chosen, self.rows.values | self.rows.weights)
+            run = StageRun(stage, self.recipe, self.problem, self.rows, stepper, starts)
+            name = stage.name or f"stage {number + 1}"
+            for iteration in range(stage.steps):
+                moment = run.step(iteration)
+                step = Step(moment.image, moment.total, moment.losses, self.rows.picture, self.rows.answer, name,
+                            iteration, index, self.recipe.steps)
+                self._record(step)
+                index += 1
+                yield step
+            self.rows, self.scores = run.leave()
+            self.timing.stages_s.append(time.perf_counter() - begin)
+
+    def _starts(self) -> Rows:
+        if self._start is None:
+            return self.recipe.searches[0].run(self.problem)
+        count = len(self.observations) * self.num_solutions
+        wrong = {name: tuple(v.shape) for name, v in self._start.items() if len(v) != count}
+        if wrong:
+            raise ValueError(f"start has {wrong}; expected {count} rows (pictures x solutions) in each")
+        answers = torch.arange(self.num_solutions).repeat(len(self.observations))
+        pictures = torch.arange(len(self.observations)).repeat_interleave(self.num_solutions)
+        return Rows(pictures, answers, {name: v.detach().clone().to(self.device) for name, v in self._start.items()})
+
+    def _record(self, step: Step) -> None:
+        totals, losses = step.total.tolist(), {name: v.tolist() for name, v in step.losses.items()}
+        for picture, trace in enumerate(self.trace):
+            mine = (step.picture == picture).nonzero()[:, 0].tolist()
+            trace.append({"stage": step.stage, "iteration": step.iteration, "step": step.index,
+                          "total": [totals[i] for i in mine],
+                          "losses": {name: [v[i] for i in mine] for name, v in losses.items()}})
+
+    def result(self) -> Restoration | list[Restoration]:
+        """The answers, after running what is left: one Restoration, or a list for a sequence of observations."""
+        for _ in self._steps:
+            pass
+        results = settle(self)
+        return results[0] if self.single else results

@@ -1,0 +1,67 @@
+"""Open unions: a table ``{kind = "...", ...}`` in a recipe becomes the frozen dataclass registered under that kind."""
+
+from __future__ import annotations
+
+import difflib
+from importlib.metadata import entry_points
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny, ValidationError
+
+
+class Frozen(BaseModel):
+    """Options: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Kinds:
+    """The classes that may stand at one place of a recipe, by their ``kind``.
+
+    Args:
+        what: the word for messages ("term", "search", ...).
+        group: entry-point group in which installed packages offer further kinds.
+    """
+
+    def __init__(self, what: str, group: str | None = None):
+        self.what, self.group, self.classes = what, group, {}
+
+    def register(self, kind: str):
+        """Class decorator. Raises ValueError when the name is taken."""
+
+        def add(cls):
+            if kind in self.classes:
+                raise ValueError(f"the {self.what} {kind!r} is already registered by {self.classes[kind].__module__}")
+            self.classes[kind] = cls
+            return cls
+
+        return add
+
+    def find(self, kind: str) -> type:
+        if kind not in self.classes and self.group:
+            for entry in entry_points(group=self.group):
+                if entry.name == kind:
+                    self.classes.setdefault(kind, entry.load())
+        if kind not in self.classes:
+            near = difflib.get_close_matches(str(kind), self.classes, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(sorted(self.classes))}"
+            raise ValueError(f"no {self.what} named {kind!r}; {hint}")
+        return self.classes[kind]
+
+    def parse(self, value: Any) -> BaseModel:
+        if isinstance(value, BaseModel):
+            return value
+        if isinstance(value, str):
+            value = {"kind": value}
+        if not isinstance(value, dict) or "kind" not in value:
+            raise ValueError(f"a {self.what} is a table with a `kind`, got {value!r}")
+        try:
+            return self.find(value["kind"]).model_validate(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"{self.what} {value['kind']!r}: {where}: {first['msg']}") from None
+
+    def field(self, base: type) -> Any:
+        """The annotation of a recipe field that holds one of these."""
+        return Annotated[SerializeAsAny[base], BeforeValidator(self.parse)]

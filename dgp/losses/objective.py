@@ -1,0 +1,34 @@
+"""A weighted sum of terms over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dgp.losses.terms import Term
+from dgp.losses.view import View
+
+
+@dataclass(frozen=True)
+class Score:
+    """total (N,): the objective of each row; losses: every term by name, unweighted, each (N,)."""
+
+    total: Tensor
+    losses: dict[str, Tensor]
+
+
+def score(terms: Sequence[Term], view: View) -> Score:
+    """Evaluates the terms that carry weight. Raises ValueError when none does."""
+    total, losses = None, {}
+    for term in terms:
+        if term.weight == 0:
+            continue
+        value = term(view)
+        name = term.name if term.name not in losses else f"{term.name}#{len(losses)}"
+        losses[name] = value.detach()
+        total = term.weight * value if total is None else total + term.weight * value
+    if total is None:
+        raise ValueError("the objective is empty: every term has weight 0; give one a weight")
+    return Score(total, losses)

@@ -1,0 +1,106 @@
+"""Weighted losses. Each looks at a View of some rows and returns one value a row.
+
+Third parties add kinds by ``@TERMS.register("name")`` or the entry-point group ``dgp.terms``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from dgp.kinds import Frozen, Kinds
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dgp.losses.view import View
+
+TERMS = Kinds("term", "dgp.terms")
+
+
+def per_row(values: Tensor) -> Tensor:
+    """(N, ...) -> (N,): the mean of each row."""
+    return values.flatten(1).mean(1)
+
+
+class Term(Frozen):
+    """One weighted loss.
+
+    weight: factor in the objective. A term of weight 0 is not computed.
+    """
+
+    kind: str
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    def __call__(self, view: View) -> Tensor:
+        """(N,), unweighted."""
+        raise NotImplementedError
+
+
+@TERMS.register("mse")
+class Mse(Term):
+    """Mean squared difference of ``phi(x)`` and ``y``, both in [-1, 1], over every value of the observation."""
+
+    kind: str = "mse"
+
+    def __call__(self, view):
+        return view.compare(lambda prediction, y: per_row((prediction - y).square()))
+
+
+@TERMS.register("l1")
+class L1(Term):
+    """Mean absolute difference of ``phi(x)`` and ``y``, both in [-1, 1]."""
+
+    kind: str = "l1"
+
+    def __call__(self, view):
+        return view.compare(lambda prediction, y: per_row((prediction - y).abs()))
+
+
+@TERMS.register("features")
+class Features(Term):
+    """Discriminator-feature distance (Pan et al. 2020, eq. 5): the sum over features of the mean absolute
+    difference between those of the lifted prediction and those of the lifted observation.
+
+    drop: how many of the shallowest features are left out.
+    last: only so many of the deepest features (after ``drop``); all if absent.
+    rectify_last: the deepest map is read after its ReLU, as an in-place activation leaves it in the published code.
+    """
+
+    kind: str = "features"
+    drop: NonNegativeInt = 0
+    last: PositiveInt | None = None
+    rectify_last: bool = True
+
+    def __call__(self, view):
+        ours, theirs = view.features, view.target_features
+        chosen = range(len(ours))[self.drop :]
+        if self.last:
+            chosen = chosen[-self.last :]
+        total = 0
+        for k in chosen:
+            a, b = ours[k], theirs[k]
+            if self.rectify_last and k == len(ours) - 2:
+                a, b = a.relu(), b.relu()
+            total = total + per_row((a - b).abs())
+        return total
+
+
+@TERMS.register("nll")
+class NegativeLogLikelihood(Term):
+    """Half the mean square of a standard normal variable (its negative log-likelihood over d, less a constant)."""
+
+    kind: str = "nll"
+    on: str = Field("z", description="the variable")
+
+    @property
+    def name(self):
+        return f"nll({self.on})"
+
+    def __call__(self, view):
+        return per_row(view.values[self.on].square()) / 2

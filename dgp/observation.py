@@ -1,0 +1,268 @@
+"""What is to be explained: the degraded picture as the prior sees it, and the way back to its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+import degradations
+from degradations import Degradation
+from dgp import geometry as g
+from dgp.errors import InputError
+from dgp.geometry import Geometry
+from dgp.images import Picture, flatten, open_picture, to_pil
+from dgp.rows import stream
+from dgp.sheet import figures, png_bytes, viewable
+
+if TYPE_CHECKING:
+    from generators import Prior
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One picture to explain.
+
+    y: (1, c, h, w) float32, the observation at the prior's resolution R.
+    degradation: the built operator phi that makes such a y of an x (1, 3, R, R).
+    source: the opened input.  geometry: where R x R lies in it, and how an answer comes back to its size.
+    key: what random streams are named after: the sha256 of the input's pixels.
+    original: (1, 3, R, R) in [-1, 1], the clean picture, when y was simulated from it; else None.
+    label: number of the class, or None when it is to be found.
+    asked: the degradation as it was asked for.  whole: the operator as built for the input's own size.
+    target: "file" (y rounded to 8 bits) or "float".
+    weight: (1, 1, h, w), how much each value counts, or None.
+    notes: what was done to the picture on the way, in words.
+    """
+
+    y: Tensor
+    degradation: Degradation
+    source: Picture
+    geometry: Geometry
+    key: str
+    asked: str
+    whole: Degradation
+    original: Tensor | None = None
+    label: int | None = None
+    target: str = "file"
+    weight: Tensor | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def simulated(self) -> bool:
+        return self.original is not None
+
+    @property
+    def picture(self) -> Image.Image:
+        """What was observed, as such a picture is stored: `dgp restore` reads it. At the answer's size where
+        y has the size of x (holes grey, or transparent where the mask was), else at the size of y."""
+        if self.geometry.seen is None:
+            return self.degradation.picture(self.y)
+        operator = self.geometry.operator
+        if operator is None:
+            return self.geometry.seen
+        return operator.picture(operator.read(self.geometry.seen))
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(viewable(self.picture))
+
+    def _repr_html_(self) -> str:
+        shown = {"observed": self.picture}
+        if self.original is not None:
+            shown["original"] = to_pil(self.original)
+        width, height = self.source.size
+        return figures(shown, f"{self.asked}, {width}x{height}, {self.geometry.placed}")
+
+
+def observe(
+    picture,
+    degradation: str | Degradation,
+    prior: Prior,
+    *,
+    label: str | int | None = None,
+    simulate: bool = False,
+    fit: str = "auto",
+    target: str = "file",
+    seed: int = 0,
+) -> Observation:
+    """Opens a picture and brings it to the prior's resolution.
+
+    Args:
+        picture: the degraded picture (path, PIL image, array, tensor or Picture); with `simulate`
+            a clean one, which is fitted to the prior's resolution (auto: centre square) and degraded there.
+        degradation: the operator, or its spec.
+        label: None or "auto" (to be found), or the name or number of a class.
+        fit: "auto" keeps as much of the picture as its degradation allows: holes are filled in a window, y
+            of x's size is stretched, others must have the right size. "crop", "pad", "stretch" say how instead.
+        target: whether a simulated y is rounded as a "file" would be, or stays "float".
+        seed: for random masks and simulated noise.
+
+    Raises InputError, degradations.DegradationError or generators.ClassError, one line each.
+    """
+    if fit not in g.FITS:
+        raise InputError(f"got fit={fit!r}, expected one of {', '.join(g.FITS)}")
+    if target not in ("file", "float"):
+        raise InputError(f"got target={target!r}, expected 'file' or 'float'")
+    source = open_picture(picture)
+    asked = degradations.parse(degradation) if isinstance(degradation, str) else degradation
+    number = None if label is None or label == "auto" else prior.generator.info.class_index(label)
+    resolution = prior.generator.info.resolution
+    image = flatten(source)[0]
+    key = source.pixels_sha256
+    if simulate:
+        place, operator, original = _simulated(asked, source, image, fit, resolution, seed)
+        measure = operator.simulate if target == "file" else operator.measure
+        with torch.no_grad():
+            y = measure(original, stream(seed, f"noise {key}", 0))
+        whole = operator
+    else:
+        keeps = tuple(asked.size((resolution, resolution))) == (resolution, resolution)
+        place, operator, whole, y = (_same_size if keeps else _smaller)(
+            asked, source, image, fit, resolution, seed
+        )
+        original = None
+    text = asked.asked or (degradation if isinstance(degradation, str) else asked.spec)
+    return Observation(
+        y=y,
+        degradation=operator,
+        source=source,
+        geometry=place,
+        key=key,
+        asked=text,
+        whole=whole,
+        original=original,
+        label=number,
+        target=target,
+        notes=source.notes,
+    )
+
+
+def _simulated(asked, source, image, fit, resolution, seed) -> tuple[Geometry, Degradation, Tensor]:
+    """The clean picture at the prior's resolution, and the operator there.
+
+    Nothing comes back to the input's size: what was degraded, and is measured, is the fitted picture.
+    """
+    box, placed = _box(image.size, "crop" if fit == "auto" else fit, resolution)
+    square = (resolution, resolution)
+    original = g.tensor_at(image, box, resolution)
+    try:
+        operator = asked.build(source.image if image.size == square else None, seed, square)
+    except degradations.MaskError:
+        if image.size == square or tuple(asked.size(square)) != square:
+            raise
+        # A mask that was drawn on the photograph is fitted with it.
+        full = asked.build(source.image, seed, image.size[::-1])
+        operator = _moved(full, image.size, box, square)
+    place = Geometry(fit, placed, resolution, image.size, box, square, square)
+    return place, operator, original
+
+
+def _smaller(asked, source, image, fit, resolution, seed):
+    """y is smaller than x: the input must have the size that the prior's resolution is degraded to."""
+    height, width = asked.size((resolution, resolution))
+    factor = resolution / height
+    if image.size != (width, height) and fit == "auto":
+        got = f"{image.width}x{image.height}"
+        raise InputError(
+            f"got {got}, expected {width}x{height} (1/{factor:g} of the prior's {resolution}x{resolution}); "
+            f"use --fit crop|pad|stretch, or a prior of {round(max(image.size) * factor)} px"
+        )
+    box, placed = _box(image.size, fit, resolution, (width, height))
+    # The answer has the size that the factor promises of the input, or of the part of it that was used.
+    across, down = (resolution / width, resolution / height)
+    shown = (round((box[2] - box[0]) * across), round((box[3] - box[1]) * down))
+    out = (round(image.width * across), round(image.height * down)) if placed == "pad" else shown
+    if shown[0] * shown[1] > g.MAX_PIXELS:
+        raise InputError(
+            f"got {image.width}x{image.height}, whose answer would have {shown[0]}x{shown[1]} pixels; "
+            f"scale it down, ideally to {width}x{height}"
+        )
+    operator = asked.build(
+        source.image if image.size == (width, height) else None, seed, (resolution, resolution)
+    )
+    y = operator.read(g.fitted(image, box, (width, height)))
+    return Geometry(fit, placed, resolution, image.size, box, shown, out), operator, operator, y
+
+
+def _same_size(asked, source, image, fit, resolution, seed):
+    """y has the size of x. What it tells is kept at the input's size where pixels stayed in place."""
+    full = image.size
+    whole = asked.build(source.image, seed, full[::-1])
+    hidden = whole.unobserved(full[::-1])
+    missing = None if hidden is None else hidden[0].cpu().numpy()
+    grey, pasted = whole.channels(3) == 1, missing is not None and _passes(whole, full, resolution)
+    box, placed = _box(full, fit, resolution)
+    if fit == "auto" and pasted and placed != "whole":
+        window = g.window_box(missing, resolution)
+        box, placed = (window, "window") if window else (box, placed)
+    if missing is not None and not g.cut(missing, box).any():
+        raise InputError(
+            "nothing is missing in the centred square; use --fit auto, which works around the hole"
+        )
+    operator = _moved(whole, full, box, (resolution, resolution))
+    y = operator.read(g.fitted(image, box, (resolution, resolution), missing))
+    extent = box if placed == "crop" else g.whole_box(full)
+    out = (extent[2] - extent[0], extent[3] - extent[1])
+    seen = g.fitted(image, extent, out)
+    keep = pasted or (grey and whole.pointwise)
+    place = Geometry(
+        fit,
+        placed,
+        resolution,
+        full,
+        box,
+        (box[2] - box[0], box[3] - box[1]),
+        out,
+        seen,
+        _moved(whole, full, extent, out) if keep else None,
+        g.cut(missing, extent) if pasted else None,
+    )
+    return place, operator, whole, y
+
+
+def _box(size, fit, resolution, expected=None) -> tuple[g.Box, str]:
+    """What of the input is used, and the word for it. expected: (width, height), default the prior's."""
+    if size == (expected or (resolution, resolution)):
+        return g.whole_box(size), "whole"
+    if fit == "crop":
+        return g.crop_box(size), "crop"
+    if fit == "pad":
+        return g.pad_box(size), "pad"
+    return g.whole_box(size), "stretch"
+
+
+def _passes(whole: Degradation, full: tuple[int, int], resolution: int) -> bool:
+    """Whether what is observed of a picture is the picture itself, so that it can be kept; tried at R x R."""
+    if not whole.pointwise or whole.channels(3) != 3:
+        return False
+    if any(getattr(part, "noise", None) is not None for part in whole.modules()):
+        return False
+    operator = _moved(whole, full, g.whole_box(full), (resolution, resolution))
+    x = torch.rand(1, 3, resolution, resolution, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    hidden = operator.unobserved((resolution, resolution))
+    seen = torch.ones(1, 1, resolution, resolution) if hidden is None else ~hidden[:, None]
+    with torch.no_grad():
+        return bool(torch.equal(operator(x) * seen, x * seen))
+
+
+def _moved(operator: Degradation, full: tuple[int, int], box: g.Box, size: tuple[int, int]) -> Degradation:
+    """An operator built for a picture of size `full`, for what `box` shows of it at `size` (width, height).
+
+    Only masks know where they are; every link that only hides pixels is made anew from its fitted mask.
+    """
+    if box == g.whole_box(full) and size == full:
+        return operator
+    if links := getattr(operator, "links", None):
+        return degradations.Chain(_moved(link, full, box, size) for link in links)
+    if not operator.pointwise:
+        return operator
+    hidden = operator.unobserved(full[::-1])
+    if hidden is None:
+        return operator
+    mask = g.fitted_mask(hidden[0].cpu().numpy(), box, size)
+    if not mask.any():
+        return degradations.Identity()
+    return degradations.Inpaint.of(torch.from_numpy(mask)[None, None])

@@ -1,0 +1,79 @@
+"""``key.path=value`` on nested tables: ``stages.*.lr=0.01``, ``stages.2.release.groups="all"``."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dgp.errors import RecipeError
+
+OPEN_TABLES = ("move", "variables")  # their keys are names of the user's choosing
+
+
+def merge_tables(base: Mapping, over: Mapping) -> dict:
+    """``over`` on top of ``base``: tables are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+        merged[key] = merge_tables(base[key], value) if both else value
+    return merged
+
+
+def parse_value(text: str) -> Any:
+    """A TOML value; a bare word is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+
+
+def apply_overrides(table: Mapping, overrides: Sequence[str] | Mapping[str, Any]) -> dict:
+    """A deep copy of ``table`` with values replaced.
+
+    Raises RecipeError: no ``=``, or a key that is not there (with the nearest).
+    """
+    result = copy.deepcopy(_lists(table))
+    pairs = overrides.items() if isinstance(overrides, Mapping) else [_split(text) for text in overrides]
+    for key, value in pairs:
+        _assign(result, key.split("."), value, key)
+    return result
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _lists(v) for k, v in value.items()}
+    return [_lists(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _split(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"--set takes KEY=VALUE, got {text!r}; for example --set stages.*.lr=0.01")
+    return key.strip(), parse_value(value)
+
+
+def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = "") -> None:
+    head, rest = path[0], path[1:]
+    if isinstance(node, list):
+        places = range(len(node)) if head == "*" else [int(head)] if head.isdigit() and int(head) < len(node) else None
+        if places is None:
+            raise RecipeError(f"--set {whole}: {head!r} is no place in a list of {len(node)}; "
+                              f"expected 0 to {len(node) - 1}, or * for all")
+    elif isinstance(node, dict):
+        places = list(node) if head == "*" else [head]
+        if head != "*" and head not in node and parent not in OPEN_TABLES:
+            near = difflib.get_close_matches(head, list(node), 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(node)}"
+            raise RecipeError(f"--set {whole}: no key {head!r} there; {hint}")
+    else:
+        raise RecipeError(f"--set {whole}: {parent!r} holds a value, not a table; drop {'.'.join(path)!r} from the key")
+    for place in places:
+        if rest:
+            if isinstance(node, dict) and place not in node:
+                node[place] = {}
+            _assign(node[place], rest, value, whole, head if head != "*" else parent)
+        else:
+            node[place] = value

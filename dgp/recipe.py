@@ -1,0 +1,186 @@
+"""A recipe: search, stages, finish, as data. Published methods and ours are TOML files in ``dgp/recipes``."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import dgp.search.best_of  # noqa: F401  (registers itself)
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError, field_validator
+
+from dgp.constraints import CONSTRAINTS, Constraint, Unconstrained
+from dgp.curves import CURVES
+from dgp.errors import RecipeError
+from dgp.finish import FINISHES, Finish, Merge
+from dgp.kinds import Frozen
+from dgp.losses.terms import TERMS, Term
+from dgp.overrides import apply_overrides, merge_tables
+from dgp.search.base import SEARCHES, Search
+
+Curve = Literal[tuple(CURVES)]
+
+
+class Variable(Frozen):
+    """One optimised tensor of the generator's input, named after its chart (``z``, ``class``)."""
+
+    constraint: CONSTRAINTS.field(Constraint) = Unconstrained()
+
+
+class Move(Frozen):
+    """How a stage moves one variable.
+
+    lr: learning rate; the stage's own if absent.  betas, momentum: of the optimiser.
+    """
+
+    optimizer: Literal["adam", "sgd"] = "adam"
+    lr: NonNegativeFloat | None = None
+    curve: Curve = "constant"
+    betas: tuple[float, float] = (0.9, 0.999)
+    momentum: float = 0.0
+
+
+class Release(Frozen):
+    """Which layers of the generator move, each row with weights of its own (Pan et al. 2020, section 3.2).
+
+    groups: how many groups from the coarse end, "all", or their names (the only way to release the head).
+    lr, ratio: group i moves with ``lr * ratio ** i``.
+    moments: "cold" begins a group's optimiser state at its release and spares its gradients until then; "warm"
+        lets every progressive group gather moments from the first stage on, as the published code does.
+    """
+
+    groups: PositiveInt | Literal["all"] | tuple[str, ...] = "all"
+    lr: NonNegativeFloat
+    ratio: NonNegativeFloat = 1.0
+    curve: Curve = "constant"
+    moments: Literal["cold", "warm"] = "cold"
+    optimizer: Literal["adam", "sgd"] = "adam"
+    betas: tuple[float, float] = (0.9, 0.999)
+    momentum: float = 0.0
+
+
+class Stage(Frozen):
+    """Some steps in which certain variables and layers move under certain terms.
+
+    rows_kept: how many rows of each answer enter the stage, the best by the stage before; all if absent.
+    lr: of the variables that state none.  norm: "batch" uses stored statistics, "instance" the instance norms
+    that the first forward of the stage captures (Pan et al.'s code, ``use_in``).  keep: what leaves the stage.
+    """
+
+    name: str = ""
+    steps: PositiveInt
+    rows_kept: PositiveInt | None = None
+    lr: NonNegativeFloat = 0.0
+    move: dict[str, Move] = {}
+    release: Release | None = None
+    terms: tuple[TERMS.field(Term), ...]
+    norm: Literal["batch", "instance"] = "batch"
+    keep: Literal["best", "last"] = "last"
+
+    @field_validator("terms")
+    @classmethod
+    def _some_weight(cls, terms):
+        if not any(term.weight for term in terms):
+            raise ValueError("every term has weight 0, so there is nothing to lower")
+        return terms
+
+    def lr_of(self, variable: str) -> float:
+        lr = self.move[variable].lr
+        return self.lr if lr is None else lr
+
+
+class Recipe(Frozen):
+    """One method.
+
+    serves: degradations for which it was made (informative).  requires: what the prior must have
+    ("discriminator", "classes").  instead: the recipe to suggest where that is missing.
+    operator: the degradation that the published method uses where the user names none.
+    target: whether a simulated observation is rounded as a "file" would be, or stays "float".
+    """
+
+    name: str
+    summary: str
+    cites: tuple[str, ...]
+    serves: tuple[str, ...] = ()
+    requires: tuple[Literal["discriminator", "classes"], ...] = ()
+    instead: str | None = None
+    operator: str | None = None
+    target: Literal["file", "float"] = "file"
+    variables: dict[str, Variable] = {"z": Variable()}
+    searches: tuple[SEARCHES.field(Search), ...] = Field(min_length=1, max_length=1)
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    finish: FINISHES.field(Finish) = Merge()
+
+    @property
+    def sha256(self) -> str:
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+
+def recipe_names() -> list[str]:
+    shipped = [f.name[:-5] for f in files("dgp.recipes").iterdir() if f.name.endswith(".toml")]
+    return sorted(shipped + [entry.name for entry in entry_points(group="dgp.recipes")])
+
+
+def load_recipe(recipe: str | Path | Recipe, overrides: list[str] | tuple[str, ...] = ()) -> Recipe:
+    """A recipe by name, from a TOML file, or as it is; ``overrides`` are ``key.path=value`` texts.
+
+    Raises RecipeError: unknown name (with the nearest), malformed file, unknown key or value.
+    """
+    if isinstance(recipe, Recipe):
+        return validated(apply_overrides(recipe.model_dump(), overrides), recipe.name) if overrides else recipe
+    resolved = validated(_table(str(recipe)), str(recipe))
+    return validated(apply_overrides(resolved.model_dump(), overrides), str(recipe)) if overrides else resolved
+
+
+def validated(table: dict, source: str) -> Recipe:
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the recipe"
+        raise RecipeError(f"recipe {source!r}: {where}: {first['msg']}, got {_short(first['input'])}; "
+                          "`dgp recipes show default` prints a complete one") from None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _table(name: str) -> dict:
+    """The resolved tables of a recipe file: ``extends`` followed, ``[every_stage]`` poured into each stage."""
+    path = Path(name)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise RecipeError(f"no recipe file {name!r}; expected a TOML file, or one of: {', '.join(recipe_names())}")
+        text = path.read_text(encoding="utf-8")
+    elif (shipped := files("dgp.recipes") / f"{name}.toml").is_file():
+        text = shipped.read_text(encoding="utf-8")
+    else:
+        offered = [entry for entry in entry_points(group="dgp.recipes") if entry.name == name]
+        if not offered:
+            near = difflib.get_close_matches(name, recipe_names(), 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(recipe_names())}"
+            raise RecipeError(f"no recipe named {name!r}; {hint}")
+        text = offered[0].load()
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"recipe {name!r} is not valid TOML: {error}") from None
+    if base := table.pop("extends", None):
+        table = merge_tables(_table(base), table)
+    common = table.pop("every_stage", None)
+    if common:
+        table["stages"] = [merge_tables(common, stage) for stage in table.get("stages", [])]
+    settings = table.pop("set", {})
+    return apply_overrides(table, settings) if settings else table

@@ -1,0 +1,236 @@
+"""The answer: pictures, variables, weight changes, trace and measurements; and the files that it leaves."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from dgp.files import write_bytes_atomic, write_json_atomic
+from dgp.images import to_pil
+from dgp.metrics import typicality
+from dgp.observation import Observation
+from dgp.results import RESULT, plain, prepare, run_identity, versions
+from dgp.sheet import figures, png_bytes, side_by_side, viewable
+
+if TYPE_CHECKING:
+    from dgp.recipe import Recipe
+    from generators import Prior
+
+FILES = (
+    "restored.png",
+    "restored_prior.png",
+    "observed.png",
+    "comparison.png",
+    "mean.png",
+    "spread.png",
+    "latents.safetensors",
+    "weights.safetensors",
+    "trace.jsonl",
+    "report.html",
+)
+
+
+@dataclass(eq=False)
+class Restoration:
+    """S answers to one observation, the best by the last stage's objective first.
+
+    tensors: (S, 3, R, R) in [-1, 1], after the recipe's finish.  prior_tensors: the same before it.
+    scores: the objective of each.
+    latents: variables by name, each (S, ...).
+    weights: released parameters by name, each (S, ...); may be empty.
+    trace: one dict a recorded step.  metrics, fidelity: of the best; see `dgp.metrics`.
+    evaluations: {"forward", "backward"}, rows.  timing: seconds, as in a result file.
+    recipe: what ran, mapped onto the prior.  notes: what the mapping changed.
+    """
+
+    observation: Observation
+    tensors: Tensor
+    prior_tensors: Tensor
+    scores: list[float]
+    latents: dict[str, Tensor]
+    weights: dict[str, Tensor]
+    trace: list[dict]
+    metrics: dict[str, dict]
+    fidelity: dict
+    evaluations: dict[str, int]
+    timing: dict
+    recipe: Recipe
+    prior: Prior
+    seed: int = 0
+    num_solutions: int = 1
+    device: str = "cpu"
+    precision: str = "fp32"
+    notes: Sequence[str] = ()
+
+    @property
+    def tensor(self) -> Tensor:
+        """(3, R, R) in [-1, 1], the best answer."""
+        return self.tensors[0]
+
+    @property
+    def prior_tensor(self) -> Tensor:
+        """(3, R, R) in [-1, 1], the best answer as the generator gave it."""
+        return self.prior_tensors[0]
+
+    @property
+    def image(self) -> Image.Image:
+        """The best answer at the input's own size."""
+        return self.solutions[0]
+
+    @functools.cached_property
+    def prior_image(self) -> Image.Image:
+        """The best answer as the generator gave it, R x R."""
+        return to_pil(self.prior_tensor)
+
+    @functools.cached_property
+    def solutions(self) -> list[Image.Image]:
+        """All answers at the input's own size, the best first."""
+        return [self.observation.geometry.restore(tensor) for tensor in self.tensors]
+
+    @property
+    def comparison(self) -> Image.Image:
+        """Observed, restored and, where it is known, original, side by side."""
+        return side_by_side(list(self._shown().values()))
+
+    def record(self, argv: Sequence[str] = ()) -> dict:
+        """The object that result.json holds and `--json` prints; valid JSON, without NaN and Infinity."""
+        observation, place = self.observation, self.observation.geometry
+        identity = run_identity(
+            observation, self.prior, self.recipe, seed=self.seed, num_solutions=self.num_solutions
+        )
+        degradation = {"spec": "", "asked": observation.asked, "estimated": {}, "assets": {}} | identity[
+            "degradation"
+        ]
+        if observation.degradation.spec != degradation["spec"]:
+            degradation["at_prior_resolution"] = observation.degradation.spec
+        return plain(
+            {"schema": 1, "status": "done", "argv": list(argv)}
+            | identity
+            | {
+                "input": identity["input"]
+                | {"size": list(observation.source.size), "mode": observation.source.image.mode},
+                "degradation": degradation,
+                "recipe": identity["recipe"] | {"resolved": self.recipe.model_dump(mode="json")},
+                "geometry": place.record(),
+                "notes": [*observation.notes, *self.notes],
+                "device": self.device,
+                "precision": self.precision,
+                "versions": versions(),
+                "metrics": self.metrics,
+                "fidelity": self.fidelity,
+                "latents": {
+                    name: _described(name, value[0])
+                    for name, value in self.latents.items()
+                    if not name.startswith("norm[")
+                },
+                "scores": self.scores,
+                "evaluations": self.evaluations,
+                "timing": self.timing,
+            }
+        )
+
+    def save(self, folder: str | os.PathLike, argv: Sequence[str] = ()) -> Path:
+        """Writes all files of a run, result.json last: a folder that has one is complete. Returns the folder.
+
+        What an earlier run left there under the same names is removed first. Raises OutputError.
+        """
+        folder = prepare(folder)
+        record = self.record(argv)
+        contents = self._contents()
+        for stale in (
+            RESULT,
+            *FILES,
+            *(f"solutions/{path.name}" for path in (folder / "solutions").glob("*.png")),
+        ):
+            (folder / stale).unlink(missing_ok=True)
+        if any(name.startswith("solutions/") for name in contents):
+            prepare(folder / "solutions")
+        for name, data in contents.items():
+            write_bytes_atomic(folder / name, data)
+        write_json_atomic(folder / RESULT, record)
+        return folder
+
+    def _contents(self) -> dict[str, bytes]:
+        """The files by name, all but result.json."""
+        from safetensors.torch import save
+
+        source = self.observation.source.image
+        # A profile of grey or CMYK values would be wrong for the RGB that is written.
+        profile = source.info.get("icc_profile") if source.mode in ("RGB", "RGBA", "P") else None
+        files = {
+            "restored.png": png_bytes(self.image, icc_profile=profile),
+            "restored_prior.png": png_bytes(self.prior_image, icc_profile=profile),
+            "observed.png": png_bytes(self.observation.picture),
+            "comparison.png": png_bytes(self.comparison, icc_profile=profile),
+        }
+        if len(self.solutions) > 1:
+            for number, image in enumerate(self.solutions):
+                files[f"solutions/{number:02}.png"] = png_bytes(image, icc_profile=profile)
+            files["mean.png"], files["spread.png"] = (
+                png_bytes(image) for image in _mean_and_spread(self.solutions)
+            )
+        about = {
+            "schema": "1",
+            "prior": self.prior.name,
+            "prior_sha256": self.prior.sha256,
+            "recipe_sha256": self.recipe.sha256,
+        }
+        for name, tensors in (("latents", self.latents), ("weights", self.weights)):
+            if tensors:
+                files[f"{name}.safetensors"] = save(
+                    {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, about
+                )
+        files["trace.jsonl"] = "".join(
+            json.dumps(plain(step), allow_nan=False) + "\n" for step in self.trace
+        ).encode()
+        return files
+
+    def _shown(self) -> dict[str, Image.Image]:
+        shown = {"observed": self.observation.picture, "restored": self.image}
+        if self.observation.original is not None:
+            shown["original"] = to_pil(self.observation.original)
+        return shown
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(viewable(self.image))
+
+    def _repr_html_(self) -> str:
+        numbers = [
+            f"{name} {entry['value']:.2f}"
+            for name, entry in self.metrics.items()
+            if entry["value"] is not None
+        ]
+        return figures(
+            self._shown(),
+            ", ".join([self.observation.asked, self.recipe.name, f"seed {self.seed}", *numbers]),
+        )
+
+
+def _described(name: str, value: Tensor) -> dict:
+    """One latent of the best answer: its norm, and how usual that is if the prior draws it from N(0, I)."""
+    if not value.is_floating_point():
+        return {"value": value.tolist(), "norm": None, "typicality": None}
+    if name == "z":
+        return typicality(value)
+    return {"norm": float(value.norm()), "typicality": None}
+
+
+def _mean_and_spread(images: Sequence[Image.Image]) -> tuple[Image.Image, Image.Image]:
+    """The mean of the answers, and the standard deviation of each pixel over them, the largest as white."""
+    total, squares = 0.0, 0.0
+    for image in images:
+        levels = np.asarray(image.convert("RGB"), dtype=np.float64)
+        total, squares = total + levels, squares + levels**2
+    mean = total / len(images)
+    spread = np.sqrt(np.maximum(squares / len(images) - mean**2, 0)).mean(-1)
+    scaled = spread * (255 / max(spread.max(), 1e-12)) if spread.max() > 1e-6 else spread * 0
+    return Image.fromarray(np.rint(mean).astype(np.uint8)), Image.fromarray(np.rint(scaled).astype(np.uint8))

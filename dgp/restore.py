@@ -1,0 +1,47 @@
+"""Observation -> search -> stages -> restoration. The page to read first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import generators
+from degradations import Degradation
+from dgp.inversion import Inversion, Step
+from dgp.observation import observe
+from dgp.recipe import Recipe, load_recipe
+from dgp.restoration import Restoration
+from generators import Prior
+
+load_prior = generators.load
+
+
+def restore(picture, degradation: str | Degradation = "identity", prior: Prior | str | Path | None = None, *,
+            recipe: str | Recipe = "default", overrides: tuple[str, ...] = (), label: str | int | None = None,
+            seed: int = 0, num_solutions: int = 1, simulate: bool = False, fit: str = "auto", device: str = "cpu",
+            on_step: Callable[[Step], None] | None = None) -> Restoration:
+    """Restores one degraded picture.
+
+    Args:
+        picture: path, PIL image, array (H, W[, 3]) or tensor (3, H, W) in [-1, 1]: the degraded picture,
+            or with ``simulate`` a clean one that is degraded first, so that metrics can be measured.
+        degradation: the operator that damaged it, or its spec: "gray", "inpaint:mask=hole.png", "sr:4", "gray+sr:2".
+        prior: a Prior, or what ``generators.load`` takes; the bundled ``biggan-cifar10`` if None.
+        recipe, overrides: the method, and ``key=value`` texts that change it.
+        label: class name or number where the prior has classes; None searches over all of them.
+        seed: equal seeds give equal answers.  num_solutions: independent answers, best first.
+        fit: "auto", "crop", "pad" or "stretch", how the picture meets the prior's resolution.
+        on_step: called with every Step.
+
+    Raises InputError, RecipeError, degradations.DegradationError or generators.GeneratorError, one line each.
+    """
+    if not isinstance(prior, Prior):
+        prior = generators.load(prior or generators.DEFAULT)
+    recipe = load_recipe(recipe, overrides)
+    observation = observe(picture, degradation, prior, label=label, simulate=simulate, fit=fit, target=recipe.target,
+                          seed=seed)
+    inversion = Inversion(observation, prior, recipe, seed=seed, num_solutions=num_solutions, device=device)
+    for step in inversion:
+        if on_step:
+            on_step(step)
+    return inversion.result()

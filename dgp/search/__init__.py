@@ -1,0 +1,1 @@
+"""Where the optimisation starts."""

@@ -1,0 +1,30 @@
+"""Pretrained generators as priors: read safely, split into stem, blocks and head, with their discriminators."""
+
+from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
+from generators.catalog import DEFAULT
+from generators.errors import ClassError, GeneratorError, UnknownPrior, WeightsError
+from generators.fresh import randomised
+from generators.latents import LatentSpec
+from generators.load import load
+from generators.prior import ModelCard, Prior
+from generators.registry import names, register
+
+__all__ = [
+    "DEFAULT",
+    "ClassError",
+    "Discriminator",
+    "Generator",
+    "GeneratorError",
+    "GeneratorInfo",
+    "LatentSpec",
+    "ModelCard",
+    "ParameterGroup",
+    "Prior",
+    "State",
+    "UnknownPrior",
+    "WeightsError",
+    "load",
+    "names",
+    "randomised",
+    "register",
+]

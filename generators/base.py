@@ -1,0 +1,126 @@
+"""What every generator and discriminator is."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from generators.errors import ClassError
+from generators.latents import Generators, LatentSpec
+
+
+@dataclass(frozen=True)
+class State:
+    """What travels from block to block. hidden (N, C, h, w); rgb: the picture so far of networks that carry one."""
+
+    hidden: Tensor
+    rgb: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that are released together.
+
+    parameters: names as in ``named_parameters``.  head: the layers that turn features into a picture.
+    progressive: whether progressive release walks over it; other groups are released by name only.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    head: bool = False
+    progressive: bool = True
+
+
+@dataclass(frozen=True)
+class GeneratorInfo:
+    """architecture, resolution (pixels a side), latents, class names (empty: unconditional), configuration."""
+
+    architecture: str
+    resolution: int
+    latents: tuple[LatentSpec, ...]
+    classes: tuple[str, ...] = ()
+    config: dict[str, Any] = field(default_factory=dict)
+
+    def class_index(self, label: str | int) -> int:
+        """The number of a class given by name or number. Raises ClassError, with the nearest name."""
+        if not self.classes:
+            raise ClassError(f"got class {label!r}, but this prior has no classes; leave the class out")
+        text = str(label).strip()
+        if text in self.classes:
+            return self.classes.index(text)
+        if text.lstrip("-").isdigit():
+            if 0 <= int(text) < len(self.classes):
+                return int(text)
+            raise ClassError(f"got class {text}, expected 0 to {len(self.classes) - 1}")
+        near = difflib.get_close_matches(text, self.classes, 1)
+        shown = ", ".join(self.classes[:12]) + (", ..." if len(self.classes) > 12 else "")
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {shown}, or a number"
+        raise ClassError(f"no class named {text!r}; {hint}")
+
+
+class Generator(nn.Module):
+    """A pretrained network from latents to pictures, coarse to fine. Rows (the leading axis) are independent."""
+
+    info: GeneratorInfo
+    depth: int
+
+    def sample(self, n: int, *, truncation: float = 1.0, classes: int | Tensor | None = None,
+               generator: Generators = None) -> dict[str, Tensor]:
+        """Latents of n rows, drawn on the CPU and moved to the network's device.
+
+        classes: None (uniform), one class, or int64 (n,).  generator: one stream, or a list of n, one a row.
+        """
+        raise NotImplementedError
+
+    def embed(self, labels: Tensor) -> Tensor:
+        """int64 (n,) -> the value of the latent "class"."""
+        raise NotImplementedError
+
+    def stem(self, latents: dict[str, Tensor]) -> State:
+        """What enters block 0."""
+        raise NotImplementedError
+
+    def block(self, k: int, state: State, latents: dict[str, Tensor]) -> State:
+        """Block k, 0 <= k < depth."""
+        raise NotImplementedError
+
+    def head(self, state: State) -> Tensor:
+        """(N, 3, R, R) in [-1, 1]."""
+        raise NotImplementedError
+
+    def forward(self, latents: dict[str, Tensor]) -> Tensor:
+        """(N, 3, R, R) in [-1, 1]: the fold of stem, blocks and head."""
+        state = self.stem(latents)
+        for k in range(self.depth):
+            state = self.block(k, state, latents)
+        return self.head(state)
+
+    def groups(self) -> list[ParameterGroup]:
+        """Coarse to fine; every parameter is in exactly one."""
+        raise NotImplementedError
+
+    def capture_norm(self, latents: dict[str, Tensor]) -> dict[str, Tensor]:
+        """``norm[i]`` (N, 2, C): weight and bias of the instance norms that stand for the stored statistics."""
+        raise NotImplementedError(f"{type(self).__name__} has no normalisation whose statistics could be captured")
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+class Discriminator(nn.Module):
+    """What judges pictures (N, 3, R, R) in [-1, 1]."""
+
+    feature_count: int
+
+    def features(self, x: Tensor, classes: Tensor | None = None) -> list[Tensor]:
+        """Shallow to deep: the maps before their ReLU, attention an entry of its own, then the pooled vector (N, C)."""
+        raise NotImplementedError
+
+    def logit(self, x: Tensor, classes: Tensor | None = None) -> Tensor:
+        """(N, 1). classes int64 (N,), or None for the unconditional part."""
+        raise NotImplementedError

@@ -1,0 +1,163 @@
+"""BigGAN files in the ajbrock layout and its relatives: the configuration from shapes, the rest from a table of origins.
+
+Relatives: the files of the DGP distribution (which carry instance norms that its code derives anew), conversions from
+TensorFlow Hub (without ``sv0``), and ``mybn`` networks (whose statistics have other names).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from generators.biggan.discriminator import CHANNELS as D_CHANNELS
+from generators.biggan.discriminator import BigGANDiscriminator, DiscriminatorConfig
+from generators.biggan.generator import CHANNELS as G_CHANNELS
+from generators.biggan.generator import BigGAN, BigGANConfig
+from generators.errors import WeightsError
+
+DERIVED = re.compile(r"blocks\.\d+\.0\.in[12]\.(weight|bias)$|\.accumulation_counter$")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What shapes do not tell. words: for the list of what was assumed."""
+
+    sn_eps: float
+    bn_eps: float
+    words: str
+
+
+ORIGINS = {
+    "ajbrock": Origin(1e-6, 1e-5, "SN_eps 1e-6 and BN_eps 1e-5, as the reference launch scripts and DGP set them"),
+    "tfhub": Origin(1e-4, 1e-4, "SN_eps and BN_eps 1e-4, as conversions from TensorFlow Hub (no sv0) use them"),
+}
+
+
+def is_generator(tensors: dict[str, Tensor]) -> bool:
+    return "linear.weight" in tensors and "output_layer.2.weight" in tensors and "blocks.0.0.conv1.weight" in tensors
+
+
+def is_discriminator(tensors: dict[str, Tensor]) -> bool:
+    return "embed.weight" in tensors and "blocks.0.0.conv1.weight" in tensors and "output_layer.2.weight" not in tensors
+
+
+def blocks_of(tensors: dict[str, Tensor]) -> int:
+    return 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("blocks."))
+
+
+def attention_of(tensors: dict[str, Tensor]) -> tuple[int, ...]:
+    return tuple(sorted(int(name.split(".")[1]) for name in tensors if re.fullmatch(r"blocks\.\d+\.1\.gamma", name)))
+
+
+def singular_values_of(tensors: dict[str, Tensor]) -> int:
+    return sum(f"blocks.0.0.conv1.u{i}" in tensors for i in range(8))
+
+
+def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[BigGANConfig, tuple[str, ...]]:
+    """(configuration, what was assumed). said: what the file states of itself. Raises WeightsError."""
+    blocks = blocks_of(tensors)
+    resolution = {len(outs): size for size, (_, outs) in G_CHANNELS.items()}.get(blocks)
+    if resolution is None or "blocks.0.0.conv_sc.weight" not in tensors or "blocks.0.0.bn1.gain.weight" not in tensors:
+        raise WeightsError(f"{source}: a generator of {blocks} blocks in a layout that is not BigGAN's; expected 3 to 7 "
+                           "residual blocks (32 to 512 px); BigGAN-deep and other networks cannot be read yet")
+    rows, chunk = tensors["linear.weight"].shape
+    gain = tensors["blocks.0.0.bn1.gain.weight"]
+    shared = tensors["shared.weight"].shape if "shared.weight" in tensors else None
+    hier = shared is not None and gain.shape[1] != shared[1]
+    origin = "tfhub" if singular_values_of(tensors) and "blocks.0.0.conv1.sv0" not in tensors else "ajbrock"
+    assumed = [] if {"SN_eps", "BN_eps"} <= said.keys() else [ORIGINS[origin].words]
+    config = BigGANConfig(
+        resolution=resolution,
+        ch=rows // 16 // G_CHANNELS[resolution][0],
+        dim_z=chunk * (blocks + 1) if hier else chunk,
+        n_classes=shared[0] if shared else gain.shape[0],
+        shared_dim=shared[1] if shared else None,
+        hier=hier,
+        attention=attention_of(tensors),
+        singular_values=singular_values_of(tensors),
+        sn_eps=said.get("SN_eps", ORIGINS[origin].sn_eps),
+        bn_eps=said.get("BN_eps", ORIGINS[origin].bn_eps),
+    )
+    return config, tuple(assumed)
+
+
+def discriminator_config(tensors: dict[str, Tensor], said: dict, source: str) -> DiscriminatorConfig:
+    blocks = blocks_of(tensors)
+    resolution = {len(outs): size for size, (outs, _) in D_CHANNELS.items()}.get(blocks)
+    if resolution is None:
+        raise WeightsError(f"{source}: a discriminator of {blocks} blocks, expected 4 to 7 (32 to 256 px)")
+    first = tensors["blocks.0.0.conv2.weight"]
+    return DiscriminatorConfig(
+        resolution=resolution,
+        ch=first.shape[0] // D_CHANNELS[resolution][0][0],
+        n_classes=tensors["embed.weight"].shape[0],
+        attention=attention_of(tensors),
+        wide=first.shape[0] == first.shape[1],
+        singular_values=singular_values_of(tensors),
+        sn_eps=said.get("SN_eps", ORIGINS["ajbrock"].sn_eps),
+    )
+
+
+def canonical(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The names of the plain layout. ``mybn`` statistics that were accumulated are divided by their counter."""
+    result = {}
+    for name, tensor in tensors.items():
+        if DERIVED.search(name):
+            continue
+        if name.endswith((".bn.stored_mean", ".bn.stored_var")):
+            counter = tensors.get(name.rsplit(".", 1)[0] + ".accumulation_counter")
+            if counter is not None and not counter.is_meta and float(counter) > 0:
+                tensor = tensor / counter
+            name = name.replace(".bn.stored_", ".stored_")
+        result[name] = tensor
+    return result
+
+
+def fill(module: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
+    """Loads every tensor, strictly; ``sv*`` may be absent, since nothing reads them. Raises WeightsError."""
+    own = module.state_dict()
+    missing = sorted(name for name in own.keys() - tensors.keys() if not re.search(r"\.sv\d$", name))
+    unexpected = sorted(tensors.keys() - own.keys())
+    if missing or unexpected:
+        raise WeightsError(f"{source}: {_listed('missing', missing)}{_listed('unexpected', unexpected)}the network that "
+                           "its shapes describe has others; is the file whole, and of this architecture?")
+    for name, tensor in tensors.items():
+        if tensor.shape != own[name].shape:
+            raise WeightsError(f"{source}: {name} is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
+        if not tensor.is_meta and tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise WeightsError(f"{source}: {name} holds NaN or Infinity; get the file again")
+    module.load_state_dict(tensors, strict=False, assign=any(t.is_meta for t in tensors.values()))
+
+
+def _listed(word: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    return f"{len(names)} {word} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}); "
+
+
+def read_generator(tensors: dict[str, Tensor], said: dict, source: str,
+                   classes: tuple[str, ...] = ()) -> tuple[BigGAN, tuple[str, ...]]:
+    tensors = canonical(tensors)
+    try:
+        config, assumed = generator_config(tensors, said, source)
+        network = BigGAN(config, classes)
+    except (KeyError, ValueError, IndexError, RuntimeError, ZeroDivisionError) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(f"{source}: its tensors do not make up a BigGAN generator (no use for {error})") from None
+    fill(network, tensors, source)
+    return network, assumed
+
+
+def read_discriminator(tensors: dict[str, Tensor], said: dict, source: str) -> BigGANDiscriminator:
+    try:
+        network = BigGANDiscriminator(discriminator_config(tensors, said, source))
+    except (KeyError, ValueError, IndexError, RuntimeError, ZeroDivisionError) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(f"{source}: its tensors do not make up a BigGAN discriminator (no use for {error})") from None
+    fill(network, tensors, source)
+    return network

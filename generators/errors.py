@@ -1,0 +1,25 @@
+"""The errors of generators. Each message is one line: what was got, what was expected, what to do."""
+
+
+class GeneratorError(Exception):
+    """Something about a prior. `exit_code` is what a command line leaves with."""
+
+    exit_code = 3
+
+
+class UnknownPrior(GeneratorError, ValueError):
+    """A name or path under which there is no prior."""
+
+    exit_code = 2
+
+
+class ClassError(GeneratorError, ValueError):
+    """A class that the prior does not have."""
+
+    exit_code = 2
+
+
+class WeightsError(GeneratorError, ValueError):
+    """A file of weights that cannot be used."""
+
+    exit_code = 3

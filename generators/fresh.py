@@ -1,0 +1,82 @@
+"""Networks with weights of no training: the toy of the tests, and the control that tells what training contributes."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from generators.base import Generator
+from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
+from generators.biggan.layers import Attention, StoredStatistics
+from generators.prior import ModelCard, Prior
+from generators.registry import register
+
+
+def initialise(network: nn.Module, seed: int) -> None:
+    """Orthogonal weights, and power-iteration vectors that have converged, from one seed."""
+    random = torch.Generator().manual_seed(seed)
+    for name, parameter in network.named_parameters():
+        if parameter.ndim >= 2:
+            flat = torch.randn(parameter.shape[0], math.prod(parameter.shape[1:]), generator=random)
+            tall = flat if flat.shape[0] >= flat.shape[1] else flat.t()
+            q = torch.linalg.qr(tall)[0]
+            parameter.data.copy_((q if tall is flat else q.t()).reshape(parameter.shape))
+        elif "gain" not in name:
+            parameter.data.zero_()
+    for layer in network.modules():
+        if hasattr(layer, "u0"):
+            layer.u0.copy_(torch.linalg.svd(layer.weight.flatten(1))[0][:, 0][None])
+
+
+@torch.no_grad()
+def settle_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
+    """Stores the batch statistics that its own samples have, layer by layer, as standing statistics would be."""
+    random = torch.Generator().manual_seed(seed)
+    latents = generator.sample(rows, generator=random)
+
+    def store(layer, arguments):
+        layer.stored_var, layer.stored_mean = torch.var_mean(arguments[0], (0, 2, 3))
+
+    hooks = [m.register_forward_pre_hook(store) for m in generator.modules() if isinstance(m, StoredStatistics)]
+    generator(latents)
+    for hook in hooks:
+        hook.remove()
+
+
+def randomised(prior: Prior, seed: int = 0) -> Prior:
+    """The same prior with a freshly initialised generator and the discriminator it had: what is left without training."""
+    config = prior.generator.config
+    generator = BigGAN(config, prior.generator.info.classes)
+    initialise(generator, seed)
+    settle_statistics(generator, seed)
+    return replace(prior, name=f"{prior.name}-random-{seed}", generator=generator, sha256=fingerprint(generator),
+                   card=ModelCard(f"{prior.name}-random-{seed}", data="none", licence="MIT", origin=f"random, seed {seed}",
+                                  limits="an untrained network, for comparison only"))
+
+
+def fingerprint(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@register("toy")
+def toy() -> Prior:
+    """A tiny seeded pair, 32 px, three classes: tests and notebooks never wait for it, and its pictures mean nothing."""
+    config = BigGANConfig(32, ch=2, dim_z=20, n_classes=3, shared_dim=6, hier=True, attention=(1,))
+    generator = BigGAN(config, ("first", "second", "third"))
+    judge = BigGANDiscriminator(DiscriminatorConfig(32, ch=2, n_classes=3, attention=(0,)))
+    for network, seed in ((generator, 1), (judge, 2)):
+        initialise(network, seed)
+        for layer in network.modules():
+            if isinstance(layer, Attention):
+                layer.gamma.data.fill_(0.5)
+    settle_statistics(generator, 3)
+    card = ModelCard("toy", data="none", licence="MIT", origin="random weights from a fixed seed",
+                     limits="for tests: its pictures show nothing")
+    return Prior("toy", generator, judge, card, fingerprint(generator))

@@ -1,0 +1,52 @@
+"""What goes into a generator, by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LatentSpec:
+    """One input of a generator.
+
+    name: its key in ``latents``.  chart: "z", "class", ...  shape: of one row.
+    optimisable: whether gradients reach it (integer labels are not).
+    """
+
+    name: str
+    chart: str
+    shape: tuple[int, ...]
+    optimisable: bool = True
+
+
+Generators = torch.Generator | Sequence[torch.Generator] | None
+
+
+def normal(n: int, size: int, truncation: float, generator: Generators) -> Tensor:
+    """(n, size) float32 on the CPU: standard normal, or for ``truncation`` < 1 its values redrawn into
+    ``[-2, 2]`` and scaled by it (Brock et al. 2019, section 3.1).
+
+    generator: one stream for all rows, or a list of n, one a row.
+    """
+    if isinstance(generator, Sequence):
+        if len(generator) != n:
+            raise ValueError(f"got {len(generator)} random generators for {n} rows; give one, or one a row")
+        return torch.cat([normal(1, size, truncation, g) for g in generator])
+    if truncation >= 1:
+        return torch.randn(n, size, generator=generator)
+    # Inverse transform of the truncated distribution: a fixed number of draws, whatever the values.
+    edge = math.erf(2 / math.sqrt(2))
+    uniform = torch.rand(n, size, generator=generator, dtype=torch.float64) * 2 - 1
+    return (torch.erfinv(uniform * edge) * math.sqrt(2) * truncation).float()
+
+
+def random_labels(n: int, classes: int, generator: Generators) -> Tensor:
+    """(n,) int64, uniform; ``generator`` as in ``normal``."""
+    if isinstance(generator, Sequence):
+        return torch.cat([random_labels(1, classes, g) for g in generator])
+    return torch.randint(classes, (n,), generator=generator)

@@ -1,0 +1,56 @@
+"""A generator with all that came with it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from generators.base import Discriminator, Generator
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What one should know before using a prior. text: the whole card in Markdown, where there is one."""
+
+    name: str
+    data: str = "unknown"
+    licence: str = "unknown"
+    origin: str = "unknown"
+    limits: str = "unknown"
+    text: str = ""
+
+    def _repr_markdown_(self) -> str:
+        return self.text or (f"**{self.name}**: data {self.data}; licence {self.licence}; origin {self.origin}; "
+                             f"limits: {self.limits}")
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """What the engine works with. All parameters are frozen, all modules in evaluation mode.
+
+    sha256: of the generator's file.  statistics: of mapped latents, for networks that have them.
+    assumed: what the file did not tell, in words.
+    """
+
+    name: str
+    generator: Generator
+    discriminator: Discriminator | None
+    card: ModelCard
+    sha256: str
+    statistics: Any | None = None
+    assumed: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for module in (self.generator, self.discriminator):
+            if module is not None:
+                module.eval().requires_grad_(False)
+
+    def to(self, device: str | torch.device) -> Prior:
+        """The same prior on another device; itself where it is there already."""
+        if self.generator.device == torch.device(device):
+            return self
+        move = lambda module: None if module is None else copy.deepcopy(module).to(device)  # noqa: E731
+        return replace(self, generator=move(self.generator), discriminator=move(self.discriminator))

@@ -1,0 +1,45 @@
+"""Priors by name: those that register themselves, and those that installed packages offer."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from generators.errors import UnknownPrior, WeightsError
+from generators.prior import Prior
+
+GROUP = "dgp.generators"
+_makers: dict[str, Callable[[], Prior]] = {}
+
+
+def register(name: str):
+    """Decorator of a function that makes a Prior. Raises ValueError when the name is taken."""
+
+    def add(maker: Callable[[], Prior]):
+        if name in _makers:
+            raise ValueError(f"the prior {name!r} is already registered by {_makers[name].__module__}")
+        _makers[name] = maker
+        return maker
+
+    return add
+
+
+def names() -> list[str]:
+    return sorted({*_makers, *(entry.name for entry in entry_points(group=GROUP))})
+
+
+def make(name: str) -> Prior:
+    """Raises UnknownPrior with the nearest name; WeightsError when an installed package's prior fails to import."""
+    if name not in _makers:
+        for entry in entry_points(group=GROUP):
+            if entry.name == name:
+                try:
+                    _makers[name] = entry.load()
+                except Exception as error:  # whatever a stranger's package raises
+                    raise WeightsError(f"the prior {name!r} of {entry.value} failed to import: {error!r}") from error
+    if name not in _makers:
+        near = difflib.get_close_matches(name, names(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected a file, a folder, or one of {', '.join(names())}"
+        raise UnknownPrior(f"no prior named {name!r}; {hint}")
+    return _makers[name]()

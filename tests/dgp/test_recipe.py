@@ -1,0 +1,121 @@
+"""Recipes: strict, resolved, mapped onto a prior, and each one runs."""
+
+import pytest
+
+import dgp
+import generators
+from dgp.errors import RecipeError
+from dgp.inversion import Inversion
+from dgp.mapping import map_recipe
+from dgp.observation import observe
+from dgp.recipe import Recipe, load_recipe, recipe_names
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return generators.load("toy")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_says_what_it_is_and_survives_its_own_text(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name and recipe.cites and recipe.summary
+    again = Recipe.model_validate(recipe.model_dump(mode="json"))
+    assert again == recipe and again.sha256 == recipe.sha256
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_runs_two_steps_a_stage(name, toy):
+    recipe = load_recipe(name, ["stages.*.steps=2", "searches.0.count=8", "searches.0.elite=1"])
+    recipe = recipe.model_copy(update={"stages": tuple(s.model_copy(update={"rows_kept": None}) for s in recipe.stages)})
+    picture = toy.generator(toy.generator.sample(1, classes=1, generator=dgp.rows.stream(0, "picture", 0)))[0]
+    operator = recipe.operator or "gray"
+    result = Inversion(observe(picture.clamp(-1, 1), operator, toy, simulate=True, label=1), toy, recipe).result()
+    assert len(result.trace) == 2 * len(recipe.stages)
+    assert result.tensor.shape == (3, 32, 32) and result.tensor.isfinite().all()
+
+
+def test_published_values_of_one_recipe():
+    recipe = load_recipe("dgp-colorization")
+    assert [s.steps for s in recipe.stages] == [200, 200, 300, 400, 300]
+    assert [s.release.groups for s in recipe.stages] == [2, 3, 4, 5, 6]
+    assert [s.release.lr for s in recipe.stages] == [5e-5, 5e-5, 5e-5, 5e-5, 2e-5]
+    assert [s.release.ratio for s in recipe.stages] == [0.7, 0.7, 0.8, 0.9, 1.0]
+    assert [s.lr_of("z") for s in recipe.stages] == [2e-3, 1e-3, 5e-4, 5e-5, 2e-5]
+    assert (recipe.searches[0].count, recipe.searches[0].std) == (500, 0.5)
+
+
+@pytest.mark.parametrize(("override", "reads"), [
+    ("stages.*.lr=0.5", lambda r: {s.lr for s in r.stages} == {0.5}),
+    ("stages.1.release.groups=all", lambda r: r.stages[1].release.groups == "all"),
+    ("stages.0.release.groups=['linear']", lambda r: r.stages[0].release.groups == ("linear",)),
+    ("stages.*.move.z.lr=0.25", lambda r: {s.lr_of("z") for s in r.stages} == {0.25}),
+    ("searches.0.count=7", lambda r: r.searches[0].count == 7),
+    ("finish.kind=merge", lambda r: r.finish.kind == "merge"),
+])
+def test_overrides(override, reads):
+    before = load_recipe("dgp-colorization")
+    after = load_recipe("dgp-colorization", [override])
+    assert reads(after) and not reads(before) and after.sha256 != before.sha256
+
+
+@pytest.mark.parametrize(("override", "says"), [
+    ("stages.*.lrr=1", "did you mean 'lr'"),
+    ("stages.9.lr=1", "expected 0 to 4"),
+    ("stages.0.lr=fast", "number"),
+    ("stages.0.lr", "KEY=VALUE"),
+    ("stages.0.steps=0", "greater than 0"),
+    ("stages.0.terms.0.kind=feature", "did you mean 'features'"),
+    ("stages.0.lr.x=1", "not a table"),
+    ("stages.0.terms=[]", "weight 0"),
+])
+def test_malformed_overrides_are_refused_in_one_line(override, says):
+    with pytest.raises(RecipeError, match="(?s)" + says) as caught:
+        load_recipe("dgp-colorization", [override])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("name = ", "not valid TOML"),
+    ("name = 'x'\nsteps = 3", "summary"),
+    ("extends = 'dgp-sr-d'\nspeed = 3", "speed"),
+    ("extends = 'dgp-srd'", "did you mean 'dgp-sr-"),
+])
+def test_malformed_files_are_refused(text, says, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(RecipeError, match=says):
+        load_recipe(file)
+
+
+def test_extends_and_settings(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("extends = 'dgp-sr-d'\nname = 'mine'\n[set]\n'stages.*.terms.1.weight' = 9.0\n")
+    mine, base = load_recipe(file), load_recipe("dgp-sr-d")
+    assert {s.terms[1].weight for s in mine.stages} == {9.0} and mine.searches == base.searches
+
+
+def test_unknown_names_suggest_the_nearest():
+    with pytest.raises(RecipeError, match="did you mean 'dgp-inpainting'"):
+        load_recipe("dgp-inpaintng")
+
+
+def test_a_recipe_is_clipped_to_a_small_network_and_says_so(toy):
+    groups = sum(g.progressive for g in toy.generator.groups())
+    recipe, notes = map_recipe(load_recipe("dgp-inpainting-256"), toy)
+    assert {s.release.groups for s in recipe.stages} == {groups}
+    assert any("clipped" in note for note in notes)
+
+
+def test_a_prior_without_discriminator_is_refused_with_the_alternative(toy):
+    import dataclasses
+
+    blind = dataclasses.replace(toy, discriminator=None)
+    with pytest.raises(RecipeError, match="needs discriminator.*--recipe latent-mse"):
+        map_recipe(load_recipe("dgp-colorization"), blind)
+    map_recipe(load_recipe("latent-mse"), blind)
+
+
+def test_unknown_layer_groups_are_refused(toy):
+    with pytest.raises(RecipeError, match="no layer group 'blocks.9'"):
+        map_recipe(load_recipe("dgp-sr-d", ["stages.0.release.groups=['blocks.9']"]), toy)

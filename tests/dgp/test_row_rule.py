@@ -1,0 +1,110 @@
+"""A row gives the same answer alone and among others: in search, in latent steps, and with weights of its own."""
+
+import pytest
+import torch
+
+import generators
+from dgp.inversion import Inversion
+from dgp.observation import observe
+from dgp.recipe import Recipe
+from dgp.rows import stream
+
+TERMS = [{"kind": "features", "drop": 1}, {"kind": "mse", "weight": 2.0}, {"kind": "nll", "weight": 0.01}]
+
+
+def recipe(norm="batch", moments="cold"):
+    release = {"groups": 2, "lr": 1e-3, "ratio": 0.5, "moments": moments}
+    return Recipe.model_validate({
+        "name": "rows", "summary": "", "cites": (), "variables": {"z": {"constraint": "sphere"}, "class": {}},
+        "searches": [{"kind": "best-of", "count": 12, "elite": 4, "terms": [{"kind": "mse"}]}],
+        "stages": [
+            {"steps": 3, "lr": 0.05, "move": {"z": {}, "class": {"lr": 0.01}}, "terms": TERMS, "norm": norm},
+            {"steps": 3, "lr": 0.02, "move": {"z": {}}, "release": release, "terms": TERMS, "norm": norm, "rows_kept": 2,
+             "keep": "best"},
+            {"steps": 2, "lr": 0.01, "move": {"z": {}}, "release": release | {"groups": "all"}, "terms": TERMS,
+             "norm": norm, "rows_kept": 1},
+        ]})
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return generators.load("toy")
+
+
+@pytest.fixture(scope="module")
+def observations(toy):
+    latents = toy.generator.sample(3, classes=torch.tensor([0, 1, 2]), generator=stream(0, "three pictures", 0))
+    pictures = toy.generator(latents)
+    specs = ["gray", "sr:4", "inpaint:center=1/3"]
+    return [observe(p, spec, toy, simulate=True, label=label)
+            for p, spec, label in zip(pictures, specs, (0, None, 2), strict=True)]
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+@pytest.mark.parametrize("moments", ["cold", "warm"])
+def test_several_pictures_and_answers_are_what_each_would_be_alone(toy, observations, norm, moments):
+    together = Inversion(observations, toy, recipe(norm, moments), seed=3, num_solutions=2).result()
+    for observation, result in zip(observations, together, strict=True):
+        alone = Inversion(observation, toy, recipe(norm, moments), seed=3, num_solutions=2).result()
+        assert torch.allclose(alone.prior_tensor, result.prior_tensor, atol=2e-4)
+        for name in alone.weights:
+            assert torch.allclose(alone.weights[name], result.weights[name], atol=2e-4), name
+
+
+def test_the_first_answer_does_not_depend_on_how_many_are_asked_for(toy, observations):
+    def answer(count):
+        inversion = Inversion(observations[0], toy, recipe(), seed=5, num_solutions=count)
+        inversion.result()
+        return inversion.problem.pictures(inversion.rows)[0]
+
+    assert torch.allclose(answer(1), answer(3), atol=2e-4)
+
+
+def test_chunks_of_rows_change_nothing(toy, observations, monkeypatch):
+    from dgp.problem import Problem
+
+    whole = Inversion(observations, toy, recipe(), seed=1).result()
+    monkeypatch.setattr(Problem, "rows_at_once", property(lambda self: 3))
+    parts = Inversion(observations, toy, recipe(), seed=1).result()
+    for a, b in zip(whole, parts, strict=True):
+        assert torch.allclose(a.prior_tensor, b.prior_tensor, atol=2e-4)
+
+
+def test_seeds_belong_to_pictures(toy, observations):
+    forward = Inversion(observations, toy, recipe(), seed=2).result()
+    backward = Inversion(observations[::-1], toy, recipe(), seed=2).result()[::-1]
+    for a, b in zip(forward, backward, strict=True):
+        assert torch.allclose(a.prior_tensor, b.prior_tensor, atol=2e-4)
+    other = Inversion(observations[0], toy, recipe(), seed=9).result()
+    assert not torch.allclose(other.prior_tensor, forward[0].prior_tensor, atol=1e-3)
+
+
+def test_search_returns_its_elite_and_nothing_drawn_anew(toy, observations):
+    inversion = Inversion(observations[1], toy, recipe(), seed=4)
+    rows = inversion._starts()
+    search = inversion.recipe.searches[0]
+    candidates = search.draw(inversion.problem, 0, 0, stream(4, observations[1].key, 0))
+    scores = inversion.problem.rank(candidates, search.terms)
+    assert torch.equal(rows.values["z"], candidates.values["z"][scores.argsort(stable=True)[:4]])
+    assert inversion.evaluations.forward == 24 and inversion.evaluations.backward == 0
+
+
+def test_best_keeps_what_scored_lowest(toy, observations):
+    wild = Recipe.model_validate({
+        "name": "wild", "summary": "", "cites": (), "searches": [{"kind": "best-of", "count": 1, "terms": [{"kind": "mse"}]}],
+        "stages": [{"steps": 8, "lr": 3.0, "move": {"z": {}}, "terms": [{"kind": "mse"}], "keep": "best"}]})
+    inversion = Inversion(observations[0], toy, wild)
+    totals = [float(step.total) for step in inversion]
+    assert float(inversion.scores) <= min(totals)
+    again = inversion.problem.rank(inversion.rows, wild.stages[0].terms)
+    assert torch.allclose(again, inversion.scores, atol=1e-6)
+
+
+def test_cold_release_computes_no_gradient_of_what_stands_still(toy, observations):
+    inversion = Inversion(observations[0], toy, recipe())
+    for step in inversion:
+        if step.index == 4:
+            moving = set(inversion.rows.weights)
+    frozen = {name for g in toy.generator.groups()[2:] for name in g.parameters}
+    assert moving and not moving & frozen
+    assert all(not p.requires_grad for p in toy.generator.parameters())
