@@ -20,7 +20,9 @@ Size = tuple[int, int]
 
 
 class Degradation(nn.Module):
-    """phi. x: (N, C, H, W) float in [-1, 1], usually C = 3 -> y: (N, c, h, w), in [-1, 1] give or take ``overshoot``.
+    """phi. x: (N, C, H, W) float in [-1, 1], usually C = 3 -> y: (N, c, h, w).
+
+    y is in [-1, 1], give or take ``overshoot``.
 
     Rows (the leading axis) are independent: a row gives the same answer alone and among others.
 
@@ -28,7 +30,8 @@ class Degradation(nn.Module):
         linear, smooth: what the contract suite may test, and what ``merge`` may rely on.
         pointwise: each pixel of y comes from the same pixel of x, and mid-grey (0) stays mid-grey.
         overshoot: by how much y may leave [-1, 1].
-        parameters_spec: its parameters, each an attribute; the first may be given without its name (``sr:4``).
+        parameters_spec: its parameters, each an attribute; the first may be given without its name
+            (``sr:4``).
         noise: None, or what ``measure`` adds and ``merge`` need not explain.
         example: a spec for help texts and for the contract suite, where the name alone is not one.
         name: given by ``register``.
@@ -83,7 +86,8 @@ class Degradation(nn.Module):
         """Canonical text, which parses back to an equal operator."""
         if self._bound:
             raise SpecError(
-                f"{self._title()} is bound to values of {', '.join(self._bound)} per row; one text has one value"
+                f"{self._title()} is bound to values of {', '.join(self._bound)} per row; one text has one "
+                "value"
             )
         given = [(p, getattr(self, p.name)) for p in self.parameters_spec]
         given = [(p, value) for p, value in given if value is not None and (p.required or value != p.default)]
@@ -117,8 +121,8 @@ class Degradation(nn.Module):
         """A copy whose parameters are tensors, one value a row: how unknown parameters enter.
 
         Args:
-            values: parameter name -> (N,) or (N, 1, 1, 1) float. Kept as (N, 1, 1, 1), so that they multiply pictures
-                as they are; gradients flow into them. Names that are not given keep their value.
+            values: parameter name -> (N,) or (N, 1, 1, 1) float. Kept as (N, 1, 1, 1), so that they multiply
+                pictures as they are; gradients flow into them. Names that are not given keep their value.
         """
         bindable = [p.name for p in self.parameters_spec if p.bindable]
         bound = self._shallow()
@@ -170,7 +174,8 @@ class Degradation(nn.Module):
     # ---- linear algebra
 
     def adjoint(self, y: Tensor, size: Size) -> Tensor:
-        """A^T y: (N, c, h, w) -> (N, C, H, W), for linear operators. C is 3 where the operator takes 3 to c, else c."""
+        """A^T y: (N, c, h, w) -> (N, C, H, W), for linear operators. C is 3 where the operator takes 3 to c,
+        else c."""
         if not self.linear:
             raise DegradationError(
                 f"{self._title()} is not linear, so it has no adjoint; differentiate it instead"
@@ -181,7 +186,8 @@ class Degradation(nn.Module):
             return torch.autograd.grad(self(x), x, y, create_graph=y.requires_grad)[0]
 
     def lift(self, y: Tensor, size: Size) -> Tensor:
-        """y -> (N, 3, H, W), linear: what a discriminator looks at. Default: bilinear to the size, grey repeated."""
+        """y -> (N, 3, H, W), linear: what a discriminator looks at. Default: bilinear to the size, grey
+        repeated."""
         if y.shape[1] not in (1, 3):
             raise DegradationError(
                 f"{self._title()} gives {y.shape[1]} channels; it must define lift(y, size) to show them"
@@ -238,7 +244,8 @@ class Degradation(nn.Module):
     def merge(self, x: Tensor, y: Tensor) -> Tensor:
         """The smallest change of x that brings phi(x) to within the noise of y. (N, C, H, W) in [-1, 1].
 
-        Linear operators: the nearest picture in [-1, 1] (``projection``), in float64. Smooth ones: the same on linear
+        Linear operators: the nearest picture in [-1, 1] (``projection``), in float64. Smooth ones: the same
+            on linear
         approximations, each kept for the rows that it helps. Others cannot be merged, and x is returned.
         """
         exact = self._in_double()
@@ -286,7 +293,8 @@ class Degradation(nn.Module):
             channels: of x.
 
         Returns:
-            (N or 1, H, W) bool or None. Default: where random gradients vanish; None for operators that have none.
+            (N or 1, H, W) bool or None. Default: where random gradients vanish; None for operators that have
+            none.
         """
         if not (self.linear or self.smooth):
             return None

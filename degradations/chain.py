@@ -40,7 +40,8 @@ class Chain(Degradation):
             self.assets.update(zip(keys, link.assets.values(), strict=True))
 
     def _keys(self, table) -> Iterator[tuple[Degradation, list[str]]]:
-        """Names from the links' tables; ``operator.name`` (then ``operator2.name``) where several have a name."""
+        """Names from the links' tables; ``operator.name`` (then ``operator2.name``) where several have a
+        name."""
         every = [name for link in self.links for name in table(link)]
         seen: dict[str, int] = {}
         for link in self.links:
@@ -84,7 +85,8 @@ class Chain(Degradation):
         return sizes
 
     def bind(self, values):
-        """As for one operator. A name may be qualified (``blur.sigma``), and must be where several links have it."""
+        """As for one operator. A name may be qualified (``blur.sigma``), and must be where several links have
+        it."""
         share: list[dict] = [{} for _ in self.links]
         known: list[str] = []
 
@@ -105,7 +107,8 @@ class Chain(Degradation):
         )
 
     def build(self, picture=None, seed=0, size=None):
-        """Each link is built for its own size; those whose y has the picture's pixels see the picture as well."""
+        """Each link is built for its own size; those whose y has the picture's pixels see the picture as
+        well."""
         shown = (picture.height, picture.width) if picture is not None else None
         here = size
         if here is None and shown is not None and all(self._keeps(link, shown) for link in self.links):
@@ -162,8 +165,8 @@ class Chain(Degradation):
 
     @torch.no_grad()
     def merge(self, x, y):
-        """As for one operator. Where a link takes the colours away, each link's own way of merging is used first, so that
-        grey chains keep chroma as ``gray`` does."""
+        """As for one operator. Where a link takes the colours away, each link's own way of merging is used
+        first, so that grey chains keep chroma as ``gray`` does."""
         if len(self.links) == 1:
             return self.links[0].merge(x, y)
         if not self.linear or any(link.channels(3) != 3 for link in self.links):

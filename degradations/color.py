@@ -14,8 +14,8 @@ from degradations.registry import register
 class Gray(Degradation):
     """Only the luminance was kept. (N, 3, H, W) -> (N, 1, H, W).
 
-    The weights are Rec. 601's (0.299, 0.587, 0.114); ``luma=dgp`` has those of the published DGP code (0.2989, 0.5870,
-    0.1140, whose sum is 0.9999).
+    The weights are Rec. 601's (0.299, 0.587, 0.114); ``luma=dgp`` has those of the published DGP code
+    (0.2989, 0.5870, 0.1140, whose sum is 0.9999).
     """
 
     linear = True
@@ -43,7 +43,8 @@ class Gray(Degradation):
 
     @torch.no_grad()
     def merge(self, x, y):
-        """The luminance of y exactly; the chroma of x, shrunk towards grey just enough to stay within [-1, 1]."""
+        """The luminance of y exactly; the chroma of x, shrunk towards grey just enough to stay within [-1,
+        1]."""
         weights = LUMA[self.luma]
         total = sum(weights)
         grey = (y.double() / total).clamp(-1, 1)

@@ -25,12 +25,13 @@ def check(
     seed: int = 0,
     merge_tolerance: float = 1e-5,
 ) -> list[str]:
-    """Try a built operator on random pictures of (H, W); returns what is wrong, in words. Empty: it keeps the contract.
+    """Try a built operator on random pictures of (H, W); returns what is wrong, in words. Empty: it keeps the
+    contract.
 
     Args:
         operator: for any number of rows (nothing bound, one mask for all).
-        merge_tolerance: how far phi(merge(x, y)) may be from the y of a real picture, and merging twice from merging once,
-            for linear operators.
+        merge_tolerance: how far phi(merge(x, y)) may be from the y of a real picture, and merging twice from
+            merging once, for linear operators.
     """
     random = torch.Generator().manual_seed(seed)
 
@@ -112,7 +113,7 @@ def _gradient(phi, x, draw, tolerance):
     (gradient,) = torch.autograd.grad(exact(point), point, moved)
     slope, expected = float((gradient * way).sum()), float((moved * moved).sum())
     if abs(slope - expected) > 1e-4 * max(expected, 1e-6):
-        yield f"the gradient is not that of the values: {slope:.6g} along a random way, by differences {expected:.6g}"
+        yield f"the gradient is {slope:.6g} along a random way; differences of values give {expected:.6g}"
 
 
 def _lift(phi, x, draw, tolerance):
@@ -180,7 +181,7 @@ def _unobserved(phi, x, draw, tolerance):
     if mask is None:
         return
     if mask.dtype != torch.bool or mask.ndim != 3 or tuple(mask.shape[-2:]) != size:
-        yield f"unobserved gives {mask.dtype} of {tuple(mask.shape)}; expected bool (1 or N, {size[0]}, {size[1]})"
+        yield f"unobserved gives {mask.dtype} of {tuple(mask.shape)}; expected bool (1 or N, H, W)"
     elif _far(phi(torch.where(mask[:, None], draw(*x.shape), x)), phi(x)) > 1e-6:
         yield "y changes with pixels that are said to be unobserved"
 

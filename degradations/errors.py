@@ -1,4 +1,5 @@
-"""What can go wrong here: one family, whose members are builtins as well. ``exit_code`` is for command lines."""
+"""What can go wrong here: one family, whose members are builtins as well. ``exit_code`` is for command
+lines."""
 
 
 class DegradationError(Exception):

@@ -21,9 +21,9 @@ SOURCES = ("mask", "center", "box", "strokes", "pixels")
 class Inpaint(Degradation):
     """Some pixels are missing; they are 0 (mid-grey) in y. (N, C, H, W) -> (N, C, H, W).
 
-    Give one of mask, center, box, strokes and pixels. ``center`` and ``box`` work at any size (that holds them); the
-    others get their pixels from ``build`` and then fit one size only. A picture written with ``mask=alpha`` is
-    transparent where pixels are missing.
+    Give one of mask, center, box, strokes and pixels. ``center`` and ``box`` work at any size (that holds
+    them); the others get their pixels from ``build`` and then fit one size only. A picture written with
+    ``mask=alpha`` is transparent where pixels are missing.
     """
 
     linear = True
@@ -78,7 +78,8 @@ class Inpaint(Degradation):
             raise SpecError(f"inpaint: seed has no effect with {given[0]}; leave it out")
         if self.center in (0, 1):
             raise MaskError(
-                f"inpaint: center={self.center} leaves {'nothing' if self.center else 'everything'} of the picture; "
+                f"inpaint: center={self.center} leaves {'nothing' if self.center else 'everything'} of the "
+                "picture; "
                 "give a fraction between 0 and 1"
             )
         self.register_buffer("missing", None)
@@ -88,13 +89,16 @@ class Inpaint(Degradation):
         """An operator from a mask in memory, ready to use.
 
         Args:
-            mask: (1 or N, 1, H, W) bool, true where pixels are missing. Rows that miss nothing or everything are MaskErrors.
+            mask: (1 or N, 1, H, W) bool, true where pixels are missing. Rows that miss nothing or everything
+                are MaskErrors.
 
-        Its spec names the mask by sha256 (``assets`` has it too) and is a record: text cannot bring the mask back.
+        Its spec names the mask by sha256 (``assets`` has it too) and is a record: text cannot bring the mask
+        back.
         """
         if mask.ndim != 4 or mask.shape[1] != 1 or mask.dtype != torch.bool:
             raise MaskError(
-                f"got a {str(mask.dtype)[6:]} mask of shape {tuple(mask.shape)}; expected bool (1 or N, 1, H, W)"
+                f"got a {str(mask.dtype)[6:]} mask of shape {tuple(mask.shape)}; expected bool (1 or N, 1, "
+                "H, W)"
             )
         sha256 = masks.digest(mask)
         return cls(mask=f"sha256-{sha256}")._with(
@@ -108,7 +112,8 @@ class Inpaint(Degradation):
         return built
 
     def build(self, picture=None, seed=0, size=None):
-        """Read or draw the mask. MaskError: no such file, another size than the picture's, nothing or everything missing."""
+        """Read or draw the mask. MaskError: no such file, another size than the picture's, nothing or
+        everything missing."""
         own = (picture.height, picture.width) if picture is not None else None
         size = tuple(size) if size is not None else own
         if self.missing is not None:
@@ -129,8 +134,8 @@ class Inpaint(Degradation):
             mask = masks.checked(masks.from_alpha(picture), "the picture's alpha channel")
             if own != size:
                 raise MaskError(
-                    f"the picture with the mask is {own[1]}x{own[0]} and {size[1]}x{size[0]} (width x height) is "
-                    "needed; give them at one size"
+                    f"the picture with the mask is {own[1]}x{own[0]} and {size[1]}x{size[0]} "
+                    "(width x height) is needed; give them at one size"
                 )
             return self._with(mask, {"sha256": masks.digest(mask), "path": None})
         if self.mask is not None:
@@ -148,13 +153,15 @@ class Inpaint(Degradation):
         return built._with(mask, {"sha256": masks.digest(mask), "path": None})
 
     def mask_at(self, size: tuple[int, int]) -> Tensor:
-        """(1 or N, 1, H, W) bool, true where pixels are missing. SizeError for a size that it does not fit."""
+        """(1 or N, 1, H, W) bool, true where pixels are missing. SizeError for a size that it does not
+        fit."""
         h, w = size
         if self.missing is not None:
             if tuple(self.missing.shape[-2:]) != (h, w):
                 own = self.missing.shape
                 raise SizeError(
-                    f"got a picture of {w}x{h}; this mask is {own[-1]}x{own[-2]} (width x height) and fits that only"
+                    f"got a picture of {w}x{h}; this mask is {own[-1]}x{own[-2]} (width x height) and fits "
+                    "that only"
                 )
             return self.missing
         if self.center is not None:
@@ -163,7 +170,8 @@ class Inpaint(Degradation):
             left, top, right, bottom = self.box
             if right > w or bottom > h:
                 raise SizeError(
-                    f"{self.spec} does not lie within a picture of {w}x{h} (width x height); give a smaller box"
+                    f"{self.spec} does not lie within a picture of {w}x{h} (width x height); give a "
+                    "smaller box"
                 )
             mask = torch.zeros(1, 1, h, w, dtype=torch.bool)
             mask[..., top:bottom, left:right] = True

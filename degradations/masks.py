@@ -78,8 +78,8 @@ def from_alpha(picture: Image.Image) -> Tensor:
 def from_file(path: str, size: tuple[int, int] | None) -> tuple[Tensor, dict]:
     """A mask file -> (mask, {"sha256", "path"}). White or transparent means missing.
 
-    In a file with transparency that shows shades other than black and white (an erased photograph, not a drawn mask) only
-    transparency counts.
+    In a file with transparency that shows shades other than black and white (an erased photograph, not a
+    drawn mask) only transparency counts.
 
     Args:
         size: (H, W) that it must have, or None.

@@ -27,7 +27,8 @@ def normal_like(y: Tensor, generator: Generators = None) -> Tensor:
 
 
 class NoiseModel:
-    """The noise of an operator. A class that does not override ``within`` asks ``merge`` to meet y exactly."""
+    """The noise of an operator. A class that does not override ``within`` asks ``merge`` to meet y
+    exactly."""
 
     def sample(self, y: Tensor, generator: Generators = None) -> Tensor:
         """y = phi(x), (N, c, h, w) -> a noisy y of the same shape."""

@@ -31,10 +31,12 @@ class Parameter:
         bounds: lowest and highest legal value, both included.
         unit: for help texts ("px", ...).
         transform: ``linear`` or ``log``, the scale on which an unknown value is searched.
-        kind: ``float``, ``int``, ``fraction`` (exact: 1/3 or 0.25), ``choice``, ``text`` or ``box`` (left-top-right-bottom).
+        kind: ``float``, ``int``, ``fraction`` (exact: 1/3 or 0.25), ``choice``, ``text`` or ``box``
+            (left-top-right-bottom).
         choices: the words that a ``choice`` may be.
         required: there is no sensible default, so it must be given.
-        fixed: a float that cannot vary smoothly (one that sets the size of y, say) and so cannot be bound to rows.
+        fixed: a float that cannot vary smoothly (one that sets the size of y, say) and so cannot be bound to
+            rows.
         help: one line.
     """
 
@@ -94,7 +96,8 @@ class Parameter:
         return self.check(value)
 
     def check(self, value: Any) -> Any:
-        """A value given in Python -> the value kept. SpecError when it is of the wrong kind or out of bounds."""
+        """A value given in Python -> the value kept. SpecError when it is of the wrong kind or out of
+        bounds."""
         wrong = SpecError(f"{self.name}={value} is not {self.expected}")
         if self.kind in ("text", "choice"):
             value = str(value)

@@ -16,7 +16,8 @@ def expect_pictures(x: Tensor) -> Tensor:
     """x itself if it is a float tensor (N, C, H, W), else SizeError."""
     if x.ndim != 4 or not x.is_floating_point():
         raise SizeError(
-            f"got a {str(x.dtype)[6:]} tensor of shape {tuple(x.shape)}; expected floats (N, C, H, W) in [-1, 1]"
+            f"got a {str(x.dtype)[6:]} tensor of shape {tuple(x.shape)}; expected floats (N, C, H, W) in "
+            "[-1, 1]"
         )
     return x
 
@@ -52,7 +53,8 @@ def from_picture(picture: Image.Image, matte: bool = True) -> Tensor:
     """Any opened picture -> (1, 1 or 3, H, W) float32 in [-1, 1].
 
     Args:
-        matte: lay transparent pictures on white; otherwise the colours that are stored count, whatever their alpha.
+        matte: lay transparent pictures on white; otherwise the colours that are stored count, whatever their
+            alpha.
     """
     mode = picture.mode
     if mode == "F":

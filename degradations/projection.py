@@ -1,9 +1,10 @@
 """The picture in [-1, 1] nearest to a given one that a linear operator maps to y.
 
-minimise |x' - x|^2 subject to A x' = y, -1 <= x' <= 1. The dual has one multiplier for each number of y, the picture is
-``clip(x + A^T lambda)``, and Newton's method on the (concave, piecewise quadratic) dual ends in a few rounds. Where no pixel
-is clipped the first round is back-projection with the pseudo-inverse. Rows that this leaves short of y (a nearly singular
-A, or a y that no picture has) are brought to the least misfit by projected gradients. Rows never meet: each has its own step lengths and stops on its own.
+minimise |x' - x|^2 subject to A x' = y, -1 <= x' <= 1. The dual has one multiplier for each number of y, the
+picture is ``clip(x + A^T lambda)``, and Newton's method on the (concave, piecewise quadratic) dual ends in a
+few rounds. Where no pixel is clipped the first round is back-projection with the pseudo-inverse. Rows that
+this leaves short of y (a nearly singular A, or a y that no picture has) are brought to the least misfit by
+projected gradients. Rows never meet: each has its own step lengths and stops on its own.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ def _per_row(v: Tensor) -> Tensor:
 def _newton_step(forward: Map, adjoint: Map, weight: Tensor, r: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
     """Least-squares solution q of A W A^T q = r by CGLS on A W^(1/2) -> (q, A^T q).
 
-    A row stops when its misfit does not fall any more: what is left is out of reach, and going on would only blow up
-    directions that A hardly sees.
+    A row stops when its misfit does not fall any more: what is left is out of reach, and going on would only
+    blow up directions that A hardly sees.
     """
     image = adjoint(r)
     p, direction = image, r
@@ -57,8 +58,9 @@ def _newton_step(forward: Map, adjoint: Map, weight: Tensor, r: Tensor, rounds: 
 
 
 def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int) -> Tensor:
-    """For rows that Newton's method left short of y (nearly singular A, y out of reach): accelerated projected gradient on
-    |A x - y|^2, restarted where it overshoots, so that the misfit of a row never grows."""
+    """For rows that Newton's method left short of y (nearly singular A, y out of reach): accelerated
+    projected gradient on |A x - y|^2, restarted where it overshoots, so that the misfit of a row never
+    grows."""
     r = y - forward(x)
     going = r.flatten(1).abs().amax(1) > 1e-6
     if not going.any():

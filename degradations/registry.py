@@ -1,4 +1,5 @@
-"""Operators by name: ours, those of installed packages (entry-point group ``dgp.degradations``) and of plugin files."""
+"""Operators by name: ours, those of installed packages (entry-point group ``dgp.degradations``) and of plugin
+files."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def register(name: str) -> Callable[[type[Degradation]], type[Degradation]]:
     """Class decorator: make an operator known as ``name`` (small letters, digits and hyphens).
 
     Raises:
-        PluginError: the name is taken or not a name, the class is no Degradation, or a parameter's name hides a method.
+        PluginError: the name is taken or not a name, the class is no Degradation, or a parameter's name hides
+            a method.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise PluginError(
@@ -54,7 +56,8 @@ def register(name: str) -> Callable[[type[Degradation]], type[Degradation]]:
     def add(cls: type[Degradation]) -> type[Degradation]:
         if not (isinstance(cls, type) and issubclass(cls, Degradation)):
             raise PluginError(
-                f"{name!r} was given to {cls!r}; only subclasses of degradations.Degradation can be registered"
+                f"{name!r} was given to {cls!r}; only subclasses of degradations.Degradation can be "
+                "registered"
             )
         for parameter in cls.parameters_spec:
             if hasattr(Degradation, parameter.name) or not parameter.name.isidentifier():
@@ -82,7 +85,8 @@ def _one_line(error: BaseException) -> str:
 
 
 def _scan() -> None:
-    """Look at the installed packages, once. A broken one is remembered by name and does not stop the others."""
+    """Look at the installed packages, once. A broken one is remembered by name and does not stop the
+    others."""
     global _scanned
     if _scanned:
         return
@@ -104,7 +108,8 @@ def _scan() -> None:
 
 
 def names() -> list[str]:
-    """Every registered name, sorted. Plugins that fail to import are left out, each with a warning that names it."""
+    """Every registered name, sorted. Plugins that fail to import are left out, each with a warning that names
+    it."""
     _scan()
     for reason in _broken.values():
         warnings.warn(reason, stacklevel=2)

@@ -1,8 +1,8 @@
 """Resampling exactly as Pillow does it, as two small matrices: A x B^T.
 
-The rule is Pillow's ``precompute_coeffs`` (Resample.c): output pixel i is centred at ``(i + 0.5) * in / out``; the filter
-is stretched by ``in / out`` when that exceeds 1, cut at the border and normalised there. Nearest takes the pixel under
-the centre.
+The rule is Pillow's ``precompute_coeffs`` (Resample.c): output pixel i is centred at ``(i + 0.5) * in /
+out``; the filter is stretched by ``in / out`` when that exceeds 1, cut at the border and normalised there.
+Nearest takes the pixel under the centre.
 """
 
 from __future__ import annotations

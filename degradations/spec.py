@@ -1,8 +1,10 @@
-"""Spec text -> operators. ``gray+sr:factor=2,filter=lanczos+inpaint:mask="a+b.png"`` is a chain from left to right.
+"""Spec text -> operators.
+
+``gray+sr:factor=2,filter=lanczos+inpaint:mask="a+b.png"`` is a chain from left to right.
 
 chain = operator ("+" operator)*;  operator = name [":" value ("," value)*];  value = [parameter "="] text.
-The first value may stand without its parameter's name. Text that contains ``+ , : =``, blanks or quotation marks is quoted,
-with ' or ", and a quotation mark is doubled inside.
+The first value may stand without its parameter's name. Text that contains ``+ , : =``, blanks or quotation
+marks is quoted, with ' or ", and a quotation mark is doubled inside.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Super-resolution as the published DGP code has it (XingangPan/deep-generative-prior, ``pre_process``).
 
-It makes the target with Pillow and the prediction with a fixed 16 x 16 Lanczos-2 kernel, two filters about 40 dB apart, and
-compares both after enlargement. Here as an operator of its own, so that published numbers can be met; use ``sr`` otherwise.
+It makes the target with Pillow and the prediction with a fixed 16 x 16 Lanczos-2 kernel, two filters about 40
+dB apart, and compares both after enlargement. Here as an operator of its own, so that published numbers can
+be met; use ``sr`` otherwise.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def _smear(n: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
 class PublishedSuperResolution(Separable):
     """Four times smaller and enlarged again, as published by DGP. (N, C, H, W) -> (N, C, H, W).
 
-    ``forward`` (prediction): kernel, then bilinear enlargement. ``measure`` (target): 8 bits by truncation, Pillow's
-    Lanczos to a quarter, bilinear enlargement. Sides of at least 4 pixels.
+    ``forward`` (prediction): kernel, then bilinear enlargement. ``measure`` (target): 8 bits by truncation,
+    Pillow's Lanczos to a quarter, bilinear enlargement. Sides of at least 4 pixels.
     """
 
     overshoot = 0.8

@@ -50,11 +50,12 @@ class Separable(Degradation):
 
 @register("sr")
 class SuperResolution(Separable):
-    """The picture was made smaller, exactly as Pillow does it. (N, C, H, W) -> (N, C, h, w), h = max(1, floor(H / factor)).
+    """The picture was made smaller, exactly as Pillow does it.
 
-    Any factor (2.5 too) and any size. The default filter is ``bicubic``, antialiased, which is what super-resolution
-    papers and most programs mean by "downscaled". Bicubic and Lanczos have negative lobes and may overshoot [-1, 1] at
-    edges; a file clips that.
+    (N, C, H, W) -> (N, C, h, w) with h = max(1, floor(H / factor)). Any factor (2.5 too) and any size. The
+    default filter is ``bicubic``, antialiased, which is what super-resolution papers and most programs mean
+    by "downscaled". Bicubic and Lanczos have negative lobes and may overshoot [-1, 1] at edges; a file clips
+    that.
     """
 
     parameters_spec = (
@@ -82,6 +83,9 @@ class SuperResolution(Separable):
 
     @torch.no_grad()
     def simulate(self, x, generator=None):
-        """The file that Pillow makes, to one level: on 8 bits it clips what overshoots between its two passes as well."""
+        """The file that Pillow makes, to one level: on 8 bits it clips what overshoots between its two passes
+        as well."""
+        if self.noise is not None:
+            return super().simulate(x, generator)
         a, b = self.matrices(tuple(expect_pictures(x).shape[-2:]), x.dtype, x.device)
         return rounded(a @ (x @ b.mT).clamp(-1, 1))

@@ -96,7 +96,7 @@ def observe(
         degradation: the operator, or its spec.
         label: None or "auto" (to be found), or the name or number of a class.
         fit: "auto" keeps as much of the picture as its degradation allows: holes are filled in a window, y
-            of x's size is stretched, others must have the right size. "crop", "pad", "stretch" say how instead.
+            of x's size is stretched, others must be of their size. "crop", "pad", "stretch" say how instead.
         target: whether a simulated y is rounded as a "file" would be, or stays "float".
         seed: for random masks and simulated noise.
 

@@ -183,4 +183,4 @@ def _table(name: str) -> dict:
     if common:
         table["stages"] = [merge_tables(common, stage) for stage in table.get("stages", [])]
     settings = table.pop("set", {})
-    return apply_overrides(table, settings) if settings else table
+    return apply_overrides(validated(table, name).model_dump(), settings) if settings else table

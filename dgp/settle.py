@@ -62,7 +62,7 @@ def _restoration(inversion: Inversion, number: int, observation: Observation, ro
         weights={name: value.cpu() for name, value in rows.weights.items()},
         trace=inversion.trace[number],
         metrics=measured,
-        fidelity=metrics.observation_fidelity(observation.degradation(finished[:1]), observation.y),
+        fidelity=metrics.observation_fidelity(observation.degradation(finished[:1]), observation.y, unobserved),
         evaluations={"forward": count.forward // pictures, "backward": count.backward // pictures},
         timing={"total_s": spent / pictures, "search_s": timing.search_s / pictures,
                 "stages_s": [s / pictures for s in timing.stages_s], "steps": steps,

@@ -69,7 +69,7 @@ Examples:
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("-d", "--degradation", "spec", required=True, metavar="SPEC", help="gray, sr:4, a chain such as gray+sr:2.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="N", help="For random masks and noise.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
 @plugin_option
 @speech
 def preview(image: Path, spec: str, output: Path, seed: int, plugins: tuple[str, ...], speech: Speech):

@@ -12,7 +12,7 @@ import click
 from dgp.cli.failures import one_line
 from dgp.cli.options import DEFAULT_PRIOR, Speech, speech
 
-TINY = ("searches.0.count=2", "stages.*.steps=1")
+TINY = ("searches.0.count=8", "stages.*.steps=1")
 
 
 @dataclass(frozen=True)

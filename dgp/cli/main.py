@@ -46,6 +46,7 @@ class Commands(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
         args = list(sys.argv[1:] if args is None else args)
+        extra.setdefault("obj", tuple(args))  # results record how they were asked for
         try:
             code = super().main(args, prog_name or "dgp", complete_var, False, **extra)
         except getattr(click.exceptions, "NoArgsIsHelpError", ()) as nothing:  # click 8.2; 8.1 prints help itself

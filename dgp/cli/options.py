@@ -104,7 +104,7 @@ ENGINE = (
                  "priors list`, a weights file, or a folder with generator and discriminator."),
     click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", show_default=False,
                  help="Change the recipe, e.g. stages.*.steps=50. Repeatable."),
-    click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="N", help="Equal seeds give equal answers."),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Equal seeds give equal answers."),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute."),
     click.option("--num-solutions", type=click.IntRange(1), default=1, metavar="N",
                  help="Independent answers to each picture, with their mean and spread."),

@@ -115,7 +115,7 @@ Examples:
 @click.option("--class", "label", default="auto", metavar="NAME|ID|auto", help="What to draw; auto: all classes in turn.")
 @click.option("--truncation", type=click.FloatRange(0, 1, min_open=True), default=1.0, metavar="T",
               help="Below 1: more typical, less varied.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="N", help="Equal seeds give equal pictures.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Equal seeds give equal pictures.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write.")
 @speech
 def sample(name: str, count: int, label: str, truncation: float, seed: int, output: Path, speech: Speech):

@@ -62,11 +62,12 @@ class Classical:
 
 @dataclass(frozen=True)
 class Engine:
-    """A recipe on a prior."""
+    """A recipe on a prior. prior_key: what stands for the prior in a unit's identity."""
 
     name: str
     recipe: Recipe
     prior: Prior
+    prior_key: str
     seed: int
     num_solutions: int
     device: str
@@ -80,7 +81,7 @@ class Engine:
         return self.recipe.steps
 
     def identity(self) -> dict:
-        return {"prior": self.prior.sha256, "recipe": map_recipe(self.recipe, self.prior)[0].sha256, "seed": self.seed,
+        return {"prior": self.prior_key, "recipe": map_recipe(self.recipe, self.prior)[0].sha256, "seed": self.seed,
                 "num_solutions": self.num_solutions}
 
     def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:

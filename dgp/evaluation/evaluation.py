@@ -54,12 +54,13 @@ class Evaluation:
 
     @cached_property
     def arms(self) -> list[Engine | Degraded | Classical]:
-        engines = [Engine(name, recipe, self.prior, self.seed, self.num_solutions, self.device)
-                   for name, recipe in self.recipes.items()]
+        shared = (self.seed, self.num_solutions, self.device)
+        engines = [Engine(name, recipe, self.prior, self.prior.sha256, *shared) for name, recipe in self.recipes.items()]
         if self.random_weights:
             blank = randomised(self.prior, self.seed)
-            engines += [Engine(f"{e.name} ({RANDOM})", e.recipe, blank, self.seed, self.num_solutions, self.device)
-                        for e in engines]
+            # Named by what they are made from: their last digits differ from one machine to the next.
+            key = f"{RANDOM}, seed {self.seed}, of {self.prior.sha256}"
+            engines += [Engine(f"{e.name} ({RANDOM})", e.recipe, blank, key, *shared) for e in engines]
         return [*engines, Degraded(), Classical(mean_chroma(self.prior), self.prior.sha256)]
 
     def check(self) -> None:

@@ -44,7 +44,7 @@ class StoredStatistics(nn.Module):
     def scale_and_shift(self, x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
         """x (N, C, h, w); gain, bias (N or 1, C). The mean is taken off first: folded into the shift it would cost digits."""
         scale = gain * torch.rsqrt(self.stored_var + self.eps)
-        return torch.addcmul(bias[..., None, None], x - self.stored_mean[:, None, None], scale[..., None, None])
+        return (x - self.stored_mean[:, None, None]) * scale[..., None, None] + bias[..., None, None]
 
 
 class ConditionalNorm(StoredStatistics):

@@ -1,4 +1,5 @@
-"""Every registered operator, and chains of them, keep the contract; the contract notices those that do not."""
+"""Every registered operator, and chains of them, keep the contract; the contract notices those that do
+not."""
 
 import pytest
 import torch

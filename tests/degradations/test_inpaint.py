@@ -236,7 +236,8 @@ def test_unobserved_through_resampling():
     expected = torch.zeros(1, 16, 16, dtype=torch.bool)
     expected[:, 4:10, 4:10] = True
     assert torch.equal(phi.unobserved(size), expected)
-    # a bicubic pixel reaches 4 pixels to each side of its centre (less where a weight is zero), so 3 of 12 go at each end
+    # a bicubic pixel reaches 4 pixels to each side of its centre (less where a weight is zero), so 3 of 12 go
+    # at each end
     wide = parse("sr:factor=2,filter=bicubic+inpaint:box=1-1-7-7").unobserved(size)[0].nonzero()
     assert wide.min() == 5
     assert wide.max() == 10

@@ -1,4 +1,5 @@
-"""Merging: the observation exactly, the prior's picture changed as little as that allows. And reading of stored pictures."""
+"""Merging: the observation exactly, the prior's picture changed as little as that allows. And reading of
+stored pictures."""
 
 import numpy as np
 import pytest
@@ -48,7 +49,8 @@ def test_back_projection_is_the_nearest_picture(spec):
 
 
 def test_back_projection_at_the_border_of_the_gamut():
-    """Where pixels clip, the answer is still the nearest: compared with long alternating (Dykstra) projections."""
+    """Where pixels clip, the answer is still the nearest: compared with long alternating (Dykstra)
+    projections."""
     phi, size = parse("sr:4"), (16, 16)
     x = pictures(1, 1, *size).double()
     y = phi((pictures(1, 1, *size, seed=1).double() * 4).clamp(-1, 1))

@@ -36,6 +36,14 @@ class Fade(Degradation):
         return (1 - self.strength) * (x + x.roll(1, 2)) / 2
 '''
 
+HIDES_A_METHOD = """
+from degradations import *
+
+@register("new")
+class A(Degradation):
+    parameters_spec = (Parameter("size"),)
+"""
+
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch):
@@ -80,8 +88,8 @@ def test_a_degradation_in_ten_lines(tmp_path):
         ("from degradations import *\n@register('New One')\nclass A(Degradation): pass", "small letters"),
         ("from degradations import *\n@register('new')\nclass A: pass", "only subclasses"),
         (
-            "from degradations import *\n@register('new')\nclass A(Degradation):\n  parameters_spec = (Parameter('spec'),)",
-            "cannot be called 'spec'",
+            HIDES_A_METHOD,
+            "cannot be called 'size'",
         ),
         (
             "from degradations import *\n@register('new')\nclass A(Degradation): pass\n1 / 0",

@@ -47,7 +47,8 @@ def test_several_pictures_and_answers_are_what_each_would_be_alone(toy, observat
     for observation, result in zip(observations, together, strict=True):
         alone = Inversion(observation, toy, recipe(norm, moments), seed=3, num_solutions=2).result()
         assert torch.allclose(alone.prior_tensor, result.prior_tensor, atol=2e-4)
-        for name in alone.weights:
+        # A bias that enters an instance norm has no effect: its gradient is rounding noise, which Adam makes large.
+        for name in [n for n in alone.weights if norm == "batch" or not n.endswith("conv1.bias")]:
             assert torch.allclose(alone.weights[name], result.weights[name], atol=2e-4), name
 
 

@@ -131,7 +131,8 @@ def test_first_forward_and_gradients(case):
         if case.out[f"gradnone_{name}"]:
             assert tensor.grad is None or tensor.grad.abs().max() == 0, name
         else:
-            close(tensor.grad, theirs, 1e-9, 1e-5, name)
+            # The scalar is a sum that nearly cancels: the published float32 is 7.6e-8 from its value in float64.
+            close(tensor.grad, theirs, 1.5e-7 if tensor.grad.numel() == 1 else 1e-9, 1e-5, name)
     if case.out["gradnone_shared"]:
         assert rows.values["class"].grad is None
     else:
