@@ -16,7 +16,7 @@ SAMPLES = 256
 
 @torch.no_grad()
 def mean_chroma(prior: Prior, samples: int = SAMPLES, at_once: int = 64) -> Tensor:
-    """The average colour minus its luminance (3,) of the prior's own pictures, in [-1, 1] units; the same every time.
+    """The average colour minus its luminance (3,) of the prior's own pictures; the same every time.
 
     Colour minus luminance holds what Cb and Cr hold, so that adding it to a grey picture is "mean chroma".
     """
@@ -34,7 +34,7 @@ def mean_chroma(prior: Prior, samples: int = SAMPLES, at_once: int = 64) -> Tens
 def classical(degradation: Degradation, y: Tensor, size: tuple[int, int], chroma: Tensor) -> Tensor:
     """y (1, c, h, w) -> (1, 3, H, W) in [-1, 1], undone link by link from the last to the first.
 
-    gray: `chroma` (3,) is added and shrunk into gamut at y's luminance. inpaint: biharmonic equation (scikit-image).
+    gray: `chroma` (3,) is added and shrunk into gamut at y's luminance. inpaint: biharmonic equation.
     sr: Pillow's bicubic enlargement. Everything else: its own `lift`.
     """
     links = list(getattr(degradation, "links", [degradation]))
@@ -58,7 +58,9 @@ def _undone(link: Degradation, y: Tensor, size: tuple[int, int], chroma: Tensor)
 
 def bicubic(y: Tensor, size: tuple[int, int]) -> Tensor:
     """(1, C, h, w) -> (1, C, H, W), Pillow's bicubic filter on floats."""
-    planes = [Image.fromarray(plane).resize(size[::-1], Image.Resampling.BICUBIC) for plane in y[0].float().numpy()]
+    planes = [
+        Image.fromarray(plane).resize(size[::-1], Image.Resampling.BICUBIC) for plane in y[0].float().numpy()
+    ]
     return torch.from_numpy(np.stack([np.asarray(plane) for plane in planes]))[None].clamp(-1, 1)
 
 

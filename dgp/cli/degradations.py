@@ -9,19 +9,24 @@ import click
 from dgp.cli.options import Speech, load_plugins, plugin_option, speech
 
 
-@click.group(epilog="""\b
+@click.group(
+    epilog="""\b
 Examples:
   dgp degradations list
   dgp degradations info sr
-  dgp degradations preview photo.png -d gray+sr:2 -o degraded.png""")
+  dgp degradations preview photo.png -d gray+sr:2 -o degraded.png"""
+)
 def degradations():
     """The operators that can be undone."""
 
 
-@degradations.command("list", epilog="""\b
+@degradations.command(
+    "list",
+    epilog="""\b
 Examples:
   dgp degradations list
-  dgp degradations list --plugin mine.py --json""")
+  dgp degradations list --plugin mine.py --json""",
+)
 @plugin_option
 @speech
 def list_(plugins: tuple[str, ...], speech: Speech):
@@ -37,10 +42,12 @@ def list_(plugins: tuple[str, ...], speech: Speech):
             speech.say(f"{description.example:{width}}  {description.summary}")
 
 
-@degradations.command(epilog="""\b
+@degradations.command(
+    epilog="""\b
 Examples:
   dgp degradations info inpaint
-  dgp degradations info sr --json""")
+  dgp degradations info sr --json"""
+)
 @click.argument("name")
 @plugin_option
 @speech
@@ -55,21 +62,38 @@ def info(name: str, plugins: tuple[str, ...], speech: Speech):
         speech.say(f"{description.name}, for example {description.example}\n\n{description.text}\n")
         for parameter in description.parameters:
             default = "required" if parameter.required else f"default {parameter.default}"
-            speech.say(f"  {parameter.name}: {parameter.expected}{', ' + parameter.unit if parameter.unit else ''}, {default}."
-                       f" {parameter.help}")
-        speech.say(f"{'linear' if description.linear else 'not linear'}, "
-                   f"{'smooth' if description.smooth else 'not smooth'}, defined in {description.source}")
+            speech.say(
+                f"  {parameter.name}: {parameter.expected}{', ' + parameter.unit if parameter.unit else ''}, "
+                f"{default}. {parameter.help}"
+            )
+        speech.say(
+            f"{'linear' if description.linear else 'not linear'}, "
+            f"{'smooth' if description.smooth else 'not smooth'}, defined in {description.source}"
+        )
 
 
-@degradations.command(epilog="""\b
+@degradations.command(
+    epilog="""\b
 Examples:
   dgp degradations preview photo.png -d sr:4 -o small.png
   dgp degradations preview photo.png -d inpaint:strokes=0.2 --seed 3 -o holed.png
-  dgp degradations preview photo.png -d mine:0.5 --plugin mine.py -o mine.png""")
+  dgp degradations preview photo.png -d mine:0.5 --plugin mine.py -o mine.png"""
+)
 @click.argument("image", type=click.Path(path_type=Path))
-@click.option("-d", "--degradation", "spec", required=True, metavar="SPEC", help="gray, sr:4, a chain such as gray+sr:2.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
+@click.option(
+    "-d",
+    "--degradation",
+    "spec",
+    required=True,
+    metavar="SPEC",
+    help="gray, sr:4, a chain such as gray+sr:2.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write."
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise."
+)
 @plugin_option
 @speech
 def preview(image: Path, spec: str, output: Path, seed: int, plugins: tuple[str, ...], speech: Speech):
@@ -89,15 +113,38 @@ def preview(image: Path, spec: str, output: Path, seed: int, plugins: tuple[str,
     y = operator.simulate(x, stream(seed, f"noise {picture.pixels_sha256}", 0))
     degraded = operator.picture(y)
     write(png_bytes(degraded))
-    speech.give({"output": str(output), "size": list(degraded.size), "mode": degraded.mode, "seed": seed,
-                 "input": {"path": str(image), "sha256": picture.sha256},
-                 "degradation": {"spec": operator.spec, "asked": spec, "assets": operator.assets}})
-    speech.say(f"{printable(image)} -> {printable(output)}: {operator.spec}, {degraded.width}x{degraded.height}")
+    speech.give(
+        {
+            "output": str(output),
+            "size": list(degraded.size),
+            "mode": degraded.mode,
+            "seed": seed,
+            "input": {"path": str(image), "sha256": picture.sha256},
+            "degradation": {"spec": operator.spec, "asked": spec, "assets": operator.assets},
+        }
+    )
+    speech.say(
+        f"{printable(image)} -> {printable(output)}: {operator.spec}, {degraded.width}x{degraded.height}"
+    )
 
 
 def _described(description) -> dict:
-    return {"name": description.name, "summary": description.summary, "example": description.example,
-            "linear": description.linear, "smooth": description.smooth, "source": description.source,
-            "parameters": [{"name": p.name, "expected": p.expected, "unit": p.unit, "required": p.required, "help": p.help,
-                            "default": p.default if isinstance(p.default, int | float | str | None) else str(p.default)}
-                           for p in description.parameters]}
+    return {
+        "name": description.name,
+        "summary": description.summary,
+        "example": description.example,
+        "linear": description.linear,
+        "smooth": description.smooth,
+        "source": description.source,
+        "parameters": [
+            {
+                "name": p.name,
+                "expected": p.expected,
+                "unit": p.unit,
+                "required": p.required,
+                "help": p.help,
+                "default": p.default if isinstance(p.default, int | float | str | None) else str(p.default),
+            }
+            for p in description.parameters
+        ],
+    }

@@ -31,13 +31,15 @@ class _Missing(Exception):
     exit_code = 1
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   dgp doctor
   dgp doctor --json
 
 \b
-Exit code 0 when the main job can run; what is missing for the rest is a warning.""")
+Exit code 0 when the main job can run; what is missing for the rest is a warning."""
+)
 @speech
 def doctor(speech: Speech):
     """Check that the installation works."""
@@ -53,14 +55,23 @@ def doctor(speech: Speech):
     findings = [_checked(*check) for check in checks]
     fit = all(finding.ok for finding in findings if finding.needed)
     found = versions()
-    speech.give({"status": "ok" if fit else "failed", "versions": found,
-                 "checks": [vars(finding) for finding in findings]})
+    speech.give(
+        {
+            "status": "ok" if fit else "failed",
+            "versions": found,
+            "checks": [vars(finding) for finding in findings],
+        }
+    )
     if not speech.as_json:
         speech.say(", ".join(f"{name} {version}" for name, version in found.items()))
         for finding in findings:
             mark = "ok" if finding.ok else "FAILED" if finding.needed else "warning"
             speech.say(f"{mark:8} {finding.name}: {finding.says}")
-        speech.say("The main job can run." if fit else "The main job cannot run; install again: pip install deep-generative-prior")
+        speech.say(
+            "The main job can run."
+            if fit
+            else "The main job cannot run; install again: pip install deep-generative-prior"
+        )
     if not fit:
         click.get_current_context().exit(1)
 

@@ -11,7 +11,8 @@ from dgp.cli.options import EngineOptions, Speech, engine_options, speech
 from dgp.cli.run import printable, writable
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   dgp evaluate pictures/ -d gray
   dgp evaluate pictures.zip -d gray -d sr:4 -d inpaint:center=1/3 --recipes default,latent-mse --per-class 2
@@ -19,33 +20,82 @@ Examples:
   dgp evaluate pictures/ -d gray --random-weights --json
 
 \b
-DIR gets summary.json, table.md, a gallery for each degradation, and one unit for each arm, degradation and picture.
-Run again, it does only what is missing: raise --count to add pictures, name further recipes to add arms.
-Two baselines are always there: the degraded input itself, and a classical method (mean chroma of the prior's own
-samples, bicubic enlargement, biharmonic inpainting).""")
+DIR gets summary.json, table.md, a gallery for each degradation, and a unit for each arm, degradation
+and picture. Run again, it does only what is missing: raise --count to add pictures, name further recipes
+to add arms.
+Two baselines are always there: the degraded input itself, and a classical method (mean chroma of the
+prior's own samples, bicubic enlargement, biharmonic inpainting)."""
+)
 @click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
-@click.option("-d", "--degradation", "specs", multiple=True, required=True, metavar="SPEC",
-              help="What to undo: gray, sr:4, inpaint:center=1/3, a chain. Repeatable.")
-@click.option("-r", "--recipes", default="default", metavar="A,B,...",
-              help="Recipes, by name or TOML file; the others are compared to the first.")
-@click.option("--count", type=click.IntRange(1), metavar="N", show_default=False,
-              help="How many pictures, spread evenly over the folders (default: all).")
-@click.option("--per-class", type=click.IntRange(1), metavar="N", show_default=False,
-              help="How many pictures of each folder, instead of --count.")
-@click.option("--class", "label", default="folder", metavar="folder|auto|NAME|ID",
-              help="folder: a picture's folder names its class; auto: searched for; or one class for all.")
-@click.option("--random-weights", is_flag=True, show_default=False,
-              help="Also run every recipe on a generator of random weights.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default="evaluation", metavar="DIR",
-              help="Where units, tables and galleries go.")
+@click.option(
+    "-d",
+    "--degradation",
+    "specs",
+    multiple=True,
+    required=True,
+    metavar="SPEC",
+    help="What to undo: gray, sr:4, inpaint:center=1/3, a chain. Repeatable.",
+)
+@click.option(
+    "-r",
+    "--recipes",
+    default="default",
+    metavar="A,B,...",
+    help="Recipes, by name or TOML file; the others are compared to the first.",
+)
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    metavar="N",
+    show_default=False,
+    help="How many pictures, spread evenly over the folders (default: all).",
+)
+@click.option(
+    "--per-class",
+    type=click.IntRange(1),
+    metavar="N",
+    show_default=False,
+    help="How many pictures of each folder, instead of --count.",
+)
+@click.option(
+    "--class",
+    "label",
+    default="folder",
+    metavar="folder|auto|NAME|ID",
+    help="folder: a picture's folder names its class; auto: searched for; or one class for all.",
+)
+@click.option(
+    "--random-weights",
+    is_flag=True,
+    show_default=False,
+    help="Also run every recipe on a generator of random weights.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="evaluation",
+    metavar="DIR",
+    help="Where units, tables and galleries go.",
+)
 @engine_options
 @speech
-def evaluate(source: Path, specs: tuple[str, ...], recipes: str, count: int | None, per_class: int | None, label: str,
-             random_weights: bool, output: Path, options: EngineOptions, speech: Speech):
+def evaluate(
+    source: Path,
+    specs: tuple[str, ...],
+    recipes: str,
+    count: int | None,
+    per_class: int | None,
+    label: str,
+    random_weights: bool,
+    output: Path,
+    options: EngineOptions,
+    speech: Speech,
+):
     """Compare recipes on a set of clean pictures.
 
-    SOURCE is a folder or a zip archive of clean pictures, each in a folder that bears the name of its class. They are
-    brought to the prior's resolution, degraded, restored by every recipe, and measured.
+    SOURCE is a folder or a zip archive of clean pictures, each in a folder that bears the name of its class.
+    They are brought to the prior's resolution, degraded, restored by every recipe, and measured.
     """
     if count is not None and per_class is not None:
         raise click.UsageError("got both --count and --per-class; give one of them")
@@ -58,8 +108,19 @@ def evaluate(source: Path, specs: tuple[str, ...], recipes: str, count: int | No
     prior = dgp.load_prior(options.prior)
     writable(output)
     pictures = Source(source)
-    evaluation = Evaluation(pictures.open(pictures.choose(count, per_class)), specs, chosen, prior, output, label,
-                            options.seed, options.num_solutions, device, random_weights, plugins)
+    evaluation = Evaluation(
+        pictures.open(pictures.choose(count, per_class)),
+        specs,
+        chosen,
+        prior,
+        output,
+        label,
+        options.seed,
+        options.num_solutions,
+        device,
+        random_weights,
+        plugins,
+    )
     evaluation.check()
     _follow(evaluation, speech)
     summary = evaluation.write()
@@ -68,8 +129,10 @@ def evaluate(source: Path, specs: tuple[str, ...], recipes: str, count: int | No
     speech.give(summary)
     if not speech.as_json:
         speech.say(table(summary))
-    speech.say(f"{len(evaluation.pictures)} pictures, {len(specs)} degradations, {len(evaluation.arms)} arms -> "
-               f"{printable(output / 'table.md')}")
+    speech.say(
+        f"{len(evaluation.pictures)} pictures, {len(specs)} degradations, {len(evaluation.arms)} arms -> "
+        f"{printable(output / 'table.md')}"
+    )
 
 
 def _recipes(text: str, overrides: tuple[str, ...]) -> dict:
@@ -88,8 +151,13 @@ def _recipes(text: str, overrides: tuple[str, ...]) -> dict:
 def _follow(evaluation, speech: Speech) -> None:
     from tqdm import tqdm
 
-    with tqdm(total=evaluation.work, unit="step", leave=False, file=sys.stderr,
-              disable=speech.quiet or not sys.stderr.isatty()) as bar:
+    with tqdm(
+        total=evaluation.work,
+        unit="step",
+        leave=False,
+        file=sys.stderr,
+        disable=speech.quiet or not sys.stderr.isatty(),
+    ) as bar:
 
         def on_step(count: int, doing: str) -> None:
             bar.set_description(doing, refresh=False)

@@ -1,7 +1,7 @@
 """What went wrong -> an exit code and one line.
 
-0 done; 1 the run failed; 2 bad usage or input; 3 weights or a plugin unusable; 4 some of several pictures failed;
-130 interrupted.
+0 done; 1 the run failed; 2 bad usage or input; 3 weights or a plugin unusable; 4 some of several pictures
+failed; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -40,4 +40,6 @@ def tell(error: BaseException, *, verbose: bool = False, about: str = "") -> Non
     if verbose:
         click.echo("".join(traceback.format_exception(error)), err=True)
     line = f"Error: {about}{one_line(error)}"
-    click.echo(line.encode("utf-8", "replace").decode(), err=True)  # file names may hold bytes that are no letters
+    click.echo(
+        line.encode("utf-8", "replace").decode(), err=True
+    )  # file names may hold bytes that are no letters

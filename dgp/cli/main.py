@@ -18,7 +18,7 @@ COMMANDS = {
     "colorize": ("dgp.cli.restore", "Give grey pictures their colours."),
     "inpaint": ("dgp.cli.restore", "Fill what is missing from pictures."),
     "upscale": ("dgp.cli.restore", "Enlarge small pictures."),
-    "invert": ("dgp.cli.restore", "Find intact pictures in the prior."),
+    "invert": ("dgp.cli.restore", "Find intact pictures in the prior: the latents and layers that reproduce them."),
     "evaluate": ("dgp.cli.evaluate", "Compare recipes on a set of clean pictures."),
     "priors": ("dgp.cli.priors", "The generators that can be used."),
     "degradations": ("dgp.cli.degradations", "The operators that can be undone."),
@@ -28,7 +28,7 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """Commands by name. What goes wrong in one becomes an exit code and a line on stderr, here and nowhere else."""
+    """Commands by name. What one of them raises becomes an exit code and a line on stderr here."""
 
     def list_commands(self, ctx):
         return list(COMMANDS)
@@ -49,7 +49,9 @@ class Commands(click.Group):
         extra.setdefault("obj", tuple(args))  # results record how they were asked for
         try:
             code = super().main(args, prog_name or "dgp", complete_var, False, **extra)
-        except getattr(click.exceptions, "NoArgsIsHelpError", ()) as nothing:  # click 8.2; 8.1 prints help itself
+        except getattr(
+            click.exceptions, "NoArgsIsHelpError", ()
+        ) as nothing:  # click 8.2; 8.1 prints help itself
             click.echo(nothing.format_message(), err=True)
             sys.exit(2)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001, the last place that can say it in a line
@@ -68,7 +70,10 @@ def _version(ctx, parameter, asked):
         ctx.exit()
 
 
-@click.group(cls=Commands, context_settings=CONTEXT, epilog="""\b
+@click.group(
+    cls=Commands,
+    context_settings=CONTEXT,
+    epilog="""\b
 Examples:
   dgp colorize photo.png                 the result is in out/photo/
   dgp inpaint photo.png --mask hole.png
@@ -77,9 +82,17 @@ Examples:
 
 \b
 Exit codes: 0 done, 1 the run failed, 2 bad usage or input, 3 weights or a plugin unusable,
-4 some of several pictures failed, 130 interrupted.""")
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, show_default=False,
-              help="Show the version and exit.")
+4 some of several pictures failed, 130 interrupted.""",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    show_default=False,
+    help="Show the version and exit.",
+)
 def main():
     """Restore pictures by inverting a pretrained generator.
 

@@ -54,7 +54,7 @@ class EngineOptions:
     plugins: tuple[str, ...]
 
     def torch_device(self) -> str:
-        """"cpu" or "cuda". InputError where cuda was asked for and is not there."""
+        """ "cpu" or "cuda". InputError where cuda was asked for and is not there."""
         import torch
 
         from dgp.errors import InputError
@@ -66,7 +66,7 @@ class EngineOptions:
         return self.device
 
     def load_plugins(self) -> tuple[dict, ...]:
-        """Runs the plugin files; what a result records of them. PluginError (exit 3) for one that cannot be used."""
+        """Runs the plugin files; what a result records of them. PluginError for one that cannot be used."""
         return load_plugins(self.plugins)
 
 
@@ -91,42 +91,107 @@ def load_plugins(plugins: tuple[str, ...]) -> tuple[dict, ...]:
     return tuple({"path": path, "names": list(names), "sha256": sha256} for path, names, sha256 in loaded)
 
 
-plugin_option = click.option("--plugin", "plugins", multiple=True, metavar="FILE", show_default=False,
-                             help="A Python file that registers degradations; it is run. Repeatable.")
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE",
+    show_default=False,
+    help="A Python file that registers degradations; it is run. Repeatable.",
+)
 
 SPEECH = (
-    click.option("--json", "as_json", is_flag=True, show_default=False, help="Print one JSON object on stdout."),
+    click.option(
+        "--json", "as_json", is_flag=True, show_default=False, help="Print one JSON object on stdout."
+    ),
     click.option("-q", "--quiet", is_flag=True, show_default=False, help="Say nothing but errors."),
-    click.option("-v", "--verbose", is_flag=True, show_default=False, help="Say more, and where errors come from."),
+    click.option(
+        "-v", "--verbose", is_flag=True, show_default=False, help="Say more, and where errors come from."
+    ),
 )
 ENGINE = (
-    click.option("-p", "--prior", default=DEFAULT_PRIOR, metavar="NAME|FILE", help="The generator: a name of `dgp "
-                 "priors list`, a weights file, or a folder with generator and discriminator."),
-    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", show_default=False,
-                 help="Change the recipe, e.g. stages.*.steps=50. Repeatable."),
-    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Equal seeds give equal answers."),
-    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute."),
-    click.option("--num-solutions", type=click.IntRange(1), default=1, metavar="N",
-                 help="Independent answers to each picture, with their mean and spread."),
+    click.option(
+        "-p",
+        "--prior",
+        default=DEFAULT_PRIOR,
+        metavar="NAME|FILE",
+        help="The generator: a name of `dgp "
+        "priors list`, a weights file, or a folder with generator and discriminator.",
+    ),
+    click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        show_default=False,
+        help="Change the recipe, e.g. stages.*.steps=50. Repeatable.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        default=0,
+        metavar="N",
+        help="Equal seeds give equal answers.",
+    ),
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute."
+    ),
+    click.option(
+        "--num-solutions",
+        type=click.IntRange(1),
+        default=1,
+        metavar="N",
+        help="Independent answers to each picture, with their mean and spread.",
+    ),
     plugin_option,
 )
 RUN = (
-    click.option("-o", "--output", type=click.Path(path_type=Path), default="out", metavar="DIR",
-                 help="Results go to DIR/<name of the picture>/."),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        default="out",
+        metavar="DIR",
+        help="Results go to DIR/<name of the picture>/.",
+    ),
     ENGINE[0],
-    click.option("-r", "--recipe", default="default", metavar="NAME|FILE",
-                 help="The method: a name of `dgp recipes list`, or a TOML file."),
+    click.option(
+        "-r",
+        "--recipe",
+        default="default",
+        metavar="NAME|FILE",
+        help="The method: a name of `dgp recipes list`, or a TOML file.",
+    ),
     ENGINE[1],
-    click.option("--class", "label", default="auto", metavar="NAME|ID|auto",
-                 help="What the picture shows, of the prior's classes; auto searches over all."),
+    click.option(
+        "--class",
+        "label",
+        default="auto",
+        metavar="NAME|ID|auto",
+        help="What the picture shows, of the prior's classes; auto searches over all.",
+    ),
     *ENGINE[2:4],
-    click.option("--fit", type=click.Choice(["auto", "crop", "pad", "stretch"]), default="auto",
-                 help="How a picture meets the prior's resolution."),
+    click.option(
+        "--fit",
+        type=click.Choice(["auto", "crop", "pad", "stretch"]),
+        default="auto",
+        help="How a picture meets the prior's resolution.",
+    ),
     ENGINE[4],
     ENGINE[5],
-    click.option("--simulate", is_flag=True, show_default=False,
-                 help="The pictures are clean: degrade them first, and report metrics."),
-    click.option("-n", "--dry-run", is_flag=True, show_default=False, help="Check everything, say what would be done, and stop."),
+    click.option(
+        "--simulate",
+        is_flag=True,
+        show_default=False,
+        help="The pictures are clean: degrade them first, and measure the answers.",
+    ),
+    click.option(
+        "-n",
+        "--dry-run",
+        is_flag=True,
+        show_default=False,
+        help="Check everything, say what would be done, and stop.",
+    ),
 )
 
 

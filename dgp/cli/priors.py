@@ -9,20 +9,25 @@ import click
 from dgp.cli.options import DEFAULT_PRIOR, Speech, speech
 
 
-@click.group(epilog="""\b
+@click.group(
+    epilog="""\b
 Examples:
   dgp priors list
   dgp priors info biggan-cifar10
   dgp priors verify G_ema.pth --sha256 0123...
-  dgp priors sample --count 16 --class horse -o sheet.png""")
+  dgp priors sample --count 16 --class horse -o sheet.png"""
+)
 def priors():
     """The generators that can be used."""
 
 
-@priors.command("list", epilog="""\b
+@priors.command(
+    "list",
+    epilog="""\b
 Examples:
   dgp priors list
-  dgp priors list --json""")
+  dgp priors list --json""",
+)
 @speech
 def list_(speech: Speech):
     """Names of all priors; a weights file or a folder can be given wherever a name can."""
@@ -46,10 +51,12 @@ def list_(speech: Speech):
                 speech.say(f"{entry['name']:16}  cannot be used: {entry['reason']}")
 
 
-@priors.command(epilog="""\b
+@priors.command(
+    epilog="""\b
 Examples:
   dgp priors info
-  dgp priors info weights/G_ema_128.pth --json""")
+  dgp priors info weights/G_ema_128.pth --json"""
+)
 @click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR)
 @speech
 def info(name: str, speech: Speech):
@@ -61,8 +68,11 @@ def info(name: str, speech: Speech):
     if speech.as_json:
         return
     card = facts["card"]
-    speech.say(f"{facts['name']}: {facts['architecture']}, {facts['resolution']} px, {facts['parameters'] / 1e6:.1f} million "
-               f"parameters, {'with' if facts['discriminator'] else 'without'} discriminator")
+    speech.say(
+        f"{facts['name']}: {facts['architecture']}, {facts['resolution']} px, "
+        f"{facts['parameters'] / 1e6:.1f} million parameters, "
+        f"{'with' if facts['discriminator'] else 'without'} discriminator"
+    )
     speech.say(f"sha256: {facts['sha256']}")
     for key in ("data", "licence", "origin", "limits"):
         speech.say(f"{key}: {card[key]}")
@@ -73,10 +83,12 @@ def info(name: str, speech: Speech):
         speech.say(f"assumed: {assumed}")
 
 
-@priors.command(epilog="""\b
+@priors.command(
+    epilog="""\b
 Examples:
   dgp priors verify
-  dgp priors verify weights/G_ema.pth --sha256 0123456789abcdef...""")
+  dgp priors verify weights/G_ema.pth --sha256 0123456789abcdef..."""
+)
 @click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR)
 @click.option("--sha256", metavar="HEX", show_default=False, help="What the generator's file must have.")
 @speech
@@ -91,32 +103,67 @@ def verify(name: str, sha256: str | None, speech: Speech):
     from dgp.rows import stream
 
     prior = generators.load(name, sha256=sha256.lower() if sha256 else None)
-    broken = [key for module in (prior.generator, prior.discriminator) if module is not None
-              for key, value in module.state_dict().items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    broken = [
+        key
+        for module in (prior.generator, prior.discriminator)
+        if module is not None
+        for key, value in module.state_dict().items()
+        if value.is_floating_point() and not bool(value.isfinite().all())
+    ]
     if broken:
-        raise generators.WeightsError(f"{name}: {broken[0]} holds values that are no numbers; get the file again")
+        raise generators.WeightsError(
+            f"{name}: {broken[0]} holds values that are no numbers; get the file again"
+        )
     with torch.no_grad():
         picture = prior.generator(prior.generator.sample(1, generator=stream(0, "verify", 0)))
         if prior.discriminator is not None:
             prior.discriminator.features(picture)
     if not bool(picture.isfinite().all()):
         raise generators.WeightsError(f"{name}: draws pictures that are no numbers; get the file again")
-    speech.give({"name": prior.name, "sha256": prior.sha256, "verified": True, "discriminator": prior.discriminator is not None})
+    speech.give(
+        {
+            "name": prior.name,
+            "sha256": prior.sha256,
+            "verified": True,
+            "discriminator": prior.discriminator is not None,
+        }
+    )
     speech.say(f"{prior.name}: whole, sha256 {prior.sha256}")
 
 
-@priors.command(epilog="""\b
+@priors.command(
+    epilog="""\b
 Examples:
   dgp priors sample -o sheet.png
   dgp priors sample -p weights/G_ema_128.pth --count 4 --truncation 0.5 -o four.png
-  dgp priors sample --class horse --seed 7 -o horses.png""")
+  dgp priors sample --class horse --seed 7 -o horses.png"""
+)
 @click.option("-p", "--prior", "name", default=DEFAULT_PRIOR, metavar="NAME|FILE", help="The generator.")
 @click.option("--count", type=click.IntRange(1, 4096), default=16, metavar="N", help="How many pictures.")
-@click.option("--class", "label", default="auto", metavar="NAME|ID|auto", help="What to draw; auto: all classes in turn.")
-@click.option("--truncation", type=click.FloatRange(0, 1, min_open=True), default=1.0, metavar="T",
-              help="Below 1: more typical, less varied.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Equal seeds give equal pictures.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write.")
+@click.option(
+    "--class",
+    "label",
+    default="auto",
+    metavar="NAME|ID|auto",
+    help="What to draw; auto: all classes in turn.",
+)
+@click.option(
+    "--truncation",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    metavar="T",
+    help="Below 1: more typical, less varied.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    metavar="N",
+    help="Equal seeds give equal pictures.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write."
+)
 @speech
 def sample(name: str, count: int, label: str, truncation: float, seed: int, output: Path, speech: Speech):
     """Draw pictures, on one sheet."""
@@ -141,23 +188,40 @@ def sample(name: str, count: int, label: str, truncation: float, seed: int, outp
     with torch.no_grad():
         latents = prior.generator.sample(count, truncation=truncation, classes=classes, generator=streams)
         for row in range(count):
-            pictures.append(to_pil(prior.generator({key: value[row : row + 1] for key, value in latents.items()})))
+            pictures.append(
+                to_pil(prior.generator({key: value[row : row + 1] for key, value in latents.items()}))
+            )
     sheet = _sheet(pictures)
     write(png_bytes(sheet))
-    speech.give({"output": str(output), "prior": {"name": prior.name, "sha256": prior.sha256}, "count": count, "seed": seed,
-                 "truncation": truncation, "classes": None if classes is None else classes.tolist(),
-                 "size": list(sheet.size)})
+    speech.give(
+        {
+            "output": str(output),
+            "prior": {"name": prior.name, "sha256": prior.sha256},
+            "count": count,
+            "seed": seed,
+            "truncation": truncation,
+            "classes": None if classes is None else classes.tolist(),
+            "size": list(sheet.size),
+        }
+    )
     speech.say(f"{count} pictures of {prior.name} -> {printable(output)}")
 
 
 def _facts(prior) -> dict:
     info = prior.generator.info
-    return {"name": prior.name, "architecture": info.architecture, "resolution": info.resolution,
-            "classes": list(info.classes), "latents": [f"{s.name} {tuple(s.shape)}" for s in info.latents],
-            "groups": [group.name for group in prior.generator.groups()],
-            "parameters": sum(p.numel() for p in prior.generator.parameters()),
-            "discriminator": prior.discriminator is not None, "sha256": prior.sha256, "assumed": list(prior.assumed),
-            "card": {key: getattr(prior.card, key) for key in ("name", "data", "licence", "origin", "limits")}}
+    return {
+        "name": prior.name,
+        "architecture": info.architecture,
+        "resolution": info.resolution,
+        "classes": list(info.classes),
+        "latents": [f"{s.name} {tuple(s.shape)}" for s in info.latents],
+        "groups": [group.name for group in prior.generator.groups()],
+        "parameters": sum(p.numel() for p in prior.generator.parameters()),
+        "discriminator": prior.discriminator is not None,
+        "sha256": prior.sha256,
+        "assumed": list(prior.assumed),
+        "card": {key: getattr(prior.card, key) for key in ("name", "data", "licence", "origin", "limits")},
+    }
 
 
 def _sheet(pictures):

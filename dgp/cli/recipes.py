@@ -7,42 +7,70 @@ import click
 from dgp.cli.options import Speech, speech
 
 
-@click.group(epilog="""\b
+@click.group(
+    epilog="""\b
 Examples:
   dgp recipes list
   dgp recipes show default
-  dgp recipes show dgp-colorization --prior biggan-cifar10""")
+  dgp recipes show dgp-colorization --prior biggan-cifar10"""
+)
 def recipes():
     """The methods that can be run."""
 
 
-@recipes.command("list", epilog="""\b
+@recipes.command(
+    "list",
+    epilog="""\b
 Examples:
   dgp recipes list
-  dgp recipes list --json""")
+  dgp recipes list --json""",
+)
 @speech
 def list_(speech: Speech):
     """Names and summaries of all recipes."""
     import dgp
 
     found = [dgp.load_recipe(name) for name in dgp.recipe_names()]
-    speech.give({"recipes": [{"name": r.name, "summary": r.summary, "serves": list(r.serves), "requires": list(r.requires),
-                              "steps": r.steps, "cites": list(r.cites)} for r in found]})
+    speech.give(
+        {
+            "recipes": [
+                {
+                    "name": r.name,
+                    "summary": r.summary,
+                    "serves": list(r.serves),
+                    "requires": list(r.requires),
+                    "steps": r.steps,
+                    "cites": list(r.cites),
+                }
+                for r in found
+            ]
+        }
+    )
     if not speech.as_json:
         width = max(len(r.name) for r in found)
         for recipe in found:
             speech.say(f"{recipe.name:{width}}  {recipe.steps:5} steps  {recipe.summary}")
 
 
-@recipes.command(epilog="""\b
+@recipes.command(
+    epilog="""\b
 Examples:
   dgp recipes show default
   dgp recipes show dgp-sr-d --prior biggan-cifar10      as it runs on that network, and what was changed
-  dgp recipes show default --set stages.*.lr=0.01 --json""")
+  dgp recipes show default --set stages.*.lr=0.01 --json"""
+)
 @click.argument("name", metavar="NAME|FILE")
-@click.option("-p", "--prior", metavar="NAME|FILE", show_default=False, help="Map the recipe onto this prior.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", show_default=False,
-              help="Change the recipe, e.g. stages.*.steps=50. Repeatable.")
+@click.option(
+    "-p", "--prior", metavar="NAME|FILE", show_default=False, help="Map the recipe onto this prior."
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    show_default=False,
+    help="Change the recipe, e.g. stages.*.steps=50. Repeatable.",
+)
 @speech
 def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speech):
     """A recipe in full, with its sources.
@@ -57,7 +85,9 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
 
         recipe, notes = map_recipe(recipe, dgp.load_prior(prior))
     resolved = recipe.model_dump(mode="json")
-    speech.give({"name": recipe.name, "sha256": recipe.sha256, "prior": prior, "mapping": notes, "resolved": resolved})
+    speech.give(
+        {"name": recipe.name, "sha256": recipe.sha256, "prior": prior, "mapping": notes, "resolved": resolved}
+    )
     if not speech.as_json:
         speech.say("\n".join(_lines(resolved)))
         for note in notes if prior else ():
@@ -69,7 +99,9 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
 def _lines(value: object, key: str = "") -> list[str]:
     """``key.path = value`` for every leaf, as --set takes them; what is absent (null) is left out."""
     if isinstance(value, dict):
-        return [line for name, item in value.items() for line in _lines(item, f"{key}.{name}" if key else name)]
+        return [
+            line for name, item in value.items() for line in _lines(item, f"{key}.{name}" if key else name)
+        ]
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         return [line for number, item in enumerate(value) for line in _lines(item, f"{key}.{number}")]
     return [] if value is None else [f"{key} = {_toml(value)}"]

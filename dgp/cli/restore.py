@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from dgp.images import Picture
     from dgp.recipe import Recipe
 
-images_argument = click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
+images_argument = click.argument(
+    "images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE..."
+)
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   dgp restore photo.png -d gray
   dgp restore small.png -d sr:4 --class horse
@@ -27,11 +30,18 @@ Examples:
   dgp restore *.png -d gray --json
 
 \b
-`dgp degradations list` names the operators. Each IMAGE leaves DIR/<its name>/ with restored.png, comparison.png
-and result.json; a run that lies there complete is not run again.""")
+`dgp degradations list` names the operators. Each IMAGE leaves DIR/<its name>/ with restored.png,
+comparison.png and result.json; a run that lies there complete is not run again."""
+)
 @images_argument
-@click.option("-d", "--degradation", "spec", required=True, metavar="SPEC",
-              help="What happened to the picture: gray, sr:4, inpaint:mask=hole.png, or a chain such as gray+sr:2.")
+@click.option(
+    "-d",
+    "--degradation",
+    "spec",
+    required=True,
+    metavar="SPEC",
+    help="What happened to the picture: gray, sr:4, inpaint:mask=hole.png, or a chain such as gray+sr:2.",
+)
 @run_options
 @speech
 def restore(images: tuple[Path, ...], spec: str, options: RunOptions, speech: Speech):
@@ -42,7 +52,8 @@ def restore(images: tuple[Path, ...], spec: str, options: RunOptions, speech: Sp
     run_pictures(images, spec, options, speech)
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   dgp colorize photo.png
   dgp colorize photo.png --class cat --num-solutions 4
@@ -50,8 +61,9 @@ Examples:
   dgp colorize clean.png --simulate -r dgp-colorization
 
 \b
-The picture's own luminance is kept at its full size; a colour picture counts by its luminance. A recipe with a
-luminance of its own (dgp-colorization) is run with that.""")
+The picture's own luminance is kept at its full size; a colour picture counts by its luminance. A recipe
+with a luminance of its own (dgp-colorization) is run with that."""
+)
 @images_argument
 @run_options
 @speech
@@ -60,7 +72,8 @@ def colorize(images: tuple[Path, ...], options: RunOptions, speech: Speech):
     run_pictures(images, _published("gray", "gray"), options, speech)
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   dgp inpaint photo.png --mask hole.png
   dgp inpaint photo.png --hole 1/3
@@ -68,15 +81,27 @@ Examples:
   dgp inpaint clean.png --hole 1/3 --simulate
 
 \b
-Pixels outside the hole stay as they are. With neither --mask nor --hole the picture must have transparent pixels.""")
+Pixels outside the hole stay as they are. With neither --mask nor --hole the picture must have transparent
+pixels."""
+)
 @images_argument
-@click.option("--mask", metavar="FILE", show_default=False,
-              help="A picture of the same size, white or transparent where something is missing.")
-@click.option("--hole", metavar="FRACTION", show_default=False,
-              help="A centred hole of this fraction of each side, such as 1/3 or 0.25.")
+@click.option(
+    "--mask",
+    metavar="FILE",
+    show_default=False,
+    help="A picture of the same size, white or transparent where something is missing.",
+)
+@click.option(
+    "--hole",
+    metavar="FRACTION",
+    show_default=False,
+    help="A centred hole of this fraction of each side, such as 1/3 or 0.25.",
+)
 @run_options
 @speech
-def inpaint(images: tuple[Path, ...], mask: str | None, hole: str | None, options: RunOptions, speech: Speech):
+def inpaint(
+    images: tuple[Path, ...], mask: str | None, hole: str | None, options: RunOptions, speech: Speech
+):
     """Fill what is missing from pictures."""
     if mask is not None and hole is not None:
         raise click.UsageError("got both --mask and --hole; give one of them")
@@ -97,18 +122,26 @@ def inpaint(images: tuple[Path, ...], mask: str | None, hole: str | None, option
     run_pictures(images, specify, options, speech)
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   dgp upscale small.png --factor 4
   dgp upscale clean.png --factor 4 --simulate
   dgp upscale clean.png --factor 4 --simulate -r dgp-sr-d
 
 \b
-The picture must have 1/FACTOR of the prior's resolution (8x8 for a factor of 4 on a 32-px prior); --fit brings others
-to that size. With --simulate a recipe with an operator of its own (dgp-sr-d, factor 4) is run with that.""")
+The picture must have 1/FACTOR of the prior's resolution (8x8 for a factor of 4 on a 32-px prior);
+--fit brings others to that size. With --simulate a recipe with an operator of its own
+(dgp-sr-d, factor 4) is run with that."""
+)
 @images_argument
-@click.option("--factor", type=click.FloatRange(1, min_open=True), required=True, metavar="N",
-              help="How many times larger, along each side.")
+@click.option(
+    "--factor",
+    type=click.FloatRange(1, min_open=True),
+    required=True,
+    metavar="N",
+    help="How many times larger, along each side.",
+)
 @run_options
 @speech
 def upscale(images: tuple[Path, ...], factor: float, options: RunOptions, speech: Speech):
@@ -119,14 +152,17 @@ def upscale(images: tuple[Path, ...], factor: float, options: RunOptions, speech
     run_pictures(images, _published("sr-dgp", spec) if published else spec, options, speech)
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   dgp invert photo.png
   dgp invert photo.png -r dgp-reconstruction --fit crop
   dgp invert photo.png --set stages.*.steps=50 --json
 
 \b
-restored_prior.png shows what the prior makes of the picture, latents.safetensors and weights.safetensors how.""")
+restored_prior.png shows what the prior makes of the picture, latents.safetensors and weights.safetensors
+how."""
+)
 @images_argument
 @run_options
 @speech
@@ -137,6 +173,7 @@ def invert(images: tuple[Path, ...], options: RunOptions, speech: Speech):
 
 def _published(name: str, spec: str):
     """The recipe's own operator where that is a `name`, else `spec`."""
+
     def specify(picture: Picture, recipe: Recipe) -> Degradation:
         import degradations
 

@@ -62,8 +62,16 @@ class Runner:
         picture, how = open_picture(path), self.degradation
         degradation = degradations.parse(how) if isinstance(how, str) else how(picture, self.recipe)
         degradation = with_plugins(degradation, self.plugins)
-        return dgp.observe(picture, degradation, self.prior, label=self.options.label, simulate=self.options.simulate,
-                           fit=self.options.fit, target=self.recipe.target, seed=self.options.seed)
+        return dgp.observe(
+            picture,
+            degradation,
+            self.prior,
+            label=self.options.label,
+            simulate=self.options.simulate,
+            fit=self.options.fit,
+            target=self.recipe.target,
+            seed=self.options.seed,
+        )
 
     def checked(self, job: Job, keep: bool) -> Job:
         """The job, opened and compared with what lies in its folder; or why it cannot be run."""
@@ -72,11 +80,16 @@ class Runner:
 
         try:
             observation = self.observe(job.path)
-            planned = run_identity(observation, self.prior, map_recipe(self.recipe, self.prior)[0],
-                                   seed=self.options.seed, num_solutions=self.options.num_solutions)
+            planned = run_identity(
+                observation,
+                self.prior,
+                map_recipe(self.recipe, self.prior)[0],
+                seed=self.options.seed,
+                num_solutions=self.options.num_solutions,
+            )
             done = is_done(job.folder, planned)
-            if job.folder.exists() and not job.folder.is_dir():
-                raise OutputError(f"{job.folder} is a file; choose another folder by -o")
+            if not done:
+                writable(job.folder)
         except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
             return replace(job, failed=error)
         return replace(job, planned=planned, done=done, observation=observation if keep else None)
@@ -88,8 +101,14 @@ class Runner:
         observation = job.observation or self.observe(job.path)
         for note in observation.notes:
             speech.note(f"{printable(job.path)}: {note}")
-        inversion = Inversion(observation, self.prior, self.recipe, seed=self.options.seed,
-                              num_solutions=self.options.num_solutions, device=self.device)
+        inversion = Inversion(
+            observation,
+            self.prior,
+            self.recipe,
+            seed=self.options.seed,
+            num_solutions=self.options.num_solutions,
+            device=self.device,
+        )
         follow(inversion, job.path.name, quiet=speech.quiet)
         argv = ["dgp", *(click.get_current_context().find_root().obj or ())]
         result = inversion.result()
@@ -97,13 +116,15 @@ class Runner:
         return result.record(argv)
 
 
-def run_pictures(images: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech) -> None:
+def run_pictures(
+    images: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech
+) -> None:
     """The whole of `dgp restore` and its kin. Ends with the exit code of the call where something failed.
 
     degradation: its spec, or what says it of an opened picture and the recipe.
 
-    What is wrong with the call is raised before anything is written; what is wrong with one picture of several leaves
-    the others alone.
+    What is wrong with the call is raised before anything is written; what is wrong with one picture of
+    several leaves the others alone.
     """
     import degradations
     import dgp
@@ -141,11 +162,16 @@ def _outcome(runner: Runner, job: Job, speech: Speech) -> tuple[dict, int]:
     if job.failed:
         return _failure(job, job.failed), exit_code(job.failed)
     if runner.options.dry_run:
-        speech.say(f"{printable(job.path)} -> {printable(job.folder)}: {job.planned['degradation']['spec']}, "
-                   f"{job.planned['recipe']['name']} in {runner.recipe.steps} steps on {job.planned['prior']['name']}"
-                   + (", done already" if job.done else ""))
-        return job.planned | {"status": "done" if job.done else "planned", "output": str(job.folder),
-                              "steps": runner.recipe.steps}, 0
+        speech.say(
+            f"{printable(job.path)} -> {printable(job.folder)}: {job.planned['degradation']['spec']}, "
+            f"{job.planned['recipe']['name']} in {runner.recipe.steps} steps on {runner.prior.name}"
+            + (", done already" if job.done else "")
+        )
+        return job.planned | {
+            "status": "done" if job.done else "planned",
+            "output": str(job.folder),
+            "steps": runner.recipe.steps,
+        }, 0
     if job.done:
         speech.say(f"{printable(job.path)}: done already, in {printable(job.folder)}")
         return read_result(job.folder), 0
@@ -177,7 +203,7 @@ def stems(images: Sequence[Path]) -> list[str]:
 
 
 def with_plugins(degradation: Degradation, plugins: tuple[dict, ...]) -> Degradation:
-    """The same operator; every link that a plugin file defines says so among its assets, which results record."""
+    """The same operator; a link that a plugin file defines says so among its assets, which results record."""
     for link in getattr(degradation, "links", [degradation]):
         for plugin in plugins:
             if link.name in plugin["names"]:
@@ -186,25 +212,28 @@ def with_plugins(degradation: Degradation, plugins: tuple[dict, ...]) -> Degrada
 
 
 def writable(folder: Path) -> None:
-    """OutputError where files could not be written into a folder or, while it is not there, where it is to be.
+    """OutputError where files could not be written into a folder, or into what shall hold it.
 
     Leaves nothing behind.
     """
     place = folder
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise OutputError(f"cannot write into {folder}: {place} is a file; choose another folder by -o")
     try:
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            raise OutputError(f"cannot write into {folder}: {place} is a file; choose another folder by -o")
         with tempfile.TemporaryDirectory(prefix=".dgp-", dir=place):
             pass
+    except OutputError:
+        raise
     except OSError as error:
-        raise OutputError(f"cannot write into {folder}: {error.strerror or error}; choose another folder by -o") from error
+        raise OutputError(
+            f"cannot write into {folder}: {error.strerror or error}; choose another folder by -o"
+        ) from error
 
 
 def writable_file(path: Path) -> Callable[[bytes], None]:
-    """What writes a file whole, after making sure that it can: OutputError for a folder of that name, or one that cannot
-    be written. Missing folders on the way are made when it writes."""
+    """What writes a PNG file whole, folders on the way as well. OutputError now where it could not."""
     from dgp.files import write_bytes_atomic
 
     if path.is_dir():
@@ -224,8 +253,17 @@ def follow(inversion: Inversion, name: str, quiet: bool) -> None:
     """Runs it, under a progress bar where somebody watches."""
     from tqdm import tqdm
 
-    with tqdm(total=inversion.steps, desc=f"{printable(name)}: searching", unit="step", leave=False, file=sys.stderr,
-              disable=quiet or not sys.stderr.isatty()) as bar, contextlib.closing(iter(inversion)) as steps:
+    with (
+        tqdm(
+            total=inversion.steps,
+            desc=f"{printable(name)}: searching",
+            unit="step",
+            leave=False,
+            file=sys.stderr,
+            disable=quiet or not sys.stderr.isatty(),
+        ) as bar,
+        contextlib.closing(iter(inversion)) as steps,
+    ):
         for step in steps:
             bar.set_description(f"{printable(name)}: {step.stage}", refresh=False)
             bar.update()
@@ -234,8 +272,16 @@ def follow(inversion: Inversion, name: str, quiet: bool) -> None:
 def in_words(record: dict) -> str:
     """The measurements of a result in one line."""
     metrics, fidelity = record["metrics"], record["fidelity"]
-    shown = (("psnr", "PSNR {:.2f} dB"), ("ssim", "SSIM {:.3f}"), ("psnr_unobserved", "PSNR in the hole {:.2f} dB"))
-    words = [text.format(metrics[name]["value"]) for name, text in shown if metrics.get(name, {}).get("value") is not None]
+    shown = (
+        ("psnr", "PSNR {:.2f} dB"),
+        ("ssim", "SSIM {:.3f}"),
+        ("psnr_unobserved", "PSNR in the hole {:.2f} dB"),
+    )
+    words = [
+        text.format(metrics[name]["value"])
+        for name, text in shown
+        if metrics.get(name, {}).get("value") is not None
+    ]
     if fidelity["exact"]:
         words.append("agrees with what was observed")
     elif fidelity["observation_psnr"] is not None:

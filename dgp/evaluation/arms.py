@@ -39,12 +39,15 @@ class Degraded:
         return {}
 
     def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
-        return [_measured(o.degradation.lift(o.y, tuple(o.original.shape[-2:])).clamp(-1, 1)[0], o) for o in observations]
+        return [
+            _measured(o.degradation.lift(o.y, tuple(o.original.shape[-2:])).clamp(-1, 1)[0], o)
+            for o in observations
+        ]
 
 
 @dataclass(frozen=True)
 class Classical:
-    """Mean chroma (of the prior's own samples), bicubic enlargement, biharmonic inpainting. See ``dgp.classical``."""
+    """Mean chroma, bicubic enlargement, biharmonic inpainting; see ``dgp.classical``."""
 
     chroma: Tensor
     prior_sha256: str
@@ -81,24 +84,38 @@ class Engine:
         return self.recipe.steps
 
     def identity(self) -> dict:
-        return {"prior": self.prior_key, "recipe": map_recipe(self.recipe, self.prior)[0].sha256, "seed": self.seed,
-                "num_solutions": self.num_solutions}
+        return {
+            "prior": self.prior_key,
+            "recipe": map_recipe(self.recipe, self.prior)[0].sha256,
+            "seed": self.seed,
+            "num_solutions": self.num_solutions,
+        }
 
     def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
         """All at once. ``on_step`` hears how many pictures have moved on by a step."""
-        inversion = Inversion(observations, self.prior, self.recipe, seed=self.seed, num_solutions=self.num_solutions,
-                              device=self.device)
+        inversion = Inversion(
+            observations,
+            self.prior,
+            self.recipe,
+            seed=self.seed,
+            num_solutions=self.num_solutions,
+            device=self.device,
+        )
         # The first step of the first stage that releases layers still sees the pictures of the latents alone.
         releases = [stage.release is not None for stage in inversion.recipe.stages]
-        opening = sum(s.steps for s in inversion.recipe.stages[: releases.index(True)]) if any(releases) else 0
+        opening = (
+            sum(s.steps for s in inversion.recipe.stages[: releases.index(True)]) if any(releases) else 0
+        )
         latent_only: list[Tensor] | None = None
         for step in inversion:
             if opening and step.index == opening:
                 latent_only = best_of(step, len(observations))
             on_step(len(observations))
         results = inversion.result()
-        return [self._finding(result, None if latent_only is None else latent_only[i])
-                for i, result in enumerate(results)]
+        return [
+            self._finding(result, None if latent_only is None else latent_only[i])
+            for i, result in enumerate(results)
+        ]
 
     def _finding(self, result: Restoration, latent_only: Tensor | None) -> Finding:
         observation = result.observation
@@ -111,9 +128,18 @@ class Engine:
             entries = metrics.measure(picture, original, observation.degradation.unobserved(size))
             measured |= {f"{metric}_{name}": entries[metric] for metric in ("psnr", "psnr_unobserved")}
         record = result.record()
-        return Finding(result.tensor, plain({"metrics": measured, "fidelity": result.fidelity,
-                                             "latents": record["latents"], "evaluations": result.evaluations,
-                                             "timing": result.timing}))
+        return Finding(
+            result.tensor,
+            plain(
+                {
+                    "metrics": measured,
+                    "fidelity": result.fidelity,
+                    "latents": record["latents"],
+                    "evaluations": result.evaluations,
+                    "timing": result.timing,
+                }
+            ),
+        )
 
 
 def best_of(step: Step, pictures: int) -> list[Tensor]:
@@ -131,5 +157,12 @@ def _measured(picture: Tensor, observation: Observation) -> Finding:
     hidden = observation.degradation.unobserved(size)
     with torch.no_grad():
         predicted = observation.degradation(picture[None])
-    return Finding(picture, plain({"metrics": metrics.measure(picture, observation.original[0], hidden),
-                                   "fidelity": metrics.observation_fidelity(predicted, observation.y)}))
+    return Finding(
+        picture,
+        plain(
+            {
+                "metrics": metrics.measure(picture, observation.original[0], hidden),
+                "fidelity": metrics.observation_fidelity(predicted, observation.y),
+            }
+        ),
+    )

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
-import degradations
 from dgp.classical import mean_chroma
 from dgp.errors import InputError
 from dgp.evaluation import sheets, statistics
 from dgp.evaluation.arms import Classical, Degraded, Engine
 from dgp.evaluation.source import Clean
-from dgp.evaluation.units import Unit, slug
+from dgp.evaluation.units import Unit, plain_name
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.images import to_pil
 from dgp.mapping import map_recipe
@@ -32,12 +31,12 @@ RANDOM = "random weights"
 class Evaluation:
     """Recipes, by the name that the tables give them, on the same clean pictures.
 
-    pictures: see ``Source``.  degradations: specs.  label: "folder" (a picture's folder names its class), "auto" (searched
-    for), or one class for all.  random_weights: every recipe also on a generator of random weights, with the trained
-    discriminator.  folder: where units and tables go.
+    pictures: see ``Source``.  degradations: specs.  folder: where units and tables go.
+    label: "folder" (a picture's folder names its class), "auto" (searched for), or one class for all.
+    random_weights: every recipe also on a generator of random weights, with the trained discriminator.
 
-    The first recipe is the one that all others are compared to. ``check()`` refuses what can be refused, ``run()`` does
-    what is still to be done, ``write()`` makes the tables.
+    The first recipe is the one that all others are compared to. ``check()`` refuses what can be refused,
+    ``run()`` does what is still to be done, ``write()`` makes the tables.
     """
 
     pictures: Sequence[Clean]
@@ -55,7 +54,10 @@ class Evaluation:
     @cached_property
     def arms(self) -> list[Engine | Degraded | Classical]:
         shared = (self.seed, self.num_solutions, self.device)
-        engines = [Engine(name, recipe, self.prior, self.prior.sha256, *shared) for name, recipe in self.recipes.items()]
+        engines = [
+            Engine(name, recipe, self.prior, self.prior.sha256, *shared)
+            for name, recipe in self.recipes.items()
+        ]
         if self.random_weights:
             blank = randomised(self.prior, self.seed)
             # Named by what they are made from: their last digits differ from one machine to the next.
@@ -64,16 +66,19 @@ class Evaluation:
         return [*engines, Degraded(), Classical(mean_chroma(self.prior), self.prior.sha256)]
 
     def check(self) -> None:
-        """Everything that can be wrong, before any work: InputError, RecipeError, SpecError, ClassError, OutputError."""
+        """Refuses what can be refused, before any work; each error is one line."""
         for name, recipe in self.recipes.items():
             map_recipe(recipe, self.prior)
             if name in (Degraded.name, Classical.name):
-                raise InputError(f"a recipe cannot be called {name!r} here, as a baseline is; rename its file")
+                raise InputError(
+                    f"a recipe cannot be called {name!r} here, as a baseline is; rename its file"
+                )
+        if len({plain_name(spec) for spec in self.degradations}) < len(self.degradations):
+            raise InputError(
+                f"got {', '.join(self.degradations)}, of which two would share a file name; give each once"
+            )
         for spec in self.degradations:
-            operator = degradations.parse(spec)
-            if len(set(self.degradations)) < len(self.degradations):
-                raise InputError(f"got a degradation twice among {', '.join(self.degradations)}; give each once")
-            observe(self.pictures[0].picture, operator, self.prior, simulate=True, seed=self.seed)
+            observe(self.pictures[0].picture, spec, self.prior, simulate=True, seed=self.seed)
         for picture in self.pictures:
             self._class_of(picture)
         for _ in self._units():
@@ -85,7 +90,7 @@ class Evaluation:
         return sum(arm.steps for arm, unit in self._units() if unit.read() is None)
 
     def run(self, on_step: Callable[[int, str], None] = lambda count, doing: None) -> None:
-        """Does what is not done yet, in groups; ``on_step(count, doing)`` hears of every step that ``count`` pictures made."""
+        """Does what is not done yet, in groups; ``on_step(count, doing)``: so many pictures made a step."""
         for spec in self.degradations:
             for arm in self.arms:
                 todo = [p for p in self.pictures if self._unit(arm, spec, p).read() is None]
@@ -101,7 +106,9 @@ class Evaluation:
         summary = self.summary()
         write_bytes_atomic(self.folder / "table.md", sheets.table(summary).encode())
         for spec in self.degradations:
-            write_bytes_atomic(self.folder / f"gallery-{slug(spec)}.png", png_bytes(self._gallery(spec)))
+            write_bytes_atomic(
+                self.folder / f"gallery-{plain_name(spec)}.png", png_bytes(self._gallery(spec))
+            )
         write_json_atomic(self.folder / "summary.json", summary)
         return summary
 
@@ -109,18 +116,34 @@ class Evaluation:
         """Means with intervals of every arm, and paired differences to the first, from finished units."""
         results, gaps = {}, {}
         for spec in self.degradations:
-            values = {arm.name: {p.name: _numbers(self._unit(arm, spec, p).read()) for p in self.pictures}
-                      for arm in self.arms}
+            values = {
+                arm.name: {p.name: _numbers(self._unit(arm, spec, p).read()) for p in self.pictures}
+                for arm in self.arms
+            }
             first = values[self.arms[0].name]
             results[spec] = {name: statistics.means(own) for name, own in values.items()}
-            gaps[spec] = {name: statistics.differences(own, first) for name, own in values.items() if own is not first}
+            gaps[spec] = {
+                name: statistics.differences(own, first) for name, own in values.items() if own is not first
+            }
         return {
-            "schema": 1, "status": "done", "pictures": [p.name for p in self.pictures], "n": len(self.pictures),
-            "prior": {"name": self.prior.name, "sha256": self.prior.sha256}, "class": self.label, "seed": self.seed,
-            "num_solutions": self.num_solutions, "plugins": list(self.plugins),
-            "recipes": {name: recipe.sha256 for name, recipe in self.recipes.items()}, "first": self.arms[0].name,
-            "bootstrap": {"resamples": statistics.RESAMPLES, "interval": statistics.INTERVAL, "seed": statistics.SEED},
-            "results": results, "differences": gaps,
+            "schema": 1,
+            "status": "done",
+            "pictures": [p.name for p in self.pictures],
+            "n": len(self.pictures),
+            "prior": {"name": self.prior.name, "sha256": self.prior.sha256},
+            "class": self.label,
+            "seed": self.seed,
+            "num_solutions": self.num_solutions,
+            "plugins": list(self.plugins),
+            "recipes": {name: recipe.sha256 for name, recipe in self.recipes.items()},
+            "first": self.arms[0].name,
+            "bootstrap": {
+                "resamples": statistics.RESAMPLES,
+                "interval": statistics.INTERVAL,
+                "seed": statistics.SEED,
+            },
+            "results": results,
+            "differences": gaps,
         }
 
     def _units(self) -> Iterator[tuple[Engine | Degraded | Classical, Unit]]:
@@ -133,7 +156,13 @@ class Evaluation:
                     yield arm, unit
 
     def _unit(self, arm, spec: str, picture: Clean) -> Unit:
-        common = {"arm": arm.name, "degradation": spec, "picture": picture.name, "sha256": picture.sha256, "seed": self.seed}
+        common = {
+            "arm": arm.name,
+            "degradation": spec,
+            "picture": picture.name,
+            "sha256": picture.sha256,
+            "seed": self.seed,
+        }
         told = {"class": self._class_of(picture)} if arm.steps else {}
         plugins = {"plugins": [p["sha256"] for p in self.plugins]} if self.plugins else {}
         return Unit(self.folder, common | told | plugins | arm.identity())
@@ -147,18 +176,29 @@ class Evaluation:
         try:
             return info.class_index(picture.folder)
         except ValueError as error:
-            raise InputError(f"{picture.name}: its folder names no class ({error}); use --class auto") from error
+            raise InputError(
+                f"{picture.name}: its folder names no class ({error}); use --class auto"
+            ) from error
 
     def _observe(self, arm, spec: str, picture: Clean) -> Observation:
-        return observe(picture.picture, spec, self.prior, label=self._class_of(picture), simulate=True, target=arm.target,
-                       seed=self.seed)
+        return observe(
+            picture.picture,
+            spec,
+            self.prior,
+            label=self._class_of(picture),
+            simulate=True,
+            target=arm.target,
+            seed=self.seed,
+        )
 
     def _gallery(self, spec: str) -> Image.Image:
         shown = [arm for arm in self.arms if arm.name != Degraded.name]
         rows = []
         for picture in self.pictures[: sheets.MOST_ROWS]:
             observation = self._observe(Degraded(), spec, picture)
-            answers = [Image.open(self._unit(arm, spec, picture).picture_path).convert("RGB") for arm in shown]
+            answers = [
+                Image.open(self._unit(arm, spec, picture).picture_path).convert("RGB") for arm in shown
+            ]
             rows.append([observation.picture, *answers, to_pil(observation.original)])
         return sheets.gallery(["observed", *(arm.name for arm in shown), "original"], rows)
 

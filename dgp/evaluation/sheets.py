@@ -11,11 +11,17 @@ CELL, GAP, HEADING = 128, 4, 34
 
 # metric -> (heading, decimals), in the order of the columns; a column without any number is left out.
 COLUMNS = {
-    "psnr": ("PSNR", 2), "ssim": ("SSIM", 3), "psnr_unobserved": ("PSNR unobserved", 2),
-    "ssim_unobserved": ("SSIM unobserved", 3), "lpips": ("LPIPS", 3), "psnr_mean": ("PSNR of the mean", 2),
-    "psnr_unobserved_mean": ("PSNR unobserved of the mean", 2), "psnr_latent_only": ("PSNR latents only", 2),
-    "psnr_unobserved_latent_only": ("PSNR unobserved latents only", 2), "psnr_generator": ("PSNR before the finish", 2),
-    "psnr_published": ("PSNR, published convention", 2), "ssim_published": ("SSIM, published convention", 3),
+    "psnr": ("PSNR", 2),
+    "ssim": ("SSIM", 3),
+    "psnr_unobserved": ("PSNR unobserved", 2),
+    "ssim_unobserved": ("SSIM unobserved", 3),
+    "lpips": ("LPIPS", 3),
+    "psnr_mean": ("PSNR of the mean", 2),
+    "psnr_unobserved_mean": ("PSNR unobserved of the mean", 2),
+    "psnr_latent_only": ("PSNR latents only", 2),
+    "psnr_unobserved_latent_only": ("PSNR unobserved latents only", 2),
+    "psnr_generator": ("PSNR before the finish", 2),
+    "psnr_published": ("PSNR with L* of the original", 2),
 }
 COMPARED = ("psnr", "psnr_unobserved", "ssim")
 
@@ -23,21 +29,32 @@ COMPARED = ("psnr", "psnr_unobserved", "ssim")
 def table(summary: dict) -> str:
     """The summary in Markdown: a table of means and one of differences for each degradation."""
     first, bootstrap = summary["first"], summary["bootstrap"]
-    about = (f"n = {summary['n']} pictures, prior {summary['prior']['name']}, class {summary['class']}, seed "
-             f"{summary['seed']}, {summary['num_solutions']} solution(s). In brackets the {bootstrap['interval']:.0%} "
-             f"bootstrap interval of the mean ({bootstrap['resamples']} resamples); differences are paired by picture.")
+    about = (
+        f"n = {summary['n']} pictures, prior {summary['prior']['name']}, class {summary['class']}, seed "
+        f"{summary['seed']}, {summary['num_solutions']} solution(s). In brackets the "
+        f"{bootstrap['interval']:.0%} bootstrap interval of the mean ({bootstrap['resamples']} resamples); "
+        "differences are paired by picture."
+    )
     lines = [about]
     for spec, arms in summary["results"].items():
         present = [m for m in COLUMNS if any(m in means for means in arms.values())]
         lines += ["", f"## {spec}", ""]
-        lines += _markdown(["", *(COLUMNS[m][0] for m in present)],
-                           [[name, *(_cell(means.get(m), "mean", COLUMNS[m][1], summary["n"]) for m in present)]
-                            for name, means in arms.items()])
+        lines += _markdown(
+            ["", *(COLUMNS[m][0] for m in present)],
+            [
+                [name, *(_cell(means.get(m), "mean", COLUMNS[m][1], summary["n"]) for m in present)]
+                for name, means in arms.items()
+            ],
+        )
         compared = [m for m in COMPARED if m in present]
         lines += ["", f"Minus {first}:", ""]
-        lines += _markdown(["", *(COLUMNS[m][0] for m in compared)],
-                           [[name, *(_cell(gaps.get(m), "difference", COLUMNS[m][1], summary["n"]) for m in compared)]
-                            for name, gaps in summary["differences"][spec].items()])
+        lines += _markdown(
+            ["", *(COLUMNS[m][0] for m in compared)],
+            [
+                [name, *(_cell(gaps.get(m), "difference", COLUMNS[m][1], summary["n"]) for m in compared)]
+                for name, gaps in summary["differences"][spec].items()
+            ],
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -49,7 +66,8 @@ def _cell(entry: dict | None, key: str, decimals: int, n: int) -> str:
     if entry is None:
         return "-"
     sign = "+" if key == "difference" else ""
-    text = f"{entry[key]:{sign}.{decimals}f} [{entry['low']:{sign}.{decimals}f}, {entry['high']:{sign}.{decimals}f}]"
+    value, low, high = (f"{entry[part]:{sign}.{decimals}f}" for part in (key, "low", "high"))
+    text = f"{value} [{low}, {high}]"
     return text if entry["n"] == n else f"{text} (n = {entry['n']})"
 
 
@@ -59,7 +77,9 @@ def gallery(names: Sequence[str], rows: Sequence[Sequence[Image.Image]]) -> Imag
     sheet = Image.new("RGB", (width, HEADING + (CELL + GAP) * len(rows)), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for column, name in enumerate(names):
-        draw.multiline_text((GAP + column * (CELL + GAP), 2), _wrapped(name, font), fill="black", font=font, spacing=2)
+        draw.multiline_text(
+            (GAP + column * (CELL + GAP), 2), _wrapped(name, font), fill="black", font=font, spacing=2
+        )
     for line, pictures in enumerate(rows):
         for column, picture in enumerate(pictures):
             sheet.paste(_cell_picture(picture), (GAP + column * (CELL + GAP), HEADING + line * (CELL + GAP)))
@@ -71,16 +91,22 @@ def _cell_picture(picture: Image.Image) -> Image.Image:
         grey = Image.new("RGBA", picture.size, (128, 128, 128, 255))
         picture = Image.alpha_composite(grey, picture.convert("RGBA"))
     small = max(picture.size) <= CELL
-    return picture.convert("RGB").resize((CELL, CELL), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
+    return picture.convert("RGB").resize(
+        (CELL, CELL), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
+    )
 
 
 def _wrapped(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """A name on at most two lines of a cell's width."""
-    lines, rest = [], name
-    while rest and len(lines) < 2:
-        cut = len(rest)
-        while cut > 1 and font.getlength(rest[:cut]) > CELL:
-            cut -= 1
-        lines.append(rest[:cut].strip())
-        rest = rest[cut:]
+    """A name on two lines at most, broken between words; what is too long even so is cut off."""
+    lines = [""]
+    for word in name.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and len(lines) < 2 and font.getlength(longer) > CELL:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    for i, line in enumerate(lines):
+        while font.getlength(line) > CELL:
+            line = line[:-1]
+        lines[i] = line
     return "\n".join(lines)

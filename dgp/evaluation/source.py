@@ -20,7 +20,7 @@ LARGEST_FILE = 256 * 2**20  # of a member of an archive, which may claim any siz
 
 @dataclass(frozen=True)
 class Clean:
-    """One clean picture. name: its path in the source; folder: the name of the folder that holds it ("" at the top)."""
+    """One clean picture. name: its path in the source; folder: the name of what holds it ("" at the top)."""
 
     name: str
     folder: str
@@ -44,16 +44,20 @@ class Source:
             with zipfile.ZipFile(self.path) as archive:
                 found = [info.filename for info in archive.infolist() if not info.is_dir()]
         else:
-            raise InputError(f"{path}: got a file that is no zip archive; expected a folder or a zip archive of pictures")
+            raise InputError(
+                f"{path}: got a file that is no zip archive; expected a folder or a zip archive of pictures"
+            )
         self.names = sorted(name for name in found if name.lower().endswith(ENDINGS) and not _hidden(name))
         if not self.names:
             raise InputError(f"{path}: no pictures in it; expected files that end in {', '.join(ENDINGS)}")
 
     def choose(self, count: int | None = None, per_class: int | None = None) -> list[str]:
-        """Names of `count` pictures spread evenly over the folders, or of `per_class` of each; all if both are None.
+        """Names of `count` pictures spread evenly over the folders, or of `per_class` of each; else all.
 
-        Within a folder the sorted names are visited in the order of van der Corput (the first, the middle, the
-        quarters, ...), so that a larger choice contains every smaller one. InputError when there are not so many.
+        Within a folder the sorted names are visited in the order of van der Corput (the first, the middle,
+        the quarters, ...), so that a larger choice contains every smaller one.
+
+        InputError when there are not so many.
         """
         folders: dict[str, list[str]] = {}
         for name in self.names:
@@ -63,7 +67,9 @@ class Source:
             short = {folder: len(names) for folder, names in spread.items() if len(names) < per_class}
             if short:
                 folder, has = next(iter(short.items()))
-                raise InputError(f"{self.path}: got --per-class {per_class}, but {folder or 'the folder'} has {has} pictures")
+                raise InputError(
+                    f"{self.path}: got --per-class {per_class}, but {folder or 'its top'} has {has} pictures"
+                )
             return [name for names in spread.values() for name in names[:per_class]]
         if count is not None and count > len(self.names):
             raise InputError(f"{self.path}: got --count {count}, but it has {len(self.names)} pictures")
@@ -75,8 +81,10 @@ class Source:
         """The pictures of these names. InputError for one that cannot be read."""
         if self.path.is_dir():
             opened = [open_picture(self.path / name) for name in names]
-            return [Clean(name, _folder(name), picture, picture.sha256)
-                    for name, picture in zip(names, opened, strict=True)]
+            return [
+                Clean(name, _folder(name), picture, picture.sha256)
+                for name, picture in zip(names, opened, strict=True)
+            ]
         with zipfile.ZipFile(self.path) as archive:
             return [self._member(archive, name) for name in names]
 
@@ -91,7 +99,9 @@ class Source:
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
         except Exception as error:  # archives and decoders raise nearly anything on what is damaged
-            raise InputError(f"{where}: not a picture that can be read; expected one of {', '.join(FORMATS)}") from error
+            raise InputError(
+                f"{where}: not a picture that can be read; expected one of {', '.join(FORMATS)}"
+            ) from error
         return Clean(name, _folder(name), picture, hashlib.sha256(data).hexdigest())
 
 

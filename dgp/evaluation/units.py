@@ -1,4 +1,4 @@
-"""Finished pieces of work: one JSON file for (arm, degradation, picture), with the restored picture beside it."""
+"""Finished pieces of work: a JSON file for (arm, degradation, picture), with the picture beside it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.sheet import png_bytes
 
 
+def plain_name(text: str) -> str:
+    """A file name that reads like `text`; another text may have the same."""
+    return re.sub(r"[^\w.=@+-]+", "_", text).strip(".")[:80]
+
+
 def slug(text: str) -> str:
-    """A file name that says `text`; two texts never share one."""
-    plain = re.sub(r"[^\w.=@+-]+", "_", text.replace("/", "__")).strip(".")[:80]
+    """A file name that reads like `text`; two texts never share one."""
+    plain = plain_name(text)
     if plain == text:
         return plain
     return f"{plain}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
@@ -33,25 +38,37 @@ class Unit:
     @property
     def path(self) -> Path:
         own = self.identity
-        return self.folder / "units" / slug(own["arm"]) / slug(own["degradation"]) / f"{slug(own['picture'])}.json"
+        return (
+            self.folder
+            / "units"
+            / slug(own["arm"])
+            / slug(own["degradation"])
+            / f"{slug(own['picture'])}.json"
+        )
 
     @property
     def picture_path(self) -> Path:
         return self.path.with_suffix(".png")
 
     def read(self) -> dict | None:
-        """What was found, or None where it is still to be done. OutputError: the file tells of another run."""
+        """What was found, or None where it is to be done. OutputError: the file tells of another run."""
         if not self.path.is_file() or not self.picture_path.is_file():
             return None
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             theirs = content["identity"]
         except (ValueError, KeyError, TypeError, OSError):
-            raise OutputError(f"{self.path} is not a result of dgp evaluate; choose another folder by -o") from None
-        different = sorted(key for key in self.identity.keys() | theirs.keys() if self.identity.get(key) != theirs.get(key))
+            raise OutputError(
+                f"{self.path} is not a result of dgp evaluate; choose another folder by -o"
+            ) from None
+        different = sorted(
+            key for key in self.identity.keys() | theirs.keys() if self.identity.get(key) != theirs.get(key)
+        )
         if different:
-            raise OutputError(f"{self.folder} holds results of another run ({', '.join(different)} differ in "
-                              f"{self.path.relative_to(self.folder)}); choose another folder by -o")
+            raise OutputError(
+                f"{self.folder} holds results of another run ({', '.join(different)} differ in "
+                f"{self.path.relative_to(self.folder)}); choose another folder by -o"
+            )
         return content
 
     def write(self, image: Image.Image, content: dict) -> None:
@@ -59,6 +76,8 @@ class Unit:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot write {self.path.parent}: {error.strerror}; choose another folder by -o") from error
+            raise OutputError(
+                f"cannot write {self.path.parent}: {error.strerror}; choose another folder by -o"
+            ) from error
         write_bytes_atomic(self.picture_path, png_bytes(image))
         write_json_atomic(self.path, {"schema": 1, "status": "done", "identity": self.identity, **content})

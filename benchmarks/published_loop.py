@@ -1,0 +1,254 @@
+"""The published DGP loop, restated from its description: the yardstick of ``benchmarks/step.py``.
+
+Pan et al. 2020 on BigGAN (Brock et al. 2019), colourisation, with what made the published loop cost what it did:
+spectral normalisation inside every forward of every layer, every parameter of both networks in the graph (the
+discriminator's gradients are computed and never zeroed), features of the target computed anew in every iteration,
+candidates one at a time, moments of all groups from the first iteration on. Its per-iteration metrics, which cost
+next to nothing on a CPU, are left out. Deliberately nothing here comes from ``generators`` or ``dgp``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Multiples of ch by resolution: what enters the first block, what leaves each.
+GENERATOR = {64: (16, (16, 8, 4, 2)), 128: (16, (16, 8, 4, 2, 1)), 256: (16, (16, 8, 8, 4, 2, 1))}
+DISCRIMINATOR = {64: (1, 2, 4, 8, 16), 128: (1, 2, 4, 8, 16, 16), 256: (1, 2, 4, 8, 8, 16, 16)}
+SN_EPS, BN_EPS = 1e-6, 1e-5
+ADAM = {"betas": (0.0, 0.999), "eps": 1e-8}
+
+
+class Normalised:
+    """A layer that divides its weight by the largest singular value in every forward, gradient included."""
+
+    def remember(self, rows: int) -> None:
+        self.register_buffer("u0", torch.randn(1, rows))
+        self.register_buffer("sv0", torch.ones(1))
+
+    def over_sigma(self) -> Tensor:
+        matrix = self.weight.flatten(1)
+        with torch.no_grad():
+            v = F.normalize(self.u0 @ matrix, eps=SN_EPS)
+            u = F.normalize(v @ matrix.t(), eps=SN_EPS)
+        return self.weight / (v @ matrix.t() @ u.t()).squeeze()
+
+
+class Conv(Normalised, nn.Conv2d):
+    def __init__(self, cin: int, cout: int, kernel: int, bias: bool = True):
+        nn.Conv2d.__init__(self, cin, cout, kernel, padding=kernel // 2, bias=bias)
+        self.remember(cout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.over_sigma(), self.bias, padding=self.padding)
+
+
+class Linear(Normalised, nn.Linear):
+    def __init__(self, cin: int, cout: int, bias: bool = True):
+        nn.Linear.__init__(self, cin, cout, bias)
+        self.remember(cout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.over_sigma(), self.bias)
+
+
+class Embedding(Normalised, nn.Embedding):
+    """The discriminator's table of classes: part of its state, not of this loop, which asks for no class."""
+
+    def __init__(self, count: int, width: int):
+        nn.Embedding.__init__(self, count, width)
+        self.remember(count)
+
+
+class Attention(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.theta, self.phi = (Conv(channels, channels // 8, 1, bias=False) for _ in range(2))
+        self.g, self.o = Conv(channels, channels // 2, 1, bias=False), Conv(channels // 2, channels, 1, bias=False)
+        self.gamma = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        theta = self.theta(x).flatten(2)
+        phi, g = F.max_pool2d(self.phi(x), 2).flatten(2), F.max_pool2d(self.g(x), 2).flatten(2)
+        beta = F.softmax(torch.bmm(theta.transpose(1, 2), phi), -1)
+        seen = torch.bmm(g, beta.transpose(1, 2)).view(len(x), -1, *x.shape[2:])
+        return self.gamma * self.o(seen) + x
+
+
+class ConditionalNorm(nn.Module):
+    def __init__(self, channels: int, width: int):
+        super().__init__()
+        self.gain, self.bias = Linear(width, channels, bias=False), Linear(width, channels, bias=False)
+        self.register_buffer("stored_mean", torch.zeros(channels))
+        self.register_buffer("stored_var", torch.ones(channels))
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        gain, bias = 1 + self.gain(condition), self.bias(condition)
+        h = F.batch_norm(x, self.stored_mean, self.stored_var, eps=BN_EPS)
+        return h * gain[..., None, None] + bias[..., None, None]
+
+
+class OutputNorm(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.gain, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.register_buffer("stored_mean", torch.zeros(channels))
+        self.register_buffer("stored_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, self.stored_mean, self.stored_var, self.gain, self.bias, eps=BN_EPS)
+
+
+class Up(nn.Module):
+    def __init__(self, cin: int, cout: int, width: int):
+        super().__init__()
+        self.conv1, self.conv2, self.conv_sc = Conv(cin, cout, 3), Conv(cout, cout, 3), Conv(cin, cout, 1)
+        self.bn1, self.bn2 = ConditionalNorm(cin, width), ConditionalNorm(cout, width)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        h = self.conv1(F.interpolate(F.relu_(self.bn1(x, condition)), scale_factor=2))
+        h = self.conv2(F.relu_(self.bn2(h, condition)))
+        return h + self.conv_sc(F.interpolate(x, scale_factor=2))
+
+
+class Generator(nn.Module):
+    """Shared class embedding, a chunk of z to the first layer and to every block.
+
+    attention: the resolution after whose block it stands.
+    """
+
+    def __init__(self, resolution: int, ch: int, dim_z: int = 120, n_classes: int = 1000, shared_dim: int = 128,
+                 attention: int = 64):
+        super().__init__()
+        first, outs = GENERATOR[resolution]
+        self.chunk = dim_z // (len(outs) + 1)
+        self.shared = nn.Embedding(n_classes, shared_dim)
+        self.linear = Linear(self.chunk, 16 * first * ch)
+        self.blocks = nn.ModuleList()
+        for k, (cin, cout) in enumerate(zip((first, *outs[:-1]), outs, strict=True)):
+            parts = [Up(cin * ch, cout * ch, shared_dim + self.chunk)]
+            if 8 * 2**k == attention:
+                parts.append(Attention(cout * ch))
+            self.blocks.append(nn.ModuleList(parts))
+        self.output_layer = nn.Sequential(OutputNorm(outs[-1] * ch), nn.ReLU(inplace=True), Conv(outs[-1] * ch, 3, 3))
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        """z (N, dim_z), y (N, shared_dim) -> (N, 3, R, R)."""
+        chunks = z.split(self.chunk, 1)
+        h = self.linear(chunks[0]).view(len(z), -1, 4, 4)
+        for parts, chunk in zip(self.blocks, chunks[1:], strict=True):
+            h = parts[0](h, torch.cat([y, chunk], 1))
+            for attention in parts[1:]:
+                h = attention(h)
+        return torch.tanh(self.output_layer(h))
+
+    def groups(self) -> list[list[nn.Parameter]]:
+        """The first linear layer, then each block. The output layer is never optimised."""
+        return [list(self.linear.parameters()), *(list(parts.parameters()) for parts in self.blocks)]
+
+
+class Down(nn.Module):
+    def __init__(self, cin: int, cout: int, first: bool, down: bool):
+        super().__init__()
+        self.first, self.down = first, down
+        self.conv1, self.conv2 = Conv(cin, cout, 3), Conv(cout, cout, 3)
+        if cin != cout or down:
+            self.conv_sc = Conv(cin, cout, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv2(F.relu_(self.conv1(x if self.first else F.relu(x))))
+        return self.pool(h) + self.shortcut(x)
+
+    def shortcut(self, x: Tensor) -> Tensor:
+        if self.first:
+            return self.conv_sc(self.pool(x))
+        return self.pool(self.conv_sc(x) if hasattr(self, "conv_sc") else x)
+
+    def pool(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 2) if self.down else x
+
+
+class Discriminator(nn.Module):
+    """attention: the resolution after whose block it stands."""
+
+    def __init__(self, resolution: int, ch: int, n_classes: int = 1000, attention: int = 64):
+        super().__init__()
+        outs = DISCRIMINATOR[resolution]
+        self.blocks = nn.ModuleList()
+        for k, cout in enumerate(outs):
+            parts = [Down(outs[k - 1] * ch if k else 3, cout * ch, k == 0, k < len(outs) - 1)]
+            if resolution // 2 ** (k + 1) == attention:
+                parts.append(Attention(cout * ch))
+            self.blocks.append(nn.ModuleList(parts))
+        self.linear, self.embed = Linear(outs[-1] * ch, 1), Embedding(n_classes, outs[-1] * ch)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(logit, features): the map after each part, the last one overwritten by its ReLU, then the pooled vector."""
+        maps = []
+        for parts in self.blocks:
+            for part in parts:
+                x = part(x)
+                maps.append(x)
+        pooled = F.relu_(x).sum((2, 3))
+        return self.linear(pooled), [*maps, pooled]
+
+
+def degrade(x: Tensor) -> Tensor:
+    """(N, 3, R, R) -> the same, its luma in every channel."""
+    luma = 0.2989 * x[:, 0] + 0.5870 * x[:, 1] + 0.1140 * x[:, 2]
+    return luma[:, None].repeat(1, 3, 1, 1)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """groups: how many layers from the coarse end move; group i with lr * ratio**i.  features: how many of the deepest."""
+
+    groups: int
+    features: int
+    lr: float
+    z_lr: float
+    ratio: float
+
+
+class PublishedLoop:
+    """One picture.
+
+    target (1, 3, R, R) in [-1, 1], in colour; z (1, dim_z) the start; y int64 (1,) the class.
+    """
+
+    def __init__(self, G: Generator, D: Discriminator, target: Tensor, z: Tensor, y: Tensor, nll: float = 0.02):
+        self.G, self.D, self.y, self.nll = G.eval(), D.eval(), y, nll
+        self.target = degrade(target)
+        self.z = z.detach().clone().requires_grad_()
+        self.optimizer = torch.optim.Adam([{"params": group} for group in G.groups()], lr=0.0, **ADAM)
+        self.z_optimizer = torch.optim.Adam([self.z], lr=0.0, **ADAM)
+
+    def features_l1(self, x: Tensor, count: int) -> Tensor:
+        """The summed mean absolute differences of the ``count`` deepest features of degraded pictures."""
+        with torch.no_grad():
+            _, theirs = self.D(self.target)
+        _, ours = self.D(x)
+        return sum((a - b).abs().mean() for a, b in zip(ours[-count:], theirs[-count:], strict=True))
+
+    @torch.no_grad()
+    def scores(self, z: Tensor, y: Tensor) -> Tensor:
+        """Of candidates z (M, dim_z), y int64 (M,), one after another: (M,), lower is better."""
+        return torch.stack([self.features_l1(degrade(self.G(z[i : i + 1], self.G.shared(y[i : i + 1]))), 3)
+                            for i in range(len(z))])
+
+    def step(self, stage: Stage) -> tuple[Tensor, float]:
+        """(picture, feature loss) before the step that is taken."""
+        for i, group in enumerate(self.optimizer.param_groups):
+            group["lr"] = stage.lr * stage.ratio**i if i < stage.groups else 0.0
+        self.z_optimizer.param_groups[0]["lr"] = stage.z_lr
+        self.optimizer.zero_grad()
+        self.z_optimizer.zero_grad()
+        x = self.G(self.z, self.G.shared(self.y))
+        loss = self.features_l1(degrade(x), stage.features)
+        (loss + self.nll * self.z.square().mean() / 2).backward()
+        self.z_optimizer.step()
+        self.optimizer.step()
+        return x.detach(), loss.item()
