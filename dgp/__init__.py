@@ -8,8 +8,10 @@
 Names are fetched when first used, so that ``import dgp`` stays light.
 """
 
+import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 
 _HOMES = {
     "Inversion": "dgp.inversion",
@@ -45,3 +47,13 @@ def __getattr__(name: str):
 
 def __dir__():
     return __all__
+
+
+class _FrontDoor(ModuleType):
+    """Keeps ``dgp.restore`` the function: importing the module of that name would put the module in its place."""
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value.restore if name == "restore" and isinstance(value, ModuleType) else value)
+
+
+sys.modules[__name__].__class__ = _FrontDoor

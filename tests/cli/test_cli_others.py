@@ -9,9 +9,25 @@ from PIL import Image
 
 from dgp.cli.main import COMMANDS, main
 
-GROUPS = {"priors": ("list", "info", "verify", "sample"), "degradations": ("list", "info", "preview"), "recipes": ("list", "show")}
+GROUPS = {
+    "priors": ("list", "info", "verify", "sample"),
+    "degradations": ("list", "info", "preview"),
+    "recipes": ("list", "show"),
+}
 ALL = [(name,) for name in COMMANDS] + [(group, name) for group, names in GROUPS.items() for name in names]
-LATER = ("--resume", "--fresh", "--budget", "--precision", "bf16", "--no-merge", "tiles", "report", "fetch", "convert", "batch")
+LATER = (
+    "--resume",
+    "--fresh",
+    "--budget",
+    "--precision",
+    "bf16",
+    "--no-merge",
+    "tiles",
+    "report",
+    "fetch",
+    "convert",
+    "batch",
+)
 
 
 @pytest.mark.parametrize("command", ALL, ids=" ".join)
@@ -43,15 +59,28 @@ def test_defaults_are_those_of_the_engine(call):
         assert default in said
 
 
-@pytest.mark.parametrize("code", [
-    "import dgp",
-    "from dgp.cli.main import main; main(['--version'])",
-    "from dgp.cli.main import main; main(['--help'])",
-    "from dgp.cli.main import main; main(['restore', '-h'])",
-    "from dgp.cli.main import main; main(['evaluate', '-h'])",
-])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import dgp",
+        "from dgp.cli.main import main; main(['--version'])",
+        "from dgp.cli.main import main; main(['--help'])",
+        "from dgp.cli.main import main; main(['restore', '-h'])",
+        "from dgp.cli.main import main; main(['evaluate', '-h'])",
+    ],
+)
 def test_light_calls_do_not_import_torch(code):
-    script = ("import atexit, os, sys\natexit.register(lambda: 'torch' in sys.modules and os._exit(9))\n" + code)
+    script = (
+        "import atexit, os, sys\natexit.register(lambda: 'torch' in sys.modules and os._exit(9))\n" + code
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "first", ["dgp.load_prior", "dgp.restore", "from dgp.restore import restore", "import dgp.restore"]
+)
+def test_the_front_door_does_not_depend_on_what_is_asked_first(first):
+    script = f"import dgp\n{first}\nassert callable(dgp.restore) and callable(dgp.load_prior)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
 
 
@@ -70,8 +99,13 @@ def test_a_larger_sheet_begins_with_the_smaller_one(call, tmp_path):
     told = call("priors", "sample", "-p", "toy", "--count", 4, "-o", "new/four.png", "--json").json
     call("priors", "sample", "-p", "toy", "--count", 2, "--truncation", 0.5, "-o", "two.png")
     call("priors", "sample", "-p", "toy", "--count", 2, "-o", "plain.png")
-    assert told["classes"] == [0, 1, 2, 0] and Image.open(tmp_path / "new/four.png").size == tuple(told["size"])
-    first = [Image.open(tmp_path / name).crop((2, 2, 98, 98)).tobytes() for name in ("new/four.png", "plain.png", "two.png")]
+    assert told["classes"] == [0, 1, 2, 0] and Image.open(tmp_path / "new/four.png").size == tuple(
+        told["size"]
+    )
+    first = [
+        Image.open(tmp_path / name).crop((2, 2, 98, 98)).tobytes()
+        for name in ("new/four.png", "plain.png", "two.png")
+    ]
     assert first[0] == first[1] != first[2]
 
 
@@ -82,14 +116,30 @@ def test_degradations(call, photo, tmp_path):
     told = call("degradations", "info", "sr", "--json").json
     assert [p["name"] for p in told["parameters"]] == ["factor", "filter"] and told["linear"]
     assert "factor" in call("degradations", "info", "sr").stdout
-    made = call("degradations", "preview", photo.name, "-d", "gray+sr:2", "-o", "new/small.png", "--json").json
+    made = call(
+        "degradations", "preview", photo.name, "-d", "gray+sr:2", "-o", "new/small.png", "--json"
+    ).json
     small = Image.open(tmp_path / "new/small.png")
-    assert small.size == (23, 15) == tuple(made["size"]) and small.mode == "L" and made["degradation"]["spec"] == "gray+sr:2"
+    assert (
+        small.size == (23, 15) == tuple(made["size"])
+        and small.mode == "L"
+        and made["degradation"]["spec"] == "gray+sr:2"
+    )
 
 
 def test_a_preview_of_the_same_seed_is_the_same(call, photo, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        call("degradations", "preview", photo.name, "-d", "inpaint:strokes=0.2", "--seed", seed, "-o", f"{name}.png")
+        call(
+            "degradations",
+            "preview",
+            photo.name,
+            "-d",
+            "inpaint:strokes=0.2",
+            "--seed",
+            seed,
+            "-o",
+            f"{name}.png",
+        )
     a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
     assert a == b != c
 
@@ -98,7 +148,9 @@ def test_recipes(call):
     import dgp
 
     listed = call("recipes", "list", "--json").json["recipes"]
-    assert [r["name"] for r in listed] == dgp.recipe_names() and all(r["cites"] or r["summary"] for r in listed)
+    assert [r["name"] for r in listed] == dgp.recipe_names() and all(
+        r["cites"] or r["summary"] for r in listed
+    )
     assert "dgp-inpainting" in call("recipes", "list").stdout
     shown = call("recipes", "show", "dgp-colorization", "--json").json
     assert shown["resolved"]["stages"][0]["steps"] == 200 and shown["mapping"] == []
@@ -118,7 +170,11 @@ def test_every_line_of_show_is_a_key_that_set_takes(call):
 def test_doctor(call):
     told = call("doctor", "--json").json
     checks = {check["name"]: check for check in told["checks"]}
-    assert told["status"] == "ok" and checks["a run of a few steps"]["ok"] and checks["prior biggan-cifar10"]["ok"]
+    assert (
+        told["status"] == "ok"
+        and checks["a run of a few steps"]["ok"]
+        and checks["prior biggan-cifar10"]["ok"]
+    )
     assert told["versions"]["torch"] and "LPIPS" in checks
     assert "The main job can run." in call("doctor").stdout
 
@@ -134,14 +190,29 @@ def test_evaluate(call, toy, tmp_path):
         (tmp_path / "set" / folder).mkdir(parents=True)
         for number in range(3):
             colours(32, 32, seed=number).save(tmp_path / f"set/{folder}/{number}.png")
-    arguments = ("evaluate", "set", "-d", "gray", "-d", "inpaint:center=1/3", *toy, "--random-weights", "-o", "e", "--json")
+    arguments = (
+        "evaluate",
+        "set",
+        "-d",
+        "gray",
+        "-d",
+        "inpaint:center=1/3",
+        *toy,
+        "--random-weights",
+        "-o",
+        "e",
+        "--json",
+    )
     small = call(*arguments, "--per-class", 1).json
     units = {path: path.stat().st_mtime_ns for path in (tmp_path / "e/units").rglob("*.json")}
     assert len(units) == 2 * 2 * 4 and small["n"] == 2
     large = call(*arguments, "--count", 4).json
     assert large["n"] == 4 and all(path.stat().st_mtime_ns == then for path, then in units.items())
     assert list(large["results"]["gray"]) == ["tiny", "tiny (random weights)", "degraded", "classical"]
-    assert large["results"]["gray"]["tiny"]["psnr"]["n"] == 4 and "psnr_latent_only" in large["results"]["gray"]["tiny"]
+    assert (
+        large["results"]["gray"]["tiny"]["psnr"]["n"] == 4
+        and "psnr_latent_only" in large["results"]["gray"]["tiny"]
+    )
     assert "psnr_unobserved" in large["differences"]["inpaint:center=1/3"]["classical"]
     for name in ("summary.json", "table.md", "gallery-gray.png", "gallery-inpaint_center=1_3.png"):
         assert (tmp_path / "e" / name).is_file()

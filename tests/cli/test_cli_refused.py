@@ -19,7 +19,9 @@ def bomb() -> bytes:
     head = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(b"\0" * 64)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks)
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
 
 
 class Trap:
@@ -69,49 +71,57 @@ def test_truncated_pictures_and_folders(call, toy, tmp_path, photo):
     assert "folder" in refused(call, tmp_path, "colorize", "folder", *toy)
 
 
-@pytest.mark.parametrize(("mask", "says"), [
-    (np.full((9, 9), 255), "9x9"), (np.zeros((31, 47)), "nothing missing"), (np.full((31, 47), 255), "nothing of the picture"),
-])
+@pytest.mark.parametrize(
+    ("mask", "says"),
+    [
+        (np.full((9, 9), 255), "9x9"),
+        (np.zeros((31, 47)), "nothing missing"),
+        (np.full((31, 47), 255), "nothing of the picture"),
+    ],
+)
 def test_masks(call, toy, photo, tmp_path, mask, says):
     Image.fromarray(mask.astype(np.uint8)).save(tmp_path / "mask.png")
     assert says in refused(call, tmp_path, "inpaint", photo.name, "--mask", "mask.png", *toy)
 
 
-@pytest.mark.parametrize(("arguments", "code", "says"), [
-    (("restore", "-d", ""), 2, "expected e.g. gray"),
-    (("restore", "-d", "grey"), 2, "did you mean 'gray'"),
-    (("restore", "-d", "sr:0"), 2, "factor"),
-    (("restore", "-d", "sr:4:4"), 2, "sr"),
-    (("restore", "-d", "gray+"), 2, "name is missing"),
-    (("restore", "-d", "inpaint:center=1/3,center=1/2"), 2, "twice"),
-    (("restore", "-d", "blur:sigma=auto"), 2, "blur"),
-    (("restore",), 2, "--degradation"),
-    (("restore", "-d", "gray", "--fit", "squeeze"), 2, "squeeze"),
-    (("restore", "-d", "gray", "--seed", "-1"), 2, "seed"),
-    (("restore", "-d", "gray", "--num-solutions", "0"), 2, "num-solutions"),
-    (("colorize", "-p", "biggan-cifar1"), 2, "did you mean 'biggan-cifar10'"),
-    (("colorize", "-p", "nowhere/G_ema.pth"), 2, "no such file"),
-    (("colorize", "-r", "dgp-colorisation"), 2, "did you mean 'dgp-colorization'"),
-    (("colorize", "-r", "nowhere.toml"), 2, "nowhere.toml"),
-    (("colorize", "--class", "secnd"), 2, "did you mean 'second'"),
-    (("colorize", "--class", "7"), 2, "0 to 2"),
-    (("colorize", "--set", "stages.*.stps=3"), 2, "did you mean 'steps'"),
-    (("colorize", "--set", "stages.9.steps=3"), 2, "0 to 1"),
-    (("colorize", "--set", "stages.0.steps=many"), 2, "many"),
-    (("colorize", "--set", "steps"), 2, "KEY=VALUE"),
-    (("colorize", "--plugin", "nowhere.py"), 3, "nowhere.py"),
-    (("inpaint",), 2, "--mask FILE or --hole FRACTION"),
-    (("inpaint", "--mask", "a.png", "--hole", "1/3"), 2, "give one"),
-    (("inpaint", "--mask", "nowhere.png"), 2, "nowhere.png"),
-    (("inpaint", "--hole", "a third"), 2, "third"),
-    (("inpaint", "--hole", "1"), 2, "nothing of the picture"),
-    (("upscale",), 2, "--factor"),
-    (("upscale", "--factor", "4"), 2, "8x8"),
-    (("upscale", "--factor", "1"), 2, "factor"),
-    (("colorize", "-o", "photo.png"), 2, "photo.png is a file"),
-    (("colorize", "-o", "photo.png/deeper"), 2, "photo.png is a file"),
-    (("colorize", "--resume"), 2, "--resume"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("restore", "-d", ""), 2, "expected e.g. gray"),
+        (("restore", "-d", "grey"), 2, "did you mean 'gray'"),
+        (("restore", "-d", "sr:0"), 2, "factor"),
+        (("restore", "-d", "sr:4:4"), 2, "sr"),
+        (("restore", "-d", "gray+"), 2, "name is missing"),
+        (("restore", "-d", "inpaint:center=1/3,center=1/2"), 2, "twice"),
+        (("restore", "-d", "blur:sigma=auto"), 2, "blur"),
+        (("restore",), 2, "--degradation"),
+        (("restore", "-d", "gray", "--fit", "squeeze"), 2, "squeeze"),
+        (("restore", "-d", "gray", "--seed", "-1"), 2, "seed"),
+        (("restore", "-d", "gray", "--num-solutions", "0"), 2, "num-solutions"),
+        (("colorize", "-p", "biggan-cifar1"), 2, "did you mean 'biggan-cifar10'"),
+        (("colorize", "-p", "nowhere/G_ema.pth"), 2, "no such file"),
+        (("colorize", "-r", "dgp-colorisation"), 2, "did you mean 'dgp-colorization'"),
+        (("colorize", "-r", "nowhere.toml"), 2, "nowhere.toml"),
+        (("colorize", "--class", "secnd"), 2, "did you mean 'second'"),
+        (("colorize", "--class", "7"), 2, "0 to 2"),
+        (("colorize", "--set", "stages.*.stps=3"), 2, "did you mean 'steps'"),
+        (("colorize", "--set", "stages.9.steps=3"), 2, "0 to 1"),
+        (("colorize", "--set", "stages.0.steps=many"), 2, "many"),
+        (("colorize", "--set", "steps"), 2, "KEY=VALUE"),
+        (("colorize", "--plugin", "nowhere.py"), 3, "nowhere.py"),
+        (("inpaint",), 2, "--mask FILE or --hole FRACTION"),
+        (("inpaint", "--mask", "a.png", "--hole", "1/3"), 2, "give one"),
+        (("inpaint", "--mask", "nowhere.png"), 2, "nowhere.png"),
+        (("inpaint", "--hole", "a third"), 2, "third"),
+        (("inpaint", "--hole", "1"), 2, "nothing of the picture"),
+        (("upscale",), 2, "--factor"),
+        (("upscale", "--factor", "4"), 2, "8x8"),
+        (("upscale", "--factor", "1"), 2, "factor"),
+        (("colorize", "-o", "photo.png"), 2, "photo.png is a file"),
+        (("colorize", "-o", "photo.png/deeper"), 2, "photo.png is a file"),
+        (("colorize", "--resume"), 2, "--resume"),
+    ],
+)
 def test_what_was_asked_for(call, toy, photo, tmp_path, arguments, code, says):
     command, *rest = arguments
     assert says in refused(call, tmp_path, command, photo.name, *toy, *rest, code=code)
@@ -134,8 +144,13 @@ def test_a_result_that_is_none_of_ours(call, toy, photo, tmp_path):
 def test_recipes_that_the_prior_cannot_serve(call, photo, tmp_path):
     import generators
 
-    save_file({k: v.contiguous() for k, v in generators.load("toy").generator.state_dict().items()}, tmp_path / "G_ema.safetensors")
-    says = refused(call, tmp_path, "colorize", photo.name, "-p", "G_ema.safetensors", "-r", "dgp-colorization")
+    save_file(
+        {k: v.contiguous() for k, v in generators.load("toy").generator.state_dict().items()},
+        tmp_path / "G_ema.safetensors",
+    )
+    says = refused(
+        call, tmp_path, "colorize", photo.name, "-p", "G_ema.safetensors", "-r", "dgp-colorization"
+    )
     assert "discriminator" in says and "latent-mse" in says
 
 
@@ -147,25 +162,53 @@ def test_weights(call, toy, photo, tmp_path):
     torch.save({"G": Trap()}, tmp_path / "trap.pth")
     (tmp_path / "raw.pth").write_bytes(pickle.dumps(Trap()))
     (tmp_path / "cut.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}")
-    for name, says in (("lacking.safetensors", "linear.bias"), ("trap.pth", "code"), ("raw.pth", "raw.pth"),
-                       ("cut.safetensors", "safetensors")):
+    for name, says in (
+        ("lacking.safetensors", "linear.bias"),
+        ("trap.pth", "code"),
+        ("raw.pth", "raw.pth"),
+        ("cut.safetensors", "safetensors"),
+    ):
         assert says in refused(call, tmp_path, "colorize", photo.name, *toy, "-p", name, code=3)
     assert "sha256" in refused(call, tmp_path, "priors", "verify", "toy", "--sha256", "00", code=3)
     assert not (tmp_path / "trapped").exists()
 
 
-@pytest.mark.parametrize("arguments", [
-    ("nonsense",), ("restore",), ("priors", "info", "nope"), ("degradations", "info", "grau"), ("recipes", "show", "nope"),
-    ("priors", "sample", "-p", "toy", "-o", "photo.png/x.png"), ("priors", "sample", "-p", "toy", "-o", "x.jpeg"),
-    ("degradations", "preview", "missing.png", "-d", "gray", "-o", "x.png"), ("evaluate", "nowhere", "-d", "gray"),
-    ("evaluate", "photo.png", "-d", "gray"), ("evaluate", "empty", "-d", "gray"),
-    ("evaluate", "set", "-d", "grau", "-p", "toy"), ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "nope"),
-    ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "latent-mse,latent-mse"),
-    ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "latent-mse"),  # no class is called "set"
-    ("evaluate", "set", "-d", "gray", "-d", "gray", "-p", "toy", "-r", "latent-mse", "--class", "auto"),
-    ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "latent-mse", "--class", "auto", "--count", "2"),
-    ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "latent-mse", "--count", "1", "--per-class", "1"),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("restore",),
+        ("priors", "info", "nope"),
+        ("degradations", "info", "grau"),
+        ("recipes", "show", "nope"),
+        ("priors", "sample", "-p", "toy", "-o", "photo.png/x.png"),
+        ("priors", "sample", "-p", "toy", "-o", "x.jpeg"),
+        ("degradations", "preview", "missing.png", "-d", "gray", "-o", "x.png"),
+        ("evaluate", "nowhere", "-d", "gray"),
+        ("evaluate", "photo.png", "-d", "gray"),
+        ("evaluate", "empty", "-d", "gray"),
+        ("evaluate", "set", "-d", "grau", "-p", "toy"),
+        ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "nope"),
+        ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "latent-mse,latent-mse"),
+        ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "latent-mse"),  # no class is called "set"
+        ("evaluate", "set", "-d", "gray", "-d", "gray", "-p", "toy", "-r", "latent-mse", "--class", "auto"),
+        ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "latent-mse", "--class", "auto", "--count", "2"),
+        (
+            "evaluate",
+            "set",
+            "-d",
+            "gray",
+            "-p",
+            "toy",
+            "-r",
+            "latent-mse",
+            "--count",
+            "1",
+            "--per-class",
+            "1",
+        ),
+    ],
+)
 def test_the_other_commands(call, photo, tmp_path, arguments):
     (tmp_path / "empty").mkdir()
     (tmp_path / "set").mkdir()

@@ -9,7 +9,11 @@ from PIL import Image
 
 PICTURES = {
     "cmyk": ("jpg", lambda: colours().convert("CMYK"), {}),
-    "sixteen bits": ("png", lambda: Image.fromarray((np.arange(37 * 31).reshape(31, 37) * 50).astype(np.uint16)), {}),
+    "sixteen bits": (
+        "png",
+        lambda: Image.fromarray((np.arange(37 * 31).reshape(31, 37) * 50).astype(np.uint16)),
+        {},
+    ),
     "palette": ("gif", lambda: colours().quantize(16), {}),
     "palette with transparency": ("png", lambda: colours().quantize(16), {"transparency": 3}),
     "grey": ("png", lambda: colours().convert("L"), {}),
@@ -50,7 +54,10 @@ def test_two_pictures_of_one_stem_get_two_folders(call, toy, tmp_path):
     colours(seed=2).save(tmp_path / "a-2.png")
     result = call("colorize", "a.png", "a.bmp", "a-2.png", *toy, "--json")
     assert [r["input"]["path"] for r in result.json["results"]] == ["a.png", "a.bmp", "a-2.png"]
-    stored = [json.loads((tmp_path / "out" / f / "result.json").read_text())["input"]["path"] for f in ("a", "a-2", "a-2-2")]
+    stored = [
+        json.loads((tmp_path / "out" / f / "result.json").read_text())["input"]["path"]
+        for f in ("a", "a-2", "a-2-2")
+    ]
     assert stored == ["a.png", "a.bmp", "a-2.png"]
 
 
@@ -67,7 +74,19 @@ def test_the_same_run_is_skipped_and_another_refused(call, toy, photo, tmp_path)
 
 
 def test_metrics_come_with_simulate(call, toy, photo):
-    result = call("restore", photo.name, "-d", "gray+sr:2", "--simulate", "--num-solutions", 3, "--class", "second", *toy, "--json")
+    result = call(
+        "restore",
+        photo.name,
+        "-d",
+        "gray+sr:2",
+        "--simulate",
+        "--num-solutions",
+        3,
+        "--class",
+        "second",
+        *toy,
+        "--json",
+    )
     assert result.json["metrics"]["psnr"]["value"] > 0 and result.json["num_solutions"] == 3
     assert result.json["class"] == 1 and "PSNR" in result.stderr
     assert {p.name for p in photo.parent.glob("out/photo/solutions/*.png")} == {"00.png", "01.png", "02.png"}
@@ -77,12 +96,18 @@ def test_inpaint_takes_a_mask_a_fraction_or_transparency(call, toy, photo, tmp_p
     mask = np.zeros((31, 47), np.uint8)
     mask[8:16, 10:22] = 255
     Image.fromarray(mask).save(tmp_path / "a mask, of mine.png")
-    assert "a mask, of mine.png" in call("inpaint", photo.name, "--mask", "a mask, of mine.png", *toy, "-o", "m",
-                                         "--json").json["degradation"]["spec"]
+    assert (
+        "a mask, of mine.png"
+        in call("inpaint", photo.name, "--mask", "a mask, of mine.png", *toy, "-o", "m", "--json").json[
+            "degradation"
+        ]["spec"]
+    )
     seen = np.asarray(Image.open(photo))[mask == 0]
     assert np.array_equal(np.asarray(Image.open(tmp_path / "m/photo/restored.png"))[mask == 0], seen)
-    assert call("inpaint", photo.name, "--hole", "1/3", *toy, "-o", "h", "--json").json["degradation"]["spec"] \
+    assert (
+        call("inpaint", photo.name, "--hole", "1/3", *toy, "-o", "h", "--json").json["degradation"]["spec"]
         == "inpaint:center=1/3"
+    )
     holed = colours().convert("RGBA")
     holed.putalpha(Image.fromarray(255 - mask))
     holed.save(tmp_path / "holed.png")
@@ -96,14 +121,17 @@ def test_upscale_and_invert(call, toy, tmp_path):
     assert call("invert", "small.png", *toy, "-o", "i", "--json").json["degradation"]["spec"] == "identity"
 
 
-@pytest.mark.parametrize(("command", "recipe", "spec"), [
-    (("colorize",), "dgp-colorization", "gray:luma=dgp"),
-    (("upscale", "--factor", 4, "--simulate"), "dgp-sr-d", "sr-dgp"),
-    (("upscale", "--factor", 2, "--simulate"), "dgp-sr-d", "sr:2"),
-    (("inpaint", "--simulate"), "dgp-inpainting", "inpaint:center=1/3"),
-    (("inpaint", "--hole", 0.5, "--simulate"), "dgp-inpainting", "inpaint:center=0.5"),
-    (("colorize",), "latent-mse", "gray"),
-])
+@pytest.mark.parametrize(
+    ("command", "recipe", "spec"),
+    [
+        (("colorize",), "dgp-colorization", "gray:luma=dgp"),
+        (("upscale", "--factor", 4, "--simulate"), "dgp-sr-d", "sr-dgp"),
+        (("upscale", "--factor", 2, "--simulate"), "dgp-sr-d", "sr:2"),
+        (("inpaint", "--simulate"), "dgp-inpainting", "inpaint:center=1/3"),
+        (("inpaint", "--hole", 0.5, "--simulate"), "dgp-inpainting", "inpaint:center=0.5"),
+        (("colorize",), "latent-mse", "gray"),
+    ],
+)
 def test_published_recipes_bring_their_operator(call, photo, command, recipe, spec):
     planned = call(*command, photo.name, "-p", "toy", "-r", recipe, "-n", "--json").json
     assert planned["degradation"]["spec"] == spec and planned["status"] == "planned"
@@ -118,7 +146,11 @@ def test_what_fails_among_several_leaves_the_others_alone(call, toy, photo, tmp_
     (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:60])
     result = call("colorize", "broken.png", photo.name, *toy, "--json", code=4)
     failed, done = result.json["results"]
-    assert failed["status"] == "failed" and failed["input"]["path"] == "broken.png" and "broken.png" in failed["error"]
+    assert (
+        failed["status"] == "failed"
+        and failed["input"]["path"] == "broken.png"
+        and "broken.png" in failed["error"]
+    )
     assert done["status"] == "done" and not (tmp_path / "out/broken").exists()
 
 
@@ -144,7 +176,8 @@ def test_an_interrupted_run_leaves_with_130(call, toy, photo, monkeypatch):
 def test_plugins_are_run_and_recorded(call, toy, photo, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import degradations\n@degradations.register('darker-for-cli-tests')\nclass Darker(degradations.Degradation):\n"
-        "    linear = True\n    def forward(self, x):\n        return x * 0.5\n")
+        "    linear = True\n    def forward(self, x):\n        return x * 0.5\n"
+    )
     result = call("restore", photo.name, "-d", "darker-for-cli-tests", "--plugin", "mine.py", *toy, "--json")
     assert len(result.json["degradation"]["assets"]["plugin"]["sha256"]) == 64
 

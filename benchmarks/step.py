@@ -1,0 +1,212 @@
+"""What one step and one candidate cost: the published DGP loop against this engine, in one run, on the same weights.
+
+    python benchmarks/step.py --resolution 128 --ch 96 --threads 1 --repeats 3 --json
+
+Weights are random, since values do not change the cost. Repetitions of the contestants alternate, so that whatever
+else the machine does falls on all of them; medians of wall and process time are reported. See README.md beside this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
+
+import published_loop as published  # noqa: E402
+
+from dgp.inversion import Inversion  # noqa: E402
+from dgp.observation import Observation, observe  # noqa: E402
+from dgp.recipe import Recipe, load_recipe  # noqa: E402
+from dgp.rows import Rows  # noqa: E402
+from generators import ModelCard, Prior  # noqa: E402
+from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig  # noqa: E402
+from generators.fresh import settle_statistics  # noqa: E402
+
+RECIPES = {64: "dgp-colorization", 128: "dgp-colorization", 256: "dgp-colorization-256"}
+CANDIDATES_OF_A_RUN = 500
+
+
+@dataclass
+class Times:
+    """Wall and process seconds of the repetitions of one contestant."""
+
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    def measure(self, action):
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = action()
+        self.wall.append(time.perf_counter() - wall)
+        self.cpu.append(time.process_time() - cpu)
+        return result
+
+    def medians(self, parts: int = 1) -> dict[str, float]:
+        return {"wall_s": statistics.median(self.wall) / parts, "cpu_s": statistics.median(self.cpu) / parts}
+
+
+def ratio(slow: Times, fast: Times) -> dict[str, float]:
+    a, b = slow.medians(), fast.medians()
+    return {"wall": a["wall_s"] / b["wall_s"], "cpu": a["cpu_s"] / b["cpu_s"]}
+
+
+@torch.no_grad()
+def randomise(network: torch.nn.Module, seed: int) -> None:
+    """Independent normal weights, and u0 after a few power steps. Orthogonal ones would take minutes at full size."""
+    random = torch.Generator().manual_seed(seed)
+    for name, parameter in network.named_parameters():
+        if parameter.ndim >= 2:
+            spread = math.prod(parameter.shape[1:]) ** -0.5
+            parameter.copy_(spread * torch.randn(parameter.shape, generator=random))
+        elif "gamma" in name:
+            parameter.fill_(0.5)
+        elif "gain" not in name:
+            parameter.zero_()
+    for layer in network.modules():
+        if hasattr(layer, "u0"):
+            matrix, u = layer.weight.flatten(1), torch.randn(layer.u0.shape, generator=random)
+            for _ in range(3):
+                u = F.normalize(F.normalize(u @ matrix) @ matrix.t())
+            layer.u0.copy_(u)
+
+
+def random_prior(resolution: int, ch: int, attention: int) -> Prior:
+    """BigGAN at full width of everything but ``ch``."""
+    blocks = len(published.GENERATOR[resolution][1])
+    dim_z = 120 // (blocks + 1) * (blocks + 1)
+    generator = BigGAN(BigGANConfig(resolution, ch, dim_z, n_classes=1000, shared_dim=128,
+                                    attention=(int(math.log2(attention)) - 3,)))
+    judge = BigGANDiscriminator(DiscriminatorConfig(resolution, ch, n_classes=1000,
+                                                    attention=(int(math.log2(resolution // attention)) - 1,)))
+    randomise(generator, 1)
+    randomise(judge, 2)
+    settle_statistics(generator, 3, rows=4)
+    return Prior("benchmark", generator, judge, ModelCard("benchmark"), sha256="")
+
+
+class Contest:
+    """Both contestants in front of one picture."""
+
+    def __init__(self, resolution: int, ch: int):
+        attention = min(64, resolution // 2)
+        self.prior = random_prior(resolution, ch, attention)
+        self.G = published.Generator(resolution, ch, attention=attention)
+        self.D = published.Discriminator(resolution, ch, attention=attention)
+        self.D.load_state_dict(self.prior.discriminator.state_dict())
+        random = torch.Generator().manual_seed(4)
+        self.target = F.interpolate(torch.rand(1, 3, 8, 8, generator=random) * 2 - 1, resolution, mode="bicubic").clamp(-1, 1)
+        self.z = torch.randn(1, self.prior.generator.config.dim_z, generator=random) / 2
+        self.y = torch.tensor([7])
+        self.recipe = load_recipe(RECIPES[resolution])
+        self.observation = self._observed()
+
+    def _observed(self) -> Observation:
+        observation = observe(self.target, self.recipe.operator, self.prior, label=7, simulate=True, target="float")
+        # The very floats that the published loop sees, instead of the 8 bits that a picture has.
+        y = observation.degradation.measure(self.target)
+        return Observation(**vars(observation) | {"y": y})
+
+    def published_loop(self) -> published.PublishedLoop:
+        self.G.load_state_dict(self.prior.generator.state_dict())
+        return published.PublishedLoop(self.G, self.D, self.target, self.z, self.y)
+
+    def inversion(self, recipe: Recipe) -> Inversion:
+        start = {"z": self.z, "class": self.prior.generator.embed(self.y)}
+        return Inversion(self.observation, self.prior, recipe, start=start)
+
+    def candidates(self, count: int, repeats: int) -> dict:
+        random = torch.Generator().manual_seed(5)
+        z = torch.randn(count, self.z.shape[1], generator=random) / 2
+        zero, y = torch.zeros(count, dtype=torch.long), self.y.expand(count)
+        rows = Rows(zero, zero, {"z": z, "class": self.prior.generator.embed(y)})
+        loop, problem, search = self.published_loop(), self.inversion(self.recipe).problem, self.recipe.searches[0]
+        theirs, ours = Times(), Times()
+        problem.rank(rows, search.terms, search.through)  # folds, and reads the target
+        for _ in range(repeats):
+            a = theirs.measure(lambda: loop.scores(z, y))
+            b = ours.measure(lambda: problem.rank(rows, search.terms, search.through))
+        return {"published": theirs.medians(count), "ours": ours.medians(count), "ratio": ratio(theirs, ours),
+                "largest_difference": (a - b).abs().max().item()}
+
+    def steps(self, number: int, repeats: int) -> dict:
+        """One stage of the recipe, from the same start in all three forms."""
+        stage = self.recipe.stages[number]
+        move = stage.release
+        dropped = stage.terms[0].drop
+        theirs = published.Stage(move.groups, self.prior.discriminator.feature_count - dropped, move.lr,
+                                 stage.lr_of("z"), move.ratio)
+        loop = self.published_loop()
+        times, losses = {name: Times() for name in ("published", "warm", "cold")}, {}
+        ours = {}
+        for moments in ("warm", "cold"):
+            recipe = load_recipe(self.recipe, [f"stages.*.release.moments={moments}"])
+            ours[moments] = iter(self.inversion(recipe.model_copy(update={"stages": (recipe.stages[number],)})))
+        actions = {"published": lambda: loop.step(theirs)[1],
+                   **{name: lambda steps=steps: next(steps).losses["features"].item() for name, steps in ours.items()}}
+        for repeat in range(repeats + 1):
+            for name, action in actions.items():
+                if repeat:
+                    losses.setdefault(name, []).append(times[name].measure(action))
+                else:
+                    losses[name] = [action()]  # not measured: optimisers make their state, ours folds what is frozen
+        return {"groups": move.groups, "steps_of_a_run": stage.steps,
+                **{name: t.medians() for name, t in times.items()},
+                "ratio_warm": ratio(times["published"], times["warm"]),
+                "ratio_cold": ratio(times["published"], times["cold"]),
+                "largest_difference_warm": max(abs(a - b) for a, b in zip(losses["published"], losses["warm"], strict=True))}
+
+
+def whole_run(stages: list[dict], candidate: dict) -> dict[str, float]:
+    """Process seconds of one picture by the whole recipe, added up from its parts."""
+    count = CANDIDATES_OF_A_RUN
+    total = lambda name, form: count * candidate[name]["cpu_s"] + sum(  # noqa: E731
+        s["steps_of_a_run"] * s[form]["cpu_s"] for s in stages)
+    return {"published_cpu_s": total("published", "published"), "warm_cpu_s": total("ours", "warm"),
+            "cold_cpu_s": total("ours", "cold")}
+
+
+def table(report: dict) -> str:
+    lines = [f"{'':22}{'published':>12}{'warm':>9}{'ratio':>8}{'cold':>9}{'ratio':>8}   (process seconds)"]
+    for s in report["steps"]:
+        lines.append(f"step, groups released {s['groups']}{s['published']['cpu_s']:11.3f}{s['warm']['cpu_s']:9.3f}"
+                     f"{s['ratio_warm']['cpu']:8.2f}{s['cold']['cpu_s']:9.3f}{s['ratio_cold']['cpu']:8.2f}")
+    c = report["candidate"]
+    lines.append(f"{'candidate':22}{c['published']['cpu_s']:12.3f}{c['ours']['cpu_s']:9.3f}{c['ratio']['cpu']:8.2f}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--resolution", type=int, default=128, choices=sorted(RECIPES))
+    parser.add_argument("--ch", type=int, default=96)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--candidates", type=int, default=8, help="scored together, as the engine does")
+    parser.add_argument("--stages", type=int, default=5, help="only the first so many")
+    parser.add_argument("--json", action="store_true", help="print all figures")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    contest = Contest(options.resolution, options.ch)
+    groups = len(contest.G.groups())
+    usable = [i for i, stage in enumerate(contest.recipe.stages) if stage.release.groups <= groups][: options.stages]
+    report = {"torch": torch.__version__, "machine": platform.machine(), "dtype": "float32", **vars(options)}
+    report["candidate"] = contest.candidates(options.candidates, options.repeats)
+    report["steps"] = [contest.steps(i, options.repeats) for i in usable]
+    if len(usable) == len(contest.recipe.stages):
+        report["whole_run"] = whole_run(report["steps"], report["candidate"])
+    print(json.dumps(report, indent=1) if options.json else table(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Terms against their formulas, constraints against their sets, finishes against what they promise."""
+
+import math
+
+import pytest
+import torch
+
+import generators
+from dgp.constraints import Clamp, Sphere
+from dgp.finish import LabLuminance, with_luminance
+from dgp.losses.objective import score
+from dgp.losses.terms import L1, Features, Mse, NegativeLogLikelihood
+from dgp.losses.view import Targets, View
+from dgp.observation import observe
+from dgp.rows import Rows, stream
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return generators.load("toy")
+
+
+@pytest.fixture(scope="module")
+def scene(toy):
+    """Three pictures under three operators, two rows each in mixed order."""
+    random = stream(0, "scene", 0)
+    clean = toy.generator(toy.generator.sample(3, generator=random))
+    observations = [observe(p, spec, toy, simulate=True) for p, spec in zip(clean, ("gray", "sr:4", "gray"), strict=True)]
+    targets = Targets(observations, toy.discriminator, (32, 32))
+    pictures = torch.tensor([0, 1, 2, 2, 0, 1])
+    values = toy.generator.sample(6, generator=random)
+    image = toy.generator(values)
+    return observations, targets, pictures, values, image
+
+
+def view(scene):
+    _, targets, pictures, values, image = scene
+    return View(targets, image, values, pictures)
+
+
+@pytest.mark.parametrize(("term", "formula"), [
+    (Mse(), lambda p, y: (p - y).square().mean()),
+    (L1(), lambda p, y: (p - y).abs().mean()),
+])
+def test_pixel_terms(scene, term, formula):
+    observations, _, pictures, _, image = scene
+    got = term(view(scene))
+    for row, picture in enumerate(pictures.tolist()):
+        observation = observations[picture]
+        expected = formula(observation.degradation(image[row : row + 1]), observation.y)
+        assert got[row] == pytest.approx(float(expected), abs=1e-6)
+
+
+@pytest.mark.parametrize(("drop", "last", "chosen"), [(0, None, slice(None)), (1, None, slice(1, None)), (0, 2, slice(-2, None)),
+                                                      (1, 9, slice(1, None))])
+@pytest.mark.parametrize("rectify", [True, False])
+def test_feature_term(scene, toy, drop, last, chosen, rectify):
+    observations, _, pictures, _, image = scene
+    got = Features(drop=drop, last=last, rectify_last=rectify)(view(scene))
+    for row, picture in enumerate(pictures.tolist()):
+        operator, y = observations[picture].degradation, observations[picture].y
+        lift = lambda t: toy.discriminator.features(operator.lift(t, (32, 32)))  # noqa: B023, E731
+        pairs = list(zip(lift(operator(image[row : row + 1])), lift(y), strict=True))
+        if rectify:
+            pairs[-2] = tuple(t.relu() for t in pairs[-2])
+        expected = sum(float((a - b).abs().mean()) for a, b in pairs[chosen])
+        assert got[row] == pytest.approx(expected, rel=1e-4)
+
+
+def test_negative_log_likelihood_differs_from_the_density_by_a_constant(scene):
+    got = NegativeLogLikelihood(on="z")(view(scene))
+    z = scene[3]["z"]
+    density = torch.distributions.Normal(0, 1).log_prob(z).mean(1)
+    assert torch.allclose(got, -density - math.log(2 * math.pi) / 2, atol=1e-6)
+
+
+def test_the_objective_is_the_weighted_sum_and_skips_what_weighs_nothing(scene):
+    result = score([Mse(weight=2.0), L1(weight=0.5), Features(weight=0.0)], view(scene))
+    assert set(result.losses) == {"mse", "l1"}
+    assert torch.allclose(result.total, 2 * result.losses["mse"] + 0.5 * result.losses["l1"])
+
+
+def test_sphere_and_clamp():
+    start, value = torch.randn(4, 9), 3 * torch.randn(4, 9)
+    assert torch.allclose(Sphere().apply(value, start).norm(dim=1), torch.full((4,), 3.0))
+    kept = Sphere(radius="start").apply(value, start)
+    assert torch.allclose(kept.norm(dim=1), start.norm(dim=1))
+    assert torch.allclose(torch.cosine_similarity(kept, value), torch.ones(4))
+    assert Clamp(limit=1.5).apply(value, start).abs().max() <= 1.5
+    with pytest.raises(ValueError, match="sqrt-d"):
+        Sphere(radius="two")
+
+
+def test_lab_luminance_keeps_the_observations_lightness(scene):
+    from skimage.color import rgb2lab
+
+    observation, image = scene[0][0], scene[4][:1] * 0.3
+    grey = observation.degradation.lift(observation.y, (32, 32)) * 0.5
+    merged = with_luminance(image, grey)
+    lightness = lambda t: rgb2lab(((t[0] + 1) / 2).permute(1, 2, 0).double().numpy())[..., 0]  # noqa: E731
+    assert abs(lightness(merged) - lightness(grey)).mean() < 0.5
+    assert LabLuminance()(image, observation).shape == image.shape
+
+
+def test_rows_keep_the_best_of_each_answer():
+    owner = torch.tensor([0, 0, 0, 1, 1, 1])
+    rows = Rows(owner, torch.zeros(6, dtype=torch.long), {"z": torch.arange(6.0)[:, None]})
+    best = rows.best(torch.tensor([3.0, 1.0, 2.0, torch.nan, 5.0, 4.0]), 2)
+    assert best.tolist() == [1, 2, 5, 4]
+    assert rows.take(best).values["z"][:, 0].tolist() == [1, 2, 5, 4]
