@@ -20,7 +20,7 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
     movable = {spec.name for spec in prior.generator.info.latents if spec.optimisable}
     depth = feature_count(prior)
     stages = []
-    for number, stage in enumerate(recipe.stages, 1):
+    for number, stage in enumerate(recipe.stages):
         where = f"stage {number}"
         change: dict[str, Any] = {"terms": tuple(_clip(t, depth, where, notes) for t in stage.terms)}
         if stage.move.keys() - movable:

@@ -19,8 +19,10 @@ from generators import Generator, Prior
 def one_by_one(tensors: dict[str, Tensor], split: bool = False) -> Iterator[dict[str, Tensor]]:
     """The rows of each tensor (N, ...), in turn; with ``split`` they keep a leading axis of 1.
 
-    Unbinding at once lets the backward pass assemble each gradient in a single write.
+    Unbinding at once lets the backward pass assemble each gradient in a single write; a single row needs none.
     """
+    if not split and all(len(t) == 1 for t in tensors.values()):
+        return iter([{name: t.squeeze(0) for name, t in tensors.items()}])
     rows = zip(*(t.split(1) if split else t.unbind() for t in tensors.values()), strict=True)
     return (dict(zip(tensors, row, strict=True)) for row in rows)
 

@@ -10,6 +10,32 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+class OverSigma(torch.autograd.Function):
+    """``weight / sigma`` in as few passes over the weight as it takes: at full width each is as dear as a convolution."""
+
+    @staticmethod
+    def forward(ctx, weight: Tensor, u0: Tensor, eps: float) -> Tensor:
+        matrix = weight.flatten(1)
+        v = F.normalize(u0 @ matrix, eps=eps)
+        projected = v @ matrix.t()
+        u = F.normalize(projected, eps=eps)
+        sigma = (projected @ u.t()).squeeze()
+        normalised = weight / sigma
+        ctx.save_for_backward(normalised, sigma, u, v)
+        return normalised
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """(G - <G, W / sigma> u^T v) / sigma."""
+        normalised, sigma, u, v = ctx.saved_tensors
+        along = torch.dot(gradient.flatten(), normalised.flatten())
+        pulled = gradient / sigma
+        pulled.view(len(pulled), -1).addr_(u[0] * (-along / sigma), v[0])
+        return pulled, None, None
 
 
 class SpectralNorm(nn.Module):
@@ -37,15 +63,15 @@ class SpectralNorm(nn.Module):
         return self._folded[2]
 
     def _normalised(self) -> Tensor:
-        matrix = self.weight.flatten(1)
-        with torch.no_grad():
-            v = F.normalize(self.u0 @ matrix, eps=self.eps)
-            u = F.normalize(v @ matrix.t(), eps=self.eps)
-        return self.weight / (v @ matrix.t() @ u.t()).squeeze()
+        return OverSigma.apply(self.weight, self.u0, self.eps)
 
     def _apply(self, fn, recurse=True):
         self._folded = None
         return super()._apply(fn, recurse)
+
+    def __getstate__(self):
+        # A copy's weight counts its versions anew, so that a copied cache could pass for its own.
+        return self.__dict__ | {"_folded": None}
 
 
 class Conv(SpectralNorm, nn.Conv2d):

@@ -12,13 +12,16 @@ from dgp.cli.failures import exit_code, one_line, tell
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
 
+# What click raises, from 8.2 on, for a group that is called alone; before, it prints the help itself.
+NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
 # name -> (module, what the list of commands says). The function bears the command's name.
 COMMANDS = {
     "restore": ("dgp.cli.restore", "Restore degraded pictures: the main job."),
     "colorize": ("dgp.cli.restore", "Give grey pictures their colours."),
     "inpaint": ("dgp.cli.restore", "Fill what is missing from pictures."),
     "upscale": ("dgp.cli.restore", "Enlarge small pictures."),
-    "invert": ("dgp.cli.restore", "Find intact pictures in the prior: the latents and layers that reproduce them."),
+    "invert": ("dgp.cli.restore", "Find intact pictures in the prior: the latents and layers."),
     "evaluate": ("dgp.cli.evaluate", "Compare recipes on a set of clean pictures."),
     "priors": ("dgp.cli.priors", "The generators that can be used."),
     "degradations": ("dgp.cli.degradations", "The operators that can be undone."),
@@ -49,12 +52,10 @@ class Commands(click.Group):
         extra.setdefault("obj", tuple(args))  # results record how they were asked for
         try:
             code = super().main(args, prog_name or "dgp", complete_var, False, **extra)
-        except getattr(
-            click.exceptions, "NoArgsIsHelpError", ()
-        ) as nothing:  # click 8.2; 8.1 prints help itself
+        except NO_ARGUMENTS as nothing:
             click.echo(nothing.format_message(), err=True)
             sys.exit(2)
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001, the last place that can say it in a line
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001, the last place to say it
             tell(error, verbose=not {"-v", "--verbose"}.isdisjoint(args))
             if "--json" in args:
                 click.echo(json.dumps({"status": "failed", "error": one_line(error)}))

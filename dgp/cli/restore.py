@@ -167,7 +167,7 @@ how."""
 @run_options
 @speech
 def invert(images: tuple[Path, ...], options: RunOptions, speech: Speech):
-    """Find intact pictures in the prior: the latents and layers that reproduce them."""
+    """Find intact pictures in the prior: the latents and layers."""
     run_pictures(images, "identity", options, speech)
 
 

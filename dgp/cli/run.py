@@ -265,6 +265,8 @@ def follow(inversion: Inversion, name: str, quiet: bool) -> None:
         contextlib.closing(iter(inversion)) as steps,
     ):
         for step in steps:
+            if not step.index:
+                bar.unpause()  # what the search took says nothing about the time left
             bar.set_description(f"{printable(name)}: {step.stage}", refresh=False)
             bar.update()
 

@@ -18,6 +18,10 @@ from dgp.restoration import Restoration
 from dgp.results import plain
 from generators import Prior
 
+MEASURED = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")
+# What else a run is measured at: the ending of the metric's name -> the words for it.
+VIEWS = {"mean": "mean of solutions", "latent_only": "latents only", "generator": "before the finish"}
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -120,13 +124,13 @@ class Engine:
     def _finding(self, result: Restoration, latent_only: Tensor | None) -> Finding:
         observation = result.observation
         original, size = observation.original[0], tuple(observation.original.shape[-2:])
-        extra = {"generator": result.prior_tensor}
+        extra = {} if self.recipe.finish.kind == "none" else {"generator": result.prior_tensor}
         if latent_only is not None:
             extra["latent_only"] = self.recipe.finish(latent_only[None].cpu(), observation).clamp(-1, 1)[0]
         measured = dict(result.metrics)
         for name, picture in extra.items():
             entries = metrics.measure(picture, original, observation.degradation.unobserved(size))
-            measured |= {f"{metric}_{name}": entries[metric] for metric in ("psnr", "psnr_unobserved")}
+            measured |= {f"{metric}_{name}": entries[metric] for metric in MEASURED}
         record = result.record()
         return Finding(
             result.tensor,

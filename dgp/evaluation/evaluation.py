@@ -12,7 +12,7 @@ from PIL import Image
 from dgp.classical import mean_chroma
 from dgp.errors import InputError
 from dgp.evaluation import sheets, statistics
-from dgp.evaluation.arms import Classical, Degraded, Engine
+from dgp.evaluation.arms import MEASURED, VIEWS, Classical, Degraded, Engine
 from dgp.evaluation.source import Clean
 from dgp.evaluation.units import Unit, plain_name
 from dgp.files import write_bytes_atomic, write_json_atomic
@@ -113,18 +113,19 @@ class Evaluation:
         return summary
 
     def summary(self) -> dict:
-        """Means with intervals of every arm, and paired differences to the first, from finished units."""
-        results, gaps = {}, {}
+        """Means with intervals of every arm, and paired differences to the first and to the classical one.
+
+        The mean of the solutions, the latents alone and the picture before the finish count as arms as well.
+        """
+        results, to_first, to_classical = {}, {}, {}
         for spec in self.degradations:
-            values = {
-                arm.name: {p.name: _numbers(self._unit(arm, spec, p).read()) for p in self.pictures}
-                for arm in self.arms
-            }
-            first = values[self.arms[0].name]
+            values: dict[str, dict[str, dict]] = {}
+            for arm in self.arms:
+                own = {p.name: _numbers(self._unit(arm, spec, p).read()) for p in self.pictures}
+                values |= _views(arm.name, own)
             results[spec] = {name: statistics.means(own) for name, own in values.items()}
-            gaps[spec] = {
-                name: statistics.differences(own, first) for name, own in values.items() if own is not first
-            }
+            to_first[spec] = _differences(values, self.arms[0].name)
+            to_classical[spec] = _differences(values, Classical.name)
         return {
             "schema": 1,
             "status": "done",
@@ -143,7 +144,8 @@ class Evaluation:
                 "seed": statistics.SEED,
             },
             "results": results,
-            "differences": gaps,
+            "differences": to_first,
+            "differences_to_classical": to_classical,
         }
 
     def _units(self) -> Iterator[tuple[Engine | Degraded | Classical, Unit]]:
@@ -209,3 +211,25 @@ def _numbers(content: dict | None) -> dict[str, float | None]:
         return {}
     numbers = {name: entry["value"] for name, entry in content["metrics"].items()}
     return numbers | {"observation_psnr": content["fidelity"]["observation_psnr"]}
+
+
+def _views(name: str, values: Mapping[str, dict]) -> dict[str, dict[str, dict]]:
+    """An arm, and further views of its answers as arms: name -> picture -> metric -> value."""
+    endings = {f"{metric}_{ending}": ending for ending in VIEWS for metric in MEASURED}
+    plain = {p: {m: v for m, v in own.items() if m not in endings} for p, own in values.items()}
+    views = {name: plain}
+    for ending, words in VIEWS.items():
+        own = {
+            p: {m: v[f"{m}_{ending}"] for m in MEASURED if f"{m}_{ending}" in v} for p, v in values.items()
+        }
+        if any(own.values()):
+            views[f"{name}, {words}"] = own
+    return views
+
+
+def _differences(values: Mapping[str, dict], reference: str) -> dict[str, dict]:
+    return {
+        name: statistics.differences(own, values[reference])
+        for name, own in values.items()
+        if name != reference
+    }

@@ -16,11 +16,6 @@ COLUMNS = {
     "psnr_unobserved": ("PSNR unobserved", 2),
     "ssim_unobserved": ("SSIM unobserved", 3),
     "lpips": ("LPIPS", 3),
-    "psnr_mean": ("PSNR of the mean", 2),
-    "psnr_unobserved_mean": ("PSNR unobserved of the mean", 2),
-    "psnr_latent_only": ("PSNR latents only", 2),
-    "psnr_unobserved_latent_only": ("PSNR unobserved latents only", 2),
-    "psnr_generator": ("PSNR before the finish", 2),
     "psnr_published": ("PSNR with L* of the original", 2),
 }
 COMPARED = ("psnr", "psnr_unobserved", "ssim")
@@ -47,14 +42,18 @@ def table(summary: dict) -> str:
             ],
         )
         compared = [m for m in COMPARED if m in present]
-        lines += ["", f"Minus {first}:", ""]
-        lines += _markdown(
-            ["", *(COLUMNS[m][0] for m in compared)],
-            [
-                [name, *(_cell(gaps.get(m), "difference", COLUMNS[m][1], summary["n"]) for m in compared)]
-                for name, gaps in summary["differences"][spec].items()
-            ],
-        )
+        for reference, gaps in (
+            (first, summary["differences"][spec]),
+            ("classical", summary["differences_to_classical"][spec]),
+        ):
+            lines += ["", f"Minus {reference}:", ""]
+            lines += _markdown(
+                ["", *(COLUMNS[m][0] for m in compared)],
+                [
+                    [name, *(_cell(own.get(m), "difference", COLUMNS[m][1], summary["n"]) for m in compared)]
+                    for name, own in gaps.items()
+                ],
+            )
     return "\n".join(lines) + "\n"
 
 

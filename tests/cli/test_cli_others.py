@@ -208,11 +208,12 @@ def test_evaluate(call, toy, tmp_path):
     assert len(units) == 2 * 2 * 4 and small["n"] == 2
     large = call(*arguments, "--count", 4).json
     assert large["n"] == 4 and all(path.stat().st_mtime_ns == then for path, then in units.items())
-    assert list(large["results"]["gray"]) == ["tiny", "tiny (random weights)", "degraded", "classical"]
-    assert (
-        large["results"]["gray"]["tiny"]["psnr"]["n"] == 4
-        and "psnr_latent_only" in large["results"]["gray"]["tiny"]
-    )
+    blank = "tiny (random weights)"
+    further = ("", ", latents only", ", before the finish")
+    views = [name + view for name in ("tiny", blank) for view in further]
+    assert list(large["results"]["gray"]) == [*views, "degraded", "classical"]
+    assert all(means["psnr"]["n"] == 4 for means in large["results"]["gray"].values())
+    assert blank in large["differences"]["gray"] and "tiny" in large["differences_to_classical"]["gray"]
     assert "psnr_unobserved" in large["differences"]["inpaint:center=1/3"]["classical"]
     for name in ("summary.json", "table.md", "gallery-gray.png", "gallery-inpaint_center=1_3.png"):
         assert (tmp_path / "e" / name).is_file()

@@ -175,7 +175,8 @@ def test_an_interrupted_run_leaves_with_130(call, toy, photo, monkeypatch):
 
 def test_plugins_are_run_and_recorded(call, toy, photo, tmp_path):
     (tmp_path / "mine.py").write_text(
-        "import degradations\n@degradations.register('darker-for-cli-tests')\nclass Darker(degradations.Degradation):\n"
+        "import degradations\n@degradations.register('darker-for-cli-tests')\n"
+        "class Darker(degradations.Degradation):\n"
         "    linear = True\n    def forward(self, x):\n        return x * 0.5\n"
     )
     result = call("restore", photo.name, "-d", "darker-for-cli-tests", "--plugin", "mine.py", *toy, "--json")

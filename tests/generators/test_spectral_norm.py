@@ -1,0 +1,76 @@
+"""Spectral normalisation: folded once where nothing moves, in the graph where something does."""
+
+import copy
+
+import pytest
+import torch
+from torch.func import functional_call
+
+from generators.spectral_norm import Conv, Linear
+
+
+def formula(weight, u0, eps=1e-6):
+    """W / sigma, one power step from u0, u and v constant."""
+    matrix = weight.flatten(1)
+    v = (u0 @ matrix).detach()
+    v = v / v.norm().clamp_min(eps)
+    u = (v @ matrix.t()).detach()
+    u = u / u.norm().clamp_min(eps)
+    return weight / (u @ matrix @ v.t()).squeeze()
+
+
+@pytest.fixture
+def layer():
+    torch.manual_seed(0)
+    return Conv(3, 5, 3, 1, 1e-6).requires_grad_(False)
+
+
+def test_value_and_gradient(layer):
+    x = torch.randn(2, 3, 6, 6)
+    moving = layer.weight.clone().requires_grad_()
+    functional_call(layer, {"weight": moving}, (x,)).square().sum().backward()
+    explicit = layer.weight.clone().requires_grad_()
+    torch.nn.functional.conv2d(x, formula(explicit, layer.u0), layer.bias, padding=1).square().sum().backward()
+    assert torch.allclose(moving.grad, explicit.grad, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(layer.effective(), formula(layer.weight, layer.u0), atol=1e-6)
+
+
+def test_a_frozen_weight_is_normalised_once(layer, monkeypatch):
+    calls = []
+    original = Conv._normalised
+    monkeypatch.setattr(Conv, "_normalised", lambda self: calls.append(1) or original(self))
+    for _ in range(3):
+        layer(torch.randn(1, 3, 4, 4))
+    assert len(calls) == 1
+
+
+def test_a_change_is_seen(layer):
+    before = layer.effective().clone()
+    layer.weight.mul_(torch.linspace(0.5, 2, 5)[:, None, None, None])
+    assert torch.allclose(layer.effective(), formula(layer.weight, layer.u0), atol=1e-6)
+    assert not torch.allclose(layer.effective(), before)
+    state = {name: torch.randn_like(v) for name, v in layer.state_dict().items()}
+    layer.load_state_dict(state)
+    assert torch.allclose(layer.effective(), formula(state["weight"], state["u0"]), atol=1e-6)
+
+
+def test_a_borrowed_weight_leaves_no_trace(layer):
+    x = torch.randn(1, 3, 4, 4)
+    before = layer(x)
+    other = torch.randn_like(layer.weight)
+    borrowed = functional_call(layer, {"weight": other}, (x,))
+    assert not torch.allclose(borrowed, before)
+    assert torch.equal(layer(x), before)
+
+
+def test_copies_and_other_precisions(layer):
+    layer(torch.randn(1, 3, 4, 4))
+    twin = copy.deepcopy(layer)
+    twin.weight.mul_(-1)
+    assert torch.allclose(twin.effective(), -layer.effective(), atol=1e-6)
+    assert copy.deepcopy(layer).double().effective().dtype == torch.float64
+
+
+def test_what_has_no_vectors_is_left_alone():
+    layer = Linear(4, 3, 0, 1e-6)
+    assert layer.effective() is layer.weight
