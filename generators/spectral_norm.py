@@ -32,7 +32,7 @@ class OverSigma(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
         """(G - <G, W / sigma> u^T v) / sigma."""
         normalised, sigma, u, v = ctx.saved_tensors
-        along = torch.dot(gradient.flatten(), normalised.flatten())
+        along = (gradient.double() * normalised).sum().float()
         pulled = gradient / sigma
         pulled.view(len(pulled), -1).addr_(u[0] * (-along / sigma), v[0])
         return pulled, None, None
@@ -63,7 +63,7 @@ class SpectralNorm(nn.Module):
         return self._folded[2]
 
     def _normalised(self) -> Tensor:
-        return OverSigma.apply(self.weight, self.u0, self.eps)
+        return OverSigma.apply(self.weight, self.u0.detach(), self.eps)
 
     def _apply(self, fn, recurse=True):
         self._folded = None
