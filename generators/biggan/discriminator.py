@@ -46,7 +46,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(x if self.first else F.relu(x))
-        h = self.pool(self.conv2(F.relu(h)))
+        h = self.conv2.pooled(F.relu(h)) if self.down else self.conv2(F.relu(h))
         if not hasattr(self, "conv_sc"):
             return h + x
         # A 1x1 convolution commutes with pooling, and costs a quarter after it.

@@ -77,7 +77,7 @@ class Block(nn.Module):
         return self.close(instance_norm(h, second), x), first, second
 
     def enlarge(self, h: Tensor) -> Tensor:
-        return self.conv1(F.interpolate(F.relu(h), scale_factor=2))
+        return self.conv1.enlarged(F.relu(h))
 
     def close(self, h: Tensor, x: Tensor) -> Tensor:
         # A 1x1 convolution commutes with nearest-neighbour enlargement, and costs a quarter before it.
