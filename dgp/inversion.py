@@ -16,7 +16,7 @@ from dgp.problem import Evaluations, Problem
 from dgp.recipe import Recipe, load_recipe
 from dgp.restoration import Restoration
 from dgp.rows import Rows
-from dgp.settle import settle
+from dgp.settle import Ended, settle
 from dgp.stage import StageRun
 from dgp.stepper import Stepper
 from generators import Prior
@@ -39,12 +39,6 @@ class Step:
     iteration: int
     index: int
     steps: int
-
-
-@dataclass
-class Timing:
-    search_s: float
-    stages_s: list[float]
 
 
 class Inversion:
@@ -75,7 +69,7 @@ class Inversion:
         self.rows: Rows | None = None
         self.scores: Tensor | None = None
         self.trace: list[list[dict]] = [[] for _ in self.observations]
-        self.timing = Timing(0.0, [])
+        self.search_s, self.stages_s = 0.0, []
         self._start = start
         self._steps = self._run()
 
@@ -95,7 +89,7 @@ class Inversion:
         self.rows = self._starts()
         starts = {name: value.clone() for name, value in self.rows.values.items()}
         self.scores = torch.arange(len(self.rows), dtype=torch.float32)  # searches return the best first
-        self.timing.search_s = time.perf_counter() - begin
+        self.search_s = time.perf_counter() - begin
         stepper, index = Stepper(), 0
         for number, stage in enumerate(self.recipe.stages):
             begin = time.perf_counter()
@@ -114,7 +108,7 @@ class Inversion:
                 index += 1
                 yield step
             self.rows, self.scores = run.leave()
-            self.timing.stages_s.append(time.perf_counter() - begin)
+            self.stages_s.append(time.perf_counter() - begin)
 
     def _starts(self) -> Rows:
         if self._start is None:
@@ -139,5 +133,6 @@ class Inversion:
         """The answers, after running what is left: one Restoration, or a list for a sequence of observations."""
         for _ in self._steps:
             pass
-        results = settle(self)
+        results = settle(Ended(self.problem, self.recipe, self.notes, self.observations, self.rows, self.scores, self.trace,
+                               self.search_s, self.stages_s, self.device))
         return results[0] if self.single else results

@@ -3,40 +3,58 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import torch
+from torch import Tensor
 
 from dgp import metrics
 from dgp.finish import LabLuminance, with_luminance
 from dgp.observation import Observation
+from dgp.problem import Problem
+from dgp.recipe import Recipe
 from dgp.restoration import Restoration
 from dgp.rows import Rows
 
-if TYPE_CHECKING:
-    from dgp.inversion import Inversion
+
+@dataclass
+class Ended:
+    """A run that is over: what it ends with, and what it has kept on the way.
+
+    rows, scores (N,): of the last stage.  trace: the recorded steps of each picture.  search_s, stages_s: seconds.
+    """
+
+    problem: Problem
+    recipe: Recipe
+    notes: Sequence[str]
+    observations: Sequence[Observation]
+    rows: Rows
+    scores: Tensor
+    trace: Sequence[list[dict]]
+    search_s: float
+    stages_s: Sequence[float]
+    device: str
 
 
-def settle(inversion: Inversion) -> list[Restoration]:
+def settle(run: Ended) -> list[Restoration]:
     """One Restoration for each observation, its answers sorted by the objective, the best first."""
     begin = time.perf_counter()
-    winners = inversion.rows.best(inversion.scores, 1)
-    order = inversion.scores[winners].argsort(stable=True).cpu()
-    rows, scores = inversion.rows.take(winners[order]), inversion.scores[winners[order]]
-    images = inversion.problem.pictures(rows).cpu()
+    winners = run.rows.best(run.scores, 1)
+    order = run.scores[winners].argsort(stable=True).cpu()
+    rows, scores = run.rows.take(winners[order]), run.scores[winners[order]]
+    images = run.problem.pictures(rows).cpu()
     results = []
-    for number, observation in enumerate(inversion.observations):
+    for number, observation in enumerate(run.observations):
         mine = (rows.picture == number).nonzero()[:, 0]
-        results.append(_restoration(inversion, number, observation, rows.take(mine), images[mine], scores[mine]))
+        results.append(_restoration(run, number, observation, rows.take(mine), images[mine], scores[mine]))
     share = (time.perf_counter() - begin) / len(results)
     for result in results:
         result.timing["total_s"] += share
     return results
 
 
-def _restoration(inversion: Inversion, number: int, observation: Observation, rows: Rows, images: torch.Tensor,
-                 scores: torch.Tensor) -> Restoration:
-    finish = inversion.recipe.finish
+def _restoration(run: Ended, number: int, observation: Observation, rows: Rows, images: Tensor, scores: Tensor) -> Restoration:
+    finish = run.recipe.finish
     finished = finish(images, observation).clamp(-1, 1)
     size = tuple(images.shape[-2:])
     unobserved = observation.degradation.unobserved(size)
@@ -49,10 +67,8 @@ def _restoration(inversion: Inversion, number: int, observation: Observation, ro
     if len(finished) > 1:
         of_mean = metrics.measure(finished.mean(0), observation.original, unobserved)
         measured |= {f"{name}_mean": of_mean[name] for name in ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")}
-    timing, steps = inversion.timing, inversion.recipe.steps
-    spent = timing.search_s + sum(timing.stages_s)
-    pictures = len(inversion.observations)
-    count = inversion.evaluations
+    steps, pictures, count = run.recipe.steps, len(run.observations), run.problem.evaluations
+    spent = run.search_s + sum(run.stages_s)
     return Restoration(
         observation=observation,
         tensors=finished,
@@ -60,17 +76,17 @@ def _restoration(inversion: Inversion, number: int, observation: Observation, ro
         scores=scores.tolist(),
         latents={name: value.cpu() for name, value in rows.values.items()},
         weights={name: value.cpu() for name, value in rows.weights.items()},
-        trace=inversion.trace[number],
+        trace=run.trace[number],
         metrics=measured,
         fidelity=metrics.observation_fidelity(observation.degradation(finished[:1]), observation.y, unobserved),
         evaluations={"forward": count.forward // pictures, "backward": count.backward // pictures},
-        timing={"total_s": spent / pictures, "search_s": timing.search_s / pictures,
-                "stages_s": [s / pictures for s in timing.stages_s], "steps": steps,
-                "s_per_step": sum(timing.stages_s) / steps / pictures},
-        recipe=inversion.recipe,
-        notes=inversion.notes,
-        prior=inversion.prior,
-        seed=inversion.seed,
-        num_solutions=inversion.num_solutions,
-        device=inversion.device,
+        timing={"total_s": spent / pictures, "search_s": run.search_s / pictures,
+                "stages_s": [s / pictures for s in run.stages_s], "steps": steps,
+                "s_per_step": sum(run.stages_s) / steps / pictures},
+        recipe=run.recipe,
+        notes=run.notes,
+        prior=run.problem.prior,
+        seed=run.problem.seed,
+        num_solutions=run.problem.answers,
+        device=run.device,
     )

@@ -12,6 +12,7 @@ from torch import nn
 from generators.base import Generator
 from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
 from generators.biggan.layers import Attention, StoredStatistics
+from generators.errors import GeneratorError
 from generators.prior import ModelCard, Prior
 from generators.registry import register
 
@@ -49,14 +50,22 @@ def settle_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
 
 
 def randomised(prior: Prior, seed: int = 0) -> Prior:
-    """The same prior with a freshly initialised generator and the discriminator it had: what is left without training."""
+    """The same prior with a freshly initialised generator and the discriminator it had: what is left without training.
+
+    Raises GeneratorError for networks other than BigGAN.
+    """
+    if not isinstance(prior.generator, BigGAN):
+        raise GeneratorError(f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN generators can be "
+                             "initialised afresh; choose such a prior")
     config = prior.generator.config
-    generator = BigGAN(config, prior.generator.info.classes)
+    with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced at once
+        generator = BigGAN(config, prior.generator.info.classes)
     initialise(generator, seed)
     settle_statistics(generator, seed)
+    generator.to(prior.generator.device)
     return replace(prior, name=f"{prior.name}-random-{seed}", generator=generator, sha256=fingerprint(config, seed),
-                   card=ModelCard(f"{prior.name}-random-{seed}", data="none", licence="MIT", origin=f"random, seed {seed}",
-                                  limits="an untrained network, for comparison only"))
+                   card=ModelCard(f"{prior.name}-random-{seed}", data="none", licence="MIT",
+                                  origin=f"random, seed {seed}", limits="an untrained network, for comparison only"))
 
 
 def fingerprint(config: BigGANConfig, seed: int) -> str:
@@ -66,10 +75,11 @@ def fingerprint(config: BigGANConfig, seed: int) -> str:
 
 @register("toy")
 def toy() -> Prior:
-    """A tiny seeded pair, 32 px, three classes: tests and notebooks never wait for it, and its pictures mean nothing."""
+    """A tiny seeded pair, 32 px, three classes, for tests and notebooks: its pictures mean nothing."""
     config = BigGANConfig(32, ch=2, dim_z=20, n_classes=3, shared_dim=6, hier=True, attention=(1,))
-    generator = BigGAN(config, ("first", "second", "third"))
-    judge = BigGANDiscriminator(DiscriminatorConfig(32, ch=2, n_classes=3, attention=(0,)))
+    with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced at once
+        generator = BigGAN(config, ("first", "second", "third"))
+        judge = BigGANDiscriminator(DiscriminatorConfig(32, ch=2, n_classes=3, attention=(0,)))
     for network, seed in ((generator, 1), (judge, 2)):
         initialise(network, seed)
         for layer in network.modules():

@@ -14,11 +14,11 @@ _makers: dict[str, Callable[[], Prior]] = {}
 
 
 def register(name: str):
-    """Decorator of a function that makes a Prior. Raises ValueError when the name is taken."""
+    """Decorator of a function that makes a Prior. Raises WeightsError when the name is taken."""
 
     def add(maker: Callable[[], Prior]):
         if name in _makers:
-            raise ValueError(f"the prior {name!r} is already registered by {_makers[name].__module__}")
+            raise WeightsError(f"the prior {name!r} is already registered by {_makers[name].__module__}")
         _makers[name] = maker
         return maker
 
@@ -30,16 +30,22 @@ def names() -> list[str]:
 
 
 def make(name: str) -> Prior:
-    """Raises UnknownPrior with the nearest name; WeightsError when an installed package's prior fails to import."""
-    if name not in _makers:
-        for entry in entry_points(group=GROUP):
-            if entry.name == name:
-                try:
-                    _makers[name] = entry.load()
-                except Exception as error:  # whatever a stranger's package raises
-                    raise WeightsError(f"the prior {name!r} of {entry.value} failed to import: {error!r}") from error
+    """Raises UnknownPrior with the nearest name; WeightsError when an installed package's prior fails to import, takes
+    a name that is in use, or is no Prior."""
+    for entry in entry_points(group=GROUP):
+        if entry.name == name:
+            try:
+                maker = entry.load()
+            except Exception as error:  # whatever a stranger's package raises
+                raise WeightsError(f"the prior {name!r} of {entry.value} failed to import: {error!r}") from error
+            if _makers.setdefault(name, maker) is not maker:
+                raise WeightsError(f"the prior {name!r} of {entry.value} is already registered by "
+                                   f"{_makers[name].__module__}; uninstall one of the two")
     if name not in _makers:
         near = difflib.get_close_matches(name, names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"expected a file, a folder, or one of {', '.join(names())}"
         raise UnknownPrior(f"no prior named {name!r}; {hint}")
-    return _makers[name]()
+    prior = _makers[name]()
+    if not isinstance(prior, Prior):
+        raise WeightsError(f"{name!r} of {_makers[name].__module__} gave a {type(prior).__name__}, expected a Prior")
+    return prior

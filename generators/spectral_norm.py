@@ -91,7 +91,7 @@ class SpectralNorm(nn.Module):
 
     def __getstate__(self):
         # A copy's weight counts its versions anew, so that a copied cache could pass for its own.
-        return self.__dict__ | {"_folded": None}
+        return self.__dict__ | {"_folded": {}}
 
 
 class Conv(SpectralNorm, nn.Conv2d):
@@ -102,8 +102,8 @@ class Conv(SpectralNorm, nn.Conv2d):
         self.init_spectral(cout, singular_values, eps)
 
     def forward(self, x):
-        n, _, h, w = x.shape
-        if x.device.type == "cpu" and 4 * n * h * w <= self.out_channels:
+        n, _, h, w = x.shape  # the form depends on no n: rows stay what they would be alone
+        if x.device.type == "cpu" and 4 * h * w <= self.out_channels:
             # Large weights on small maps: oneDNN would reorder the weight in every call, a product of matrices does not.
             columns = F.unfold(x, self.kernel_size, padding=self.padding)
             product = (self.effective().flatten(1) @ columns).view(n, -1, h, w)
@@ -112,19 +112,21 @@ class Conv(SpectralNorm, nn.Conv2d):
 
     def enlarged(self, x):
         """What ``forward`` makes of x at twice its size (nearest neighbour), at less than half the cost."""
-        if self.merges(4 * x[:, 0].numel()):
+        if self.merges(4 * x[0, 0].numel()):
             return F.conv_transpose2d(x, self.effective(enlarging), self.bias, stride=2, padding=1)
         return self(F.interpolate(x, scale_factor=2))
 
     def pooled(self, x):
         """The mean of each 2x2 of what ``forward`` makes of x, at less than half the cost."""
-        if self.merges(x[:, 0].numel() // 4):
+        if self.merges(x[0, 0].numel() // 4):
             return F.conv2d(x, self.effective(pooling), self.bias, stride=2, padding=1)
         return F.avg_pool2d(self(x), 2)
 
     def merges(self, positions: int) -> bool:
-        """Whether resampling should be part of the kernel, which grows by 16/9 and has to be made when weights move."""
-        return not self.weight.requires_grad and 2 * positions >= self.out_channels
+        """Whether resampling should be part of the kernel, which grows by 16/9 and is made anew when the weight moves.
+        Tiny kernels gain nothing."""
+        worth = 16 if self.weight.requires_grad else 4
+        return self.weight.numel() >= 2**12 and positions >= worth * self.out_channels
 
 
 class Linear(SpectralNorm, nn.Linear):

@@ -1,4 +1,5 @@
-"""BigGAN files in the ajbrock layout and its relatives: the configuration from shapes, the rest from a table of origins.
+"""BigGAN files in the ajbrock layout and its relatives: the configuration from shapes, the rest from a table of
+origins.
 
 Relatives: the files of the DGP distribution (which carry instance norms that its code derives anew), conversions from
 TensorFlow Hub (without ``sv0``), and ``mybn`` networks (whose statistics have other names).
@@ -6,7 +7,9 @@ TensorFlow Hub (without ``sv0``), and ``mybn`` networks (whose statistics have o
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -37,15 +40,18 @@ ORIGINS = {
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    return "linear.weight" in tensors and "output_layer.2.weight" in tensors and "blocks.0.0.conv1.weight" in tensors
+    """Whether it means to be one; what it lacks is said when it is read."""
+    return any(name.startswith(("output_layer.", "blocks.0.0.bn1.")) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
-    return "embed.weight" in tensors and "blocks.0.0.conv1.weight" in tensors and "output_layer.2.weight" not in tensors
+    return not is_generator(tensors) and any(name.startswith("blocks.0.0.conv") for name in tensors)
 
 
 def blocks_of(tensors: dict[str, Tensor]) -> int:
-    return 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("blocks."))
+    """0 where there are none."""
+    numbers = (re.match(r"blocks\.(\d{1,3})\.", name) for name in tensors)
+    return max((1 + int(found[1]) for found in numbers if found), default=0)
 
 
 def attention_of(tensors: dict[str, Tensor]) -> tuple[int, ...]:
@@ -53,22 +59,33 @@ def attention_of(tensors: dict[str, Tensor]) -> tuple[int, ...]:
 
 
 def singular_values_of(tensors: dict[str, Tensor]) -> int:
-    return sum(f"blocks.0.0.conv1.u{i}" in tensors for i in range(8))
+    return sum(any(name.endswith(f".u{i}") for name in tensors) for i in range(8))
 
 
-def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[BigGANConfig, tuple[str, ...]]:
+def epsilon(said: dict, name: str, usual: float, source: str) -> float:
+    value = said.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise WeightsError(f"{source}: its header says {name} {value!r}, expected a positive number")
+    return float(value)
+
+
+def generator_config(tensors: dict[str, Tensor], said: dict,
+                     source: str) -> tuple[BigGANConfig, tuple[str, ...]]:
     """(configuration, what was assumed). said: what the file states of itself. Raises WeightsError."""
     blocks = blocks_of(tensors)
     resolution = {len(outs): size for size, (_, outs) in G_CHANNELS.items()}.get(blocks)
-    if resolution is None or "blocks.0.0.conv_sc.weight" not in tensors or "blocks.0.0.bn1.gain.weight" not in tensors:
-        raise WeightsError(f"{source}: a generator of {blocks} blocks in a layout that is not BigGAN's; expected 3 to 7 "
-                           "residual blocks (32 to 512 px); BigGAN-deep and other networks cannot be read yet")
+    if resolution is None or "blocks.0.0.conv3.weight" in tensors:
+        raise WeightsError(f"{source}: a generator of {blocks} blocks in a layout that is not BigGAN's; expected 3 to "
+                           "7 residual blocks (32 to 512 px); BigGAN-deep and other networks cannot be read yet")
     rows, chunk = tensors["linear.weight"].shape
     gain = tensors["blocks.0.0.bn1.gain.weight"]
+    if "blocks.0.0.bn1.gain.u0" in tensors and "shared.weight" not in tensors:
+        raise KeyError("shared.weight")
     shared = tensors["shared.weight"].shape if "shared.weight" in tensors else None
     hier = shared is not None and gain.shape[1] != shared[1]
-    origin = "tfhub" if singular_values_of(tensors) and "blocks.0.0.conv1.sv0" not in tensors else "ajbrock"
-    assumed = [] if {"SN_eps", "BN_eps"} <= said.keys() else [ORIGINS[origin].words]
+    logged = any(name.endswith(".sv0") for name in tensors)
+    origin = ORIGINS["tfhub" if singular_values_of(tensors) and not logged else "ajbrock"]
+    assumed = [] if {"SN_eps", "BN_eps"} <= said.keys() else [origin.words]
     config = BigGANConfig(
         resolution=resolution,
         ch=rows // 16 // G_CHANNELS[resolution][0],
@@ -78,8 +95,8 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tup
         hier=hier,
         attention=attention_of(tensors),
         singular_values=singular_values_of(tensors),
-        sn_eps=said.get("SN_eps", ORIGINS[origin].sn_eps),
-        bn_eps=said.get("BN_eps", ORIGINS[origin].bn_eps),
+        sn_eps=epsilon(said, "SN_eps", origin.sn_eps, source),
+        bn_eps=epsilon(said, "BN_eps", origin.bn_eps, source),
     )
     return config, tuple(assumed)
 
@@ -97,7 +114,7 @@ def discriminator_config(tensors: dict[str, Tensor], said: dict, source: str) ->
         attention=attention_of(tensors),
         wide=first.shape[0] == first.shape[1],
         singular_values=singular_values_of(tensors),
-        sn_eps=said.get("SN_eps", ORIGINS["ajbrock"].sn_eps),
+        sn_eps=epsilon(said, "SN_eps", ORIGINS["ajbrock"].sn_eps, source),
     )
 
 
@@ -116,20 +133,32 @@ def canonical(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def fill(module: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
-    """Loads every tensor, strictly; ``sv*`` may be absent, since nothing reads them. Raises WeightsError."""
-    own = module.state_dict()
+def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: str) -> nn.Module:
+    """The network with every tensor in its place, strictly; ``sv*`` may be absent, since nothing reads them.
+
+    It is compared before memory is taken, so that no file can ask for more than it brings. Raises WeightsError.
+    """
+    with torch.device("meta"):
+        network = make()
+    own = network.state_dict()
     missing = sorted(name for name in own.keys() - tensors.keys() if not re.search(r"\.sv\d$", name))
     unexpected = sorted(tensors.keys() - own.keys())
     if missing or unexpected:
-        raise WeightsError(f"{source}: {_listed('missing', missing)}{_listed('unexpected', unexpected)}the network that "
-                           "its shapes describe has others; is the file whole, and of this architecture?")
+        raise WeightsError(f"{source}: {_listed('missing', missing)}{_listed('unexpected', unexpected)}the network "
+                           "that its shapes describe has others; is the file whole, and of this architecture?")
     for name, tensor in tensors.items():
         if tensor.shape != own[name].shape:
             raise WeightsError(f"{source}: {name} is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
-        if not tensor.is_meta and tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if not tensor.is_floating_point():
+            raise WeightsError(f"{source}: {name} holds {tensor.dtype}, expected real numbers")
+        if not tensor.is_meta and not torch.isfinite(tensor).all():
             raise WeightsError(f"{source}: {name} holds NaN or Infinity; get the file again")
-    module.load_state_dict(tensors, strict=False, assign=any(t.is_meta for t in tensors.values()))
+    if any(tensor.is_meta for tensor in tensors.values()):
+        return network
+    network.to_empty(device="cpu")
+    unlogged = {name: torch.ones(1) for name in own.keys() - tensors.keys()}
+    network.load_state_dict(tensors | unlogged)
+    return network
 
 
 def _listed(word: str, names: list[str]) -> str:
@@ -140,24 +169,32 @@ def _listed(word: str, names: list[str]) -> str:
 
 def read_generator(tensors: dict[str, Tensor], said: dict, source: str,
                    classes: tuple[str, ...] = ()) -> tuple[BigGAN, tuple[str, ...]]:
+    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
     tensors = canonical(tensors)
     try:
         config, assumed = generator_config(tensors, said, source)
-        network = BigGAN(config, classes)
-    except (KeyError, ValueError, IndexError, RuntimeError, ZeroDivisionError) as error:
-        if isinstance(error, WeightsError):
-            raise
-        raise WeightsError(f"{source}: its tensors do not make up a BigGAN generator (no use for {error})") from None
-    fill(network, tensors, source)
+        network = filled(lambda: BigGAN(config, classes), tensors, source)
+    except WeightsError:
+        raise
+    except Exception as error:  # shapes of all kinds meet the arithmetic above
+        raise WeightsError(_no_use(source, "generator", error)) from None
+    if classes and len(classes) != config.n_classes:
+        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
     return network, assumed
 
 
 def read_discriminator(tensors: dict[str, Tensor], said: dict, source: str) -> BigGANDiscriminator:
+    """Raises WeightsError."""
     try:
-        network = BigGANDiscriminator(discriminator_config(tensors, said, source))
-    except (KeyError, ValueError, IndexError, RuntimeError, ZeroDivisionError) as error:
-        if isinstance(error, WeightsError):
-            raise
-        raise WeightsError(f"{source}: its tensors do not make up a BigGAN discriminator (no use for {error})") from None
-    fill(network, tensors, source)
-    return network
+        config = discriminator_config(tensors, said, source)
+        return filled(lambda: BigGANDiscriminator(config), tensors, source)
+    except WeightsError:
+        raise
+    except Exception as error:  # as above
+        raise WeightsError(_no_use(source, "discriminator", error)) from None
+
+
+def _no_use(source: str, what: str, error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{source}: 1 missing ({error.args[0]}); is the file whole, and of this architecture?"
+    return f"{source}: the shapes of its tensors do not make up a BigGAN {what}; is the file whole?"
