@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import TINY, colours
+from tests.cli.conftest import TINY, colours
 from PIL import Image
 
 from dgp.cli.main import COMMANDS, main

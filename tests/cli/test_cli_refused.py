@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import colours
+from tests.cli.conftest import colours
 from PIL import Image
 from safetensors.torch import save_file
 

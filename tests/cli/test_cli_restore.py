@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import colours
+from tests.cli.conftest import colours
 from PIL import Image
 
 PICTURES = {

@@ -210,6 +210,15 @@ def test_names_of_installed_packages_collide_loudly(monkeypatch):
         generators.load("mine")
 
 
+@pytest.mark.parametrize(("classes", "words"), [(3, "got class 3, expected 0 to 2"), (-1, "got class -1"),
+                                                (torch.tensor([0, 7]), "got class 7"),
+                                                (torch.tensor([0, 1, 2]), "shape (3,) for 2 rows")])
+def test_classes_that_are_not_there(toy, classes, words):
+    with pytest.raises(generators.ClassError) as caught:
+        toy.generator.sample(2, classes=classes)
+    assert words in str(caught.value)
+
+
 def test_loading_leaves_the_global_random_state_alone(toy):
     before = torch.random.get_rng_state()
     for name in ("toy", "biggan-cifar10"):
