@@ -133,7 +133,8 @@ class Generator(nn.Module):
             if 8 * 2**k == attention:
                 parts.append(Attention(cout * ch))
             self.blocks.append(nn.ModuleList(parts))
-        self.output_layer = nn.Sequential(OutputNorm(outs[-1] * ch), nn.ReLU(inplace=True), Conv(outs[-1] * ch, 3, 3))
+        last = outs[-1] * ch
+        self.output_layer = nn.Sequential(OutputNorm(last), nn.ReLU(inplace=True), Conv(last, 3, 3))
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """z (N, dim_z), y (N, shared_dim) -> (N, 3, R, R)."""
@@ -204,7 +205,10 @@ def degrade(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Stage:
-    """groups: how many layers from the coarse end move; group i with lr * ratio**i.  features: how many of the deepest."""
+    """groups: how many layers from the coarse end move, group i with lr * ratio**i.
+
+    features: how many of the deepest are compared.
+    """
 
     groups: int
     features: int

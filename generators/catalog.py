@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from generators.load import from_files
+from generators.load import checked, from_files
 from generators.prior import ModelCard, Prior
 from generators.registry import register
 
@@ -20,6 +20,8 @@ SHA256 = {
 @register("biggan-cifar10")
 def biggan_cifar10() -> Prior:
     """Class-conditional BigGAN, 32 px, trained by the project on the training split of CIFAR-10."""
+    for name, sha256 in SHA256.items():
+        checked(BUNDLED / name, sha256)
     card = ModelCard(
         "biggan-cifar10",
         data="CIFAR-10, training split (Krizhevsky 2009)",
@@ -28,6 +30,5 @@ def biggan_cifar10() -> Prior:
         limits="32x32 pixels, ten classes; cats, dogs and frogs are often not recognisable",
         text=(BUNDLED / "biggan-cifar10-card.md").read_text(encoding="utf-8"),
     )
-    generator, discriminator = SHA256
-    return from_files(BUNDLED / generator, BUNDLED / discriminator, sha256=SHA256[generator],
-                      discriminator_sha256=SHA256[discriminator], name="biggan-cifar10", card=card)
+    return from_files(BUNDLED / "biggan-cifar10-G_ema.safetensors", BUNDLED / "biggan-cifar10-D.safetensors",
+                      name="biggan-cifar10", card=card)

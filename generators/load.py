@@ -55,8 +55,7 @@ def named(name: str, sha256: str | None, discriminator: str | os.PathLike | None
     return prior
 
 
-def from_files(path: Path, discriminator: Path | None, *, sha256: str | None = None,
-               discriminator_sha256: str | None = None, name: str | None = None,
+def from_files(path: Path, discriminator: Path | None, *, sha256: str | None = None, name: str | None = None,
                card: ModelCard | None = None) -> Prior:
     checkpoint = checked(path, sha256)
     said = header(checkpoint.metadata)
@@ -68,7 +67,7 @@ def from_files(path: Path, discriminator: Path | None, *, sha256: str | None = N
     network, assumed = read_generator(checkpoint.tensors, said, str(path), class_names(said, path))
     judge = None
     if discriminator:
-        judge, more = judge_from(discriminator, network.config.resolution, path.name, discriminator_sha256)
+        judge, more = judge_from(discriminator, network.config.resolution, path.name)
         assumed = (*assumed, *more)
     else:
         assumed = (*assumed, "no discriminator was found beside the generator")
@@ -77,10 +76,9 @@ def from_files(path: Path, discriminator: Path | None, *, sha256: str | None = N
     return Prior(name or path.stem, network, judge, card, checkpoint.sha256, assumed=assumed)
 
 
-def judge_from(path: Path, resolution: int, generator: str,
-               sha256: str | None = None) -> tuple[BigGANDiscriminator, tuple[str, ...]]:
+def judge_from(path: Path, resolution: int, generator: str) -> tuple[BigGANDiscriminator, tuple[str, ...]]:
     """(the discriminator, what was assumed of it). resolution: of the generator, whose name goes into messages."""
-    checkpoint = checked(path, sha256)
+    checkpoint = checked(path, None)
     if not is_discriminator(checkpoint.tensors):
         raise WeightsError(f"{path}: no BigGAN discriminator; expected the D file that belongs to {generator}")
     said = header(checkpoint.metadata)

@@ -30,30 +30,33 @@ def enlarging(weight: Tensor) -> Tensor:
 
 
 class OverSigma(torch.autograd.Function):
-    """``weight / sigma`` in as few passes over the weight as it takes: at full width each is as dear as a convolution."""
+    """``weight / sigma`` in few passes over the weight: at full width each costs about what a convolution does."""
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx, weight: Tensor, u0: Tensor, eps: float) -> Tensor:
+    def forward(weight: Tensor, u0: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         matrix = weight.flatten(1)
         v = F.normalize(u0 @ matrix, eps=eps)
         projected = v @ matrix.t()
         u = F.normalize(projected, eps=eps)
         sigma = (projected @ u.t()).squeeze()
-        normalised = weight / sigma
-        ctx.save_for_backward(normalised, sigma, u, v)
-        return normalised
+        return weight / sigma, sigma, u, v
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*output)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx, gradient: Tensor, *_) -> tuple[Tensor, None, None]:
         """(G - <G, W / sigma> u^T v) / sigma."""
         normalised, sigma, u, v = ctx.saved_tensors
-        pulled = gradient * normalised
-        # Under an instance norm this nearly cancels: a dot product in float32 would keep too few digits of it.
-        along = pulled.sum()
-        torch.div(gradient, sigma, out=pulled)
-        pulled.view(len(pulled), -1).addr_(u[0] * (-along / sigma), v[0])
-        return pulled, None, None
+        along = torch.dot(gradient.flatten(), normalised.flatten())
+        pulled = (gradient / sigma).flatten(1)
+        return pulled.addmm_(u.t() * (-along / sigma), v).view(gradient.shape), None, None
 
 
 class SpectralNorm(nn.Module):
@@ -70,12 +73,13 @@ class SpectralNorm(nn.Module):
             self.register_buffer(f"sv{i}", torch.ones(1))
 
     def effective(self, form: Callable[[Tensor], Tensor] = as_it_is) -> Tensor:
-        """``form`` of the normalised weight. Of one that takes no gradient it is computed once, and again when it changes."""
-        if self.weight.requires_grad:
+        """``form`` of the normalised weight: of one that takes no gradient, computed once, and again on a change."""
+        if self.weight.requires_grad or self.weight.is_inference():
             return form(self._normalised())
         weight, version, folded = self._folded.get(form, (None, None, None))
         if weight is not self.weight or version != self.weight._version:
-            with torch.no_grad():
+            # The mode of the first call must not stay with what later calls are given.
+            with torch.inference_mode(False), torch.no_grad():
                 folded = form(self._normalised())
             self._folded[form] = self.weight, self.weight._version, folded
         return folded
@@ -83,7 +87,8 @@ class SpectralNorm(nn.Module):
     def _normalised(self) -> Tensor:
         if not hasattr(self, "u0"):
             return self.weight
-        return OverSigma.apply(self.weight, self.u0.detach(), self.eps)
+        with torch.autocast(self.weight.device.type, enabled=False):
+            return OverSigma.apply(self.weight, self.u0.detach(), self.eps)[0]
 
     def _apply(self, fn, recurse=True):
         self._folded.clear()
@@ -102,11 +107,11 @@ class Conv(SpectralNorm, nn.Conv2d):
         self.init_spectral(cout, singular_values, eps)
 
     def forward(self, x):
-        n, _, h, w = x.shape  # the form depends on no n: rows stay what they would be alone
-        if x.device.type == "cpu" and 4 * h * w <= self.out_channels:
-            # Large weights on small maps: oneDNN would reorder the weight in every call, a product of matrices does not.
+        n, _, h, w = x.shape
+        if n == 1 and x.device.type == "cpu" and 4 * h * w <= self.out_channels:
+            # A large weight on a small map: oneDNN would reorder it in every call, a product of matrices does not.
             columns = F.unfold(x, self.kernel_size, padding=self.padding)
-            product = (self.effective().flatten(1) @ columns).view(n, -1, h, w)
+            product = (self.effective().flatten(1) @ columns).view(1, -1, h, w)
             return product if self.bias is None else product + self.bias[:, None, None]
         return F.conv2d(x, self.effective(), self.bias, padding=self.padding)
 
@@ -123,10 +128,12 @@ class Conv(SpectralNorm, nn.Conv2d):
         return F.avg_pool2d(self(x), 2)
 
     def merges(self, positions: int) -> bool:
-        """Whether resampling should be part of the kernel, which grows by 16/9 and is made anew when the weight moves.
-        Tiny kernels gain nothing."""
-        worth = 16 if self.weight.requires_grad else 4
-        return self.weight.numel() >= 2**12 and positions >= worth * self.out_channels
+        """Whether resampling should be part of the kernel, for so many positions of one row's output.
+
+        The kernel grows by 16/9, so the map has to be large enough; that of a weight that moves would be made anew
+        in every step. On tiny kernels what is saved is lost in the calls.
+        """
+        return not self.weight.requires_grad and self.weight.numel() >= 2**10 and positions >= 4 * self.out_channels
 
 
 class Linear(SpectralNorm, nn.Linear):

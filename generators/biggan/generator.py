@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
 from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, instance_norm, norm_like
+from generators.errors import ClassError
 from generators.latents import LatentSpec, normal, random_labels
 from generators.spectral_norm import Conv, Linear
 
@@ -117,7 +118,13 @@ class BigGAN(Generator):
         z = normal(n, self.config.dim_z, truncation, generator)
         if classes is None:
             classes = random_labels(n, self.config.n_classes, generator)
-        labels = torch.as_tensor(classes).expand(n)
+        labels = torch.as_tensor(classes)
+        if labels.shape not in ((), (n,)):
+            raise ClassError(f"got classes of shape {tuple(labels.shape)} for {n} rows; give one class, or one a row")
+        wrong = labels[(labels < 0) | (labels >= self.config.n_classes)].flatten()
+        if len(wrong):
+            raise ClassError(f"got class {wrong[0].item()}, expected 0 to {self.config.n_classes - 1}")
+        labels = labels.expand(n)
         device, dtype = self.linear.weight.device, self.linear.weight.dtype
         return {"z": z.to(device, dtype), "class": self.embed(labels)}
 

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from tests.cli.conftest import colours
 from PIL import Image
 
+from degradations import registry
+from tests.cli.conftest import colours
 PICTURES = {
     "cmyk": ("jpg", lambda: colours().convert("CMYK"), {}),
     "sixteen bits": (
@@ -173,7 +174,9 @@ def test_an_interrupted_run_leaves_with_130(call, toy, photo, monkeypatch):
     assert "interrupted" in call("colorize", photo.name, *toy, code=130).stderr
 
 
-def test_plugins_are_run_and_recorded(call, toy, photo, tmp_path):
+def test_plugins_are_run_and_recorded(call, toy, photo, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+    monkeypatch.setattr(registry, "_files", {})
     (tmp_path / "mine.py").write_text(
         "import degradations\n@degradations.register('darker-for-cli-tests')\n"
         "class Darker(degradations.Degradation):\n"

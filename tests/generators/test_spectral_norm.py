@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from torch.func import functional_call
+from torch.func import functional_call, grad, vmap
 
 from generators.spectral_norm import Conv, Linear
 
@@ -69,6 +69,45 @@ def test_copies_and_other_precisions(layer):
     twin.weight.mul_(-1)
     assert torch.allclose(twin.effective(), -layer.effective(), atol=1e-6)
     assert copy.deepcopy(layer).double().effective().dtype == torch.float64
+
+
+def test_what_is_kept_carries_no_mode_of_the_call_that_made_it(layer):
+    x = torch.randn(1, 3, 4, 4)
+    expected = copy.deepcopy(layer)(x)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        layer(x)
+    x.requires_grad_()
+    layer(x).sum().backward()
+    assert layer.effective().dtype == torch.float32 and torch.equal(layer(x), expected)
+
+
+def test_layers_made_in_inference_mode():
+    with torch.inference_mode():
+        layer = Conv(3, 5, 3, 1, 1e-6)
+        layer.weight.mul_(2)
+        assert torch.allclose(layer.effective(), formula(layer.weight, layer.u0), atol=1e-6)
+
+
+def test_gradients_in_another_memory_format(layer):
+    x = torch.randn(2, 3, 6, 6)
+    gradients = []
+    for memory in (torch.contiguous_format, torch.channels_last):
+        moving = layer.weight.clone(memory_format=memory).requires_grad_()
+        functional_call(layer, {"weight": moving}, (x.contiguous(memory_format=memory),)).square().sum().backward()
+        gradients.append(moving.grad)
+    assert torch.allclose(*gradients, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_under_function_transforms(layer):
+    """torch.func.grad, and vmap over weights of one layer: what autograd gives row by row."""
+    x, weights = torch.randn(1, 3, 6, 6), torch.randn(2, *layer.weight.shape)
+    loss = lambda weight: functional_call(layer, {"weight": weight}, (x,)).square().sum()  # noqa: E731
+    together = vmap(grad(loss))(weights)
+    for weight, gradient in zip(weights, together, strict=True):
+        alone = weight.clone().requires_grad_()
+        loss(alone).backward()
+        assert torch.allclose(gradient, alone.grad, rtol=1e-4, atol=1e-4)
 
 
 def test_what_has_no_vectors_is_left_alone():
