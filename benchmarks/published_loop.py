@@ -120,8 +120,15 @@ class Generator(nn.Module):
     attention: the resolution after whose block it stands.
     """
 
-    def __init__(self, resolution: int, ch: int, dim_z: int = 120, n_classes: int = 1000, shared_dim: int = 128,
-                 attention: int = 64):
+    def __init__(
+        self,
+        resolution: int,
+        ch: int,
+        dim_z: int = 120,
+        n_classes: int = 1000,
+        shared_dim: int = 128,
+        attention: int = 64,
+    ):
         super().__init__()
         first, outs = GENERATOR[resolution]
         self.chunk = dim_z // (len(outs) + 1)
@@ -240,8 +247,9 @@ class PublishedLoop:
     @torch.no_grad()
     def scores(self, z: Tensor, y: Tensor) -> Tensor:
         """Of candidates z (M, dim_z), y int64 (M,), one after another: (M,), lower is better."""
-        return torch.stack([self.features_l1(degrade(self.G(z[i : i + 1], self.G.shared(y[i : i + 1]))), 3)
-                            for i in range(len(z))])
+        return torch.stack(
+            [self.features_l1(degrade(self.G(z[i : i + 1], self.G.shared(y[i : i + 1]))), 3) for i in range(len(z))]
+        )
 
     def step(self, stage: Stage) -> tuple[Tensor, float]:
         """(picture, feature loss) before the step that is taken."""

@@ -79,10 +79,12 @@ def random_prior(resolution: int, ch: int, attention: int) -> Prior:
     """BigGAN at full width of everything but ``ch``."""
     blocks = len(published.GENERATOR[resolution][1])
     dim_z = 120 // (blocks + 1) * (blocks + 1)
-    generator = BigGAN(BigGANConfig(resolution, ch, dim_z, n_classes=1000, shared_dim=128,
-                                    attention=(int(math.log2(attention)) - 3,)))
-    judge = BigGANDiscriminator(DiscriminatorConfig(resolution, ch, n_classes=1000,
-                                                    attention=(int(math.log2(resolution // attention)) - 1,)))
+    generator = BigGAN(
+        BigGANConfig(resolution, ch, dim_z, n_classes=1000, shared_dim=128, attention=(int(math.log2(attention)) - 3,))
+    )
+    judge = BigGANDiscriminator(
+        DiscriminatorConfig(resolution, ch, n_classes=1000, attention=(int(math.log2(resolution // attention)) - 1,))
+    )
     randomise(generator, 1)
     randomise(judge, 2)
     settle_statistics(generator, 3, rows=4)
@@ -131,49 +133,64 @@ class Contest:
         for _ in range(repeats):
             a = theirs.measure(lambda: loop.scores(z, y))
             b = ours.measure(lambda: problem.rank(rows, search.terms, search.through))
-        return {"published": theirs.medians(count), "ours": ours.medians(count), "ratio": ratio(theirs, ours),
-                "largest_difference": (a - b).abs().max().item()}
+        return {
+            "published": theirs.medians(count),
+            "ours": ours.medians(count),
+            "ratio": ratio(theirs, ours),
+            "largest_difference": (a - b).abs().max().item(),
+        }
 
     def steps(self, number: int, repeats: int) -> dict:
         """One stage of the recipe, from the same start in all three forms."""
         stage = self.recipe.stages[number]
         move = stage.release
         dropped = stage.terms[0].drop
-        theirs = published.Stage(move.groups, self.prior.discriminator.feature_count - dropped, move.lr,
-                                 stage.lr_of("z"), move.ratio)
+        theirs = published.Stage(
+            move.groups, self.prior.discriminator.feature_count - dropped, move.lr, stage.lr_of("z"), move.ratio
+        )
         loop = self.published_loop()
         times, losses = {name: Times() for name in ("published", "warm", "cold")}, {}
         ours = {}
         for moments in ("warm", "cold"):
             recipe = load_recipe(self.recipe, [f"stages.*.release.moments={moments}"])
             ours[moments] = iter(self.inversion(recipe.model_copy(update={"stages": (recipe.stages[number],)})))
-        actions = {"published": lambda: loop.step(theirs)[1],
-                   **{name: lambda steps=steps: next(steps).losses["features"].item() for name, steps in ours.items()}}
+        actions = {
+            "published": lambda: loop.step(theirs)[1],
+            **{name: lambda steps=steps: next(steps).losses["features"].item() for name, steps in ours.items()},
+        }
         for repeat in range(repeats + 1):
             for name, action in actions.items():
                 if repeat:
                     losses.setdefault(name, []).append(times[name].measure(action))
                 else:
                     losses[name] = [action()]  # not measured: optimisers make their state, ours folds what is frozen
-        return {"groups": move.groups, "steps_of_a_run": stage.steps,
-                **{name: t.medians() for name, t in times.items()},
-                "ratio_warm": ratio(times["published"], times["warm"]),
-                "ratio_cold": ratio(times["published"], times["cold"]),
-                "loss_differences_warm": [abs(a - b) for a, b in zip(losses["published"], losses["warm"], strict=True)]}
+        return {
+            "groups": move.groups,
+            "steps_of_a_run": stage.steps,
+            **{name: t.medians() for name, t in times.items()},
+            "ratio_warm": ratio(times["published"], times["warm"]),
+            "ratio_cold": ratio(times["published"], times["cold"]),
+            "loss_differences_warm": [abs(a - b) for a, b in zip(losses["published"], losses["warm"], strict=True)],
+        }
 
 
 def whole_run(stages: list[dict], candidate: dict) -> dict[str, float]:
     """Process seconds of one picture by the whole recipe, added up from its parts."""
     forms = {"published": "published", "warm": "ours", "cold": "ours"}
-    return {f"{form}_cpu_s": CANDIDATES_OF_A_RUN * candidate[name]["cpu_s"]
-            + sum(s["steps_of_a_run"] * s[form]["cpu_s"] for s in stages) for form, name in forms.items()}
+    return {
+        f"{form}_cpu_s": CANDIDATES_OF_A_RUN * candidate[name]["cpu_s"]
+        + sum(s["steps_of_a_run"] * s[form]["cpu_s"] for s in stages)
+        for form, name in forms.items()
+    }
 
 
 def table(report: dict) -> str:
     lines = [f"{'':22}{'published':>12}{'warm':>9}{'ratio':>8}{'cold':>9}{'ratio':>8}   (process seconds)"]
     for s in report["steps"]:
-        lines.append(f"step, groups released {s['groups']}{s['published']['cpu_s']:11.3f}{s['warm']['cpu_s']:9.3f}"
-                     f"{s['ratio_warm']['cpu']:8.2f}{s['cold']['cpu_s']:9.3f}{s['ratio_cold']['cpu']:8.2f}")
+        lines.append(
+            f"step, groups released {s['groups']}{s['published']['cpu_s']:11.3f}{s['warm']['cpu_s']:9.3f}"
+            f"{s['ratio_warm']['cpu']:8.2f}{s['cold']['cpu_s']:9.3f}{s['ratio_cold']['cpu']:8.2f}"
+        )
     c = report["candidate"]
     lines.append(f"{'candidate':22}{c['published']['cpu_s']:12.3f}{c['ours']['cpu_s']:9.3f}{c['ratio']['cpu']:8.2f}")
     return "\n".join(lines)

@@ -86,8 +86,7 @@ class Degradation(nn.Module):
         """Canonical text, which parses back to an equal operator."""
         if self._bound:
             raise SpecError(
-                f"{self._title()} is bound to values of {', '.join(self._bound)} per row; one text has one "
-                "value"
+                f"{self._title()} is bound to values of {', '.join(self._bound)} per row; one text has one value"
             )
         given = [(p, getattr(self, p.name)) for p in self.parameters_spec]
         given = [(p, value) for p, value in given if value is not None and (p.required or value != p.default)]
@@ -109,9 +108,7 @@ class Degradation(nn.Module):
 
     def _probe(self, c: int, hw: Size) -> Tensor:
         rows = max((len(getattr(self, name)) for name in self._bound), default=1)
-        like = next(
-            (b for b in [*self.buffers(), *self.parameters()] if b.is_floating_point()), torch.zeros(())
-        )
+        like = next((b for b in [*self.buffers(), *self.parameters()] if b.is_floating_point()), torch.zeros(()))
         with torch.no_grad():
             return self(torch.zeros(rows, c, *hw, dtype=like.dtype, device=like.device))
 
@@ -128,13 +125,9 @@ class Degradation(nn.Module):
         bound = self._shallow()
         for name, value in values.items():
             if name not in bindable:
-                raise SpecError(
-                    f"{self._title()} cannot bind {name!r}; it can bind {', '.join(bindable) or 'nothing'}"
-                )
+                raise SpecError(f"{self._title()} cannot bind {name!r}; it can bind {', '.join(bindable) or 'nothing'}")
             if value.ndim not in (1, 4) or value.numel() != len(value):
-                raise SizeError(
-                    f"got values of shape {tuple(value.shape)} for {name}; expected (N,), one a row"
-                )
+                raise SizeError(f"got values of shape {tuple(value.shape)} for {name}; expected (N,), one a row")
             bound.__dict__[name] = value.reshape(-1, 1, 1, 1)
         bound._bound = tuple(dict.fromkeys((*self._bound, *values)))
         rows = {len(getattr(bound, name)) for name in bound._bound} - {1}
@@ -159,9 +152,7 @@ class Degradation(nn.Module):
             twin.__dict__[name] = getattr(self, name).detach().double()
         return copy.deepcopy(twin).double()
 
-    def build(
-        self, picture: Image.Image | None = None, seed: int = 0, size: Size | None = None
-    ) -> Degradation:
+    def build(self, picture: Image.Image | None = None, seed: int = 0, size: Size | None = None) -> Degradation:
         """Resolve what needs the opened file, a seed or a size; returns an operator (default: itself).
 
         Args:
@@ -177,9 +168,7 @@ class Degradation(nn.Module):
         """A^T y: (N, c, h, w) -> (N, C, H, W), for linear operators. C is 3 where the operator takes 3 to c,
         else c."""
         if not self.linear:
-            raise DegradationError(
-                f"{self._title()} is not linear, so it has no adjoint; differentiate it instead"
-            )
+            raise DegradationError(f"{self._title()} is not linear, so it has no adjoint; differentiate it instead")
         c = 3 if self.channels(3) == y.shape[1] else y.shape[1]
         with torch.enable_grad():
             x = y.new_zeros(len(y), c, *size, requires_grad=True)
@@ -303,9 +292,7 @@ class Degradation(nn.Module):
             [len(b) for b in [below] if b is not None] + [len(getattr(self, n)) for n in self._bound],
             default=1,
         )
-        device = next(
-            (b.device for b in self.buffers()), below.device if below is not None else torch.device("cpu")
-        )
+        device = next((b.device for b in self.buffers()), below.device if below is not None else torch.device("cpu"))
         unseen = None
         for _ in range(2):
             x = (torch.rand(rows, channels, *size, generator=random, dtype=torch.float64) - 0.5).to(device)

@@ -99,12 +99,8 @@ class Chain(Degradation):
                 for asked in {key, key if "." in key else f"{link._title()}.{name}"} & set(values):
                     own[name] = values[asked]
         if len(values) != sum(map(len, share)):
-            raise SpecError(
-                f"{self.spec} cannot bind {', '.join(values)}; it can bind {', '.join(known) or 'nothing'}"
-            )
-        return self._copy(
-            link.bind(own) if own else link for link, own in zip(self.links, share, strict=True)
-        )
+            raise SpecError(f"{self.spec} cannot bind {', '.join(values)}; it can bind {', '.join(known) or 'nothing'}")
+        return self._copy(link.bind(own) if own else link for link, own in zip(self.links, share, strict=True))
 
     def build(self, picture=None, seed=0, size=None):
         """Each link is built for its own size; those whose y has the picture's pixels see the picture as

@@ -21,9 +21,7 @@ class Gray(Degradation):
     linear = True
     pointwise = True
     parameters_spec = (
-        Parameter(
-            "luma", "rec601", kind="choice", choices=tuple(LUMA), help="weights of red, green and blue"
-        ),
+        Parameter("luma", "rec601", kind="choice", choices=tuple(LUMA), help="weights of red, green and blue"),
     )
 
     def __init__(self, luma: str = "rec601"):

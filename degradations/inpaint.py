@@ -35,24 +35,16 @@ class Inpaint(Degradation):
             help="a picture file, white or transparent where pixels are missing, or 'alpha' for "
             "the transparency of the picture itself",
         ),
-        Parameter(
-            "center", kind="fraction", bounds=(0, 1), help="a centred hole of this fraction of each side"
-        ),
+        Parameter("center", kind="fraction", bounds=(0, 1), help="a centred hole of this fraction of each side"),
         Parameter(
             "box",
             kind="box",
             unit="px",
             help="a rectangular hole: left-top-right-bottom, right and bottom excluded",
         ),
-        Parameter(
-            "strokes", bounds=(0.001, 0.95), fixed=True, help="random brush strokes that cover this fraction"
-        ),
-        Parameter(
-            "pixels", bounds=(0.0001, 0.9999), fixed=True, help="random single pixels, this fraction of all"
-        ),
-        Parameter(
-            "seed", kind="int", bounds=(0, 2**63 - 1), help="for strokes and pixels; default: the run's seed"
-        ),
+        Parameter("strokes", bounds=(0.001, 0.95), fixed=True, help="random brush strokes that cover this fraction"),
+        Parameter("pixels", bounds=(0.0001, 0.9999), fixed=True, help="random single pixels, this fraction of all"),
+        Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="for strokes and pixels; default: the run's seed"),
     )
     example = "inpaint:center=1/3"
 
@@ -71,9 +63,7 @@ class Inpaint(Degradation):
         given = [name for name in SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             got = " and ".join(given) or "none of them"
-            raise SpecError(
-                f"inpaint needs exactly one of {', '.join(SOURCES)}, got {got}; e.g. {self.example}"
-            )
+            raise SpecError(f"inpaint needs exactly one of {', '.join(SOURCES)}, got {got}; e.g. {self.example}")
         if self.seed is not None and given[0] not in ("strokes", "pixels"):
             raise SpecError(f"inpaint: seed has no effect with {given[0]}; leave it out")
         if self.center in (0, 1):
@@ -97,8 +87,7 @@ class Inpaint(Degradation):
         """
         if mask.ndim != 4 or mask.shape[1] != 1 or mask.dtype != torch.bool:
             raise MaskError(
-                f"got a {str(mask.dtype)[6:]} mask of shape {tuple(mask.shape)}; expected bool (1 or N, 1, "
-                "H, W)"
+                f"got a {str(mask.dtype)[6:]} mask of shape {tuple(mask.shape)}; expected bool (1 or N, 1, H, W)"
             )
         sha256 = masks.digest(mask)
         return cls(mask=f"sha256-{sha256}")._with(
@@ -123,9 +112,7 @@ class Inpaint(Degradation):
                 self.mask_at(size)
             return self
         if self.mask is not None and self.mask.startswith("sha256-"):
-            raise MaskError(
-                f"{self.spec} stands for a mask that was given in memory; give it again, or give a file"
-            )
+            raise MaskError(f"{self.spec} stands for a mask that was given in memory; give it again, or give a file")
         if self.mask == "alpha":
             if picture is None:
                 raise MaskError(
@@ -141,14 +128,10 @@ class Inpaint(Degradation):
         if self.mask is not None:
             return self._with(*masks.from_file(self.mask, size))
         if size is None:
-            raise MaskError(
-                f"{self.spec} is drawn for a size, and none is known; build it with a picture or a size"
-            )
+            raise MaskError(f"{self.spec} is drawn for a size, and none is known; build it with a picture or a size")
         built = self._shallow()
         built.seed = seed if self.seed is None else self.seed
-        draw, amount = (
-            (masks.strokes, self.strokes) if self.strokes is not None else (masks.scattered, self.pixels)
-        )
+        draw, amount = (masks.strokes, self.strokes) if self.strokes is not None else (masks.scattered, self.pixels)
         mask = masks.checked(draw(amount, size, built.seed), f"{self.spec} at {size[1]}x{size[0]}")
         return built._with(mask, {"sha256": masks.digest(mask), "path": None})
 
@@ -160,8 +143,7 @@ class Inpaint(Degradation):
             if tuple(self.missing.shape[-2:]) != (h, w):
                 own = self.missing.shape
                 raise SizeError(
-                    f"got a picture of {w}x{h}; this mask is {own[-1]}x{own[-2]} (width x height) and fits "
-                    "that only"
+                    f"got a picture of {w}x{h}; this mask is {own[-1]}x{own[-2]} (width x height) and fits that only"
                 )
             return self.missing
         if self.center is not None:
@@ -170,8 +152,7 @@ class Inpaint(Degradation):
             left, top, right, bottom = self.box
             if right > w or bottom > h:
                 raise SizeError(
-                    f"{self.spec} does not lie within a picture of {w}x{h} (width x height); give a "
-                    "smaller box"
+                    f"{self.spec} does not lie within a picture of {w}x{h} (width x height); give a smaller box"
                 )
             mask = torch.zeros(1, 1, h, w, dtype=torch.bool)
             mask[..., top:bottom, left:right] = True

@@ -21,18 +21,14 @@ def checked(mask: Tensor, what: str) -> Tensor:
     if bool((missing == 0).any()):
         raise MaskError(f"{what} leaves nothing missing; paint what is missing white, or make it transparent")
     if bool((missing == mask[0].numel()).any()):
-        raise MaskError(
-            f"{what} leaves nothing of the picture; white or transparent means missing, so invert it?"
-        )
+        raise MaskError(f"{what} leaves nothing of the picture; white or transparent means missing, so invert it?")
     return mask
 
 
 def centred(fraction: Fraction, size: tuple[int, int]) -> Tensor:
     """A hole of a fraction f of each side: from (n - floor(f n)) // 2 to n minus that."""
     mask = torch.zeros(1, 1, *size, dtype=torch.bool)
-    (top, bottom), (left, right) = (
-        ((n - int(fraction * n)) // 2, n - (n - int(fraction * n)) // 2) for n in size
-    )
+    (top, bottom), (left, right) = (((n - int(fraction * n)) // 2, n - (n - int(fraction * n)) // 2) for n in size)
     mask[..., top:bottom, left:right] = True
     return mask
 
@@ -88,9 +84,7 @@ def from_file(path: str, size: tuple[int, int] | None) -> tuple[Tensor, dict]:
         content = Path(path).read_bytes()
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
-        raise MaskError(
-            f"mask file {path}: {reason}; expected a picture, white where pixels are missing"
-        ) from None
+        raise MaskError(f"mask file {path}: {reason}; expected a picture, white where pixels are missing") from None
     try:
         with Image.open(Path(path)) as opened:
             _compare(path, opened, size)

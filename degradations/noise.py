@@ -19,9 +19,7 @@ def normal_like(y: Tensor, generator: Generators = None) -> Tensor:
         drawn = torch.randn(y.shape, generator=generator)
     else:
         if len(generator) != len(y):
-            raise SizeError(
-                f"got {len(generator)} random generators for {len(y)} rows; give one, or one a row"
-            )
+            raise SizeError(f"got {len(generator)} random generators for {len(y)} rows; give one, or one a row")
         drawn = torch.stack([torch.randn(y.shape[1:], generator=one) for one in generator])
     return drawn.to(y)
 

@@ -81,9 +81,7 @@ class Parameter:
     def read(self, text: str) -> Any:
         """Text from a spec -> value. SpecError when it is not one."""
         if self.kind != "text" and (text in ("auto", "?") or re.fullmatch(r"[\d.eE+-]*\d\.\.[\d.].*", text)):
-            raise SpecError(
-                f"{self.name}={text} asks for an estimate, which is not offered; give {self.expected}"
-            )
+            raise SpecError(f"{self.name}={text} asks for an estimate, which is not offered; give {self.expected}")
         try:
             value: Any = {
                 "float": lambda t: float(Fraction(t)) if "/" in t else float(t),
@@ -105,11 +103,7 @@ class Parameter:
                 raise wrong
             return value
         if self.kind == "box":
-            if not (
-                isinstance(value, (tuple, list))
-                and len(value) == 4
-                and all(isinstance(v, int) for v in value)
-            ):
+            if not (isinstance(value, (tuple, list)) and len(value) == 4 and all(isinstance(v, int) for v in value)):
                 raise wrong
             if not (0 <= value[0] < value[2] and 0 <= value[1] < value[3]):
                 raise wrong
@@ -128,9 +122,7 @@ class Parameter:
         """The canonical text of a value; ``read`` gives the value back."""
         if self.kind == "float":
             return (
-                str(int(value))
-                if value == int(value) and abs(value) < 1e15
-                else repr(float(value)).replace("e+", "e")
+                str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value)).replace("e+", "e")
             )
         if self.kind == "box":
             return "-".join(map(str, value))

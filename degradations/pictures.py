@@ -16,8 +16,7 @@ def expect_pictures(x: Tensor) -> Tensor:
     """x itself if it is a float tensor (N, C, H, W), else SizeError."""
     if x.ndim != 4 or not x.is_floating_point():
         raise SizeError(
-            f"got a {str(x.dtype)[6:]} tensor of shape {tuple(x.shape)}; expected floats (N, C, H, W) in "
-            "[-1, 1]"
+            f"got a {str(x.dtype)[6:]} tensor of shape {tuple(x.shape)}; expected floats (N, C, H, W) in [-1, 1]"
         )
     return x
 

@@ -49,15 +49,12 @@ def register(name: str) -> Callable[[type[Degradation]], type[Degradation]]:
             a method.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-        raise PluginError(
-            f"{name!r} cannot name a degradation; use small letters, digits and hyphens, a letter first"
-        )
+        raise PluginError(f"{name!r} cannot name a degradation; use small letters, digits and hyphens, a letter first")
 
     def add(cls: type[Degradation]) -> type[Degradation]:
         if not (isinstance(cls, type) and issubclass(cls, Degradation)):
             raise PluginError(
-                f"{name!r} was given to {cls!r}; only subclasses of degradations.Degradation can be "
-                "registered"
+                f"{name!r} was given to {cls!r}; only subclasses of degradations.Degradation can be registered"
             )
         for parameter in cls.parameters_spec:
             if hasattr(Degradation, parameter.name) or not parameter.name.isidentifier():
@@ -70,9 +67,7 @@ def register(name: str) -> Callable[[type[Degradation]], type[Degradation]]:
             and cls.__qualname__ == taken.__qualname__
         )
         if taken not in (None, cls) and not rerun:
-            raise PluginError(
-                f"the name {name!r} is taken by {taken.__module__}.{taken.__qualname__}; choose another"
-            )
+            raise PluginError(f"the name {name!r} is taken by {taken.__module__}.{taken.__qualname__}; choose another")
         _classes[name] = cls
         cls.name = name
         return cls
@@ -95,11 +90,7 @@ def _scan() -> None:
         before = dict(_classes)
         try:
             loaded = entry.load()
-            if (
-                isinstance(loaded, type)
-                and issubclass(loaded, Degradation)
-                and loaded not in _classes.values()
-            ):
+            if isinstance(loaded, type) and issubclass(loaded, Degradation) and loaded not in _classes.values():
                 register(entry.name)(loaded)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a package may fail in any way
             _classes.clear()
@@ -167,9 +158,7 @@ def load_plugin(path: str | Path) -> tuple[tuple[str, ...], str]:
         source = path.read_bytes()
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise PluginError(
-            f"plugin {path}: {reason}; expected a Python file that registers a degradation"
-        ) from None
+        raise PluginError(f"plugin {path}: {reason}; expected a Python file that registers a degradation") from None
     sha256 = hashlib.sha256(source).hexdigest()
     key = (str(path.resolve()), sha256)
     if key in _files:
@@ -187,8 +176,6 @@ def load_plugin(path: str | Path) -> tuple[tuple[str, ...], str]:
         raise PluginError(f"plugin {path} failed: {_one_line(error)}") from error
     added = tuple(name for name in _classes if name not in before)
     if not added:
-        raise PluginError(
-            f'plugin {path} registers nothing; decorate its class with @degradations.register("name")'
-        )
+        raise PluginError(f'plugin {path} registers nothing; decorate its class with @degradations.register("name")')
     _files[key] = added
     return added, sha256

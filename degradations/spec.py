@@ -43,9 +43,7 @@ def _unquote(text: str) -> str:
 def _operator(text: str, whole: str) -> Degradation:
     name, *rest = _split(text, ":", 1)
     if not name:
-        raise SpecError(
-            f"a degradation's name is missing in {whole!r}; expected e.g. gray or sr:4, joined by +"
-        )
+        raise SpecError(f"a degradation's name is missing in {whole!r}; expected e.g. gray or sr:4, joined by +")
     cls = find(name)
     if rest and not rest[0]:
         raise SpecError(f"{name}: nothing stands after the colon; write {cls.example or name}")
@@ -58,9 +56,7 @@ def _operator(text: str, whole: str) -> Degradation:
         if not value:
             if place or not spec:
                 known = (
-                    f"expected parameter=value with {', '.join(p.name for p in spec)}"
-                    if spec
-                    else "it takes no values"
+                    f"expected parameter=value with {', '.join(p.name for p in spec)}" if spec else "it takes no values"
                 )
                 raise SpecError(f"{name}: {part} stands without a parameter's name; {known}")
             key, value = spec[0].name, [part]

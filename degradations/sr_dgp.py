@@ -23,9 +23,7 @@ FACTOR = 4
 
 def _enlarge(n: int, m: int) -> torch.Tensor:
     """(m, n) float64, bilinear enlargement with pixel centres at halves."""
-    return F.interpolate(torch.eye(n, dtype=torch.float64)[None], size=m, mode="linear", align_corners=False)[
-        0
-    ].mT
+    return F.interpolate(torch.eye(n, dtype=torch.float64)[None], size=m, mode="linear", align_corners=False)[0].mT
 
 
 @lru_cache(maxsize=16)
@@ -53,9 +51,7 @@ class PublishedSuperResolution(Separable):
 
     def size(self, hw):
         if min(hw) < FACTOR:
-            raise SizeError(
-                f"got a picture of {hw[0]}x{hw[1]}; sr-dgp needs sides of at least {FACTOR} pixels"
-            )
+            raise SizeError(f"got a picture of {hw[0]}x{hw[1]}; sr-dgp needs sides of at least {FACTOR} pixels")
         return tuple(hw)
 
     def matrices(self, hw, dtype, device):
@@ -67,8 +63,6 @@ class PublishedSuperResolution(Separable):
         hw = tuple(x.shape[-2:])
         small = tuple(n // FACTOR for n in self.size(hw))
         levels = ((x.detach().cpu() + 1) / 2 * 255).clamp(0, 255).to(torch.uint8).flatten(0, 1).numpy()
-        shrunk = [
-            np.asarray(Image.fromarray(one).resize(small[::-1], Image.Resampling.LANCZOS)) for one in levels
-        ]
+        shrunk = [np.asarray(Image.fromarray(one).resize(small[::-1], Image.Resampling.LANCZOS)) for one in levels]
         picture = torch.from_numpy(np.stack(shrunk)).to(x).unflatten(0, x.shape[:2]) / 255 * 2 - 1
         return F.interpolate(picture, size=hw, mode="bilinear", align_corners=False)

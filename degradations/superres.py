@@ -29,9 +29,7 @@ class Separable(Degradation):
     def adjoint(self, y, size):
         a, b = self.matrices(tuple(size), y.dtype, y.device)
         if tuple(y.shape[-2:]) != (len(a), len(b)):
-            raise SizeError(
-                f"got y of {tuple(y.shape[-2:])}; {self.spec} makes {(len(a), len(b))} of {tuple(size)}"
-            )
+            raise SizeError(f"got y of {tuple(y.shape[-2:])}; {self.spec} makes {(len(a), len(b))} of {tuple(size)}")
         return a.mT @ y @ b
 
     def channels(self, c):
@@ -40,11 +38,7 @@ class Separable(Degradation):
     def hidden(self, size, below, channels=3):
         device = torch.device("cpu") if below is None else below.device
         a, b = self.matrices(tuple(size), torch.float64, device)
-        seen = (
-            torch.ones(1, len(a), len(b), dtype=a.dtype, device=device)
-            if below is None
-            else (~below).double()
-        )
+        seen = torch.ones(1, len(a), len(b), dtype=a.dtype, device=device) if below is None else (~below).double()
         return a.abs().mT @ seen @ b.abs() == 0
 
 

@@ -58,9 +58,7 @@ def _undone(link: Degradation, y: Tensor, size: tuple[int, int], chroma: Tensor)
 
 def bicubic(y: Tensor, size: tuple[int, int]) -> Tensor:
     """(1, C, h, w) -> (1, C, H, W), Pillow's bicubic filter on floats."""
-    planes = [
-        Image.fromarray(plane).resize(size[::-1], Image.Resampling.BICUBIC) for plane in y[0].float().numpy()
-    ]
+    planes = [Image.fromarray(plane).resize(size[::-1], Image.Resampling.BICUBIC) for plane in y[0].float().numpy()]
     return torch.from_numpy(np.stack([np.asarray(plane) for plane in planes]))[None].clamp(-1, 1)
 
 

@@ -61,9 +61,7 @@ class Geometry:
             x = F.interpolate(x, size=self.shown[::-1], mode="bicubic", antialias=True, align_corners=False)
         x = x.clamp(-1, 1)
         if self.placed == "pad" and self.out != self.shown:
-            left, top = (
-                round(-self.box[i] * self.shown[i] / (self.box[i + 2] - self.box[i])) for i in (0, 1)
-            )
+            left, top = (round(-self.box[i] * self.shown[i] / (self.box[i + 2] - self.box[i])) for i in (0, 1))
             x = x[..., top : top + self.out[1], left : left + self.out[0]]
         if self.missing is not None:
             return self._filled(x)
@@ -82,11 +80,7 @@ class Geometry:
 
     def _filled(self, x: Tensor) -> Image.Image:
         pixels = np.array(self.seen.convert("RGB"))
-        place = (
-            np.s_[self.box[1] : self.box[3], self.box[0] : self.box[2]]
-            if self.placed == "window"
-            else np.s_[:, :]
-        )
+        place = np.s_[self.box[1] : self.box[3], self.box[0] : self.box[2]] if self.placed == "window" else np.s_[:, :]
         hole = self.missing[place]
         pixels[place][hole] = np.asarray(to_pil(x))[hole]
         return Image.fromarray(pixels)
@@ -118,9 +112,7 @@ def pad_box(size: tuple[int, int]) -> Box:
     width, height = size
     side = max(size)
     if side * side > MAX_PIXELS:
-        raise InputError(
-            f"got {width}x{height} pixels, which padding makes {side}x{side}; use --fit crop or stretch"
-        )
+        raise InputError(f"got {width}x{height} pixels, which padding makes {side}x{side}; use --fit crop or stretch")
     left, top = -((side - width) // 2), -((side - height) // 2)
     return (left, top, left + side, top + side)
 
@@ -153,9 +145,7 @@ def cut(array: np.ndarray, box: Box) -> np.ndarray:
     return inside
 
 
-def fitted(
-    image: Image.Image, box: Box, size: tuple[int, int], missing: np.ndarray | None = None
-) -> Image.Image:
+def fitted(image: Image.Image, box: Box, size: tuple[int, int], missing: np.ndarray | None = None) -> Image.Image:
     """What the box shows of an 8-bit picture, at `size` (width, height).
 
     missing (H, W) bool: pixels whose stored colour means nothing; it does not leak into the others.

@@ -73,8 +73,7 @@ def open_picture(
         source = _from_array(source)
     if not isinstance(source, Image.Image):
         raise InputError(
-            f"got {type(source).__name__} for a picture, expected a path, a PIL image, a numpy array "
-            "or a tensor"
+            f"got {type(source).__name__} for a picture, expected a path, a PIL image, a numpy array or a tensor"
         )
     _check_size(source.size, "the picture", max_pixels)
     upright, notes = _upright(source)
@@ -136,9 +135,7 @@ def _from_file(path: Path, max_pixels: int) -> Picture:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read: {error.strerror or error}; check its permissions"
-        ) from error
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}; check its permissions") from error
     if not data:
         raise InputError(f"{path}: the file is empty; expected a picture")
     image, notes = _decode(data, path, max_pixels)
@@ -226,13 +223,9 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 def _from_tensor(tensor: Tensor) -> Image.Image:
     x = _one(tensor)
     if not x.is_floating_point():
-        raise InputError(
-            f"got a tensor of {x.dtype}, expected floating point in [-1, 1]; divide by 127.5 and take 1"
-        )
+        raise InputError(f"got a tensor of {x.dtype}, expected floating point in [-1, 1]; divide by 127.5 and take 1")
     if not torch.isfinite(x).all() or float(x.min()) < -1.001 or float(x.max()) > 1.001:
-        raise InputError(
-            f"got a tensor with values in [{float(x.min()):.3g}, {float(x.max()):.3g}], expected [-1, 1]"
-        )
+        raise InputError(f"got a tensor with values in [{float(x.min()):.3g}, {float(x.max()):.3g}], expected [-1, 1]")
     return to_pil(x)
 
 
@@ -262,7 +255,5 @@ def _from_array(array: np.ndarray) -> Image.Image:
             )
         a = np.rint(np.clip(a, 0, 1) * 255)
     elif a.dtype != np.uint8:
-        raise InputError(
-            f"got an array of {a.dtype}, expected uint8, uint16, bool or floating point in [0, 1]"
-        )
+        raise InputError(f"got an array of {a.dtype}, expected uint8, uint16, bool or floating point in [0, 1]")
     return Image.fromarray(np.ascontiguousarray(a.astype(np.uint8)))

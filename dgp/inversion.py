@@ -54,13 +54,24 @@ class Inversion:
     Iterate to run it, step by step; ``result()`` runs whatever is left.
     """
 
-    def __init__(self, observation: Observation | Sequence[Observation], prior: Prior, recipe: str | Recipe = "default",
-                 *, seed: int = 0, num_solutions: int = 1, start: dict[str, Tensor] | None = None, device: str = "cpu"):
+    def __init__(
+        self,
+        observation: Observation | Sequence[Observation],
+        prior: Prior,
+        recipe: str | Recipe = "default",
+        *,
+        seed: int = 0,
+        num_solutions: int = 1,
+        start: dict[str, Tensor] | None = None,
+        device: str = "cpu",
+    ):
         self.single = isinstance(observation, Observation)
         self.observations = [observation] if self.single else list(observation)
         if not self.observations or num_solutions < 1:
-            raise ValueError(f"got {len(self.observations)} observations and {num_solutions} solutions; "
-                             "expected at least one of each")
+            raise ValueError(
+                f"got {len(self.observations)} observations and {num_solutions} solutions; "
+                "expected at least one of each"
+            )
         self.prior, self.seed, self.num_solutions, self.device = prior.to(device), seed, num_solutions, device
         self.recipe, self.notes = map_recipe(load_recipe(recipe), prior)
         size = (prior.generator.info.resolution,) * 2
@@ -102,8 +113,17 @@ class Inversion:
             name = stage.name or f"stage {number + 1}"
             for iteration in range(stage.steps):
                 moment = run.step(iteration)
-                step = Step(moment.image, moment.total, moment.losses, self.rows.picture, self.rows.answer, name,
-                            iteration, index, self.recipe.steps)
+                step = Step(
+                    moment.image,
+                    moment.total,
+                    moment.losses,
+                    self.rows.picture,
+                    self.rows.answer,
+                    name,
+                    iteration,
+                    index,
+                    self.recipe.steps,
+                )
                 self._record(step)
                 index += 1
                 yield step
@@ -125,14 +145,32 @@ class Inversion:
         totals, losses = step.total.tolist(), {name: v.tolist() for name, v in step.losses.items()}
         for picture, trace in enumerate(self.trace):
             mine = (step.picture == picture).nonzero()[:, 0].tolist()
-            trace.append({"stage": step.stage, "iteration": step.iteration, "step": step.index,
-                          "total": [totals[i] for i in mine],
-                          "losses": {name: [v[i] for i in mine] for name, v in losses.items()}})
+            trace.append(
+                {
+                    "stage": step.stage,
+                    "iteration": step.iteration,
+                    "step": step.index,
+                    "total": [totals[i] for i in mine],
+                    "losses": {name: [v[i] for i in mine] for name, v in losses.items()},
+                }
+            )
 
     def result(self) -> Restoration | list[Restoration]:
         """The answers, after running what is left: one Restoration, or a list for a sequence of observations."""
         for _ in self._steps:
             pass
-        results = settle(Ended(self.problem, self.recipe, self.notes, self.observations, self.rows, self.scores, self.trace,
-                               self.search_s, self.stages_s, self.device))
+        results = settle(
+            Ended(
+                self.problem,
+                self.recipe,
+                self.notes,
+                self.observations,
+                self.rows,
+                self.scores,
+                self.trace,
+                self.search_s,
+                self.stages_s,
+                self.device,
+            )
+        )
         return results[0] if self.single else results

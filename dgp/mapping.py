@@ -32,7 +32,10 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
         stages.append(stage.model_copy(update=change))
     searches = tuple(
         search.model_copy(update={"terms": tuple(_clip(t, depth, "search", notes) for t in search.terms)})
-        if hasattr(search, "terms") else search for search in recipe.searches)
+        if hasattr(search, "terms")
+        else search
+        for search in recipe.searches
+    )
     return recipe.model_copy(update={"stages": tuple(stages), "searches": searches}), notes
 
 
@@ -41,8 +44,9 @@ def _refuse_unless_served(recipe: Recipe, prior: Prior) -> None:
     missing = [need for need in recipe.requires if not has[need]]
     if missing:
         hint = f"use --recipe {recipe.instead}" if recipe.instead else "use another prior (`dgp priors list`)"
-        raise RecipeError(f"the recipe {recipe.name!r} needs {' and '.join(missing)}, which the prior "
-                          f"{prior.name!r} lacks; {hint}")
+        raise RecipeError(
+            f"the recipe {recipe.name!r} needs {' and '.join(missing)}, which the prior {prior.name!r} lacks; {hint}"
+        )
 
 
 def feature_count(prior: Prior) -> int:
@@ -64,7 +68,9 @@ def _clip_release(stage: Stage, prior: Prior, where: str, notes: list[str]):
         names = [group.name for group in groups]
         unknown = [name for name in asked if name not in names]
         if unknown:
-            raise RecipeError(f"{where}: no layer group {unknown[0]!r} in this network; expected of: {', '.join(names)}")
+            raise RecipeError(
+                f"{where}: no layer group {unknown[0]!r} in this network; expected of: {', '.join(names)}"
+            )
         return stage.release
     available = sum(group.progressive for group in groups)
     if asked == "all" or asked <= available:

@@ -145,9 +145,7 @@ def typicality(z: Tensor) -> dict[str, float]:
 def _pair(a: Tensor, b: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """(H, W, C) float64 in [0, 1]. Float32 would leave rounding noise where pictures agree."""
     if a.shape != b.shape or a.ndim != 3:
-        raise InputError(
-            f"got pictures of shape {tuple(a.shape)} and {tuple(b.shape)}, expected two (C, H, W)"
-        )
+        raise InputError(f"got pictures of shape {tuple(a.shape)} and {tuple(b.shape)}, expected two (C, H, W)")
     x, y = ((t.detach().cpu().double() + 1).div(2).permute(1, 2, 0).numpy() for t in (a, b))
     return x, y
 
@@ -167,9 +165,7 @@ def _ssim(a: Tensor, b: Tensor, mask: Tensor | None, data_range: float) -> float
 
     x, y = _pair(a, b)
     if min(x.shape[:2]) < SSIM_WINDOW:
-        raise InputError(
-            f"got a picture of {x.shape[1]}x{x.shape[0]}, expected at least {SSIM_WINDOW} pixels a side"
-        )
+        raise InputError(f"got a picture of {x.shape[1]}x{x.shape[0]}, expected at least {SSIM_WINDOW} pixels a side")
     options = {"win_size": SSIM_WINDOW, "channel_axis": 2, "data_range": data_range}
     if mask is None:
         return float(structural_similarity(x, y, **options))

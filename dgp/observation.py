@@ -120,9 +120,7 @@ def observe(
         whole = operator
     else:
         keeps = tuple(asked.size((resolution, resolution))) == (resolution, resolution)
-        place, operator, whole, y = (_same_size if keeps else _smaller)(
-            asked, source, image, fit, resolution, seed
-        )
+        place, operator, whole, y = (_same_size if keeps else _smaller)(asked, source, image, fit, resolution, seed)
         original = None
     text = asked.asked or (degradation if isinstance(degradation, str) else asked.spec)
     return Observation(
@@ -180,9 +178,7 @@ def _smaller(asked, source, image, fit, resolution, seed):
             f"got {image.width}x{image.height}, whose answer would have {shown[0]}x{shown[1]} pixels; "
             f"scale it down, ideally to {width}x{height}"
         )
-    operator = asked.build(
-        source.image if image.size == (width, height) else None, seed, (resolution, resolution)
-    )
+    operator = asked.build(source.image if image.size == (width, height) else None, seed, (resolution, resolution))
     y = operator.read(g.fitted(image, box, (width, height)))
     return Geometry(fit, placed, resolution, image.size, box, shown, out), operator, operator, y
 
@@ -199,9 +195,7 @@ def _same_size(asked, source, image, fit, resolution, seed):
         window = g.window_box(missing, resolution)
         box, placed = (window, "window") if window else (box, placed)
     if missing is not None and not g.cut(missing, box).any():
-        raise InputError(
-            "nothing is missing in the centred square; use --fit auto, which works around the hole"
-        )
+        raise InputError("nothing is missing in the centred square; use --fit auto, which works around the hole")
     operator = _moved(whole, full, box, (resolution, resolution))
     y = operator.read(g.fitted(image, box, (resolution, resolution), missing))
     extent = box if placed == "crop" else g.whole_box(full)

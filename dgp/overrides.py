@@ -60,8 +60,10 @@ def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = ""
     if isinstance(node, list):
         places = range(len(node)) if head == "*" else [int(head)] if head.isdigit() and int(head) < len(node) else None
         if places is None:
-            raise RecipeError(f"--set {whole}: {head!r} is no place in a list of {len(node)}; "
-                              f"expected 0 to {len(node) - 1}, or * for all")
+            raise RecipeError(
+                f"--set {whole}: {head!r} is no place in a list of {len(node)}; "
+                f"expected 0 to {len(node) - 1}, or * for all"
+            )
     elif isinstance(node, dict):
         places = list(node) if head == "*" else [head]
         if head != "*" and head not in node and parent not in OPEN_TABLES:

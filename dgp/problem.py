@@ -69,10 +69,16 @@ class Problem:
         """(N, 3, R, R) in [-1, 1]. Rows with weights of their own pass the generator one at a time."""
         if not weights:
             return self.prior.generator(values)
-        return torch.cat([functional_call(self.prior.generator, own, (row,))
-                          for row, own in zip(one_by_one(values, split=True), one_by_one(weights), strict=True)])
+        return torch.cat(
+            [
+                functional_call(self.prior.generator, own, (row,))
+                for row, own in zip(one_by_one(values, split=True), one_by_one(weights), strict=True)
+            ]
+        )
 
-    def evaluate(self, rows: Rows, part: slice, terms: Sequence[Term], through: str = "forward") -> tuple[Tensor, Score]:
+    def evaluate(
+        self, rows: Rows, part: slice, terms: Sequence[Term], through: str = "forward"
+    ) -> tuple[Tensor, Score]:
         """(pictures, scores) of the rows in ``part``."""
         values = {name: v[part] for name, v in rows.values.items()}
         image = self.render(values, {name: w[part] for name, w in rows.weights.items()})
@@ -87,9 +93,12 @@ class Problem:
     @torch.no_grad()
     def pictures(self, rows: Rows) -> Tensor:
         """(N, 3, R, R) in [-1, 1], without gradients and without counting: the answer being shown."""
-        return torch.cat([self.render({n: v[part] for n, v in rows.values.items()},
-                                      {n: w[part] for n, w in rows.weights.items()})
-                          for part in self.chunks(len(rows))])
+        return torch.cat(
+            [
+                self.render({n: v[part] for n, v in rows.values.items()}, {n: w[part] for n, w in rows.weights.items()})
+                for part in self.chunks(len(rows))
+            ]
+        )
 
     @torch.no_grad()
     def capture_norm(self, rows: Rows) -> dict[str, Tensor]:

@@ -11,9 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-import dgp.search.best_of  # noqa: F401  (registers itself)
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator
 
+import dgp.search.best_of  # noqa: F401  (registers itself)
 from dgp.constraints import CONSTRAINTS, Constraint, Unconstrained
 from dgp.curves import CURVES
 from dgp.errors import RecipeError
@@ -148,8 +148,10 @@ def validated(table: dict, source: str) -> Recipe:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the recipe"
-        raise RecipeError(f"recipe {source!r}: {where}: {first['msg']}, got {_short(first['input'])}; "
-                          "`dgp recipes show default` prints a complete one") from None
+        raise RecipeError(
+            f"recipe {source!r}: {where}: {first['msg']}, got {_short(first['input'])}; "
+            "`dgp recipes show default` prints a complete one"
+        ) from None
 
 
 def _short(value: Any) -> str:

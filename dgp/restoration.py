@@ -104,12 +104,8 @@ class Restoration:
     def record(self, argv: Sequence[str] = ()) -> dict:
         """The object that result.json holds and `--json` prints; valid JSON, without NaN and Infinity."""
         observation, place = self.observation, self.observation.geometry
-        identity = run_identity(
-            observation, self.prior, self.recipe, seed=self.seed, num_solutions=self.num_solutions
-        )
-        degradation = {"spec": "", "asked": observation.asked, "estimated": {}, "assets": {}} | identity[
-            "degradation"
-        ]
+        identity = run_identity(observation, self.prior, self.recipe, seed=self.seed, num_solutions=self.num_solutions)
+        degradation = {"spec": "", "asked": observation.asked, "estimated": {}, "assets": {}} | identity["degradation"]
         if observation.degradation.spec != degradation["spec"]:
             degradation["at_prior_resolution"] = observation.degradation.spec
         return plain(
@@ -175,9 +171,7 @@ class Restoration:
         if len(self.solutions) > 1:
             for number, image in enumerate(self.solutions):
                 files[f"solutions/{number:02}.png"] = png_bytes(image, icc_profile=profile)
-            files["mean.png"], files["spread.png"] = (
-                png_bytes(image) for image in _mean_and_spread(self.solutions)
-            )
+            files["mean.png"], files["spread.png"] = (png_bytes(image) for image in _mean_and_spread(self.solutions))
         about = {
             "schema": "1",
             "prior": self.prior.name,
@@ -189,9 +183,7 @@ class Restoration:
                 files[f"{name}.safetensors"] = save(
                     {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, about
                 )
-        files["trace.jsonl"] = "".join(
-            json.dumps(plain(step), allow_nan=False) + "\n" for step in self.trace
-        ).encode()
+        files["trace.jsonl"] = "".join(json.dumps(plain(step), allow_nan=False) + "\n" for step in self.trace).encode()
         return files
 
     def _shown(self) -> dict[str, Image.Image]:
@@ -204,11 +196,7 @@ class Restoration:
         return png_bytes(viewable(self.image))
 
     def _repr_html_(self) -> str:
-        numbers = [
-            f"{name} {entry['value']:.2f}"
-            for name, entry in self.metrics.items()
-            if entry["value"] is not None
-        ]
+        numbers = [f"{name} {entry['value']:.2f}" for name, entry in self.metrics.items() if entry["value"] is not None]
         return figures(
             self._shown(),
             ", ".join([self.observation.asked, self.recipe.name, f"seed {self.seed}", *numbers]),

@@ -16,10 +16,21 @@ from generators import Prior
 load_prior = generators.load
 
 
-def restore(picture, degradation: str | Degradation = "identity", prior: Prior | str | Path | None = None, *,
-            recipe: str | Recipe = "default", overrides: tuple[str, ...] = (), label: str | int | None = None,
-            seed: int = 0, num_solutions: int = 1, simulate: bool = False, fit: str = "auto", device: str = "cpu",
-            on_step: Callable[[Step], None] | None = None) -> Restoration:
+def restore(
+    picture,
+    degradation: str | Degradation = "identity",
+    prior: Prior | str | Path | None = None,
+    *,
+    recipe: str | Recipe = "default",
+    overrides: tuple[str, ...] = (),
+    label: str | int | None = None,
+    seed: int = 0,
+    num_solutions: int = 1,
+    simulate: bool = False,
+    fit: str = "auto",
+    device: str = "cpu",
+    on_step: Callable[[Step], None] | None = None,
+) -> Restoration:
     """Restores one degraded picture.
 
     Args:
@@ -38,8 +49,9 @@ def restore(picture, degradation: str | Degradation = "identity", prior: Prior |
     if not isinstance(prior, Prior):
         prior = generators.load(prior or generators.DEFAULT)
     recipe = load_recipe(recipe, overrides)
-    observation = observe(picture, degradation, prior, label=label, simulate=simulate, fit=fit, target=recipe.target,
-                          seed=seed)
+    observation = observe(
+        picture, degradation, prior, label=label, simulate=simulate, fit=fit, target=recipe.target, seed=seed
+    )
     inversion = Inversion(observation, prior, recipe, seed=seed, num_solutions=num_solutions, device=device)
     for step in inversion:
         if on_step:

@@ -56,9 +56,7 @@ def differences(existing: Mapping, planned: Mapping) -> list[str]:
     for name, path in IDENTITY.items():
         there, now = _at(existing, path), _at(planned, path)
         if name == "mask":  # the file may have moved; its pixels count
-            there, now = (
-                {key: asset.get("sha256") for key, asset in (value or {}).items()} for value in (there, now)
-            )
+            there, now = ({key: asset.get("sha256") for key, asset in (value or {}).items()} for value in (there, now))
         if there != now:
             found.append(f"{name}: {_short(there)} there, {_short(now)} now")
     return found
@@ -94,9 +92,7 @@ def is_done(folder: str | os.PathLike, planned: Mapping) -> bool:
     if existing is None or existing.get("status") != "done":
         return False
     if found := differences(existing, planned):
-        raise OutputError(
-            f"{Path(folder) / RESULT} is of a different run ({'; '.join(found)}); use another folder"
-        )
+        raise OutputError(f"{Path(folder) / RESULT} is of a different run ({'; '.join(found)}); use another folder")
     return True
 
 

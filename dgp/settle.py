@@ -53,7 +53,9 @@ def settle(run: Ended) -> list[Restoration]:
     return results
 
 
-def _restoration(run: Ended, number: int, observation: Observation, rows: Rows, images: Tensor, scores: Tensor) -> Restoration:
+def _restoration(
+    run: Ended, number: int, observation: Observation, rows: Rows, images: Tensor, scores: Tensor
+) -> Restoration:
     finish = run.recipe.finish
     finished = finish(images, observation).clamp(-1, 1)
     size = tuple(images.shape[-2:])
@@ -61,9 +63,11 @@ def _restoration(run: Ended, number: int, observation: Observation, rows: Rows, 
     measured = metrics.measure(finished[0], observation.original, unobserved)
     if isinstance(finish, LabLuminance) and observation.original is not None:
         published = with_luminance(images[:1], observation.original)[0]
-        measured |= {f"{name}_published": entry | {"region": "all, L* of the original"}
-                     for name, entry in metrics.measure(published, observation.original, None).items()
-                     if name == "psnr"}
+        measured |= {
+            f"{name}_published": entry | {"region": "all, L* of the original"}
+            for name, entry in metrics.measure(published, observation.original, None).items()
+            if name == "psnr"
+        }
     if len(finished) > 1:
         of_mean = metrics.measure(finished.mean(0), observation.original, unobserved)
         measured |= {f"{name}_mean": of_mean[name] for name in ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")}
@@ -80,9 +84,13 @@ def _restoration(run: Ended, number: int, observation: Observation, rows: Rows, 
         metrics=measured,
         fidelity=metrics.observation_fidelity(observation.degradation(finished[:1]), observation.y, unobserved),
         evaluations={"forward": count.forward // pictures, "backward": count.backward // pictures},
-        timing={"total_s": spent / pictures, "search_s": run.search_s / pictures,
-                "stages_s": [s / pictures for s in run.stages_s], "steps": steps,
-                "s_per_step": sum(run.stages_s) / steps / pictures},
+        timing={
+            "total_s": spent / pictures,
+            "search_s": run.search_s / pictures,
+            "stages_s": [s / pictures for s in run.stages_s],
+            "steps": steps,
+            "s_per_step": sum(run.stages_s) / steps / pictures,
+        },
         recipe=run.recipe,
         notes=run.notes,
         prior=run.problem.prior,

@@ -26,8 +26,9 @@ class Moment:
 class StageRun:
     """A stage at work on some rows."""
 
-    def __init__(self, stage: Stage, recipe: Recipe, problem: Problem, rows: Rows, stepper: Stepper,
-                 starts: dict[str, Tensor]):
+    def __init__(
+        self, stage: Stage, recipe: Recipe, problem: Problem, rows: Rows, stepper: Stepper, starts: dict[str, Tensor]
+    ):
         self.stage, self.problem, self.rows, self.stepper, self.starts = stage, problem, rows, stepper, starts
         self.constraints = {name: v.constraint for name, v in recipe.variables.items()}
         self._set_norm()
@@ -116,11 +117,17 @@ def release_rates(release: Release, generator: Generator) -> dict[str, tuple[flo
     groups = generator.groups()
     progressive = [group for group in groups if group.progressive]
     if isinstance(release.groups, tuple):
-        rate = {group.name: release.lr * release.ratio**i for i, group in enumerate(groups) if group.name in release.groups}
+        rate = {
+            group.name: release.lr * release.ratio**i for i, group in enumerate(groups) if group.name in release.groups
+        }
     else:
         count = len(progressive) if release.groups == "all" else release.groups
         rate = {group.name: release.lr * release.ratio**i for i, group in enumerate(progressive[:count])}
     if release.moments == "warm":
         rate = {group.name: 0.0 for group in progressive} | rate
-    return {name: (rate[group.name], release.curve, release)
-            for group in groups if group.name in rate for name in group.parameters}
+    return {
+        name: (rate[group.name], release.curve, release)
+        for group in groups
+        if group.name in rate
+        for name in group.parameters
+    }

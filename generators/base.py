@@ -68,8 +68,9 @@ class Generator(nn.Module):
     info: GeneratorInfo
     depth: int
 
-    def sample(self, n: int, *, truncation: float = 1.0, classes: int | Tensor | None = None,
-               generator: Generators = None) -> dict[str, Tensor]:
+    def sample(
+        self, n: int, *, truncation: float = 1.0, classes: int | Tensor | None = None, generator: Generators = None
+    ) -> dict[str, Tensor]:
         """Latents of n rows, drawn on the CPU and moved to the network's device.
 
         classes: None (uniform), one class, or int64 (n,).  generator: one stream, or a list of n, one a row.

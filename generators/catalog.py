@@ -30,5 +30,9 @@ def biggan_cifar10() -> Prior:
         limits="32x32 pixels, ten classes; cats, dogs and frogs are often not recognisable",
         text=(BUNDLED / "biggan-cifar10-card.md").read_text(encoding="utf-8"),
     )
-    return from_files(BUNDLED / "biggan-cifar10-G_ema.safetensors", BUNDLED / "biggan-cifar10-D.safetensors",
-                      name="biggan-cifar10", card=card)
+    return from_files(
+        BUNDLED / "biggan-cifar10-G_ema.safetensors",
+        BUNDLED / "biggan-cifar10-D.safetensors",
+        name="biggan-cifar10",
+        card=card,
+    )

@@ -55,17 +55,29 @@ def randomised(prior: Prior, seed: int = 0) -> Prior:
     Raises GeneratorError for networks other than BigGAN.
     """
     if not isinstance(prior.generator, BigGAN):
-        raise GeneratorError(f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN generators can be "
-                             "initialised afresh; choose such a prior")
+        raise GeneratorError(
+            f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN generators can be "
+            "initialised afresh; choose such a prior"
+        )
     config = prior.generator.config
     with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced at once
         generator = BigGAN(config, prior.generator.info.classes)
     initialise(generator, seed)
     settle_statistics(generator, seed)
     generator.to(prior.generator.device)
-    return replace(prior, name=f"{prior.name}-random-{seed}", generator=generator, sha256=fingerprint(config, seed),
-                   card=ModelCard(f"{prior.name}-random-{seed}", data="none", licence="MIT",
-                                  origin=f"random, seed {seed}", limits="an untrained network, for comparison only"))
+    return replace(
+        prior,
+        name=f"{prior.name}-random-{seed}",
+        generator=generator,
+        sha256=fingerprint(config, seed),
+        card=ModelCard(
+            f"{prior.name}-random-{seed}",
+            data="none",
+            licence="MIT",
+            origin=f"random, seed {seed}",
+            limits="an untrained network, for comparison only",
+        ),
+    )
 
 
 def fingerprint(config: BigGANConfig, seed: int) -> str:
@@ -86,6 +98,11 @@ def toy() -> Prior:
             if isinstance(layer, Attention):
                 layer.gamma.data.fill_(0.5)
     settle_statistics(generator, 3)
-    card = ModelCard("toy", data="none", licence="MIT", origin="random weights from a fixed seed",
-                     limits="for tests: its pictures show nothing")
+    card = ModelCard(
+        "toy",
+        data="none",
+        licence="MIT",
+        origin="random weights from a fixed seed",
+        limits="for tests: its pictures show nothing",
+    )
     return Prior("toy", generator, judge, card, fingerprint(config, 1))

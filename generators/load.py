@@ -21,8 +21,9 @@ from generators.prior import ModelCard, Prior
 from generators.registry import make, names
 
 
-def load(name_or_path: str | os.PathLike, *, sha256: str | None = None,
-         discriminator: str | os.PathLike | None = None) -> Prior:
+def load(
+    name_or_path: str | os.PathLike, *, sha256: str | None = None, discriminator: str | os.PathLike | None = None
+) -> Prior:
     """A prior by registered name, from a generator's file, or from a folder that holds one. A name goes before a folder
     that is called the same; ``./name`` is the folder.
 
@@ -55,15 +56,22 @@ def named(name: str, sha256: str | None, discriminator: str | os.PathLike | None
     return prior
 
 
-def from_files(path: Path, discriminator: Path | None, *, sha256: str | None = None, name: str | None = None,
-               card: ModelCard | None = None) -> Prior:
+def from_files(
+    path: Path,
+    discriminator: Path | None,
+    *,
+    sha256: str | None = None,
+    name: str | None = None,
+    card: ModelCard | None = None,
+) -> Prior:
     checkpoint = checked(path, sha256)
     said = header(checkpoint.metadata)
     if not is_generator(checkpoint.tensors):
         what = "a discriminator" if is_discriminator(checkpoint.tensors) else "an unknown layout"
         shown = ", ".join(sorted(checkpoint.tensors)[:3])
-        raise WeightsError(f"{path}: got {what} (tensors {shown}, ...), "
-                           "expected a BigGAN generator in the ajbrock layout")
+        raise WeightsError(
+            f"{path}: got {what} (tensors {shown}, ...), expected a BigGAN generator in the ajbrock layout"
+        )
     network, assumed = read_generator(checkpoint.tensors, said, str(path), class_names(said, path))
     judge = None
     if discriminator:
@@ -84,8 +92,10 @@ def judge_from(path: Path, resolution: int, generator: str) -> tuple[BigGANDiscr
     said = header(checkpoint.metadata)
     judge = read_discriminator(checkpoint.tensors, said, str(path))
     if judge.config.resolution != resolution:
-        raise WeightsError(f"{path}: reads {judge.config.resolution} px, but {generator} makes {resolution} px; "
-                           "give the discriminator that belongs to it")
+        raise WeightsError(
+            f"{path}: reads {judge.config.resolution} px, but {generator} makes {resolution} px; "
+            "give the discriminator that belongs to it"
+        )
     return judge, () if "SN_eps" in said else (f"of the discriminator: SN_eps {ORIGINS['ajbrock'].sn_eps:g}",)
 
 

@@ -23,8 +23,9 @@ class ModelCard:
     text: str = ""
 
     def _repr_markdown_(self) -> str:
-        return self.text or (f"**{self.name}**: data {self.data}; licence {self.licence}; origin {self.origin}; "
-                             f"limits: {self.limits}")
+        return self.text or (
+            f"**{self.name}**: data {self.data}; licence {self.licence}; origin {self.origin}; limits: {self.limits}"
+        )
 
 
 @dataclass(frozen=True, eq=False)

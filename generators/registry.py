@@ -39,8 +39,10 @@ def make(name: str) -> Prior:
             except Exception as error:  # whatever a stranger's package raises
                 raise WeightsError(f"the prior {name!r} of {entry.value} failed to import: {error!r}") from error
             if _makers.setdefault(name, maker) is not maker:
-                raise WeightsError(f"the prior {name!r} of {entry.value} is already registered by "
-                                   f"{_makers[name].__module__}; uninstall one of the two")
+                raise WeightsError(
+                    f"the prior {name!r} of {entry.value} is already registered by "
+                    f"{_makers[name].__module__}; uninstall one of the two"
+                )
     if name not in _makers:
         near = difflib.get_close_matches(name, names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"expected a file, a folder, or one of {', '.join(names())}"

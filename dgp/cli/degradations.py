@@ -91,9 +91,7 @@ Examples:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write."
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise."
-)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
 @plugin_option
 @speech
 def preview(image: Path, spec: str, output: Path, seed: int, plugins: tuple[str, ...], speech: Speech):
@@ -123,9 +121,7 @@ def preview(image: Path, spec: str, output: Path, seed: int, plugins: tuple[str,
             "degradation": {"spec": operator.spec, "asked": spec, "assets": operator.assets},
         }
     )
-    speech.say(
-        f"{printable(image)} -> {printable(output)}: {operator.spec}, {degraded.width}x{degraded.height}"
-    )
+    speech.say(f"{printable(image)} -> {printable(output)}: {operator.spec}, {degraded.width}x{degraded.height}")
 
 
 def _described(description) -> dict:

@@ -40,6 +40,4 @@ def tell(error: BaseException, *, verbose: bool = False, about: str = "") -> Non
     if verbose:
         click.echo("".join(traceback.format_exception(error)), err=True)
     line = f"Error: {about}{one_line(error)}"
-    click.echo(
-        line.encode("utf-8", "replace").decode(), err=True
-    )  # file names may hold bytes that are no letters
+    click.echo(line.encode("utf-8", "replace").decode(), err=True)  # file names may hold bytes that are no letters

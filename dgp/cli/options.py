@@ -101,13 +101,9 @@ plugin_option = click.option(
 )
 
 SPEECH = (
-    click.option(
-        "--json", "as_json", is_flag=True, show_default=False, help="Print one JSON object on stdout."
-    ),
+    click.option("--json", "as_json", is_flag=True, show_default=False, help="Print one JSON object on stdout."),
     click.option("-q", "--quiet", is_flag=True, show_default=False, help="Say nothing but errors."),
-    click.option(
-        "-v", "--verbose", is_flag=True, show_default=False, help="Say more, and where errors come from."
-    ),
+    click.option("-v", "--verbose", is_flag=True, show_default=False, help="Say more, and where errors come from."),
 )
 ENGINE = (
     click.option(
@@ -133,9 +129,7 @@ ENGINE = (
         metavar="N",
         help="Equal seeds give equal answers.",
     ),
-    click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute."
-    ),
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute."),
     click.option(
         "--num-solutions",
         type=click.IntRange(1),

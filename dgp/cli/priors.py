@@ -111,9 +111,7 @@ def verify(name: str, sha256: str | None, speech: Speech):
         if value.is_floating_point() and not bool(value.isfinite().all())
     ]
     if broken:
-        raise generators.WeightsError(
-            f"{name}: {broken[0]} holds values that are no numbers; get the file again"
-        )
+        raise generators.WeightsError(f"{name}: {broken[0]} holds values that are no numbers; get the file again")
     with torch.no_grad():
         picture = prior.generator(prior.generator.sample(1, generator=stream(0, "verify", 0)))
         if prior.discriminator is not None:
@@ -188,9 +186,7 @@ def sample(name: str, count: int, label: str, truncation: float, seed: int, outp
     with torch.no_grad():
         latents = prior.generator.sample(count, truncation=truncation, classes=classes, generator=streams)
         for row in range(count):
-            pictures.append(
-                to_pil(prior.generator({key: value[row : row + 1] for key, value in latents.items()}))
-            )
+            pictures.append(to_pil(prior.generator({key: value[row : row + 1] for key, value in latents.items()})))
     sheet = _sheet(pictures)
     write(png_bytes(sheet))
     speech.give(

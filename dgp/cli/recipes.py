@@ -60,9 +60,7 @@ Examples:
   dgp recipes show default --set stages.*.lr=0.01 --json"""
 )
 @click.argument("name", metavar="NAME|FILE")
-@click.option(
-    "-p", "--prior", metavar="NAME|FILE", show_default=False, help="Map the recipe onto this prior."
-)
+@click.option("-p", "--prior", metavar="NAME|FILE", show_default=False, help="Map the recipe onto this prior.")
 @click.option(
     "--set",
     "overrides",
@@ -85,9 +83,7 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
 
         recipe, notes = map_recipe(recipe, dgp.load_prior(prior))
     resolved = recipe.model_dump(mode="json")
-    speech.give(
-        {"name": recipe.name, "sha256": recipe.sha256, "prior": prior, "mapping": notes, "resolved": resolved}
-    )
+    speech.give({"name": recipe.name, "sha256": recipe.sha256, "prior": prior, "mapping": notes, "resolved": resolved})
     if not speech.as_json:
         speech.say("\n".join(_lines(resolved)))
         for note in notes if prior else ():
@@ -99,9 +95,7 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
 def _lines(value: object, key: str = "") -> list[str]:
     """``key.path = value`` for every leaf, as --set takes them; what is absent (null) is left out."""
     if isinstance(value, dict):
-        return [
-            line for name, item in value.items() for line in _lines(item, f"{key}.{name}" if key else name)
-        ]
+        return [line for name, item in value.items() for line in _lines(item, f"{key}.{name}" if key else name)]
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         return [line for number, item in enumerate(value) for line in _lines(item, f"{key}.{number}")]
     return [] if value is None else [f"{key} = {_toml(value)}"]

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from dgp.images import Picture
     from dgp.recipe import Recipe
 
-images_argument = click.argument(
-    "images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE..."
-)
+images_argument = click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 
 
 @click.command(
@@ -99,9 +97,7 @@ pixels."""
 )
 @run_options
 @speech
-def inpaint(
-    images: tuple[Path, ...], mask: str | None, hole: str | None, options: RunOptions, speech: Speech
-):
+def inpaint(images: tuple[Path, ...], mask: str | None, hole: str | None, options: RunOptions, speech: Speech):
     """Fill what is missing from pictures."""
     if mask is not None and hole is not None:
         raise click.UsageError("got both --mask and --hole; give one of them")

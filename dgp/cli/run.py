@@ -116,9 +116,7 @@ class Runner:
         return result.record(argv)
 
 
-def run_pictures(
-    images: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech
-) -> None:
+def run_pictures(images: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech) -> None:
     """The whole of `dgp restore` and its kin. Ends with the exit code of the call where something failed.
 
     degradation: its spec, or what says it of an opened picture and the recipe.
@@ -280,9 +278,7 @@ def in_words(record: dict) -> str:
         ("psnr_unobserved", "PSNR in the hole {:.2f} dB"),
     )
     words = [
-        text.format(metrics[name]["value"])
-        for name, text in shown
-        if metrics.get(name, {}).get("value") is not None
+        text.format(metrics[name]["value"]) for name, text in shown if metrics.get(name, {}).get("value") is not None
     ]
     if fidelity["exact"]:
         words.append("agrees with what was observed")

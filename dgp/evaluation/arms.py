@@ -44,8 +44,7 @@ class Degraded:
 
     def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
         return [
-            _measured(o.degradation.lift(o.y, tuple(o.original.shape[-2:])).clamp(-1, 1)[0], o)
-            for o in observations
+            _measured(o.degradation.lift(o.y, tuple(o.original.shape[-2:])).clamp(-1, 1)[0], o) for o in observations
         ]
 
 
@@ -107,9 +106,7 @@ class Engine:
         )
         # The first step of the first stage that releases layers still sees the pictures of the latents alone.
         releases = [stage.release is not None for stage in inversion.recipe.stages]
-        opening = (
-            sum(s.steps for s in inversion.recipe.stages[: releases.index(True)]) if any(releases) else 0
-        )
+        opening = sum(s.steps for s in inversion.recipe.stages[: releases.index(True)]) if any(releases) else 0
         latent_only: list[Tensor] | None = None
         for step in inversion:
             if opening and step.index == opening:
@@ -117,8 +114,7 @@ class Engine:
             on_step(len(observations))
         results = inversion.result()
         return [
-            self._finding(result, None if latent_only is None else latent_only[i])
-            for i, result in enumerate(results)
+            self._finding(result, None if latent_only is None else latent_only[i]) for i, result in enumerate(results)
         ]
 
     def _finding(self, result: Restoration, latent_only: Tensor | None) -> Finding:

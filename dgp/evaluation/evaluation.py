@@ -55,8 +55,7 @@ class Evaluation:
     def arms(self) -> list[Engine | Degraded | Classical]:
         shared = (self.seed, self.num_solutions, self.device)
         engines = [
-            Engine(name, recipe, self.prior, self.prior.sha256, *shared)
-            for name, recipe in self.recipes.items()
+            Engine(name, recipe, self.prior, self.prior.sha256, *shared) for name, recipe in self.recipes.items()
         ]
         if self.random_weights:
             blank = randomised(self.prior, self.seed)
@@ -70,9 +69,7 @@ class Evaluation:
         for name, recipe in self.recipes.items():
             map_recipe(recipe, self.prior)
             if name in (Degraded.name, Classical.name):
-                raise InputError(
-                    f"a recipe cannot be called {name!r} here, as a baseline is; rename its file"
-                )
+                raise InputError(f"a recipe cannot be called {name!r} here, as a baseline is; rename its file")
         if len({plain_name(spec) for spec in self.degradations}) < len(self.degradations):
             raise InputError(
                 f"got {', '.join(self.degradations)}, of which two would share a file name; give each once"
@@ -106,9 +103,7 @@ class Evaluation:
         summary = self.summary()
         write_bytes_atomic(self.folder / "table.md", sheets.table(summary).encode())
         for spec in self.degradations:
-            write_bytes_atomic(
-                self.folder / f"gallery-{plain_name(spec)}.png", png_bytes(self._gallery(spec))
-            )
+            write_bytes_atomic(self.folder / f"gallery-{plain_name(spec)}.png", png_bytes(self._gallery(spec)))
         write_json_atomic(self.folder / "summary.json", summary)
         return summary
 
@@ -178,9 +173,7 @@ class Evaluation:
         try:
             return info.class_index(picture.folder)
         except ValueError as error:
-            raise InputError(
-                f"{picture.name}: its folder names no class ({error}); use --class auto"
-            ) from error
+            raise InputError(f"{picture.name}: its folder names no class ({error}); use --class auto") from error
 
     def _observe(self, arm, spec: str, picture: Clean) -> Observation:
         return observe(
@@ -198,9 +191,7 @@ class Evaluation:
         rows = []
         for picture in self.pictures[: sheets.MOST_ROWS]:
             observation = self._observe(Degraded(), spec, picture)
-            answers = [
-                Image.open(self._unit(arm, spec, picture).picture_path).convert("RGB") for arm in shown
-            ]
+            answers = [Image.open(self._unit(arm, spec, picture).picture_path).convert("RGB") for arm in shown]
             rows.append([observation.picture, *answers, to_pil(observation.original)])
         return sheets.gallery(["observed", *(arm.name for arm in shown), "original"], rows)
 
@@ -219,17 +210,11 @@ def _views(name: str, values: Mapping[str, dict]) -> dict[str, dict[str, dict]]:
     plain = {p: {m: v for m, v in own.items() if m not in endings} for p, own in values.items()}
     views = {name: plain}
     for ending, words in VIEWS.items():
-        own = {
-            p: {m: v[f"{m}_{ending}"] for m in MEASURED if f"{m}_{ending}" in v} for p, v in values.items()
-        }
+        own = {p: {m: v[f"{m}_{ending}"] for m in MEASURED if f"{m}_{ending}" in v} for p, v in values.items()}
         if any(own.values()):
             views[f"{name}, {words}"] = own
     return views
 
 
 def _differences(values: Mapping[str, dict], reference: str) -> dict[str, dict]:
-    return {
-        name: statistics.differences(own, values[reference])
-        for name, own in values.items()
-        if name != reference
-    }
+    return {name: statistics.differences(own, values[reference]) for name, own in values.items() if name != reference}

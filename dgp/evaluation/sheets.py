@@ -76,9 +76,7 @@ def gallery(names: Sequence[str], rows: Sequence[Sequence[Image.Image]]) -> Imag
     sheet = Image.new("RGB", (width, HEADING + (CELL + GAP) * len(rows)), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for column, name in enumerate(names):
-        draw.multiline_text(
-            (GAP + column * (CELL + GAP), 2), _wrapped(name, font), fill="black", font=font, spacing=2
-        )
+        draw.multiline_text((GAP + column * (CELL + GAP), 2), _wrapped(name, font), fill="black", font=font, spacing=2)
     for line, pictures in enumerate(rows):
         for column, picture in enumerate(pictures):
             sheet.paste(_cell_picture(picture), (GAP + column * (CELL + GAP), HEADING + line * (CELL + GAP)))
@@ -90,9 +88,7 @@ def _cell_picture(picture: Image.Image) -> Image.Image:
         grey = Image.new("RGBA", picture.size, (128, 128, 128, 255))
         picture = Image.alpha_composite(grey, picture.convert("RGBA"))
     small = max(picture.size) <= CELL
-    return picture.convert("RGB").resize(
-        (CELL, CELL), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
-    )
+    return picture.convert("RGB").resize((CELL, CELL), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
 
 
 def _wrapped(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

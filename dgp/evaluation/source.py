@@ -82,8 +82,7 @@ class Source:
         if self.path.is_dir():
             opened = [open_picture(self.path / name) for name in names]
             return [
-                Clean(name, _folder(name), picture, picture.sha256)
-                for name, picture in zip(names, opened, strict=True)
+                Clean(name, _folder(name), picture, picture.sha256) for name, picture in zip(names, opened, strict=True)
             ]
         with zipfile.ZipFile(self.path) as archive:
             return [self._member(archive, name) for name in names]

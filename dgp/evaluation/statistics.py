@@ -29,9 +29,7 @@ def means(values: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict]:
     for metric in _metrics(values):
         known = [own[metric] for own in values.values() if own.get(metric) is not None]
         if known:
-            table[metric] = dict(
-                zip(("n", "mean", "low", "high"), (len(known), *interval(known)), strict=True)
-            )
+            table[metric] = dict(zip(("n", "mean", "low", "high"), (len(known), *interval(known)), strict=True))
     return table
 
 
@@ -48,9 +46,7 @@ def differences(
         ]
         if pairs:
             gaps = [a - b for a, b in pairs]
-            table[metric] = dict(
-                zip(("n", "difference", "low", "high"), (len(gaps), *interval(gaps)), strict=True)
-            )
+            table[metric] = dict(zip(("n", "difference", "low", "high"), (len(gaps), *interval(gaps)), strict=True))
     return table
 
 

@@ -38,13 +38,7 @@ class Unit:
     @property
     def path(self) -> Path:
         own = self.identity
-        return (
-            self.folder
-            / "units"
-            / slug(own["arm"])
-            / slug(own["degradation"])
-            / f"{slug(own['picture'])}.json"
-        )
+        return self.folder / "units" / slug(own["arm"]) / slug(own["degradation"]) / f"{slug(own['picture'])}.json"
 
     @property
     def picture_path(self) -> Path:
@@ -58,9 +52,7 @@ class Unit:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             theirs = content["identity"]
         except (ValueError, KeyError, TypeError, OSError):
-            raise OutputError(
-                f"{self.path} is not a result of dgp evaluate; choose another folder by -o"
-            ) from None
+            raise OutputError(f"{self.path} is not a result of dgp evaluate; choose another folder by -o") from None
         different = sorted(
             key for key in self.identity.keys() | theirs.keys() if self.identity.get(key) != theirs.get(key)
         )

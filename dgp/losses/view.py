@@ -16,16 +16,24 @@ from generators import Discriminator
 class Targets:
     """The observations of a run, with everything about them that never changes computed once."""
 
-    def __init__(self, observations: Sequence[Observation], discriminator: Discriminator | None, size: tuple[int, int],
-                 device: str = "cpu"):
+    def __init__(
+        self,
+        observations: Sequence[Observation],
+        discriminator: Discriminator | None,
+        size: tuple[int, int],
+        device: str = "cpu",
+    ):
         self.observations, self.discriminator, self.size = tuple(observations), discriminator, size
         alike: dict[tuple, list[int]] = {}
         for i, observation in enumerate(self.observations):
-            key = (id(observation.degradation) if observation.degradation.assets else observation.degradation.spec,
-                   tuple(observation.y.shape))
+            key = (
+                id(observation.degradation) if observation.degradation.assets else observation.degradation.spec,
+                tuple(observation.y.shape),
+            )
             alike.setdefault(key, []).append(i)
-        self.operators = [copy.deepcopy(self.observations[members[0]].degradation).to(device)
-                          for members in alike.values()]
+        self.operators = [
+            copy.deepcopy(self.observations[members[0]].degradation).to(device) for members in alike.values()
+        ]
         self.y = [torch.cat([self.observations[i].y for i in members]).to(device) for members in alike.values()]
         # Picture i is the `place[i]`-th of the observations that share operator `kind[i]`.
         self.kind = torch.empty(len(self.observations), dtype=torch.long)
@@ -38,8 +46,12 @@ class Targets:
     def features(self) -> list[Tensor]:
         """Of the lifted observations, shallow to deep, each (pictures, ...)."""
         with torch.no_grad():
-            lifted = torch.cat([self.operators[kind].lift(self.y[kind][place : place + 1], self.size)
-                                for kind, place in zip(self.kind.tolist(), self.place.tolist(), strict=True)])
+            lifted = torch.cat(
+                [
+                    self.operators[kind].lift(self.y[kind][place : place + 1], self.size)
+                    for kind, place in zip(self.kind.tolist(), self.place.tolist(), strict=True)
+                ]
+            )
             chunks = [self.discriminator.features(chunk) for chunk in lifted.split(16)]
             return [torch.cat(parts) for parts in zip(*chunks, strict=True)]
 
@@ -51,8 +63,9 @@ class View:
     observation that each row explains; through: "forward" (the differentiable operator) or "measure" (the true one).
     """
 
-    def __init__(self, targets: Targets, image: Tensor, values: dict[str, Tensor], pictures: Tensor,
-                 through: str = "forward"):
+    def __init__(
+        self, targets: Targets, image: Tensor, values: dict[str, Tensor], pictures: Tensor, through: str = "forward"
+    ):
         self.targets, self.image, self.values, self.pictures, self.through = targets, image, values, pictures, through
 
     @cached_property
@@ -82,8 +95,12 @@ class View:
     @cached_property
     def features(self) -> list[Tensor]:
         """Discriminator features of the lifted predictions, shallow to deep."""
-        lifted = self._join([(rows, self.targets.operators[kind].lift(prediction, self.targets.size))
-                             for rows, prediction, _, kind in self._parts])
+        lifted = self._join(
+            [
+                (rows, self.targets.operators[kind].lift(prediction, self.targets.size))
+                for rows, prediction, _, kind in self._parts
+            ]
+        )
         return self.targets.discriminator.features(lifted)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Best of N: candidates drawn from the prior, scored in batches, the best few returned (Pan et al. 2020, section 3.2)."""
+"""Best of N: candidates drawn from the prior, scored in batches, the best few kept (Pan et al. 2020, section 3.2)."""
 
 from __future__ import annotations
 
@@ -44,8 +44,11 @@ class BestOf(Search):
                     scores = problem.rank(candidates, self.terms, self.through)
                     found.append(candidates.take(candidates.best(scores, self.elite)))
         join = lambda name: torch.cat([rows.values[name] for rows in found])  # noqa: E731
-        return Rows(torch.cat([rows.picture for rows in found]), torch.cat([rows.answer for rows in found]),
-                    {name: join(name) for name in found[0].values})
+        return Rows(
+            torch.cat([rows.picture for rows in found]),
+            torch.cat([rows.answer for rows in found]),
+            {name: join(name) for name in found[0].values},
+        )
 
     def draw(self, problem, picture: int, answer: int, generator: torch.Generator) -> Rows:
         classes = problem.labels(picture, self.count, generator)

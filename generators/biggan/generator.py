@@ -59,7 +59,11 @@ class Block(nn.Module):
     def __init__(self, cin: int, cout: int, width: int | None, config: BigGANConfig):
         super().__init__()
         sn = config.singular_values, config.sn_eps
-        self.conv1, self.conv2, self.conv_sc = Conv(cin, cout, 3, *sn), Conv(cout, cout, 3, *sn), Conv(cin, cout, 1, *sn)
+        self.conv1, self.conv2, self.conv_sc = (
+            Conv(cin, cout, 3, *sn),
+            Conv(cout, cout, 3, *sn),
+            Conv(cin, cout, 1, *sn),
+        )
         self.bn1 = ConditionalNorm(cin, width, config.n_classes, *sn, config.bn_eps)
         self.bn2 = ConditionalNorm(cout, width, config.n_classes, *sn, config.bn_eps)
 
@@ -108,11 +112,15 @@ class BigGAN(Generator):
             self.blocks.append(nn.ModuleList(parts))
         last = outs[-1] * config.ch
         self.output_layer = nn.Sequential(OutputNorm(last), nn.ReLU(), Conv(last, 3, 3, *sn))
-        embedding = LatentSpec("class", "class", (config.shared_dim,)) if config.shared_dim is not None else LatentSpec(
-            "class", "class", (), optimisable=False)
+        embedding = (
+            LatentSpec("class", "class", (config.shared_dim,))
+            if config.shared_dim is not None
+            else LatentSpec("class", "class", (), optimisable=False)
+        )
         names = classes or tuple(str(i) for i in range(config.n_classes))
-        self.info = GeneratorInfo("biggan", config.resolution, (LatentSpec("z", "z", (config.dim_z,)), embedding), names,
-                                  asdict(config))
+        self.info = GeneratorInfo(
+            "biggan", config.resolution, (LatentSpec("z", "z", (config.dim_z,)), embedding), names, asdict(config)
+        )
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
         z = normal(n, self.config.dim_z, truncation, generator)
@@ -161,7 +169,8 @@ class BigGAN(Generator):
         norms, h = {}, self.stem(latents).hidden
         for k in range(self.depth):
             h, norms[f"norm[{2 * k}]"], norms[f"norm[{2 * k + 1}]"] = self.blocks[k][0].capture(
-                h, self._condition(k, latents))
+                h, self._condition(k, latents)
+            )
             h = self._attend(k, h)
         return norms
 

@@ -42,7 +42,7 @@ class StoredStatistics(nn.Module):
         self.eps = eps
 
     def scale_and_shift(self, x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
-        """x (N, C, h, w); gain, bias (N or 1, C). The mean is taken off first: folded into the shift it would cost digits."""
+        """x (N, C, h, w); gain, bias (N or 1, C). The mean is taken off first: in the shift it would cost digits."""
         scale = gain * torch.rsqrt(self.stored_var + self.eps)
         return (x - self.stored_mean[:, None, None]) * scale[..., None, None] + bias[..., None, None]
 

@@ -69,14 +69,15 @@ def epsilon(said: dict, name: str, usual: float, source: str) -> float:
     return float(value)
 
 
-def generator_config(tensors: dict[str, Tensor], said: dict,
-                     source: str) -> tuple[BigGANConfig, tuple[str, ...]]:
+def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[BigGANConfig, tuple[str, ...]]:
     """(configuration, what was assumed). said: what the file states of itself. Raises WeightsError."""
     blocks = blocks_of(tensors)
     resolution = {len(outs): size for size, (_, outs) in G_CHANNELS.items()}.get(blocks)
     if resolution is None or "blocks.0.0.conv3.weight" in tensors:
-        raise WeightsError(f"{source}: a generator of {blocks} blocks in a layout that is not BigGAN's; expected 3 to "
-                           "7 residual blocks (32 to 512 px); BigGAN-deep and other networks cannot be read yet")
+        raise WeightsError(
+            f"{source}: a generator of {blocks} blocks in a layout that is not BigGAN's; expected 3 to "
+            "7 residual blocks (32 to 512 px); BigGAN-deep and other networks cannot be read yet"
+        )
     rows, chunk = tensors["linear.weight"].shape
     gain = tensors["blocks.0.0.bn1.gain.weight"]
     if "blocks.0.0.bn1.gain.u0" in tensors and "shared.weight" not in tensors:
@@ -144,8 +145,10 @@ def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: st
     missing = sorted(name for name in own.keys() - tensors.keys() if not re.search(r"\.sv\d$", name))
     unexpected = sorted(tensors.keys() - own.keys())
     if missing or unexpected:
-        raise WeightsError(f"{source}: {_listed('missing', missing)}{_listed('unexpected', unexpected)}the network "
-                           "that its shapes describe has others; is the file whole, and of this architecture?")
+        raise WeightsError(
+            f"{source}: {_listed('missing', missing)}{_listed('unexpected', unexpected)}the network "
+            "that its shapes describe has others; is the file whole, and of this architecture?"
+        )
     for name, tensor in tensors.items():
         if tensor.shape != own[name].shape:
             raise WeightsError(f"{source}: {name} is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
@@ -167,8 +170,9 @@ def _listed(word: str, names: list[str]) -> str:
     return f"{len(names)} {word} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}); "
 
 
-def read_generator(tensors: dict[str, Tensor], said: dict, source: str,
-                   classes: tuple[str, ...] = ()) -> tuple[BigGAN, tuple[str, ...]]:
+def read_generator(
+    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+) -> tuple[BigGAN, tuple[str, ...]]:
     """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
     tensors = canonical(tensors)
     try:

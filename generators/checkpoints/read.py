@@ -43,8 +43,9 @@ def read_checkpoint(path: Path, sha256: str | None = None) -> Checkpoint:
         if size == 0:
             raise WeightsError(f"{path}: the file is empty; get it again")
         if size > LARGEST:
-            raise WeightsError(f"{path}: {size / 2**30:.1f} GiB, expected at most {LARGEST / 2**30:.0f}; "
-                               "this is no generator")
+            raise WeightsError(
+                f"{path}: {size / 2**30:.1f} GiB, expected at most {LARGEST / 2**30:.0f}; this is no generator"
+            )
         with open(path, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -71,8 +72,9 @@ def _torch(path: Path, size: int) -> dict[str, Tensor]:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > size:
-                    raise WeightsError(f"{path}: unpacks to more than the file holds, which PyTorch never writes; "
-                                       "do not trust it")
+                    raise WeightsError(
+                        f"{path}: unpacks to more than the file holds, which PyTorch never writes; do not trust it"
+                    )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -80,8 +82,10 @@ def _torch(path: Path, size: int) -> dict[str, Tensor]:
         raise
     except Exception as error:  # the reader raises many kinds on damaged or hostile files
         if any(words in str(error) for words in WOULD_RUN) or _is_bare_pickle(path):
-            raise WeightsError(f"{path}: holds more than tensors, and was not opened further, since that could run "
-                               "code; save its state_dict alone, or convert it to safetensors") from None
+            raise WeightsError(
+                f"{path}: holds more than tensors, and was not opened further, since that could run "
+                "code; save its state_dict alone, or convert it to safetensors"
+            ) from None
         raise WeightsError(f"{path}: damaged, or no PyTorch weights; get it again") from None
     tensors = _unwrap(content, path)
     for name, tensor in tensors.items():
@@ -103,12 +107,15 @@ def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
     for name in CONTAINERS:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
-    if not isinstance(content, dict) or not content or not all(
-            isinstance(name, str) and isinstance(v, Tensor) for name, v in content.items()):
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(name, str) and isinstance(v, Tensor) for name, v in content.items())
+    ):
         raise WeightsError(f"{path}: got {_kind(content)}, expected a dictionary of named tensors")
     for prefix in WRAPPERS:
         if all(name.startswith(prefix) for name in content):
-            content = {name[len(prefix):]: v for name, v in content.items()}
+            content = {name[len(prefix) :]: v for name, v in content.items()}
     return dict(content)
 
 

@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from tests.cli.conftest import TINY, colours
 from PIL import Image
 
+import dgp
 from dgp.cli.main import COMMANDS, main
+from tests.cli.conftest import TINY, colours
 
 GROUPS = {
     "priors": ("list", "info", "verify", "sample"),
@@ -59,6 +60,11 @@ def test_defaults_are_those_of_the_engine(call):
         assert default in said
 
 
+def test_python_m_dgp():
+    said = subprocess.run([sys.executable, "-m", "dgp", "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout == f"dgp {dgp.__version__}\n"
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -70,9 +76,7 @@ def test_defaults_are_those_of_the_engine(call):
     ],
 )
 def test_light_calls_do_not_import_torch(code):
-    script = (
-        "import atexit, os, sys\natexit.register(lambda: 'torch' in sys.modules and os._exit(9))\n" + code
-    )
+    script = "import atexit, os, sys\natexit.register(lambda: 'torch' in sys.modules and os._exit(9))\n" + code
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
 
 
@@ -99,12 +103,9 @@ def test_a_larger_sheet_begins_with_the_smaller_one(call, tmp_path):
     told = call("priors", "sample", "-p", "toy", "--count", 4, "-o", "new/four.png", "--json").json
     call("priors", "sample", "-p", "toy", "--count", 2, "--truncation", 0.5, "-o", "two.png")
     call("priors", "sample", "-p", "toy", "--count", 2, "-o", "plain.png")
-    assert told["classes"] == [0, 1, 2, 0] and Image.open(tmp_path / "new/four.png").size == tuple(
-        told["size"]
-    )
+    assert told["classes"] == [0, 1, 2, 0] and Image.open(tmp_path / "new/four.png").size == tuple(told["size"])
     first = [
-        Image.open(tmp_path / name).crop((2, 2, 98, 98)).tobytes()
-        for name in ("new/four.png", "plain.png", "two.png")
+        Image.open(tmp_path / name).crop((2, 2, 98, 98)).tobytes() for name in ("new/four.png", "plain.png", "two.png")
     ]
     assert first[0] == first[1] != first[2]
 
@@ -116,9 +117,7 @@ def test_degradations(call, photo, tmp_path):
     told = call("degradations", "info", "sr", "--json").json
     assert [p["name"] for p in told["parameters"]] == ["factor", "filter"] and told["linear"]
     assert "factor" in call("degradations", "info", "sr").stdout
-    made = call(
-        "degradations", "preview", photo.name, "-d", "gray+sr:2", "-o", "new/small.png", "--json"
-    ).json
+    made = call("degradations", "preview", photo.name, "-d", "gray+sr:2", "-o", "new/small.png", "--json").json
     small = Image.open(tmp_path / "new/small.png")
     assert (
         small.size == (23, 15) == tuple(made["size"])
@@ -148,9 +147,7 @@ def test_recipes(call):
     import dgp
 
     listed = call("recipes", "list", "--json").json["recipes"]
-    assert [r["name"] for r in listed] == dgp.recipe_names() and all(
-        r["cites"] or r["summary"] for r in listed
-    )
+    assert [r["name"] for r in listed] == dgp.recipe_names() and all(r["cites"] or r["summary"] for r in listed)
     assert "dgp-inpainting" in call("recipes", "list").stdout
     shown = call("recipes", "show", "dgp-colorization", "--json").json
     assert shown["resolved"]["stages"][0]["steps"] == 200 and shown["mapping"] == []
@@ -170,11 +167,7 @@ def test_every_line_of_show_is_a_key_that_set_takes(call):
 def test_doctor(call):
     told = call("doctor", "--json").json
     checks = {check["name"]: check for check in told["checks"]}
-    assert (
-        told["status"] == "ok"
-        and checks["a run of a few steps"]["ok"]
-        and checks["prior biggan-cifar10"]["ok"]
-    )
+    assert told["status"] == "ok" and checks["a run of a few steps"]["ok"] and checks["prior biggan-cifar10"]["ok"]
     assert told["versions"]["torch"] and "LPIPS" in checks
     assert "The main job can run." in call("doctor").stdout
 

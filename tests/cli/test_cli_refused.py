@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.cli.conftest import colours
 from PIL import Image
 from safetensors.torch import save_file
+
+from tests.cli.conftest import colours
 
 
 def bomb() -> bytes:
@@ -19,8 +20,7 @@ def bomb() -> bytes:
     head = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(b"\0" * 64)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
 
 
@@ -148,9 +148,7 @@ def test_recipes_that_the_prior_cannot_serve(call, photo, tmp_path):
         {k: v.contiguous() for k, v in generators.load("toy").generator.state_dict().items()},
         tmp_path / "G_ema.safetensors",
     )
-    says = refused(
-        call, tmp_path, "colorize", photo.name, "-p", "G_ema.safetensors", "-r", "dgp-colorization"
-    )
+    says = refused(call, tmp_path, "colorize", photo.name, "-p", "G_ema.safetensors", "-r", "dgp-colorization")
     assert "discriminator" in says and "latent-mse" in says
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from degradations import registry
 from tests.cli.conftest import colours
+
 PICTURES = {
     "cmyk": ("jpg", lambda: colours().convert("CMYK"), {}),
     "sixteen bits": (
@@ -56,8 +57,7 @@ def test_two_pictures_of_one_stem_get_two_folders(call, toy, tmp_path):
     result = call("colorize", "a.png", "a.bmp", "a-2.png", *toy, "--json")
     assert [r["input"]["path"] for r in result.json["results"]] == ["a.png", "a.bmp", "a-2.png"]
     stored = [
-        json.loads((tmp_path / "out" / f / "result.json").read_text())["input"]["path"]
-        for f in ("a", "a-2", "a-2-2")
+        json.loads((tmp_path / "out" / f / "result.json").read_text())["input"]["path"] for f in ("a", "a-2", "a-2-2")
     ]
     assert stored == ["a.png", "a.bmp", "a-2.png"]
 
@@ -99,9 +99,9 @@ def test_inpaint_takes_a_mask_a_fraction_or_transparency(call, toy, photo, tmp_p
     Image.fromarray(mask).save(tmp_path / "a mask, of mine.png")
     assert (
         "a mask, of mine.png"
-        in call("inpaint", photo.name, "--mask", "a mask, of mine.png", *toy, "-o", "m", "--json").json[
-            "degradation"
-        ]["spec"]
+        in call("inpaint", photo.name, "--mask", "a mask, of mine.png", *toy, "-o", "m", "--json").json["degradation"][
+            "spec"
+        ]
     )
     seen = np.asarray(Image.open(photo))[mask == 0]
     assert np.array_equal(np.asarray(Image.open(tmp_path / "m/photo/restored.png"))[mask == 0], seen)
@@ -147,11 +147,7 @@ def test_what_fails_among_several_leaves_the_others_alone(call, toy, photo, tmp_
     (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:60])
     result = call("colorize", "broken.png", photo.name, *toy, "--json", code=4)
     failed, done = result.json["results"]
-    assert (
-        failed["status"] == "failed"
-        and failed["input"]["path"] == "broken.png"
-        and "broken.png" in failed["error"]
-    )
+    assert failed["status"] == "failed" and failed["input"]["path"] == "broken.png" and "broken.png" in failed["error"]
     assert done["status"] == "done" and not (tmp_path / "out/broken").exists()
 
 

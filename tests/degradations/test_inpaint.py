@@ -25,9 +25,7 @@ def save(path, array, mode=None):
     return path
 
 
-@pytest.mark.parametrize(
-    ("n", "begin", "end"), [(256, 85, 171), (128, 43, 85), (64, 21, 43), (3, 1, 2), (37, 12, 25)]
-)
+@pytest.mark.parametrize(("n", "begin", "end"), [(256, 85, 171), (128, 43, 85), (64, 21, 43), (3, 1, 2), (37, 12, 25)])
 def test_a_third_as_published(n, begin, end):
     mask = parse("inpaint:center=1/3").mask_at((n, 9))[0, 0, :, 4]
     assert mask.nonzero().flatten().tolist() == list(range(begin, end))
@@ -43,11 +41,9 @@ def test_hole_is_exactly_grey_and_the_rest_untouched():
 
 @pytest.mark.parametrize("mode", ["L", "1", "RGB", "P", "I;16"])
 def test_white_is_missing(tmp_path, mode):
-    white = Image.fromarray(np.where(hole(), 255, 0).astype(np.uint8))
-    if mode == "I;16":
-        white = Image.fromarray(np.where(hole(), 65535, 0).astype(np.uint16))
-    else:
-        white = white.convert(mode)
+    eight = Image.fromarray(np.where(hole(), 255, 0).astype(np.uint8))
+    sixteen = Image.fromarray(np.where(hole(), 65535, 0).astype(np.uint16))
+    white = sixteen if mode == "I;16" else eight.convert(mode)
     white.save(tmp_path / "m.png")
     phi = parse(f'inpaint:mask="{tmp_path / "m.png"}"').build(size=(12, 10))
     assert (missing(phi) == hole()).all()

@@ -126,9 +126,7 @@ def test_lift_is_what_a_discriminator_sees():
     assert torch.equal(parse("sr-dgp").lift(y, (8, 8)), y)
 
 
-@pytest.mark.parametrize(
-    "spec", ["gray", "sr:1.7", "sr-dgp", "inpaint:center=1/3", "gray+sr:2+inpaint:center=1/2"]
-)
+@pytest.mark.parametrize("spec", ["gray", "sr:1.7", "sr-dgp", "inpaint:center=1/3", "gray+sr:2+inpaint:center=1/2"])
 def test_gradients_by_torch(spec):
     phi, x = parse(spec), pictures(2, 3, 6, 5).double().requires_grad_()
     assert torch.autograd.gradcheck(phi, x)

@@ -132,9 +132,7 @@ def test_installed_packages(monkeypatch):
         ]
 
     monkeypatch.setattr(registry, "entry_points", entry_points)
-    monkeypatch.setattr(
-        "sys.modules", {**__import__("sys").modules, __name__: __import__("sys").modules[__name__]}
-    )
+    monkeypatch.setattr("sys.modules", {**__import__("sys").modules, __name__: __import__("sys").modules[__name__]})
     parse("gray+sr:2")
     assert asked == [], "packages are looked at only when a name is not known, or for a list"
     assert torch.equal(parse("negative")(torch.ones(1, 3, 4, 4)), -torch.ones(1, 3, 4, 4))
@@ -144,9 +142,7 @@ def test_installed_packages(monkeypatch):
         listed = degradations.names()
     assert "negative" in listed
     assert "lost" not in listed
-    with pytest.raises(
-        PluginError, match="plugin 'lost' .*no_such_module.* cannot be used: ModuleNotFoundError"
-    ):
+    with pytest.raises(PluginError, match="plugin 'lost' .*no_such_module.* cannot be used: ModuleNotFoundError"):
         parse("gray+lost:3")
     with pytest.raises(SpecError, match="did you mean 'negative'.*plugin 'lost'"):
         parse("negativ")
@@ -208,9 +204,7 @@ def test_noise_is_apart():
     assert torch.equal(phi(x), phi(x))
     streams = [torch.Generator().manual_seed(i) for i in (0, 1)]
     y = phi.measure(x, streams)
-    assert torch.equal(y[1:], phi.measure(x[1:], [torch.Generator().manual_seed(1)])), (
-        "a stream belongs to a row"
-    )
+    assert torch.equal(y[1:], phi.measure(x[1:], [torch.Generator().manual_seed(1)])), "a stream belongs to a row"
     assert abs(float((y - phi(x)).std()) - 0.1) < 0.005
     expected = -torch.distributions.Normal(phi(x), 0.1).log_prob(y).flatten(1).mean(1)
     torch.testing.assert_close(phi.noise.nll(phi(x), y), expected)

@@ -33,9 +33,7 @@ def test_equals_pillow(name, before, after):
 
 
 @pytest.mark.parametrize("contrast", ["shades", "black and white"])
-@pytest.mark.parametrize(
-    ("factor", "small"), [(3.3, (11, 9)), (2, (18, 15)), (1.25, (29, 24)), (1, (37, 31))]
-)
+@pytest.mark.parametrize(("factor", "small"), [(3.3, (11, 9)), (2, (18, 15)), (1.25, (29, 24)), (1, (37, 31))])
 @pytest.mark.parametrize("name", NAMES)
 def test_simulated_files_are_pillows(name, factor, small, contrast):
     """To one level, also where overshoot is clipped between Pillow's passes."""

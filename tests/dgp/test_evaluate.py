@@ -120,9 +120,7 @@ def test_intervals_are_those_of_the_normal_theory():
 def test_differences_are_paired_and_missing_values_left_out():
     first = {f"{i}": {"psnr": float(i), "lpips": None} for i in range(50)}
     above = {f"{i}": {"psnr": i + 0.5, "lpips": None} for i in range(50)}
-    assert statistics.differences(above, first) == {
-        "psnr": {"n": 50, "difference": 0.5, "low": 0.5, "high": 0.5}
-    }
+    assert statistics.differences(above, first) == {"psnr": {"n": 50, "difference": 0.5, "low": 0.5, "high": 0.5}}
     above["7"]["psnr"] = None
     assert statistics.differences(above, first)["psnr"]["n"] == 49 == statistics.means(above)["psnr"]["n"]
     assert set(statistics.means(above)) == {"psnr"}
@@ -158,11 +156,7 @@ def test_classical_enlargement_is_pillows(x):
 
 
 def test_classical_inpainting_continues_what_is_smooth():
-    ramp = (
-        (torch.linspace(-0.8, 0.8, 32)[:, None] + torch.linspace(-0.1, 0.1, 32))
-        .expand(1, 3, 32, 32)
-        .contiguous()
-    )
+    ramp = (torch.linspace(-0.8, 0.8, 32)[:, None] + torch.linspace(-0.1, 0.1, 32)).expand(1, 3, 32, 32).contiguous()
     hole = degradations.parse("inpaint:center=1/3")
     answer = classical(hole, hole(ramp), (32, 32), torch.zeros(3))
     assert torch.allclose(answer, ramp, atol=2e-3)
@@ -242,16 +236,12 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(folder, tmp_path, toy, m
 
 
 def test_the_answers_are_those_of_the_pictures_alone(folder, tmp_path, toy):
-    together, alone = (
-        evaluation(folder, tmp_path / name, toy, count) for name, count in (("a", 4), ("b", 1))
-    )
+    together, alone = (evaluation(folder, tmp_path / name, toy, count) for name, count in (("a", 4), ("b", 1)))
     for one in (together, alone):
         one.check()
         one.run()
     content = [one._unit(one.arms[0], "gray", one.pictures[0]).read() for one in (together, alone)]
-    assert content[0]["metrics"]["psnr"]["value"] == pytest.approx(
-        content[1]["metrics"]["psnr"]["value"], abs=0.01
-    )
+    assert content[0]["metrics"]["psnr"]["value"] == pytest.approx(content[1]["metrics"]["psnr"]["value"], abs=0.01)
     assert content[0]["latents"]["z"]["norm"] == pytest.approx(content[1]["latents"]["z"]["norm"], rel=1e-4)
 
 

@@ -5,8 +5,23 @@ import sys
 
 import dgp
 
-PUBLIC = ["DgpError", "InputError", "Inversion", "Observation", "OutputError", "Recipe", "RecipeError", "Restoration", "Step",
-          "__version__", "load_prior", "load_recipe", "observe", "recipe_names", "restore"]
+PUBLIC = [
+    "DgpError",
+    "InputError",
+    "Inversion",
+    "Observation",
+    "OutputError",
+    "Recipe",
+    "RecipeError",
+    "Restoration",
+    "Step",
+    "__version__",
+    "load_prior",
+    "load_recipe",
+    "observe",
+    "recipe_names",
+    "restore",
+]
 
 
 def test_public_names():
@@ -16,9 +31,13 @@ def test_public_names():
 
 def test_import_is_light():
     code = "import sys, dgp; print(sorted({'torch', 'kornia', 'skimage', 'lpips', 'nevergrad'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_operators_and_generators_know_nothing_of_dgp():
     code = "import sys, degradations, generators; print([m for m in sys.modules if m == 'dgp' or m.startswith('dgp.')])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

@@ -23,11 +23,7 @@ def saved(tmp_path, image, name="a.png", **options):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_png_modes(tmp_path, mode):
-    image = (
-        Image.fromarray(GREY.astype(np.uint16) * 257)
-        if mode == "I;16"
-        else Image.fromarray(COLOUR).convert(mode)
-    )
+    image = Image.fromarray(GREY.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(COLOUR).convert(mode)
     picture = open_picture(saved(tmp_path, image, "größe 測.png"))
     flat, alpha = flatten(picture)
     assert picture.size == (5, 7) and flat.mode == ("L" if mode in ("1", "L", "LA", "I;16") else "RGB")
@@ -205,9 +201,7 @@ def test_tensors_and_back():
     assert list(to_pil(levels).tobytes()) == list(range(256))
     assert torch.allclose(to_tensor(to_pil(levels))[0], levels, atol=1e-6)
     assert to_tensor(Image.fromarray(COLOUR)).shape == (1, 3, 7, 5)
-    assert to_pil(torch.full((3, 1, 1), 0.999 / 127.5 - 1)).getpixel((0, 0)) == (1, 1, 1), (
-        "rounded, not truncated"
-    )
+    assert to_pil(torch.full((3, 1, 1), 0.999 / 127.5 - 1)).getpixel((0, 0)) == (1, 1, 1), "rounded, not truncated"
     assert to_pil(torch.full((3, 1, 1), 9.0)).getpixel((0, 0)) == (255, 255, 255)
     with pytest.raises(DgpError, match="NaN"):
         to_pil(torch.full((3, 1, 1), float("nan")))

@@ -90,9 +90,7 @@ def test_measure():
     assert {"psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips", "ssim_published"} <= set(entries)
     assert entries["psnr"] == {"value": metrics.psnr(a, b), "region": "all", "higher_is_better": True}
     assert entries["ssim_unobserved"]["value"] == metrics.ssim(a, b, hole)
-    assert (
-        entries["psnr_unobserved"]["region"] == "unobserved" and entries["lpips"]["higher_is_better"] is False
-    )
+    assert entries["psnr_unobserved"]["region"] == "unobserved" and entries["lpips"]["higher_is_better"] is False
 
 
 @pytest.mark.parametrize(
@@ -156,6 +154,4 @@ def test_typicality():
     assert metrics.typicality(torch.full((100,), 2.0))["typicality"] < 1e-6
     assert metrics.typicality(torch.zeros(100))["typicality"] == 0
     # two degrees of freedom: P(norm > r) = exp(-r^2 / 2)
-    assert metrics.typicality(torch.tensor([3.0, 0.0]))["typicality"] == pytest.approx(
-        2 * math.exp(-4.5), rel=1e-6
-    )
+    assert metrics.typicality(torch.tensor([3.0, 0.0]))["typicality"] == pytest.approx(2 * math.exp(-4.5), rel=1e-6)

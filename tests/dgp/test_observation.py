@@ -89,9 +89,7 @@ def test_a_hole_is_filled_in_a_window_around_it():
     assert observation.geometry.placed == "window" and observation.geometry.box == (140, 10, 180, 50)
     again = look(photo(200, 150), "inpaint:box=150-20-156-26")
     assert again.geometry.box == (137, 7, 169, 39)
-    assert torch.equal(again.y[..., :5, :], to_tensor(photo(200, 150).crop((137, 7, 169, 12)))), (
-        "not resampled"
-    )
+    assert torch.equal(again.y[..., :5, :], to_tensor(photo(200, 150).crop((137, 7, 169, 12)))), "not resampled"
     hole = again.degradation.unobserved((R, R))[0]
     assert hole.sum() == 36 and hole[13:19, 13:19].all()
     after = np.asarray(again.geometry.restore(ANSWER))[20:26, 150:156]
@@ -122,9 +120,7 @@ def test_colours_of_missing_pixels_do_not_leak():
     assert np.abs(plain.astype(int) - masked)[known].max() < 40 and known.mean() > 0.8
 
 
-@pytest.mark.parametrize(
-    ("source", "size"), [((64, 64), (32, 32)), ((45, 37), (32, 32)), ((9, 20), (32, 32))]
-)
+@pytest.mark.parametrize(("source", "size"), [((64, 64), (32, 32)), ((45, 37), (32, 32)), ((9, 20), (32, 32))])
 def test_a_pixel_is_missing_if_any_of_its_source_was(source, size):
     missing = np.random.default_rng(0).random(source[::-1]) < 0.02
     mask = fitted_mask(missing, (0, 0, *source), size)
@@ -196,9 +192,7 @@ def test_super_resolution_needs_its_size():
     )
 
 
-@pytest.mark.parametrize(
-    ("fit", "size"), [("crop", (120, 120)), ("pad", (160, 120)), ("stretch", (160, 120))]
-)
+@pytest.mark.parametrize(("fit", "size"), [("crop", (120, 120)), ("pad", (160, 120)), ("stretch", (160, 120))])
 @pytest.mark.parametrize("spec", ["sr:4", "gray+sr:4"])
 def test_super_resolution_of_other_sizes(fit, size, spec):
     observation = look(photo(40, 30), spec, fit=fit)
@@ -292,11 +286,7 @@ def test_notebooks():
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
 def test_every_mode_is_observed(mode):
     grey = photo(40, 30, mode="L")
-    image = (
-        Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
-        if mode == "I;16"
-        else photo(40, 30).convert(mode)
-    )
+    image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257) if mode == "I;16" else photo(40, 30).convert(mode)
     for spec in ("gray", "identity", "inpaint:center=1/4"):
         observation = look(image, spec)
         assert observation.y.shape == (1, 1 if spec == "gray" else 3, R, R)

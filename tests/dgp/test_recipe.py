@@ -27,7 +27,9 @@ def test_every_recipe_says_what_it_is_and_survives_its_own_text(name):
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_runs_two_steps_a_stage(name, toy):
     recipe = load_recipe(name, ["stages.*.steps=2", "searches.0.count=8", "searches.0.elite=1"])
-    recipe = recipe.model_copy(update={"stages": tuple(s.model_copy(update={"rows_kept": None}) for s in recipe.stages)})
+    recipe = recipe.model_copy(
+        update={"stages": tuple(s.model_copy(update={"rows_kept": None}) for s in recipe.stages)}
+    )
     picture = toy.generator(toy.generator.sample(1, classes=1, generator=dgp.rows.stream(0, "picture", 0)))[0]
     operator = recipe.operator or "gray"
     result = Inversion(observe(picture.clamp(-1, 1), operator, toy, simulate=True, label=1), toy, recipe).result()
@@ -45,42 +47,51 @@ def test_published_values_of_one_recipe():
     assert (recipe.searches[0].count, recipe.searches[0].std) == (500, 0.5)
 
 
-@pytest.mark.parametrize(("override", "reads"), [
-    ("stages.*.lr=0.5", lambda r: {s.lr for s in r.stages} == {0.5}),
-    ("stages.1.release.groups=all", lambda r: r.stages[1].release.groups == "all"),
-    ("stages.0.release.groups=['linear']", lambda r: r.stages[0].release.groups == ("linear",)),
-    ("stages.*.move.z.lr=0.25", lambda r: {s.lr_of("z") for s in r.stages} == {0.25}),
-    ("searches.0.count=7", lambda r: r.searches[0].count == 7),
-    ("finish.kind=merge", lambda r: r.finish.kind == "merge"),
-])
+@pytest.mark.parametrize(
+    ("override", "reads"),
+    [
+        ("stages.*.lr=0.5", lambda r: {s.lr for s in r.stages} == {0.5}),
+        ("stages.1.release.groups=all", lambda r: r.stages[1].release.groups == "all"),
+        ("stages.0.release.groups=['linear']", lambda r: r.stages[0].release.groups == ("linear",)),
+        ("stages.*.move.z.lr=0.25", lambda r: {s.lr_of("z") for s in r.stages} == {0.25}),
+        ("searches.0.count=7", lambda r: r.searches[0].count == 7),
+        ("finish.kind=merge", lambda r: r.finish.kind == "merge"),
+    ],
+)
 def test_overrides(override, reads):
     before = load_recipe("dgp-colorization")
     after = load_recipe("dgp-colorization", [override])
     assert reads(after) and not reads(before) and after.sha256 != before.sha256
 
 
-@pytest.mark.parametrize(("override", "says"), [
-    ("stages.*.lrr=1", "did you mean 'lr'"),
-    ("stages.9.lr=1", "expected 0 to 4"),
-    ("stages.0.lr=fast", "number"),
-    ("stages.0.lr", "KEY=VALUE"),
-    ("stages.0.steps=0", "greater than 0"),
-    ("stages.0.terms.0.kind=feature", "did you mean 'features'"),
-    ("stages.0.lr.x=1", "not a table"),
-    ("stages.0.terms=[]", "weight 0"),
-])
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("stages.*.lrr=1", "did you mean 'lr'"),
+        ("stages.9.lr=1", "expected 0 to 4"),
+        ("stages.0.lr=fast", "number"),
+        ("stages.0.lr", "KEY=VALUE"),
+        ("stages.0.steps=0", "greater than 0"),
+        ("stages.0.terms.0.kind=feature", "did you mean 'features'"),
+        ("stages.0.lr.x=1", "not a table"),
+        ("stages.0.terms=[]", "weight 0"),
+    ],
+)
 def test_malformed_overrides_are_refused_in_one_line(override, says):
     with pytest.raises(RecipeError, match="(?s)" + says) as caught:
         load_recipe("dgp-colorization", [override])
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "says"), [
-    ("name = ", "not valid TOML"),
-    ("name = 'x'\nsteps = 3", "summary"),
-    ("extends = 'dgp-sr-d'\nspeed = 3", "speed"),
-    ("extends = 'dgp-srd'", "did you mean 'dgp-sr-"),
-])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name = ", "not valid TOML"),
+        ("name = 'x'\nsteps = 3", "summary"),
+        ("extends = 'dgp-sr-d'\nspeed = 3", "speed"),
+        ("extends = 'dgp-srd'", "did you mean 'dgp-sr-"),
+    ],
+)
 def test_malformed_files_are_refused(text, says, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text(text)

@@ -62,9 +62,7 @@ def answer(tmp_path, spec="gray", solutions=1, simulate=True, weights=True, size
             "norm[0]": torch.ones(solutions, 2, 4),
         },
         weights={"linear.weight": torch.ones(solutions, 2, 3)} if weights else {},
-        trace=[
-            {"step": i, "total": [float("nan")], "losses": {"mse": torch.tensor([1.0])}} for i in range(3)
-        ],
+        trace=[{"step": i, "total": [float("nan")], "losses": {"mse": torch.tensor([1.0])}} for i in range(3)],
         metrics=metrics.measure(tensors[0], observation.original, observation.degradation.unobserved((R, R))),
         fidelity=metrics.observation_fidelity(observation.degradation(tensors[:1]), observation.y),
         evaluations={"forward": 5, "backward": 3},
@@ -132,9 +130,7 @@ def test_an_ordinary_run(tmp_path):
 def test_several_answers(tmp_path):
     result = answer(tmp_path, solutions=3)
     folder = result.save(tmp_path / "out")
-    assert {"solutions/00.png", "solutions/01.png", "solutions/02.png", "mean.png", "spread.png"} <= set(
-        names(folder)
-    )
+    assert {"solutions/00.png", "solutions/01.png", "solutions/02.png", "mean.png", "spread.png"} <= set(names(folder))
     stack = np.stack([np.asarray(i).astype(float) for i in result.solutions])
     assert np.abs(np.asarray(Image.open(folder / "mean.png")) - stack.mean(0)).max() <= 0.5
     spread = np.asarray(Image.open(folder / "spread.png"))
@@ -218,9 +214,7 @@ def test_folders_that_cannot_be_used(tmp_path):
         results.read_result(tmp_path / "a")
 
 
-@pytest.mark.skipif(
-    os.name != "posix" or os.geteuid() == 0, reason="left out: the super-user may write anywhere"
-)
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="left out: the super-user may write anywhere")
 def test_a_folder_without_permission(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(OutputError, match="Permission denied"):

@@ -14,16 +14,37 @@ TERMS = [{"kind": "features", "drop": 1}, {"kind": "mse", "weight": 2.0}, {"kind
 
 def recipe(norm="batch", moments="cold"):
     release = {"groups": 2, "lr": 1e-3, "ratio": 0.5, "moments": moments}
-    return Recipe.model_validate({
-        "name": "rows", "summary": "", "cites": (), "variables": {"z": {"constraint": "sphere"}, "class": {}},
-        "searches": [{"kind": "best-of", "count": 12, "elite": 4, "terms": [{"kind": "mse"}]}],
-        "stages": [
-            {"steps": 3, "lr": 0.05, "move": {"z": {}, "class": {"lr": 0.01}}, "terms": TERMS, "norm": norm},
-            {"steps": 3, "lr": 0.02, "move": {"z": {}}, "release": release, "terms": TERMS, "norm": norm, "rows_kept": 2,
-             "keep": "best"},
-            {"steps": 2, "lr": 0.01, "move": {"z": {}}, "release": release | {"groups": "all"}, "terms": TERMS,
-             "norm": norm, "rows_kept": 1},
-        ]})
+    return Recipe.model_validate(
+        {
+            "name": "rows",
+            "summary": "",
+            "cites": (),
+            "variables": {"z": {"constraint": "sphere"}, "class": {}},
+            "searches": [{"kind": "best-of", "count": 12, "elite": 4, "terms": [{"kind": "mse"}]}],
+            "stages": [
+                {"steps": 3, "lr": 0.05, "move": {"z": {}, "class": {"lr": 0.01}}, "terms": TERMS, "norm": norm},
+                {
+                    "steps": 3,
+                    "lr": 0.02,
+                    "move": {"z": {}},
+                    "release": release,
+                    "terms": TERMS,
+                    "norm": norm,
+                    "rows_kept": 2,
+                    "keep": "best",
+                },
+                {
+                    "steps": 2,
+                    "lr": 0.01,
+                    "move": {"z": {}},
+                    "release": release | {"groups": "all"},
+                    "terms": TERMS,
+                    "norm": norm,
+                    "rows_kept": 1,
+                },
+            ],
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +57,10 @@ def observations(toy):
     latents = toy.generator.sample(3, classes=torch.tensor([0, 1, 2]), generator=stream(0, "three pictures", 0))
     pictures = toy.generator(latents)
     specs = ["gray", "sr:4", "inpaint:center=1/3"]
-    return [observe(p, spec, toy, simulate=True, label=label)
-            for p, spec, label in zip(pictures, specs, (0, None, 2), strict=True)]
+    return [
+        observe(p, spec, toy, simulate=True, label=label)
+        for p, spec, label in zip(pictures, specs, (0, None, 2), strict=True)
+    ]
 
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])
@@ -92,9 +115,15 @@ def test_search_returns_its_elite_and_nothing_drawn_anew(toy, observations):
 
 
 def test_best_keeps_what_scored_lowest(toy, observations):
-    wild = Recipe.model_validate({
-        "name": "wild", "summary": "", "cites": (), "searches": [{"kind": "best-of", "count": 1, "terms": [{"kind": "mse"}]}],
-        "stages": [{"steps": 8, "lr": 3.0, "move": {"z": {}}, "terms": [{"kind": "mse"}], "keep": "best"}]})
+    wild = Recipe.model_validate(
+        {
+            "name": "wild",
+            "summary": "",
+            "cites": (),
+            "searches": [{"kind": "best-of", "count": 1, "terms": [{"kind": "mse"}]}],
+            "stages": [{"steps": 8, "lr": 3.0, "move": {"z": {}}, "terms": [{"kind": "mse"}], "keep": "best"}],
+        }
+    )
     inversion = Inversion(observations[0], toy, wild)
     totals = [float(step.total) for step in inversion]
     assert float(inversion.scores) <= min(totals)

@@ -25,7 +25,9 @@ def scene(toy):
     """Three pictures under three operators, two rows each in mixed order."""
     random = stream(0, "scene", 0)
     clean = toy.generator(toy.generator.sample(3, generator=random))
-    observations = [observe(p, spec, toy, simulate=True) for p, spec in zip(clean, ("gray", "sr:4", "gray"), strict=True)]
+    observations = [
+        observe(p, spec, toy, simulate=True) for p, spec in zip(clean, ("gray", "sr:4", "gray"), strict=True)
+    ]
     targets = Targets(observations, toy.discriminator, (32, 32))
     pictures = torch.tensor([0, 1, 2, 2, 0, 1])
     values = toy.generator.sample(6, generator=random)
@@ -38,10 +40,13 @@ def view(scene):
     return View(targets, image, values, pictures)
 
 
-@pytest.mark.parametrize(("term", "formula"), [
-    (Mse(), lambda p, y: (p - y).square().mean()),
-    (L1(), lambda p, y: (p - y).abs().mean()),
-])
+@pytest.mark.parametrize(
+    ("term", "formula"),
+    [
+        (Mse(), lambda p, y: (p - y).square().mean()),
+        (L1(), lambda p, y: (p - y).abs().mean()),
+    ],
+)
 def test_pixel_terms(scene, term, formula):
     observations, _, pictures, _, image = scene
     got = term(view(scene))
@@ -51,8 +56,10 @@ def test_pixel_terms(scene, term, formula):
         assert got[row] == pytest.approx(float(expected), abs=1e-6)
 
 
-@pytest.mark.parametrize(("drop", "last", "chosen"), [(0, None, slice(None)), (1, None, slice(1, None)), (0, 2, slice(-2, None)),
-                                                      (1, 9, slice(1, None))])
+@pytest.mark.parametrize(
+    ("drop", "last", "chosen"),
+    [(0, None, slice(None)), (1, None, slice(1, None)), (0, 2, slice(-2, None)), (1, 9, slice(1, None))],
+)
 @pytest.mark.parametrize("rectify", [True, False])
 def test_feature_term(scene, toy, drop, last, chosen, rectify):
     observations, _, pictures, _, image = scene

@@ -7,9 +7,24 @@ import pytest
 import torch
 
 import generators
-from generators.checkpoints.biggan import canonical, discriminator_config, generator_config, read_discriminator, read_generator
+from generators.checkpoints.biggan import (
+    canonical,
+    discriminator_config,
+    generator_config,
+    read_discriminator,
+    read_generator,
+)
 
-NAMES = ["r32_ch8_attn16", "r32_ch8_mybn", "r32_ch8_noSN", "r32_ch8_nohier_noshared", "r32_ch8_sv2", "r64_ch8", "r128_ch8", "r512_ch2"]
+NAMES = [
+    "r32_ch8_attn16",
+    "r32_ch8_mybn",
+    "r32_ch8_noSN",
+    "r32_ch8_nohier_noshared",
+    "r32_ch8_sv2",
+    "r64_ch8",
+    "r128_ch8",
+    "r512_ch2",
+]
 JUDGED = ["r32_ch8_attn16", "r32_ch8_nohier_noshared", "r32_ch8_sv2", "r64_ch8", "r128_ch8"]
 
 
@@ -17,7 +32,7 @@ def fixture(shared, name):
     with np.load(shared / f"fixtures/{name}.npz") as archive:
         config = json.loads(bytes(archive["config_json"]).decode())
         arrays = {k: torch.from_numpy(archive[k]) for k in archive.files if not k.endswith("_json")}
-    part = lambda prefix: {k[len(prefix):]: v for k, v in arrays.items() if k.startswith(prefix)}  # noqa: E731
+    part = lambda prefix: {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}  # noqa: E731
     said = {"SN_eps": config["SN_eps"], "BN_eps": config.get("BN_eps", 1e-5)}
     return said, part
 
@@ -99,8 +114,18 @@ def test_features_that_dgp_compares(dgp_files):
         assert relative(feature, theirs[f"dgp_feat_{i}"]) <= 1e-4
 
 
-@pytest.mark.parametrize("name", ["ajbrock_G_r128_ch96", "ajbrock_G_r256_ch96", "ajbrock_D_r128_ch96", "ajbrock_D_r256_ch96",
-                                  "tfhub_converted_G_r128_ch96", "tfhub_converted_G_r256_ch96", "tfhub_converted_G_r512_ch96"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ajbrock_G_r128_ch96",
+        "ajbrock_G_r256_ch96",
+        "ajbrock_D_r128_ch96",
+        "ajbrock_D_r256_ch96",
+        "tfhub_converted_G_r128_ch96",
+        "tfhub_converted_G_r256_ch96",
+        "tfhub_converted_G_r512_ch96",
+    ],
+)
 def test_full_size_networks_are_recognised_and_load_strictly(shared, name):
     keys = json.loads((shared / f"fixtures/biggan_keys_{name}.json").read_text())
     shapes = {k: tuple(v["shape"]) for k, v in keys["tensors"].items()}
@@ -112,7 +137,10 @@ def test_full_size_networks_are_recognised_and_load_strictly(shared, name):
             network, assumed = read_generator(tensors, {}, name)
             config = generator_config(canonical(tensors), {}, name)[0]
             assert assumed and config.ch == 96 and config.hier and config.n_classes == 1000
-            assert config.dim_z == {"128": 120, "256": 140 if "tfhub" in name else 119, "512": 128}[name.split("_r")[1][:3]]
+            assert (
+                config.dim_z
+                == {"128": 120, "256": 140 if "tfhub" in name else 119, "512": 128}[name.split("_r")[1][:3]]
+            )
             assert config.sn_eps == (1e-4 if "tfhub" in name else 1e-6)
         else:
             network = read_discriminator(tensors, {}, name)

@@ -58,8 +58,14 @@ def test_damaged_files_are_refused_in_one_line(suffix, damage, tmp_path, state):
     file = tmp_path / f"G{suffix}"
     save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
     whole = file.read_bytes()
-    file.write_bytes({"empty": b"", "text": b"these are no weights\n" * 9, "truncated": whole[: len(whole) // 2],
-                      "noise": bytes(range(256)) * 40}[damage])
+    file.write_bytes(
+        {
+            "empty": b"",
+            "text": b"these are no weights\n" * 9,
+            "truncated": whole[: len(whole) // 2],
+            "noise": bytes(range(256)) * 40,
+        }[damage]
+    )
     with pytest.raises(WeightsError) as caught:
         generators.load(file)
     assert "\n" not in str(caught.value)
@@ -110,8 +116,14 @@ def test_sha256_is_checked(tmp_path, state, toy):
         generators.load(file, sha256="0" * 64)
 
 
-@pytest.mark.parametrize("wrap", [lambda s: {"state_dict": s}, lambda s: {f"module.{k}": v for k, v in s.items()},
-                                  lambda s: s | {"blocks.0.0.in1.weight": torch.ones(8), "blocks.0.0.in1.bias": torch.ones(8)}])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: {"state_dict": s},
+        lambda s: {f"module.{k}": v for k, v in s.items()},
+        lambda s: s | {"blocks.0.0.in1.weight": torch.ones(8), "blocks.0.0.in1.bias": torch.ones(8)},
+    ],
+)
 def test_relatives_of_the_layout_load(tmp_path, state, toy, wrap):
     file = tmp_path / "G.pth"
     torch.save(wrap(state), file)
@@ -137,7 +149,9 @@ def test_accumulated_statistics_are_divided_by_their_counter(tmp_path, state, to
     assert same(generators.load(tmp_path / "G.pth"), toy)
 
 
-@pytest.mark.parametrize(("g", "d"), [("G_ema_32.pth", "D_32.pth"), ("mine-G_ema.pth", "mine-D.pth"), ("G.pth", "D.pth")])
+@pytest.mark.parametrize(
+    ("g", "d"), [("G_ema_32.pth", "D_32.pth"), ("mine-G_ema.pth", "mine-D.pth"), ("G.pth", "D.pth")]
+)
 def test_the_discriminator_is_found_beside(tmp_path, state, toy, g, d):
     torch.save(state, tmp_path / g)
     torch.save(toy.discriminator.state_dict(), tmp_path / d)
@@ -189,8 +203,10 @@ def test_registered_names_are_not_taken_twice():
 def test_installed_packages_offer_priors(monkeypatch, toy):
     from generators import registry
 
-    offered = [EntryPoint("offered", "generators.fresh:toy", registry.GROUP),
-               EntryPoint("broken", "no_such_package:prior", registry.GROUP)]
+    offered = [
+        EntryPoint("offered", "generators.fresh:toy", registry.GROUP),
+        EntryPoint("broken", "no_such_package:prior", registry.GROUP),
+    ]
     monkeypatch.setattr(registry, "entry_points", lambda group: offered)
     monkeypatch.setattr(registry, "_makers", dict(registry._makers))
     assert {"offered", "broken", "toy"} <= set(generators.names())

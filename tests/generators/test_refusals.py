@@ -31,8 +31,16 @@ def refused(file, *words):
     assert "\n" not in text and str(file) in text and all(word in text for word in words), text
 
 
-KEYS = ["linear.weight", "output_layer.2.weight", "blocks.0.0.conv1.weight", "blocks.0.0.conv1.u0",
-        "blocks.0.0.conv_sc.weight", "blocks.0.0.bn1.gain.weight", "blocks.1.0.bn2.stored_var", "shared.weight"]
+KEYS = [
+    "linear.weight",
+    "output_layer.2.weight",
+    "blocks.0.0.conv1.weight",
+    "blocks.0.0.conv1.u0",
+    "blocks.0.0.conv_sc.weight",
+    "blocks.0.0.bn1.gain.weight",
+    "blocks.1.0.bn2.stored_var",
+    "shared.weight",
+]
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -95,8 +103,10 @@ def test_a_wide_first_layer_alone_does_not_build_a_wide_network(tmp_path, state)
 
 def test_packed_archives_are_refused(tmp_path, state):
     torch.save(state | {"linear.bias": torch.zeros(10**6)}, tmp_path / "plain.pth")
-    with zipfile.ZipFile(tmp_path / "plain.pth") as plain, zipfile.ZipFile(
-            tmp_path / "G.pth", "w", zipfile.ZIP_DEFLATED) as packed:
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pth") as plain,
+        zipfile.ZipFile(tmp_path / "G.pth", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
         for name in plain.namelist():
             packed.writestr(name, plain.read(name))
     refused(tmp_path / "G.pth", "unpacks to more")
@@ -171,12 +181,15 @@ def test_a_folder_called_like_a_prior_does_not_hide_it(tmp_path, monkeypatch):
         generators.load("./toy")
 
 
-@pytest.mark.parametrize(("g", "d", "others"), [
-    ("G_ema_cifar10.pth", "D_cifar10.pth", ("x-G_ema.safetensors", "x-D.safetensors")),
-    ("G.pth", "D.pth", ("G_optim.pth", "D_optim.pth")),
-    ("BigGAN-G.safetensors", "BigGAN-D.pth", ()),
-    ("biggan_G_ema_256.pth", "biggan_D_256.pth", ()),
-])
+@pytest.mark.parametrize(
+    ("g", "d", "others"),
+    [
+        ("G_ema_cifar10.pth", "D_cifar10.pth", ("x-G_ema.safetensors", "x-D.safetensors")),
+        ("G.pth", "D.pth", ("G_optim.pth", "D_optim.pth")),
+        ("BigGAN-G.safetensors", "BigGAN-D.pth", ()),
+        ("biggan_G_ema_256.pth", "biggan_D_256.pth", ()),
+    ],
+)
 def test_published_names_in_a_folder(tmp_path, state, toy, g, d, others):
     for name, tensors in ((g, state), (d, toy.discriminator.state_dict())):
         save_file(tensors, tmp_path / name) if name.endswith("safetensors") else torch.save(tensors, tmp_path / name)
@@ -210,9 +223,15 @@ def test_names_of_installed_packages_collide_loudly(monkeypatch):
         generators.load("mine")
 
 
-@pytest.mark.parametrize(("classes", "words"), [(3, "got class 3, expected 0 to 2"), (-1, "got class -1"),
-                                                (torch.tensor([0, 7]), "got class 7"),
-                                                (torch.tensor([0, 1, 2]), "shape (3,) for 2 rows")])
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        (3, "got class 3, expected 0 to 2"),
+        (-1, "got class -1"),
+        (torch.tensor([0, 7]), "got class 7"),
+        (torch.tensor([0, 1, 2]), "shape (3,) for 2 rows"),
+    ],
+)
 def test_classes_that_are_not_there(toy, classes, words):
     with pytest.raises(generators.ClassError) as caught:
         toy.generator.sample(2, classes=classes)

@@ -45,7 +45,7 @@ def test_gradients_pass_through_the_spectral_norm(generator):
     weight = double.get_parameter(name).clone().requires_grad_()
     aim = torch.randn(1, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     score = lambda w: (functional_call(double, {name: w}, (latents,)) * aim).sum()  # noqa: E731
-    gradient, = torch.autograd.grad(score(weight), weight)
+    (gradient,) = torch.autograd.grad(score(weight), weight)
     # u and v are constants for the gradient: the step leaves u0 W and W v, and so both, as they are.
     layer = double.blocks[1][0].conv1
     matrix = layer.weight.flatten(1)
@@ -65,7 +65,7 @@ def test_scaling_a_weight_changes_nothing(generator):
     weight = (generator.linear.weight * 3).requires_grad_()
     picture = functional_call(generator, {"linear.weight": weight}, (latents,))
     assert torch.allclose(picture, generator(latents), atol=1e-4)
-    gradient, = torch.autograd.grad(picture.square().mean(), weight)
+    (gradient,) = torch.autograd.grad(picture.square().mean(), weight)
     assert (gradient * weight).sum().abs() < 1e-3 * gradient.norm() * weight.norm()
 
 

@@ -48,8 +48,10 @@ def test_small_maps_under_large_weights(kernel):
 
 def test_a_moving_weight_receives_its_gradient_whatever_the_form():
     conv, x = layer(12, 16).requires_grad_(), torch.randn(1, 12, 16, 16)
-    for ours, theirs in ((conv.enlarged, lambda x: plain(conv, F.interpolate(x, scale_factor=2))),
-                         (conv.pooled, lambda x: F.avg_pool2d(plain(conv, x), 2))):
+    for ours, theirs in (
+        (conv.enlarged, lambda x: plain(conv, F.interpolate(x, scale_factor=2))),
+        (conv.pooled, lambda x: F.avg_pool2d(plain(conv, x), 2)),
+    ):
         pull = torch.randn_like(theirs(x))
         a, b = (torch.autograd.grad(f(x), conv.weight, pull)[0] for f in (ours, theirs))
         assert torch.allclose(a, b, atol=1e-3)

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 import generators
-from degradations import parse
 from dgp.inversion import Inversion
 from dgp.losses.terms import Features
 from dgp.losses.view import Targets
@@ -22,7 +21,12 @@ from dgp.rows import Rows
 
 FEATURES = 7  # six maps and the pooled vector
 NAMES = ["colorization", "SR", "SR_mse", "inpainting", "inpainting256style", "jitter"]
-OPERATORS = {"colorization": "gray:luma=dgp", "SR": "sr-dgp", "inpainting": "inpaint:center=1/3", "reconstruct": "identity"}
+OPERATORS = {
+    "colorization": "gray:luma=dgp",
+    "SR": "sr-dgp",
+    "inpainting": "inpaint:center=1/3",
+    "reconstruct": "identity",
+}
 
 
 def arrays(path):
@@ -59,8 +63,9 @@ def case(request, published, shared):
         config = json.loads(bytes(archive["config_json"]).decode())
     out = {name[4:]: v for name, v in arrays(path).items() if name.startswith("out/")}
     recipe = recipe_of(config)
-    observation = observe(io["io/target"], OPERATORS[config["dgp_mode"]], prior, label=int(io["io/y0"]), simulate=True,
-                          target="float")
+    observation = observe(
+        io["io/target"], OPERATORS[config["dgp_mode"]], prior, label=int(io["io/y0"]), simulate=True, target="float"
+    )
     # The fixture's target is a tensor of floats; an observation of a file would be rounded.
     observation = dataclasses.replace(observation, y=observation.degradation.measure(io["io/target"]))
     start = {"z": io["io/z0"], "class": prior.generator.embed(io["io/y0"])}
@@ -73,16 +78,33 @@ def recipe_of(config):
     for s, steps in enumerate(config["iterations"]):
         rate = config["G_lrs"][s]
         move = {"z": adam} | ({"class": adam | {"lr": rate}} if config["update_embed"] else {})
-        stages.append({
-            "steps": steps, "lr": config["z_lrs"][s], "move": move, "norm": "instance" if config["use_in"][s] else "batch",
-            "release": adam | {"groups": config["ft_num"][s], "lr": rate, "ratio": config["lr_ratio"][s], "moments": "warm"},
-            "terms": [{"kind": "features", "drop": FEATURES - config["ftr_num"][s], "weight": config["w_D_loss"][s]},
-                      {"kind": "mse", "weight": config["w_mse"][s]},
-                      {"kind": "nll", "on": "z", "weight": config["w_nll"]}],
-        })
+        stages.append(
+            {
+                "steps": steps,
+                "lr": config["z_lrs"][s],
+                "move": move,
+                "norm": "instance" if config["use_in"][s] else "batch",
+                "release": adam
+                | {"groups": config["ft_num"][s], "lr": rate, "ratio": config["lr_ratio"][s], "moments": "warm"},
+                "terms": [
+                    {"kind": "features", "drop": FEATURES - config["ftr_num"][s], "weight": config["w_D_loss"][s]},
+                    {"kind": "mse", "weight": config["w_mse"][s]},
+                    {"kind": "nll", "on": "z", "weight": config["w_nll"]},
+                ],
+            }
+        )
     search = {"kind": "best-of", "count": 8, "terms": [{"kind": "features", "last": 3}], "through": "measure"}
-    return Recipe.model_validate({"name": "fixture", "summary": "", "cites": (), "variables": {"z": {}, "class": {}},
-                                  "searches": [search], "stages": stages, "finish": {"kind": "none"}})
+    return Recipe.model_validate(
+        {
+            "name": "fixture",
+            "summary": "",
+            "cites": (),
+            "variables": {"z": {}, "class": {}},
+            "searches": [search],
+            "stages": stages,
+            "finish": {"kind": "none"},
+        }
+    )
 
 
 def close(ours, theirs, absolute=0.0, relative=0.0, name=""):
@@ -114,7 +136,9 @@ def test_first_forward_and_gradients(case):
     if stage.norm == "instance":
         rows.values.update(problem.capture_norm(rows))
     parameters = dict(case.prior.generator.named_parameters())
-    rows.weights = {name: p.detach()[None].clone().requires_grad_() for name, p in parameters.items() if name != "shared.weight"}
+    rows.weights = {
+        name: p.detach()[None].clone().requires_grad_() for name, p in parameters.items() if name != "shared.weight"
+    }
     rows.values = {name: v.requires_grad_(name in ("z", "class")) for name, v in rows.values.items()}
     image, score = problem.evaluate(rows, slice(0, 1), stage.terms)
     score.total.sum().backward()
@@ -122,10 +146,15 @@ def test_first_forward_and_gradients(case):
     close(score.total.detach(), case.out["loss_total"], 5e-6)
     close(score.losses["nll(z)"], case.out["nll"], 5e-6)
 
-    named = {"z": rows.values["z"], "linear_weight": rows.weights["linear.weight"],
-             "b0_conv1_weight": rows.weights["blocks.0.0.conv1.weight"], "b0_bn1_gain": rows.weights["blocks.0.0.bn1.gain.weight"],
-             "attn_gamma": rows.weights["blocks.2.1.gamma"], "attn_theta": rows.weights["blocks.2.1.theta.weight"],
-             "last_conv2": rows.weights["blocks.3.0.conv2.weight"]}
+    named = {
+        "z": rows.values["z"],
+        "linear_weight": rows.weights["linear.weight"],
+        "b0_conv1_weight": rows.weights["blocks.0.0.conv1.weight"],
+        "b0_bn1_gain": rows.weights["blocks.0.0.bn1.gain.weight"],
+        "attn_gamma": rows.weights["blocks.2.1.gamma"],
+        "attn_theta": rows.weights["blocks.2.1.theta.weight"],
+        "last_conv2": rows.weights["blocks.3.0.conv2.weight"],
+    }
     for name, tensor in named.items():
         theirs = case.out[f"grad_{name}"]
         if case.out[f"gradnone_{name}"]:
@@ -153,8 +182,13 @@ def test_nine_steps_in_three_stages(case):
     close(last, case.out["last_x_returned"], 1e-3)
     close(inversion.problem.pictures(inversion.rows), case.out["x_after_last_step"], 1e-3)
     close(inversion.rows.values["z"].detach(), case.out["final_z"], 2e-5)
-    for name in ("linear.weight", "blocks.0.0.conv1.weight", "blocks.1.0.conv1.weight", "blocks.3.0.conv2.weight",
-                 "blocks.0.0.bn1.gain.weight"):
+    for name in (
+        "linear.weight",
+        "blocks.0.0.conv1.weight",
+        "blocks.1.0.conv1.weight",
+        "blocks.3.0.conv2.weight",
+        "blocks.0.0.bn1.gain.weight",
+    ):
         ours = inversion.rows.weights.get(name)
         ours = dict(case.prior.generator.named_parameters())[name] if ours is None else ours[0]
         close(ours.detach(), case.out[f"final/{name}"], 5e-5)

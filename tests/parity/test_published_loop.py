@@ -55,8 +55,9 @@ def test_nine_iterations(published):
     module, loop, out, _, config = published
     features, latents, gradients = [], [], []
     for s, steps in enumerate(config["iterations"]):
-        stage = module.Stage(config["ft_num"][s], config["ftr_num"][s], config["G_lrs"][s], config["z_lrs"][s],
-                             config["lr_ratio"][s])
+        stage = module.Stage(
+            config["ft_num"][s], config["ftr_num"][s], config["G_lrs"][s], config["z_lrs"][s], config["lr_ratio"][s]
+        )
         for _ in range(steps):
             latents.append(loop.z.detach().clone())
             image, loss = loop.step(stage)
