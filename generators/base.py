@@ -90,15 +90,45 @@ class Generator(nn.Module):
         raise NotImplementedError
 
     def head(self, state: State) -> Tensor:
-        """(N, 3, R, R) in [-1, 1]."""
+        """(N, 3, R, R) in [-1, 1]; networks without a last nonlinearity may step over it, and are not clamped here."""
         raise NotImplementedError
 
     def forward(self, latents: dict[str, Tensor]) -> Tensor:
-        """(N, 3, R, R) in [-1, 1]: the fold of stem, blocks and head."""
-        state = self.stem(latents)
-        for k in range(self.depth):
+        """(N, 3, R, R): the fold of stem, blocks and head, from block k on where ``feature@k`` is among the latents."""
+        state, first = self.start(latents)
+        for k in range(first, self.depth):
             state = self.block(k, state, latents)
         return self.head(state)
+
+    def start(self, latents: dict[str, Tensor]) -> tuple[State, int]:
+        """(what enters block k, k): the feature map among the latents, else the stem's. Raises ValueError for two."""
+        given = [name for name in latents if name.startswith("feature@")]
+        if not given:
+            return self.stem(latents), 0
+        if len(given) > 1:
+            raise ValueError(f"got {' and '.join(given)}; one feature map is where a network starts, so give one")
+        k = int(given[0].removeprefix("feature@"))
+        if not 0 <= k <= self.depth:
+            raise ValueError(f"got {given[0]}, expected feature@0 to feature@{self.depth}")
+        return State(latents[given[0]], latents.get(f"rgb@{k}")), k
+
+    def convert(self, latents: dict[str, Tensor], chart: str) -> dict[str, Tensor]:
+        """The same picture in a wider chart: "w", "w+", "w++" where the network has them, or "feature@k", the map that
+        enters block k (with "rgb@k", the picture carried so far, where there is one). What later blocks read stays.
+
+        Raises ValueError for a chart that the network lacks, or that is no wider than what is given.
+        """
+        if not chart.startswith("feature@"):
+            raise ValueError(f"got chart {chart!r}; {self.info.architecture} has z and feature@0 to feature@{self.depth}")
+        wanted = int(chart.removeprefix("feature@"))
+        state, first = self.start(latents)
+        if not first <= wanted <= self.depth:
+            raise ValueError(f"got chart {chart!r}, expected feature@{first} to feature@{self.depth}")
+        for k in range(first, wanted):
+            state = self.block(k, state, latents)
+        rest = {name: value for name, value in latents.items() if not name.startswith(("feature@", "rgb@"))}
+        carried = {} if state.rgb is None else {f"rgb@{wanted}": state.rgb}
+        return rest | {chart: state.hidden} | carried
 
     def groups(self) -> list[ParameterGroup]:
         """Coarse to fine; every parameter is in exactly one."""

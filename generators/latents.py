@@ -15,13 +15,15 @@ class LatentSpec:
     """One input of a generator.
 
     name: its key in ``latents``.  chart: "z", "class", ...  shape: of one row.
-    optimisable: whether gradients reach it (integer labels are not).
+    optimisable: whether gradients reach it (integer labels are not).  sampled: whether ``sample`` draws it; the others
+    are reached by ``convert``, or stand for what the network stores (noise maps).
     """
 
     name: str
     chart: str
     shape: tuple[int, ...]
     optimisable: bool = True
+    sampled: bool = True
 
 
 Generators = torch.Generator | Sequence[torch.Generator] | None

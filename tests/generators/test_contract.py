@@ -53,6 +53,22 @@ def test_forward_is_the_fold_of_its_parts(prior):
 
 
 @torch.no_grad()
+def test_feature_maps_are_a_chart(prior):
+    g, latents = prior.generator, sample(prior)
+    for k in range(g.depth + 1):
+        split = g.convert(latents, f"feature@{k}")
+        assert torch.equal(g(split), g(latents))
+    moved = split | {f"feature@{g.depth}": split[f"feature@{g.depth}"] + 1}
+    assert not torch.equal(g(moved), g(latents))
+    with pytest.raises(ValueError, match="expected feature@"):
+        g.convert(split, "feature@0")
+    with pytest.raises(ValueError, match="has z and feature@0"):
+        g.convert(latents, "polar")
+    with pytest.raises(ValueError, match="give one"):
+        g(split | {"feature@0": latents["z"]})
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("instance", [False, True])
 def test_rows_alone_equal_rows_together(prior, instance):
     g, latents = prior.generator, sample(prior)
@@ -97,7 +113,7 @@ def test_sampling_is_seeded_row_by_row(prior):
     assert all(torch.equal(three[name][2:], last[name]) for name in three)
     assert all(torch.equal(sample(prior, seed=5)[n], sample(prior, seed=5)[n]) for n in three)
     assert not torch.equal(sample(prior, seed=5)["z"], sample(prior, seed=6)["z"])
-    assert {spec.name: spec.shape for spec in prior.generator.info.latents} == {
+    assert {spec.name: spec.shape for spec in prior.generator.info.latents if spec.sampled} == {
         n: tuple(v.shape[1:]) for n, v in three.items()
     }
     with pytest.raises(ValueError, match="3 random generators for 2 rows"):
