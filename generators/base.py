@@ -119,7 +119,8 @@ class Generator(nn.Module):
         Raises ValueError for a chart that the network lacks, or that is no wider than what is given.
         """
         if not chart.startswith("feature@"):
-            raise ValueError(f"got chart {chart!r}; {self.info.architecture} has z and feature@0 to feature@{self.depth}")
+            own = f"{self.info.architecture} has z and feature@0 to feature@{self.depth}"
+            raise ValueError(f"got chart {chart!r}; {own}")
         wanted = int(chart.removeprefix("feature@"))
         state, first = self.start(latents)
         if not first <= wanted <= self.depth:
