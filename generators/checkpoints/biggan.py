@@ -150,15 +150,18 @@ def read_generator(
     return network, assumed
 
 
-def read_discriminator(tensors: dict[str, Tensor], said: dict, source: str) -> BigGANDiscriminator:
-    """Raises WeightsError."""
+def read_discriminator(
+    tensors: dict[str, Tensor], said: dict, source: str
+) -> tuple[BigGANDiscriminator, tuple[str, ...]]:
+    """(network, what was assumed). Raises WeightsError."""
     try:
         config = discriminator_config(tensors, said, source)
-        return filled(lambda: BigGANDiscriminator(config), tensors, source)
+        network = filled(lambda: BigGANDiscriminator(config), tensors, source)
     except WeightsError:
         raise
     except Exception as error:  # as above
         raise WeightsError(_no_use(source, "discriminator", error)) from None
+    return network, () if "SN_eps" in said else (f"of the discriminator: SN_eps {config.sn_eps:g}",)
 
 
 def _no_use(source: str, what: str, error: Exception) -> str:

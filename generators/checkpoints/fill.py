@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module
 
+from generators.checkpoints.inert_pickle import shown
 from generators.errors import WeightsError
+
+SPARE = 64
 
 
 def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: str) -> nn.Module:
@@ -16,7 +21,7 @@ def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: st
 
     It is compared before memory is taken, so that no file can ask for more than it brings. Raises WeightsError.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _of_pieces(4 * len(tensors) + SPARE, source):
         network = make()
     own = network.state_dict()
     missing = sorted(name for name in own.keys() - tensors.keys() if not re.search(r"\.sv\d$", name))
@@ -28,11 +33,11 @@ def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: st
         )
     for name, tensor in tensors.items():
         if tensor.shape != own[name].shape:
-            raise WeightsError(f"{source}: {name} is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
+            raise WeightsError(f"{source}: {shown(name)} is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
         if not tensor.is_floating_point():
-            raise WeightsError(f"{source}: {name} holds {tensor.dtype}, expected real numbers")
+            raise WeightsError(f"{source}: {shown(name)} holds {tensor.dtype}, expected real numbers")
         if not tensor.is_meta and not torch.isfinite(tensor).all():
-            raise WeightsError(f"{source}: {name} holds NaN or Infinity; get the file again")
+            raise WeightsError(f"{source}: {shown(name)} holds NaN or Infinity; get the file again")
     if any(tensor.is_meta for tensor in tensors.values()):
         return network
     network.to_empty(device="cpu")
@@ -41,7 +46,31 @@ def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: st
     return network
 
 
+@contextmanager
+def _of_pieces(most: int, source: str) -> Iterator[None]:
+    """Refuses a network of more than ``most`` layers, parameters and buffers while it is being made, since the numbers
+    that it is made by come from the file."""
+    count = 0
+
+    def add(_module: nn.Module, _name: str, _piece: object) -> None:
+        nonlocal count
+        count += 1
+        if count > most:
+            raise WeightsError(f"{source}: describes a network of more layers than it has tensors; is the file whole?")
+
+    hooks = [
+        module.register_module_parameter_registration_hook(add),
+        module.register_module_buffer_registration_hook(add),
+        module.register_module_module_registration_hook(add),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def _listed(word: str, names: list[str]) -> str:
     if not names:
         return ""
-    return f"{len(names)} {word} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}); "
+    return f"{len(names)} {word} ({', '.join(map(shown, names[:3]))}{', ...' if len(names) > 3 else ''}); "
