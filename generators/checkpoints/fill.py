@@ -40,9 +40,10 @@ def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: st
             raise WeightsError(f"{source}: {shown(name)} holds NaN or Infinity; get the file again")
     if any(tensor.is_meta for tensor in tensors.values()):
         return network
-    network.to_empty(device="cpu")
+    own_memory = {name: tensor.to("cpu", own[name].dtype, copy=True) for name, tensor in tensors.items()}
     unlogged = {name: torch.ones(1) for name in own.keys() - tensors.keys()}
-    network.load_state_dict(tensors | unlogged)
+    # Assigned, so that constants that no file holds (made with device="cpu") keep their values.
+    network.load_state_dict(own_memory | unlogged, assign=True)
     return network
 
 
