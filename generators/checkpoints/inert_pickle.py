@@ -245,6 +245,7 @@ INSTRUCTIONS: dict[int, Callable[[Program], None]] = {
     ord("B"): lambda p: p.push(p.take(p.number("<I"))),
     ord("C"): lambda p: p.push(p.take(p.number("<B"))),
     0x8E: lambda p: p.push(p.take(p.number("<Q"))),
+    0x96: lambda p: p.push(p.take(p.number("<Q"))),
     ord("]"): lambda p: p.push([]),
     ord("}"): lambda p: p.push({}),
     ord(")"): lambda p: p.push(()),

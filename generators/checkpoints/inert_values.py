@@ -189,13 +189,23 @@ def numpy_array(program: Program, arguments: tuple) -> NumpyArray:
 def set_numpy_array(program: Program, array: NumpyArray, state: object) -> None:
     """(version, shape, dtype, in Fortran's order, raw)"""
     _version, shape, kind, fortran, raw = state
+    array.values = _numpy_values(program, raw, kind, shape, "F" if fortran else "C")
+
+
+def numpy_buffer(program: Program, arguments: tuple) -> NumpyArray:
+    """numpy.core.numeric._frombuffer(raw, dtype, shape, order), as protocol 5 has it"""
+    raw, kind, shape, order = arguments
+    return NumpyArray(_numpy_values(program, raw, kind, shape, "F" if _is(order, "F") else "C"))
+
+
+def _numpy_values(program: Program, raw: object, kind: object, shape: object, order: str) -> numpy.ndarray:
     if type(kind) is not NumpyKind or not isinstance(raw, memoryview):
         raise NotInert("holds a numpy array of other than plain numbers; do not trust it")
     shape = _shape(shape)
     if math.prod(shape) * int(kind.letters[2:]) != len(raw):
         raise NotInert("holds a numpy array that is larger than its bytes; do not trust it")
     program.allowance.copy(len(raw))
-    array.values = numpy.frombuffer(raw, kind.letters).reshape(shape, order="F" if fortran else "C").copy()
+    return numpy.frombuffer(raw, kind.letters).reshape(shape, order=order).copy()
 
 
 def _count(value: object) -> int:
@@ -215,7 +225,7 @@ def _is(value: object, expected: object) -> bool:
     return type(value) is type(expected) and value == expected
 
 
-NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
+NUMPY = ("numpy.core", "numpy._core")
 CALLS = {
     "torch_utils.persistence._reconstruct_persistent_obj": record,
     "torch.storage._load_from_bytes": storage,
@@ -226,8 +236,9 @@ CALLS = {
     "builtins.set": plain_set,
     "__builtin__.set": plain_set,
     "numpy.dtype": numpy_kind,
-    **{f"{module}.scalar": numpy_scalar for module in NUMPY},
-    **{f"{module}._reconstruct": numpy_array for module in NUMPY},
+    **{f"{core}.multiarray.scalar": numpy_scalar for core in NUMPY},
+    **{f"{core}.multiarray._reconstruct": numpy_array for core in NUMPY},
+    **{f"{core}.numeric._frombuffer": numpy_buffer for core in NUMPY},
 }
 PERSISTENCE_TABLE = Table(
     names=frozenset(CALLS) | {"numpy.ndarray"},
