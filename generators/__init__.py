@@ -2,7 +2,8 @@
 
 from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
 from generators.catalog import DEFAULT
-from generators.errors import ClassError, GeneratorError, UnknownPrior, WeightsError
+from generators.convert import convert
+from generators.errors import ClassError, ConversionError, GeneratorError, UnknownPrior, WeightsError
 from generators.fresh import randomised
 from generators.latents import LatentSpec
 from generators.load import load
@@ -12,6 +13,7 @@ from generators.registry import names, register
 __all__ = [
     "DEFAULT",
     "ClassError",
+    "ConversionError",
     "Discriminator",
     "Generator",
     "GeneratorError",
@@ -23,6 +25,7 @@ __all__ = [
     "State",
     "UnknownPrior",
     "WeightsError",
+    "convert",
     "load",
     "names",
     "randomised",
