@@ -11,7 +11,7 @@ import re
 import torch
 from torch import Tensor
 
-from generators.checkpoints.biggan import filled
+from generators.checkpoints.fill import filled
 from generators.errors import WeightsError
 from generators.stylegan.stylegan1 import Mapping, StyleGAN1, StyleGAN1Config
 

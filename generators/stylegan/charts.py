@@ -15,7 +15,7 @@ CHARTS = ("z", "w", "w+")
 class StyleCharts(Generator):
     """A generator with a mapping network from z, and class where there are any, to w, and num_ws places that read a w.
 
-    mapping: (z, class) -> w (N, w_dim); its buffer ``w_avg`` (w_dim,) is the mean of w. None where a synthesis network
+    mapping: (z, class or None) -> w (N, w_dim); its buffer ``w_avg`` (w_dim,) is the mean of w. None where a synthesis network
     stands alone.
     """
 
@@ -50,7 +50,7 @@ class StyleCharts(Generator):
         """(N, w_dim)"""
         if "w" in latents:
             return latents["w"]
-        return self.mapping(latents["z"], latents["class"]) if self.info.classes else self.mapping(latents["z"])
+        return self.mapping(latents["z"], latents["class"] if self.info.classes else None)
 
     def w_plus(self, latents: dict[str, Tensor]) -> Tensor:
         """(N, num_ws, w_dim) of the widest of w+, w and z that is given."""

@@ -51,7 +51,7 @@ class Mapping(nn.Module):
             self.add_module(f"dense{i}", Dense(widths[i], widths[i + 1], MAPPING_RATE))
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, classes: None = None) -> Tensor:
         x = normalised(z)
         for i in range(self.layers):
             layer = getattr(self, f"dense{i}")
