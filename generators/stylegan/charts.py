@@ -15,8 +15,8 @@ CHARTS = ("z", "w", "w+")
 class StyleCharts(Generator):
     """A generator with a mapping network from z, and class where there are any, to w, and num_ws places that read a w.
 
-    mapping: (z, class or None) -> w (N, w_dim); its buffer ``w_avg`` (w_dim,) is the mean of w. None where a synthesis network
-    stands alone.
+    mapping: (z, class or None) -> w (N, w_dim); its buffer ``w_avg`` (w_dim,) is the mean of w. None where a synthesis
+    network stands alone.
     """
 
     mapping: nn.Module | None
