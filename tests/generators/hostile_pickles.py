@@ -65,7 +65,7 @@ MKDIR = call("posix.mkdir", text(CANARY))
 
 
 def payload(count, data=b"", what=None):
-    """A ``torch.save`` payload of the old format: a storage of ``count`` float32, or what the program ``what`` makes."""
+    """A ``torch.save`` payload of the old format: a storage of ``count`` float32, or what the program ``what`` is."""
     storage = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + number(count) + b"NtQ"
     return b"".join(
         (
