@@ -58,10 +58,23 @@ class Kinds:
         try:
             return self.find(value["kind"]).model_validate(value)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ValueError(f"{self.what} {value['kind']!r}: {where}: {first['msg']}") from None
+            raise ValueError(f"{self.what} {value['kind']!r}: {first_fault(error)}") from None
 
     def field(self, base: type) -> Any:
         """The annotation of a recipe field that holds one of these."""
         return Annotated[SerializeAsAny[base], BeforeValidator(self.parse)]
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where, what is wrong, and what was got, in one line."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    if first["type"] != "value_error":
+        said += f", got {_short(first['input'])}"
+    return f"{where}: {said}" if where else said
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -9,7 +9,7 @@ import tomllib
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator
 
@@ -18,7 +18,7 @@ from dgp.constraints import CONSTRAINTS, Constraint, Unconstrained
 from dgp.curves import CURVES
 from dgp.errors import RecipeError
 from dgp.finish import FINISHES, Finish, Merge
-from dgp.kinds import Frozen
+from dgp.kinds import Frozen, first_fault
 from dgp.losses.terms import TERMS, Term
 from dgp.overrides import apply_overrides, merge_tables
 from dgp.search.base import SEARCHES, Search
@@ -146,17 +146,9 @@ def validated(table: dict, source: str) -> Recipe:
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the recipe"
         raise RecipeError(
-            f"recipe {source!r}: {where}: {first['msg']}, got {_short(first['input'])}; "
-            "`dgp recipes show default` prints a complete one"
+            f"recipe {source!r}: {first_fault(error)}; `dgp recipes show default` prints a complete one"
         ) from None
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _table(name: str) -> dict:

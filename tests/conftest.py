@@ -1,6 +1,9 @@
 """Fixtures that several test folders use."""
 
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for the kernels of notebooks too; see dgp/cli/main.py
 
 import pytest
 import torch

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib import import_module
 
 import click
 
 from dgp.cli.failures import exit_code, one_line, tell
+
+# PyTorch's threads otherwise spin while they wait for each other, and a run on a busy machine takes many times as long.
+# It is read when PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
 
