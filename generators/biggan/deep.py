@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +19,7 @@ from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, Pla
 from generators.latents import LatentSpec, normal
 from generators.spectral_norm import Conv, Linear, SpectralNorm
 
+INTERPOLATIONS = ("linear", "swapped")
 NORMS = 4  # of each block
 
 
@@ -29,9 +29,9 @@ class BigGANDeepConfig:
 
     channels: of what enters block 0, and of what leaves each block.  enlarging: blocks that double the size.
     attention: blocks that end with attention.  truncations: how many have statistics of their own, evenly from 0 to 1;
-    0: one set serves all.  interpolation: between them; "swapped" gives each neighbour the other's share, as
-    HuggingFace's implementation does.  singular_values: how many are stored, 0 without spectral norm.  right_vectors:
-    whether the spectral norms store v, and take no power step.  output_filters: of which the first three are used.
+    0: one set serves all.  interpolation: between them, "linear", or "swapped", which gives each neighbour the other's
+    share, as HuggingFace's implementation does.  singular_values: how many are stored, 0 without spectral norm.
+    right_vectors: whether the spectral norms store v, and take no power step.  output_filters: three of them are used.
     """
 
     dim_z: int
@@ -41,13 +41,21 @@ class BigGANDeepConfig:
     enlarging: tuple[int, ...]
     attention: tuple[int, ...] = ()
     truncations: int = 0
-    interpolation: Literal["linear", "swapped"] = "linear"
+    interpolation: str = "linear"
     singular_values: int = 1
     right_vectors: bool = False
     output_filters: int = 3
     sn_eps: float = 1e-6
     bn_eps: float = 1e-5
     output_eps: float = 1e-5
+
+    def __post_init__(self):
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(f"got interpolation {self.interpolation!r}, expected {' or '.join(INTERPOLATIONS)}")
+        if self.truncations == 1 or self.output_filters < 3:
+            raise ValueError("expected statistics of none or of several truncations, and three filters or more")
+        if not {*self.enlarging, *self.attention} <= set(range(self.blocks)):
+            raise ValueError(f"got enlarging {self.enlarging}, attention {self.attention} for {self.blocks} blocks")
 
     @property
     def resolution(self) -> int:

@@ -11,14 +11,13 @@ import re
 import torch
 from torch import Tensor
 
-from generators.biggan.deep import BigGANDeep, BigGANDeepConfig
+from generators.biggan.deep import INTERPOLATIONS, BigGANDeep, BigGANDeepConfig
 from generators.checkpoints.biggan import attention_of, epsilon, filled
 from generators.checkpoints.biggan_deep import channels_of, enlarging_of
 from generators.checkpoints.refusal import refusing
 from generators.errors import WeightsError
 
 EPS = 1e-4  # of all published networks, for batch normalisation
-INTERPOLATIONS = ("linear", "swapped")
 CONDITIONAL = re.compile(r"linear\.|.*\.bn\d\.(gain|bias)\.")
 PARTS = {
     "bn_0": "bn1",
@@ -112,6 +111,17 @@ def _reordered(name: str, tensor: Tensor, dim_z: int) -> Tensor:
 def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[BigGANDeepConfig, tuple[str, ...]]:
     """(configuration, what was assumed). tensors: canonical.  said: what ``config.json`` holds; ``interpolation``
     "swapped" in it renders truncations between two stored ones as published. Raises WeightsError."""
+    interpolation = said.get("interpolation", INTERPOLATIONS[0])
+    truncations, filters = tensors["output_layer.0.stored_mean"].shape[0], tensors["output_layer.2.weight"].shape[0]
+    if interpolation not in INTERPOLATIONS:
+        raise WeightsError(
+            f"{source}: its config.json says interpolation {interpolation!r}, expected {' or '.join(INTERPOLATIONS)}"
+        )
+    if truncations < 2 or filters < 3:
+        raise WeightsError(
+            f"{source}: holds statistics of {truncations} truncations and {filters} filters of the output layer, "
+            "expected at least 2 and 3"
+        )
     assumed = [] if "eps" in said else [f"eps {EPS:g}, as the published config.json files have it"]
     if "layers" not in said:
         assumed.append("sizes of maps as in the published networks: no config.json says them")
@@ -124,22 +134,13 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tup
         channels=channels,
         enlarging=_said_enlarging(said, channels, source) if "layers" in said else _usual_enlarging(channels, source),
         attention=attention_of(tensors),
-        truncations=tensors["output_layer.0.stored_mean"].shape[0],
-        interpolation=said.get("interpolation", INTERPOLATIONS[0]),
+        truncations=truncations,
+        interpolation=interpolation,
         right_vectors=True,
-        output_filters=tensors["output_layer.2.weight"].shape[0],
+        output_filters=filters,
         bn_eps=eps,
         output_eps=eps,
     )
-    if config.interpolation not in INTERPOLATIONS:
-        raise WeightsError(
-            f"{source}: its configuration says interpolation {config.interpolation!r}, "
-            f"expected {' or '.join(INTERPOLATIONS)}"
-        )
-    if config.truncations < 2:
-        raise WeightsError(f"{source}: holds statistics of {config.truncations} truncation, expected 2 or more")
-    if config.output_filters < 3:
-        raise WeightsError(f"{source}: its output layer has {config.output_filters} filters, expected 3 or more")
     return config, tuple(assumed)
 
 
