@@ -7,7 +7,7 @@ from typing import Any
 from dgp.errors import RecipeError
 from dgp.losses.terms import Features
 from dgp.recipe import Recipe, Stage
-from generators import Prior
+from generators import Generator, Prior
 
 
 def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
@@ -27,6 +27,9 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
             missing = sorted(stage.move.keys() - movable)
             notes.append(f"{where}: {', '.join(missing)} cannot be optimised on this network and stays as it is")
             change["move"] = {name: how for name, how in stage.move.items() if name in movable}
+        if stage.norm == "instance" and type(prior.generator).capture_norm is Generator.capture_norm:
+            notes.append(f"{where}: this network has no norms whose statistics could be captured; they stay as stored")
+            change["norm"] = "batch"
         if stage.release:
             change["release"] = _clip_release(stage, prior, where, notes)
         stages.append(stage.model_copy(update=change))
