@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from dataclasses import dataclass, replace
 
 import torch
@@ -50,6 +51,15 @@ class Prior:
                 module.eval().requires_grad_(False)
         if self.statistics is None:
             object.__setattr__(self, "statistics", statistics_of(self.generator, self.sha256))
+
+    @functools.cached_property
+    def feature_count(self) -> int:
+        """How many features the discriminator gives (maps and the pooled vector); 0 without one."""
+        if self.discriminator is None:
+            return 0
+        side, like = self.generator.info.resolution, next(self.generator.parameters())
+        with torch.no_grad():
+            return len(self.discriminator.features(like.new_zeros(1, 3, side, side)))
 
     def to(self, device: str | torch.device) -> Prior:
         """The same prior on another device; itself where it is there already."""

@@ -164,7 +164,7 @@ def test_discriminator_features(prior):
         return
     x = prior.generator(sample(prior))
     features = d.features(x)
-    assert len(features) == d.feature_count
+    assert len(features) == prior.feature_count
     sides = [f.shape[-1] for f in features[:-1]]
     assert sides == sorted(sides, reverse=True) and features[-1].shape == (3, features[-2].shape[1])
     assert torch.allclose(features[-1], features[-2].relu().sum((2, 3)), atol=1e-4)
