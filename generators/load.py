@@ -16,6 +16,7 @@ from generators.checkpoints.read import GENERATORS, SUFFIXES, Checkpoint, read_c
 from generators.errors import UnknownPrior, WeightsError
 from generators.prior import ModelCard, Prior
 from generators.registry import make, names
+from generators.statistics import statistics_of
 
 NO_DISCRIMINATOR = "no discriminator was found beside the generator"
 
@@ -77,7 +78,8 @@ def from_files(
         assumed = (*assumed, NO_DISCRIMINATOR)
     about = {key: str(said.get(key, "unknown")) for key in ("data", "licence", "origin", "limits")}
     card = card or ModelCard(name or path.stem, **about, text=str(said.get("card", "")))
-    return Prior(name or path.stem, network, judge, card, checkpoint.sha256, assumed=assumed)
+    statistics = statistics_of(network, checkpoint.sha256, beside=path.parent)
+    return Prior(name or path.stem, network, judge, card, checkpoint.sha256, statistics, assumed)
 
 
 def said_of(checkpoint: Checkpoint) -> dict:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module
+from torch.overrides import TorchFunctionMode
 
 from generators.checkpoints.inert_pickle import shown
 from generators.errors import WeightsError
@@ -21,7 +22,7 @@ def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: st
 
     It is compared before memory is taken, so that no file can ask for more than it brings. Raises WeightsError.
     """
-    with torch.device("meta"), _of_pieces(4 * len(tensors) + SPARE, source):
+    with torch.device("meta"), Uninitialised(), _of_pieces(4 * len(tensors) + SPARE, source):
         network = make()
     own = network.state_dict()
     missing = sorted(name for name in own.keys() - tensors.keys() if not re.search(r"\.sv\d$", name))
@@ -45,6 +46,20 @@ def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: st
     # Assigned, so that constants that no file holds (made with device="cpu") keep their values.
     network.load_state_dict(own_memory | unlogged, assign=True)
     return network
+
+
+class Uninitialised(TorchFunctionMode):
+    """Within it, what is made on the meta device gets no values, whose imports alone cost a second and more."""
+
+    def __torch_function__(self, function, types, arguments=(), named=None):
+        named = named or {}
+        if getattr(function, "__module__", "") == "torch.nn.init":
+            target = named["tensor"] if "tensor" in named else arguments[0]
+            if target.is_meta:
+                return target
+        if function is torch.randn and not named.keys() & {"generator", "device"}:
+            function = torch.empty
+        return function(*arguments, **named)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from generators.errors import WeightsError
 
-MOST_INSTRUCTIONS = 500_000  # a whole StyleGAN2 has some thirty thousand
+MOST_INSTRUCTIONS = 300_000  # a whole StyleGAN2 has some thirty thousand
 LONGEST_NUMBER = 64  # bytes of an integer
 LONGEST_NAME = 300  # characters of "module.name"
 MOST_SHOWN = 12

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from generators.base import Discriminator, Generator
-from generators.checkpoints import biggan, own
+from generators.checkpoints import biggan, biggan_deep, biggan_deep_hf, own, stylegan1, stylegan2
 from generators.checkpoints.inert_pickle import shown
 from generators.checkpoints.part import Part
 from generators.checkpoints.read import DISCRIMINATORS, GENERATORS, Checkpoint
@@ -21,8 +21,14 @@ class Layout:
     module: ModuleType
 
 
-# Deep networks go first where their names include those of the plain ones.
-LAYOUTS = (Layout("BigGAN", biggan),)
+# BigGAN-deep goes before BigGAN, whose names it has among others.
+LAYOUTS = (
+    Layout("BigGAN-deep", biggan_deep),
+    Layout("BigGAN", biggan),
+    Layout("HuggingFace's BigGAN-deep", biggan_deep_hf),
+    Layout("StyleGAN1", stylegan1),
+    Layout("StyleGAN2", stylegan2),
+)
 
 
 def read_generator(checkpoint: Checkpoint, said: dict, classes: tuple[str, ...]) -> tuple[Generator, tuple[str, ...]]:
@@ -35,10 +41,9 @@ def read_generator(checkpoint: Checkpoint, said: dict, classes: tuple[str, ...])
         return own.read_generator(part.tensors, part.said, str(checkpoint.path), classes)
     layout = None if part is None else next((x for x in LAYOUTS if x.module.is_generator(part.tensors)), None)
     if layout is None:
-        known = ", ".join(layout.words for layout in LAYOUTS[1:])
+        known = ", ".join(layout.words for layout in LAYOUTS if layout.module is not biggan)
         raise WeightsError(
-            f"{checkpoint.path}: got {_kind(checkpoint)}, expected a {LAYOUTS[0].words} generator"
-            f"{', or one of ' + known if known else ''}"
+            f"{checkpoint.path}: got {_kind(checkpoint)}, expected a BigGAN generator, or one of {known}"
         )
     return layout.module.read_generator(part.tensors, said, str(checkpoint.path), classes)
 

@@ -9,10 +9,23 @@ from typing import Any
 from torch import Tensor, nn
 
 from generators.base import Discriminator, Generator
-from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
+from generators.biggan import (
+    BigGAN,
+    BigGANConfig,
+    BigGANDeep,
+    BigGANDeepConfig,
+    BigGANDeepDiscriminator,
+    BigGANDiscriminator,
+    DeepDiscriminatorConfig,
+    DiscriminatorConfig,
+)
 from generators.checkpoints.fill import filled
 from generators.checkpoints.inert_pickle import shown
 from generators.errors import ConversionError, WeightsError
+from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
+from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config
+from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
+from generators.stylegan.stylegan3 import StyleGAN3, StyleGAN3Config
 
 # Larger than any size, number of classes or filter length of a network.
 LARGEST_NUMBER, LONGEST_LIST, DEEPEST = 2**20, 4096, 4
@@ -28,8 +41,18 @@ class Architecture:
     names_classes: bool = False
 
 
-GENERATORS = {"biggan": Architecture(BigGANConfig, BigGAN, names_classes=True)}
-DISCRIMINATORS = {"biggan": Architecture(DiscriminatorConfig, BigGANDiscriminator)}
+GENERATORS = {
+    "biggan": Architecture(BigGANConfig, BigGAN, names_classes=True),
+    "biggan-deep": Architecture(BigGANDeepConfig, BigGANDeep, names_classes=True),
+    "stylegan1": Architecture(StyleGAN1Config, StyleGAN1),
+    "stylegan2": Architecture(StyleGAN2Config, StyleGAN2, names_classes=True),
+    "stylegan3": Architecture(StyleGAN3Config, StyleGAN3, names_classes=True),
+}
+DISCRIMINATORS = {
+    "biggan": Architecture(DiscriminatorConfig, BigGANDiscriminator),
+    "biggan-deep": Architecture(DeepDiscriminatorConfig, BigGANDeepDiscriminator),
+    "stylegan2": Architecture(StyleGAN2DiscriminatorConfig, StyleGAN2Discriminator),
+}
 
 
 def architecture_of(network: Generator | Discriminator) -> str:

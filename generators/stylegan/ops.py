@@ -8,14 +8,16 @@ faster so, up to several times.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.forms import WeightForms
+from generators.stylegan.fused import SLOPE, Finish, Scale
 
-SLOPE, GAIN = 0.2, math.sqrt(2)
+GAIN = math.sqrt(2)
 DEMODULATION_EPS = 1e-8
 
 
@@ -90,6 +92,23 @@ def energy(weight: Tensor) -> Tensor:
     return weight.square().sum((2, 3))
 
 
+@dataclass(frozen=True)
+class Style:
+    """s: of what enters, (N, I), or (N, O, I) for filters of their own.  d: demodulation (N, O)."""
+
+    s: Tensor
+    d: Tensor
+
+    @property
+    def one_a_filter(self) -> bool:
+        return self.s.ndim == 3
+
+
+def spread(scales: Tensor, x: Tensor) -> Tensor:
+    """(N, C) -> (N, C, 1, 1) in the precision of a map."""
+    return scales.to(x.dtype)[:, :, None, None]
+
+
 class Modulated(WeightForms, nn.Module):
     """A convolution whose weights a style scales. Style (N, w_dim): W'[o, i] = W[o, i] s[i]; (N, O, w_dim), one a
     filter: W'[o, i] = W[o, i] s_o[i] (Poirier-Ginter and Lalonde 2023, section 3.2)."""
@@ -107,7 +126,8 @@ class Modulated(WeightForms, nn.Module):
 class StyledConv(Modulated):
     """Modulated 3x3 convolution with demodulation, noise, bias and activation.
 
-    up: doubles the size.  eps: what the squared norm of a modulated filter is increased by.  clamp: bound of the output.
+    up: doubles the size.  eps: what the squared norm of a modulated filter is increased by.  clamp: bound of what it
+    puts out.
     """
 
     def __init__(self, cin: int, cout: int, w_dim: int, side: int, up: Fir | None, eps: float, clamp: float | None):
@@ -116,29 +136,47 @@ class StyledConv(Modulated):
         self.register_buffer("noise_const", torch.randn(side, side))
         self.up, self.eps, self.clamp = up, eps, clamp
 
-    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
-        """x (N, I, h, w), style (N, w_dim) or (N, O, w_dim), noise (N or 1, 1, s, s) or None for the stored one."""
+    def forward(
+        self,
+        x: Tensor,
+        style: Style,
+        noise: Tensor | None,
+        *,
+        gain: float = 1.0,
+        scaled: bool = False,
+        then: Tensor | None = None,
+    ) -> Tensor:
+        """x (N, I, h, w) -> (N, O, H, W). noise (N or 1, 1, H, W), None for the stored one.  gain: of what it puts out.
+
+        scaled: whether x is scaled already.  then: what to scale the output by, (N, O).
+        """
         gain = gain * GAIN
-        with torch.autocast(x.device.type, enabled=False):
-            s = self.styles(style)
-            norms = self.form("energy", energy)
-            squared = (s.square() * norms).sum(2) if s.ndim == 3 else s.square() @ norms.t()
-            d = torch.rsqrt(squared + self.eps) * gain
         weight = self.form("transposed", transposed_weight) if self.up else self.form("forward", forward_weight)
-        if s.ndim == 3:
-            y = torch.cat([self._convolved(x[i : i + 1], self._own(weight, s[i])) for i in range(len(x))])
+        if style.one_a_filter:
+            own = style.s.transpose(1, 2) if self.up else style.s
+            parts = zip(x.split(1), own.unbind(), strict=True)
+            y = torch.cat([self._convolved(part, weight * s[:, :, None, None]) for part, s in parts])
         else:
-            y = self._convolved(x * s.to(x.dtype)[:, :, None, None], weight)
+            y = self._convolved(x if scaled else Scale.apply(x, spread(style.s, x)), weight)
         if self.up:
             y = self.up.blurred_after_enlarging(y)
-        noise = self.noise_const if noise is None else noise
-        shift = lambda value: (value * gain).to(y.dtype)  # noqa: E731  # leaky ReLU keeps a positive gain
-        y = torch.addcmul(shift(self.bias)[:, None, None], y, d.to(y.dtype)[:, :, None, None])
-        y = F.leaky_relu_(y.add_(shift(noise * self.noise_strength)), SLOPE)
-        return y if self.clamp is None else y.clamp(-self.clamp * gain / GAIN, self.clamp * gain / GAIN)
+        noise = self.noise_const[None, None] if noise is None else noise
+        return Finish.apply(
+            y,
+            spread(style.d * gain, y),  # leaky ReLU keeps a positive gain
+            spread(self.bias[None] * gain, y),
+            (noise * (self.noise_strength * gain)).to(y.dtype),
+            None if then is None else spread(then, y),
+            None if self.clamp is None else self.clamp * gain / GAIN,
+        )
 
-    def _own(self, weight: Tensor, s: Tensor) -> Tensor:
-        return weight * (s.t() if self.up else s)[:, :, None, None]
+    def style(self, w: Tensor) -> Style:
+        """w (N, w_dim) or (N, O, w_dim)."""
+        with torch.autocast(w.device.type, enabled=False):
+            s = self.styles(w)
+            norms = self.form("energy", energy)
+            squared = (s.square() * norms).sum(2) if s.ndim == 3 else s.square() @ norms.t()
+            return Style(s, torch.rsqrt(squared + self.eps))
 
     def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.conv_transpose2d(x, weight, stride=2) if self.up else F.conv2d(x, weight, padding=1)
@@ -156,6 +194,6 @@ class ToRGB(Modulated):
         with torch.autocast(x.device.type, enabled=False):
             s = self.styles(style) / math.sqrt(self.weight.shape[1])
             own = self.weight[:, :, 0, 0] * (s if s.ndim == 3 else s[:, None])
-        colours = x.permute(0, 2, 3, 1).flatten(1, 2) @ own.to(x.dtype).transpose(1, 2)
-        y = colours.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2).to(own.dtype) + self.bias[:, None, None]
+        colours = [F.conv2d(part, w[:, :, None, None]) for part, w in zip(x.split(1), own.unbind(), strict=True)]
+        y = torch.cat(colours).to(own.dtype) + self.bias[:, None, None]
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)

@@ -82,8 +82,12 @@ class Block(nn.Module):
         x, rgb = state.hidden, state.rgb
         if hasattr(self, "skip"):
             shortcut = self.fir.enlarged(self.skip(x) * HALF)
-        for layer, style, noise in zip(self.convolutions(), styles, noises, strict=False):
-            x = layer(x, style, noise, HALF if hasattr(self, "skip") and layer is self.conv1 else 1.0)
+        count = len(self.convolutions())
+        style = self.conv1.style(styles[count - 1])
+        enters = count == 2 and not style.one_a_filter  # what the first puts out is scaled in the same pass
+        if count == 2:
+            x = self.conv0(x, self.conv0.style(styles[0]), noises[0], then=style.s if enters else None)
+        x = self.conv1(x, style, noises[-1], gain=HALF if hasattr(self, "skip") else 1.0, scaled=enters)
         if hasattr(self, "skip"):
             x = x + shortcut
         if rgb is not None:

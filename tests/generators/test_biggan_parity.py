@@ -63,7 +63,7 @@ def test_features_and_logits(shared, name):
     network = read_discriminator(part("state/"), said, name)[0].eval()
     io = part("io/")
     *maps, pooled = network.features(io["image"])
-    assert len(maps) + 1 == network.feature_count
+    assert f"feat_{len(maps)}" not in io
     for i, feature in enumerate(maps):
         assert relative(feature, io[f"feat_{i}"]) <= 1e-4
     assert relative(pooled, io["pooled"]) <= 1e-4
