@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.forms import WeightForms
-from generators.stylegan.fused import SLOPE, Finish, Scale
+from generators.stylegan.fused import SLOPE, Colours, Finish, Scale
 
 GAIN = math.sqrt(2)
 DEMODULATION_EPS = 1e-8
@@ -194,6 +194,5 @@ class ToRGB(Modulated):
         with torch.autocast(x.device.type, enabled=False):
             s = self.styles(style) / math.sqrt(self.weight.shape[1])
             own = self.weight[:, :, 0, 0] * (s if s.ndim == 3 else s[:, None])
-        colours = [F.conv2d(part, w[:, :, None, None]) for part, w in zip(x.split(1), own.unbind(), strict=True)]
-        y = torch.cat(colours).to(own.dtype) + self.bias[:, None, None]
+        y = Colours.apply(x, own.to(x.dtype)).to(own.dtype) + self.bias[:, None, None]
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
