@@ -15,6 +15,7 @@ from degradations.noise import Generators, NoiseModel
 from degradations.parameter import Parameter
 from degradations.pictures import from_picture, luma, rounded, to_picture
 from degradations.projection import project
+from degradations.sameness import alike
 
 Size = tuple[int, int]
 
@@ -111,6 +112,11 @@ class Degradation(nn.Module):
         like = next((b for b in [*self.buffers(), *self.parameters()] if b.is_floating_point()), torch.zeros(()))
         with torch.no_grad():
             return self(torch.zeros(rows, c, *hw, dtype=like.dtype, device=like.device))
+
+    def same_as(self, other: object) -> bool:
+        """Whether rows of one may go through the other: same class, and equal in every attribute, buffer and bound
+        value, whether or not the spec shows it. How they were asked for does not count. In doubt: no."""
+        return isinstance(other, Degradation) and alike(self, other, but=("asked", "assets"))
 
     # ---- with other values
 

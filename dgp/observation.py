@@ -34,7 +34,7 @@ class Observation:
     label: number of the class, or None when it is to be found.
     asked: the degradation as it was asked for.  whole: the operator as built for the input's own size.
     target: "file" (y rounded to 8 bits) or "float".
-    weight: (1, 1, h, w), how much each value counts, or None.
+    weight: (1, 1, h, w), how much each value of y counts in mse and l1 (``dataclasses.replace`` sets it), or None.
     notes: what was done to the picture on the way, in words.
     """
 

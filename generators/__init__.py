@@ -2,16 +2,19 @@
 
 from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
 from generators.catalog import DEFAULT
-from generators.errors import ClassError, GeneratorError, UnknownPrior, WeightsError
+from generators.convert import convert
+from generators.errors import ClassError, ConversionError, GeneratorError, UnknownPrior, WeightsError
 from generators.fresh import randomised
 from generators.latents import LatentSpec
 from generators.load import load
 from generators.prior import ModelCard, Prior
 from generators.registry import names, register
+from generators.wrap import wrap
 
 __all__ = [
     "DEFAULT",
     "ClassError",
+    "ConversionError",
     "Discriminator",
     "Generator",
     "GeneratorError",
@@ -23,8 +26,10 @@ __all__ = [
     "State",
     "UnknownPrior",
     "WeightsError",
+    "convert",
     "load",
     "names",
     "randomised",
     "register",
+    "wrap",
 ]

@@ -23,3 +23,9 @@ class WeightsError(GeneratorError, ValueError):
     """A file of weights that cannot be used."""
 
     exit_code = 3
+
+
+class ConversionError(GeneratorError, ValueError):
+    """Weights that cannot be written where, or as, they were asked for."""
+
+    exit_code = 2

@@ -10,7 +10,14 @@ import torch
 from torch import nn
 
 from generators.base import Generator
-from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
+from generators.biggan import (
+    BigGAN,
+    BigGANConfig,
+    BigGANDeep,
+    BigGANDeepConfig,
+    BigGANDiscriminator,
+    DiscriminatorConfig,
+)
 from generators.biggan.layers import Attention, StoredStatistics
 from generators.errors import GeneratorError
 from generators.prior import ModelCard, Prior
@@ -31,17 +38,23 @@ def initialise(network: nn.Module, seed: int) -> None:
             parameter.data.zero_()
     for layer in network.modules():
         if hasattr(layer, "u0"):
-            layer.u0.copy_(torch.linalg.svd(layer.weight.flatten(1))[0][:, 0][None])
+            u, _, v = torch.linalg.svd(layer.weight.flatten(1), full_matrices=False)
+            layer.u0.copy_(u[None, :, 0])
+            if hasattr(layer, "v0"):
+                layer.v0.copy_(v[:1])
 
 
 @torch.no_grad()
 def settle_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
-    """Stores the batch statistics that its own samples have, layer by layer, as standing statistics would be."""
+    """Stores the batch statistics that its own samples have, layer by layer, as standing statistics would be; where
+    there are some for every truncation, those of none."""
     random = torch.Generator().manual_seed(seed)
     latents = generator.sample(rows, generator=random)
 
     def store(layer, arguments):
-        layer.stored_var, layer.stored_mean = torch.var_mean(arguments[0], (0, 2, 3))
+        variance, mean = torch.var_mean(arguments[0], (0, 2, 3))
+        layer.stored_var.copy_(variance.expand_as(layer.stored_var))
+        layer.stored_mean.copy_(mean.expand_as(layer.stored_mean))
 
     hooks = [m.register_forward_pre_hook(store) for m in generator.modules() if isinstance(m, StoredStatistics)]
     generator(latents)
@@ -54,14 +67,14 @@ def randomised(prior: Prior, seed: int = 0) -> Prior:
 
     Raises GeneratorError for networks other than BigGAN.
     """
-    if not isinstance(prior.generator, BigGAN):
+    if not isinstance(prior.generator, BigGAN | BigGANDeep):
         raise GeneratorError(
             f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN generators can be "
             "initialised afresh; choose such a prior"
         )
     config = prior.generator.config
     with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced at once
-        generator = BigGAN(config, prior.generator.info.classes)
+        generator = type(prior.generator)(config, prior.generator.info.classes)
     initialise(generator, seed)
     settle_statistics(generator, seed)
     generator.to(prior.generator.device)
@@ -80,7 +93,7 @@ def randomised(prior: Prior, seed: int = 0) -> Prior:
     )
 
 
-def fingerprint(config: BigGANConfig, seed: int) -> str:
+def fingerprint(config: BigGANConfig | BigGANDeepConfig, seed: int) -> str:
     """What stands for the sha256 of a file: the last digits of such weights differ from machine to machine."""
     return hashlib.sha256(f"{config} from seed {seed}".encode()).hexdigest()
 

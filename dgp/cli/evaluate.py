@@ -100,9 +100,10 @@ def evaluate(
     if count is not None and per_class is not None:
         raise click.UsageError("got both --count and --per-class; give one of them")
     import dgp
+    from dgp.device import device_named
     from dgp.evaluation import Evaluation, Source
 
-    device = options.torch_device()
+    device = device_named(options.device)
     plugins = options.load_plugins()
     chosen = _recipes(recipes, options.overrides)
     prior = dgp.load_prior(options.prior)

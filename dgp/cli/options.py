@@ -53,18 +53,6 @@ class EngineOptions:
     num_solutions: int
     plugins: tuple[str, ...]
 
-    def torch_device(self) -> str:
-        """ "cpu" or "cuda". InputError where cuda was asked for and is not there."""
-        import torch
-
-        from dgp.errors import InputError
-
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InputError("got --device cuda, but torch sees no CUDA device here; use --device cpu")
-        return self.device
-
     def load_plugins(self) -> tuple[dict, ...]:
         """Runs the plugin files; what a result records of them. PluginError for one that cannot be used."""
         return load_plugins(self.plugins)

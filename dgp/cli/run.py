@@ -126,9 +126,10 @@ def run_pictures(images: Sequence[Path], degradation: str | Specify, options: Ru
     """
     import degradations
     import dgp
+    from dgp.device import device_named
     from dgp.mapping import map_recipe
 
-    device = options.torch_device()
+    device = device_named(options.device)
     plugins = options.load_plugins()
     if isinstance(degradation, str):
         degradations.parse(degradation)
@@ -195,7 +196,8 @@ def stems(images: Sequence[Path]) -> list[str]:
     """The names of the pictures' folders: a second picture of one stem gets <stem>-2, the next <stem>-3."""
     taken: dict[str, None] = {}
     for path in images:
-        candidates = (path.stem if number == 1 else f"{path.stem}-{number}" for number in count(1))
+        stem = "picture" if path.stem in (".", "..") else path.stem  # which would lie outside the output folder
+        candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
         taken[next(name for name in candidates if name not in taken)] = None
     return list(taken)
 

@@ -12,7 +12,7 @@ import re
 import torch
 from torch import Tensor
 
-from generators.checkpoints.biggan import filled
+from generators.checkpoints.fill import filled
 from generators.errors import WeightsError
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.mapping import Mapping

@@ -11,7 +11,7 @@ from dgp.cli.main import COMMANDS, main
 from tests.cli.conftest import TINY, colours
 
 GROUPS = {
-    "priors": ("list", "info", "verify", "sample"),
+    "priors": ("list", "info", "verify", "convert", "sample"),
     "degradations": ("list", "info", "preview"),
     "recipes": ("list", "show"),
 }
@@ -26,7 +26,6 @@ LATER = (
     "tiles",
     "report",
     "fetch",
-    "convert",
     "batch",
 )
 

@@ -11,6 +11,8 @@ from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, Discrim
 from generators.fresh import initialise, settle_statistics
 from generators.prior import ModelCard, Prior
 
+from .networks import DEEP_SHAPES, deep_prior
+
 BASE = BigGANConfig(32, ch=2, dim_z=20, n_classes=4, shared_dim=6)
 SHAPES = {
     "flat": dataclasses.replace(BASE, hier=False),
@@ -31,8 +33,10 @@ def built(config):
     return Prior("made", generator, judge if config.resolution == 32 else None, ModelCard("made"), "")
 
 
-@pytest.fixture(params=[*generators.names(), *SHAPES], scope="module")
+@pytest.fixture(params=[*generators.names(), *SHAPES, *DEEP_SHAPES], scope="module")
 def prior(request):
+    if request.param in DEEP_SHAPES:
+        return deep_prior(request.param)
     return built(SHAPES[request.param]) if request.param in SHAPES else generators.load(request.param)
 
 
@@ -89,10 +93,10 @@ def test_groups_cover_the_parameters_once(prior):
     assert sorted(covered) == sorted(name for name, _ in prior.generator.named_parameters())
     heads = [group for group in groups if group.head]
     assert len(heads) == 1 and not heads[0].progressive
-    assert [g.name for g in groups if g.progressive] == [
-        "linear",
-        *(f"blocks.{k}" for k in range(prior.generator.depth)),
-    ]
+    first, *walked = [group for group in groups if group.progressive]
+    assert first.name == "linear"
+    blocks = [int(name.split(".")[1]) for group in walked for name in group.parameters]
+    assert blocks == sorted(blocks) and set(blocks) == set(range(prior.generator.depth))
 
 
 @torch.no_grad()
@@ -160,7 +164,7 @@ def test_discriminator_features(prior):
         return
     x = prior.generator(sample(prior))
     features = d.features(x)
-    assert len(features) == d.feature_count
+    assert len(features) == prior.feature_count
     sides = [f.shape[-1] for f in features[:-1]]
     assert sides == sorted(sides, reverse=True) and features[-1].shape == (3, features[-2].shape[1])
     assert torch.allclose(features[-1], features[-2].relu().sum((2, 3)), atol=1e-4)
