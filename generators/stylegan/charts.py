@@ -1,4 +1,4 @@
-"""z, w and w+ of networks whose layers read styles."""
+"""z, w and what is wider, of networks whose layers read styles."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from generators.base import Generator
 from generators.errors import ClassError
 from generators.latents import Generators, normal, random_labels
 
-CHARTS = ("z", "w", "w+")
-
 
 class StyleCharts(Generator):
     """A generator with a mapping network from z, and class where there are any, to w, and num_ws places that read a w.
@@ -19,6 +17,7 @@ class StyleCharts(Generator):
     network stands alone.
     """
 
+    charts = ("z", "w", "w+")  # from the narrow to the wide
     mapping: nn.Module | None
     num_ws: int
 
@@ -66,13 +65,15 @@ class StyleCharts(Generator):
     def convert(self, latents, chart):
         if chart.startswith("feature@"):
             return super().convert(latents, chart)
-        given = next((name for name in reversed(CHARTS) if name in latents), None)
-        if chart not in CHARTS or given is None or CHARTS.index(chart) <= CHARTS.index(given):
-            names = ", ".join(name for name in CHARTS if self.mapping is not None or name != "z")
+        given = next((name for name in reversed(self.charts) if name in latents), None)
+        if chart not in self.charts or given is None or self.charts.index(chart) <= self.charts.index(given):
+            names = ", ".join(name for name in self.charts if self.mapping is not None or name != "z")
             raise ValueError(
                 f"got chart {chart!r} for {given}; {self.info.architecture} has {names} and feature@0 to "
                 f"feature@{self.depth}, from the narrow to the wide"
             )
-        value = self._w(latents) if chart == "w" else self.w_plus(latents).clone()
-        rest = {name: value for name, value in latents.items() if name not in {"z", "w", "class"}}
-        return rest | {chart: value}
+        rest = {name: value for name, value in latents.items() if name not in {*self.charts, "class"}}
+        return rest | {chart: self._in_chart(latents, chart)}
+
+    def _in_chart(self, latents: dict[str, Tensor], chart: str) -> Tensor:
+        return self._w(latents) if chart == "w" else self.w_plus(latents).clone()
