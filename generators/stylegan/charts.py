@@ -51,6 +51,11 @@ class StyleCharts(Generator):
             return latents["w"]
         return self.mapping(latents["z"], latents["class"] if self.info.classes else None)
 
+    @torch.no_grad()
+    def mean_of_w(self, rows: int = 10_000) -> Tensor:
+        """(w_dim,) over samples from seed 0: what stands for ``w_avg`` where training has left none."""
+        return self._w(self.sample(rows, generator=torch.Generator().manual_seed(0))).mean(0)
+
     def w_plus(self, latents: dict[str, Tensor]) -> Tensor:
         """(N, num_ws, w_dim) of the widest of w+, w and z that is given."""
         if "w+" in latents:

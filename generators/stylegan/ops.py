@@ -24,10 +24,10 @@ DEMODULATION_EPS = 1e-8
 class Dense(nn.Module):
     """Equalised linear layer: ``rate * (x W^T / sqrt(inputs) + bias)``. x (..., inputs) -> (..., outputs)."""
 
-    def __init__(self, inputs: int, outputs: int, rate: float = 1.0):
+    def __init__(self, inputs: int, outputs: int, rate: float = 1.0, bias: float = 0.0):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.bias = nn.Parameter(torch.full((outputs,), bias))
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ class Modulated(WeightForms, nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(cout, cin, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(cout))
-        self.affine = Dense(w_dim, cin)
+        self.affine = Dense(w_dim, cin, bias=1.0)
 
     def styles(self, style: Tensor) -> Tensor:
         return self.affine(style.to(self.affine.weight.dtype))
