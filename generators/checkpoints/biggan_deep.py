@@ -15,9 +15,9 @@ from generators.checkpoints.biggan import (
     blocks_of,
     canonical,
     epsilon,
-    filled,
     singular_values_of,
 )
+from generators.checkpoints.fill import filled
 from generators.checkpoints.refusal import refusing
 from generators.errors import WeightsError
 

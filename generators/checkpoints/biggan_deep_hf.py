@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from generators.biggan.deep import INTERPOLATIONS, BigGANDeep, BigGANDeepConfig
-from generators.checkpoints.biggan import attention_of, epsilon, filled
+from generators.checkpoints.biggan import attention_of, epsilon
 from generators.checkpoints.biggan_deep import channels_of, enlarging_of
+from generators.checkpoints.fill import filled
 from generators.checkpoints.refusal import refusing
 from generators.errors import WeightsError
 
