@@ -64,7 +64,7 @@ def contest(resolution: int, multiplier: int, rows: int, repeats: int, chart: st
     frozen, _ = read_generator(theirs.state_dict(), {}, "made here")
     frozen.requires_grad_(False)
     released, _ = read_generator(theirs.state_dict(), {}, "made here")
-    w = torch.randn(rows, frozen.config.num_ws, frozen.config.w_dim)
+    w = torch.randn(rows, frozen.config.X)
     actions = {
         "published": lambda: step(theirs, lambda w: w, w),
         "ours": lambda: step(frozen, lambda w: {"w+": w}, w),

@@ -22,6 +22,8 @@ from generators.biggan.layers import Attention, StoredStatistics
 from generators.errors import GeneratorError
 from generators.prior import ModelCard, Prior
 from generators.registry import register
+from generators.statistics import statistics_of
+from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 
 
 @torch.no_grad()
@@ -65,24 +67,29 @@ def settle_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
 def randomised(prior: Prior, seed: int = 0) -> Prior:
     """The same prior with a freshly initialised generator and the discriminator it had: what is left without training.
 
-    Raises GeneratorError for networks other than BigGAN.
+    Raises GeneratorError for networks other than BigGAN and StyleGAN2.
     """
-    if not isinstance(prior.generator, BigGAN | BigGANDeep):
+    if not isinstance(prior.generator, BigGAN | BigGANDeep | StyleGAN2):
         raise GeneratorError(
-            f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN generators can be "
+            f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN and StyleGAN2 generators can be "
             "initialised afresh; choose such a prior"
         )
     config = prior.generator.config
-    with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced at once
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
         generator = type(prior.generator)(config, prior.generator.info.classes)
-    initialise(generator, seed)
-    settle_statistics(generator, seed)
+    if isinstance(generator, StyleGAN2):  # it is made as it was published to begin
+        generator.mapping.w_avg.copy_(generator.mean_of_w())
+    else:
+        initialise(generator, seed)
+        settle_statistics(generator, seed)
     generator.to(prior.generator.device)
     return replace(
         prior,
         name=f"{prior.name}-random-{seed}",
         generator=generator,
         sha256=fingerprint(config, seed),
+        statistics=statistics_of(generator, fingerprint(config, seed)),
         card=ModelCard(
             f"{prior.name}-random-{seed}",
             data="none",
@@ -93,7 +100,7 @@ def randomised(prior: Prior, seed: int = 0) -> Prior:
     )
 
 
-def fingerprint(config: BigGANConfig | BigGANDeepConfig, seed: int) -> str:
+def fingerprint(config: BigGANConfig | BigGANDeepConfig | StyleGAN2Config, seed: int) -> str:
     """What stands for the sha256 of a file: the last digits of such weights differ from machine to machine."""
     return hashlib.sha256(f"{config} from seed {seed}".encode()).hexdigest()
 

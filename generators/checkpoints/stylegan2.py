@@ -1,7 +1,7 @@
 """StyleGAN2 files: NVIDIA's names (StyleGAN2-ADA pickles) and rosinality's, both to NVIDIA's.
 
-The configuration is inferred from shapes; what they do not tell comes from what the file says of itself, in the words of
-NVIDIA's init arguments or of our own configuration, and else from the layout's defaults.
+The configuration is inferred from shapes; what they do not tell comes from the arguments that the file states, in
+NVIDIA's words, and else from their defaults.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from torch import Tensor
 from generators.checkpoints.fill import filled
 from generators.errors import WeightsError
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
-from generators.stylegan.mapping import Mapping
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 
 USUAL_TAPS = (1.0, 3.0, 3.0, 1.0)
 KERNEL = re.compile(r"(^|\.)(resample_filter|kernel)$")
 NEWER_CLAMP = 256
-MEAN_ROWS = 10_000
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
@@ -161,11 +159,10 @@ def generator_config(
     else:
         architecture = "skip" if "synthesis.b4.torgb.weight" in tensors else "orig"
     first = tensors["mapping.fc0.weight"]
-    own = stated(said, "demodulation_fan_in")
     clamp = stated(said, "synthesis_kwargs", "conv_clamp") or said.get(
         "conv_clamp", NEWER_CLAMP if newer(said) else None
     )
-    rate = stated(said, "mapping_kwargs", "lr_multiplier") or stated(said, "mapping_rate")
+    rate = stated(said, "mapping_kwargs", "lr_multiplier")
     return StyleGAN2Config(
         resolution=sides[-1],
         channels=tuple(tensors[f"synthesis.b{side}.conv1.weight"].shape[0] for side in sides),
@@ -179,7 +176,7 @@ def generator_config(
         mapping_rate=number(rate, 0.01, "lr_multiplier", source),
         conv_clamp=number(clamp, None, "conv_clamp", source),
         taps=taps,
-        demodulation_fan_in=float(rosinality) if own is None else float(own),
+        demodulation_fan_in=float(rosinality),
     )
 
 
@@ -204,57 +201,34 @@ def read_generator(
         assumed = [] if said else [f"learning rate multiplier of the mapping network {config.mapping_rate:g}"]
         if not said and not rosinality:
             assumed.append("no clamp of activations (conv_clamp), which a file without its arguments does not tell")
-        canonical, more = completed(canonical, config)
-        network = filled(lambda: StyleGAN2(config, classes), canonical, source)
+        made = left_out(canonical) if rosinality else {}
+        network = filled(lambda: StyleGAN2(config, classes), canonical | made, source)
+        if any(name.endswith("noise_const") for name in made):
+            assumed.append("noise maps drawn from seed 0, since the file has none")
+        if "mapping.w_avg" in made:
+            assumed.append("the mean w of 10000 samples, since the file has none")
+            if not any(tensor.is_meta for tensor in canonical.values()):
+                network.mapping.w_avg.copy_(network.mean_of_w())
     except WeightsError:
         raise
     except Exception as error:  # shapes of all kinds meet the arithmetic above
         raise WeightsError(_no_use(source, "generator", error)) from None
     if classes and len(classes) != config.n_classes:
         raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
-    return network, (*assumed, *more)
+    return network, tuple(assumed)
 
 
-def completed(tensors: dict[str, Tensor], config: StyleGAN2Config) -> tuple[dict[str, Tensor], list[str]]:
-    """(all tensors, what was made up): old and natively trained rosinality files lack noise maps and the mean w."""
-    made, words = {}, []
-    random = torch.Generator().manual_seed(0)
-    for name in sorted(tensors):
-        if name.endswith(".noise_strength") and name.replace("strength", "const") not in tensors:
-            side = int(re.match(r"synthesis\.b(\d+)\.", name)[1])
-            made[name.replace("strength", "const")] = torch.randn(side, side, generator=random)
-    if made:
-        words.append(f"{len(made)} noise maps drawn from seed 0, since the file has none")
+def left_out(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What some of rosinality's files lack: old ones the noise maps, natively trained ones the mean w (zeros here)."""
+    made, random = {}, torch.Generator().manual_seed(0)
     if "mapping.w_avg" not in tensors:
-        made["mapping.w_avg"] = mean_w(tensors, config)
-        words.append(f"the mean w of {MEAN_ROWS} samples, since the file has none")
-    return tensors | made, words
-
-
-@torch.no_grad()
-def mean_w(tensors: dict[str, Tensor], config: StyleGAN2Config) -> Tensor:
-    """(w_dim,): of z from seed 0, classes in turn."""
-    prefix = "mapping."
-    own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    if any(tensor.is_meta for tensor in own.values()):
-        return torch.empty(config.w_dim, device="meta")
-    mapping = filled(
-        lambda: Mapping(
-            config.z_dim,
-            config.w_dim,
-            config.mapping_layers,
-            width=config.mapping_width,
-            n_classes=config.n_classes,
-            embed_dim=config.embed_dim,
-            rate=config.mapping_rate,
-            mean=False,
-        ),
-        own,
-        "its mapping network",
-    )
-    z = torch.randn(MEAN_ROWS, config.z_dim, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(MEAN_ROWS) % config.n_classes if config.n_classes else None
-    return mapping(z, labels).mean(0)
+        made["mapping.w_avg"] = torch.zeros(tensors["synthesis.b4.conv1.affine.weight"].shape[1])
+    if not any(name.endswith(".noise_const") for name in tensors):
+        for name in sorted(tensors):
+            if found := re.fullmatch(r"(synthesis\.b(\d{1,5})\.conv[01]\.)noise_strength", name):
+                side = int(found[2])
+                made[f"{found[1]}noise_const"] = torch.randn(side, side, generator=random)
+    return made
 
 
 def discriminator_config(
@@ -268,9 +242,11 @@ def discriminator_config(
     embed = tensors.get("mapping.embed.weight")
     embed_dim, n_classes = (0, 0) if embed is None else embed.shape
     channels = (tensors["b4.conv.weight"].shape[0], *(tensors[f"b{side}.conv0.weight"].shape[1] for side in sides[1:]))
-    group = stated(said, "epilogue_kwargs", "mbstd_group_size") if "epilogue_kwargs" in said else said.get("group", 4)
+    group = (said.get("epilogue_kwargs") or {}).get("mbstd_group_size", 4)
+    if group is not None and (type(group) is not int or group < 1):
+        raise WeightsError(f"{source}: it says mbstd_group_size {group!r}, expected a number of rows, or none")
     clamp = stated(said, "conv_clamp")
-    rate = stated(said, "mapping_kwargs", "lr_multiplier") or stated(said, "mapping_rate")
+    rate = stated(said, "mapping_kwargs", "lr_multiplier")
     return StyleGAN2DiscriminatorConfig(
         resolution=sides[-1],
         channels=channels,

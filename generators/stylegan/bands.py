@@ -47,7 +47,7 @@ class Schedule:
         return bands
 
     def channels(self, base: int, most: int) -> tuple[int, ...]:
-        """Of the layers as published: ``base`` is 32768 (16384 at 256 px), most 512, both doubled in configuration R."""
+        """As published: base 32768 (16384 at 256 px), most 512, both doubled in configuration R."""
         widths = [round(min(base / 2 / band.cutoff, most)) for band in self.bands()]
         return (*widths[:-1], 3)
 

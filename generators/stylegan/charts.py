@@ -1,4 +1,4 @@
-"""z, w and w+ of networks whose layers read styles."""
+"""z, w and what is wider, of networks whose layers read styles."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from generators.base import Generator
+from generators.biggan.labels import labels_of
 from generators.errors import ClassError
-from generators.latents import Generators, normal, random_labels
-
-CHARTS = ("z", "w", "w+")
+from generators.latents import normal
 
 
 class StyleCharts(Generator):
     """A generator with a mapping network from z, and class where there are any, to w, and num_ws places that read a w.
 
-    mapping: (z, class or None) -> w (N, w_dim); its buffer ``w_avg`` (w_dim,) is the mean of w. None where a synthesis network
-    stands alone.
+    mapping: (z, class or None) -> w (N, w_dim); its buffer ``w_avg`` (w_dim,) is the mean of w. None where a synthesis
+    network stands alone.
     """
 
+    charts = ("z", "w", "w+")  # from the narrow to the wide
     mapping: nn.Module | None
     num_ws: int
 
@@ -27,21 +27,10 @@ class StyleCharts(Generator):
         w_avg = self.mapping.w_avg
         latents = {"z": normal(n, self.info.latents[0].shape[0], 1.0, generator).to(w_avg)}
         if self.info.classes:
-            latents["class"] = self.embed(self._labels(n, classes, generator))
+            latents["class"] = self.embed(labels_of(n, classes, len(self.info.classes), generator))
         elif classes is not None:
             raise ClassError("got classes, but this network has none; leave them out")
         return latents if truncation == 1 else {"w": torch.lerp(w_avg, self._w(latents), truncation)}
-
-    def _labels(self, n: int, classes: int | Tensor | None, generator: Generators) -> Tensor:
-        """int64 (n,). Raises ClassError."""
-        count = len(self.info.classes)
-        labels = random_labels(n, count, generator) if classes is None else torch.as_tensor(classes)
-        if labels.shape not in ((), (n,)):
-            raise ClassError(f"got classes of shape {tuple(labels.shape)} for {n} rows; give one class, or one a row")
-        wrong = labels[(labels < 0) | (labels >= count)].flatten()
-        if len(wrong):
-            raise ClassError(f"got class {wrong[0].item()}, expected 0 to {count - 1}")
-        return labels.expand(n)
 
     def embed(self, labels):
         return self.mapping.embedded(labels.to(self.device))
@@ -51,6 +40,11 @@ class StyleCharts(Generator):
         if "w" in latents:
             return latents["w"]
         return self.mapping(latents["z"], latents["class"] if self.info.classes else None)
+
+    @torch.no_grad()
+    def mean_of_w(self, rows: int = 10_000) -> Tensor:
+        """(w_dim,) over samples from seed 0: what stands for ``w_avg`` where training has left none."""
+        return self._w(self.sample(rows, generator=torch.Generator().manual_seed(0))).mean(0)
 
     def w_plus(self, latents: dict[str, Tensor]) -> Tensor:
         """(N, num_ws, w_dim) of the widest of w+, w and z that is given."""
@@ -66,13 +60,15 @@ class StyleCharts(Generator):
     def convert(self, latents, chart):
         if chart.startswith("feature@"):
             return super().convert(latents, chart)
-        given = next((name for name in reversed(CHARTS) if name in latents), None)
-        if chart not in CHARTS or given is None or CHARTS.index(chart) <= CHARTS.index(given):
-            names = ", ".join(name for name in CHARTS if self.mapping is not None or name != "z")
+        given = next((name for name in reversed(self.charts) if name in latents), None)
+        if chart not in self.charts or given is None or self.charts.index(chart) <= self.charts.index(given):
+            names = ", ".join(name for name in self.charts if self.mapping is not None or name != "z")
             raise ValueError(
                 f"got chart {chart!r} for {given}; {self.info.architecture} has {names} and feature@0 to "
                 f"feature@{self.depth}, from the narrow to the wide"
             )
-        value = self._w(latents) if chart == "w" else self.w_plus(latents).clone()
-        rest = {name: value for name, value in latents.items() if name not in {"z", "w", "class"}}
-        return rest | {chart: value}
+        rest = {name: value for name, value in latents.items() if name not in {*self.charts, "class"}}
+        return rest | {chart: self._in_chart(latents, chart)}
+
+    def _in_chart(self, latents: dict[str, Tensor], chart: str) -> Tensor:
+        return self._w(latents) if chart == "w" else self.w_plus(latents).clone()

@@ -112,7 +112,8 @@ def with_deviation(x: Tensor, group: int | None, channels: int) -> Tensor:
     n, group = len(x), min(group or len(x), len(x))
     if n % group:
         raise ValueError(f"got {n} rows for minibatch_std {group}, expected a multiple of it, or fewer rows")
-    parts = x.reshape(group, n // group, channels, x.shape[1] // channels, *x.shape[2:]).float()
+    parts = x.reshape(group, n // group, channels, x.shape[1] // channels, *x.shape[2:])
+    parts = parts.to(torch.promote_types(x.dtype, torch.float32))
     deviation = (parts.var(0, unbiased=False) + DEVIATION_EPS).sqrt().mean((2, 3, 4))
     maps = deviation.to(x.dtype).repeat(group, 1)[:, :, None, None].expand(-1, -1, *x.shape[2:])
     return torch.cat([x, maps], 1)

@@ -116,6 +116,37 @@ class Finish(torch.autograd.Function):
         )
 
 
+class Colours(torch.autograd.Function):
+    """1x1 convolution of x (N, C, h, w) with weights of each row, (N, 3, C): (N, 3, h, w)."""
+
+    @staticmethod
+    def forward(x: Tensor, weights: Tensor) -> Tensor:
+        flat = values(x) @ weights.transpose(1, 2)
+        return flat.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor]:
+        x, weights = ctx.saved_tensors
+        to_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        to_weights = torch.zeros_like(weights)
+        for rows, lines in pieces(x):
+            g, part = values(gradient[rows, :, lines]), x[rows, :, lines]
+            to_weights[rows] += g.transpose(1, 2).contiguous() @ values(part)
+            if to_x is not None:
+                to_x[rows, :, lines] = (g @ weights[rows]).unflatten(1, part.shape[2:]).permute(0, 3, 1, 2)
+        return to_x, to_weights
+
+
+def values(x: Tensor) -> Tensor:
+    """(N, C, h, w) -> (N, h w, C)."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
 def _activated(y, d, bias, noise, bound, rows: slice, lines: slice, out: Tensor) -> Tensor:
     """A piece, written into ``out``."""
     torch.addcmul(bias, y[rows, :, lines], d[rows], out=out)

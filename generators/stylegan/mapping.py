@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,8 +51,9 @@ class Mapping(nn.Module):
         """int64 (N,) -> (N, embed_dim); an embedding passes."""
         if classes.is_floating_point():
             return classes
-        dtype = self.embed.weight.dtype
-        return self.embed(F.one_hot(classes, self.embed.weight.shape[1]).to(dtype))
+        # A linear layer of one-hot vectors.
+        picked = F.embedding(classes, self.embed.weight.t())
+        return picked * (self.embed.rate / math.sqrt(self.embed.weight.shape[1])) + self.embed.bias * self.embed.rate
 
     def forward(self, z: Tensor | None, classes: Tensor | None) -> Tensor:
         given = [] if z is None else [normalised(z)]
@@ -62,7 +65,3 @@ class Mapping(nn.Module):
             for i in range(self.layers):
                 x = activated(getattr(self, f"fc{i}")(x))
         return x
-
-    def truncated(self, w: Tensor, psi: float) -> Tensor:
-        """w (N, w_dim) moved towards the mean: w_avg + psi (w - w_avg)."""
-        return self.w_avg.lerp(w, psi)

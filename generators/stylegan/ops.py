@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.forms import WeightForms
-from generators.stylegan.fused import SLOPE, Finish, Scale
+from generators.stylegan.fused import SLOPE, Colours, Finish, Scale
 
 GAIN = math.sqrt(2)
 DEMODULATION_EPS = 1e-8
@@ -24,10 +24,10 @@ DEMODULATION_EPS = 1e-8
 class Dense(nn.Module):
     """Equalised linear layer: ``rate * (x W^T / sqrt(inputs) + bias)``. x (..., inputs) -> (..., outputs)."""
 
-    def __init__(self, inputs: int, outputs: int, rate: float = 1.0):
+    def __init__(self, inputs: int, outputs: int, rate: float = 1.0, bias: float = 0.0):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.bias = nn.Parameter(torch.full((outputs,), bias))
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ class Modulated(WeightForms, nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(cout, cin, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(cout))
-        self.affine = Dense(w_dim, cin)
+        self.affine = Dense(w_dim, cin, bias=1.0)
 
     def styles(self, style: Tensor) -> Tensor:
         return self.affine(style.to(self.affine.weight.dtype))
@@ -194,6 +194,5 @@ class ToRGB(Modulated):
         with torch.autocast(x.device.type, enabled=False):
             s = self.styles(style) / math.sqrt(self.weight.shape[1])
             own = self.weight[:, :, 0, 0] * (s if s.ndim == 3 else s[:, None])
-        colours = [F.conv2d(part, w[:, :, None, None]) for part, w in zip(x.split(1), own.unbind(), strict=True)]
-        y = torch.cat(colours).to(own.dtype) + self.bias[:, None, None]
+        y = Colours.apply(x, own.to(x.dtype)).to(own.dtype) + self.bias[:, None, None]
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)

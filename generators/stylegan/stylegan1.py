@@ -159,6 +159,8 @@ class StyleGAN1(StyleCharts):
 
     def __init__(self, config: StyleGAN1Config):
         super().__init__()
+        if not 2 <= len(config.channels) <= 9:
+            raise ValueError(f"got {len(config.channels)} blocks, expected 2 to 9 (8 to 1024 px)")
         self.config, self.depth, self.num_ws = config, len(config.channels), 2 * len(config.channels)
         self.mapping = None if config.z_dim is None else Mapping(config)
         ins = (config.channels[0], *config.channels[:-1])

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
-from generators.errors import ClassError
-from generators.latents import LatentSpec, normal, random_labels
+from generators.latents import LatentSpec
+from generators.stylegan.charts import StyleCharts
 from generators.stylegan.mapping import Mapping
 from generators.stylegan.ops import DEMODULATION_EPS, Fir, StyledConv, ToRGB
 
@@ -46,10 +46,6 @@ class StyleGAN2Config:
     @property
     def sides(self) -> tuple[int, ...]:
         return tuple(4 << k for k in range(len(self.channels)))
-
-    @property
-    def num_ws(self) -> int:
-        return 2 * len(self.channels)
 
 
 class Block(nn.Module):
@@ -121,7 +117,7 @@ class Synthesis(nn.Module):
         return list(self.children())
 
 
-class StyleGAN2(Generator):
+class StyleGAN2(StyleCharts):
     """Latents, the widest of which is read: "z" (N, z_dim) with "class" (N, embed_dim) or int64 (N,) where there are
     classes; "w" (N, w_dim); "w+" (N, num_ws, w_dim); "w++" (N, rows, w_dim), for each slot of w+ as many rows as the
     widest layer that reads it has filters.  "noise[i]" (N or 1, 1, s, s): the map of the i-th convolution, stored ones
@@ -130,9 +126,11 @@ class StyleGAN2(Generator):
     Block k works at 4 * 2 ** k pixels. The last one ends with the colours, so that what enters the head is the picture.
     """
 
+    charts = ("z", "w", "w+", "w++")
+
     def __init__(self, config: StyleGAN2Config, classes: tuple[str, ...] = ()):
         super().__init__()
-        self.config, self.depth = config, len(config.channels)
+        self.config, self.depth, self.num_ws = config, len(config.channels), 2 * len(config.channels)
         self.mapping = Mapping(
             config.z_dim,
             config.w_dim,
@@ -147,7 +145,7 @@ class StyleGAN2(Generator):
         specs = [LatentSpec("z", "z", (config.z_dim,))]
         if config.n_classes:
             specs.append(LatentSpec("class", "class", (config.embed_dim,)))
-        wide = {"w": (), "w+": (config.num_ws,), "w++": (sum(self.rows),)}
+        wide = {"w": (), "w+": (self.num_ws,), "w++": (sum(self.rows),)}
         specs += [LatentSpec(name, name, (*lead, config.w_dim), sampled=False) for name, lead in wide.items()]
         layers = [layer for block in self.synthesis.blocks() for layer in block.convolutions()]
         specs += [
@@ -159,7 +157,7 @@ class StyleGAN2(Generator):
 
     def _rows(self) -> tuple[int, ...]:
         """Of w++, for each slot of w+."""
-        rows = [0] * self.config.num_ws
+        rows = [0] * self.num_ws
         for k, block in enumerate(self.synthesis.blocks()):
             for slot, layer in enumerate(block.readers(), self._first_slot(k)):
                 rows[slot] = max(rows[slot], layer.weight.shape[0])
@@ -169,82 +167,33 @@ class StyleGAN2(Generator):
         """Block 0 has one convolution, the others two; the colours read what the next block's first layer reads."""
         return max(0, 2 * k - 1)
 
-    def sample(self, n, *, truncation=1.0, classes=None, generator=None):
-        """ "z" and "class", and with a truncation other than 1 "w", moved towards the mean w (Karras et al. 2019, B)."""
-        latents = {"z": normal(n, self.config.z_dim, 1.0, generator)}
-        if self.config.n_classes:
-            if classes is None:
-                classes = random_labels(n, self.config.n_classes, generator)
-            labels = torch.as_tensor(classes)
-            if labels.shape not in ((), (n,)):
-                raise ClassError(
-                    f"got classes of shape {tuple(labels.shape)} for {n} rows; give one class, or one a row"
-                )
-            wrong = labels[(labels < 0) | (labels >= self.config.n_classes)].flatten()
-            if len(wrong):
-                raise ClassError(f"got class {wrong[0].item()}, expected 0 to {self.config.n_classes - 1}")
-            latents["class"] = self.embed(labels.expand(n))
-        elif classes is not None:
-            raise ClassError("got classes, but this network has none; leave them out")
-        const = self.synthesis.b4.const
-        latents["z"] = latents["z"].to(const.device, const.dtype)
-        if truncation == 1:
-            return latents
-        return {"w": self.mapping.truncated(self._w(latents), truncation)}
-
-    def embed(self, labels):
-        return self.mapping.embedded(labels.to(self.device))
-
     def forward(self, latents):
-        return super().forward(self.styled(latents))
+        return Generator.forward(self, latents) if "w++" in latents else super().forward(latents)
 
-    def convert(self, latents, chart):
-        if chart not in ("w", "w+", "w++"):
-            return super().convert(self.styled(latents) if chart.startswith("feature@") else latents, chart)
-        order = ("w", "w+", "w++")
-        given = next((name for name in reversed(order) if name in latents), "z")
-        if given in order[order.index(chart) + 1 :]:
-            raise ValueError(f"got chart {chart!r}, which is narrower than the {given!r} that is given")
-        value = self.styled(latents)[given if given != "z" else "w"]
-        if chart != "w" and value.ndim == 2:
-            value = value[:, None].repeat(1, self.config.num_ws, 1)
-        if chart == "w++" and given != "w++":
-            value = value.repeat_interleave(torch.tensor(self.rows, device=value.device), 1)
-        rest = {name: v for name, v in latents.items() if name not in ("z", "class", *order)}
-        return rest | {chart: value}
-
-    def styled(self, latents: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Among the latents "w", where nothing as wide is: the mapping network is run once for all blocks."""
-        if any(name in latents for name in ("w", "w+", "w++")):
-            return latents
-        return latents | {"w": self._w(latents)}
-
-    def _w(self, latents: dict[str, Tensor]) -> Tensor:
-        return self.mapping(latents["z"], latents["class"] if self.config.n_classes else None)
+    def _in_chart(self, latents, chart):
+        if chart != "w++":
+            return super()._in_chart(latents, chart)
+        return self.w_plus(latents).repeat_interleave(torch.tensor(self.rows, device=self.device), 1)
 
     def stem(self, latents):
-        latents = self.styled(latents)
-        rows = len(next(latents[name] for name in ("w++", "w+", "w") if name in latents))
+        rows = len(next(latents[name] for name in reversed(self.charts) if name in latents))
         const = self.synthesis.b4.const.expand(rows, -1, -1, -1)
         return State(const.contiguous(memory_format=torch.channels_last))
 
     def block(self, k, state, latents):
-        latents, block = self.styled(latents), self.synthesis.blocks()[k]
-        first = self._first_slot(k)
-        styles = [self._style(latents, slot, layer) for slot, layer in enumerate(block.readers(), first)]
+        block, first = self.synthesis.blocks()[k], self._first_slot(k)
+        rows = latents["w++"].split(self.rows, 1) if "w++" in latents else None
+        w_plus = None if rows else self.w_plus(latents)
+        styles = [
+            rows[slot][:, : layer.weight.shape[0]] if rows else w_plus[:, slot]
+            for slot, layer in enumerate(block.readers(), first)
+        ]
         noises = [latents.get(f"noise[{first + i}]") for i in range(len(block.convolutions()))]
         state = block(state, styles, noises)
         return State(state.rgb) if k == self.depth - 1 else state
 
     def head(self, state):
         return state.hidden
-
-    def _style(self, latents: dict[str, Tensor], slot: int, layer: StyledConv | ToRGB) -> Tensor:
-        """(N, w_dim), or (N, filters, w_dim) from w++."""
-        if "w++" in latents:
-            first = sum(self.rows[:slot])
-            return latents["w++"][:, first : first + layer.weight.shape[0]]
-        return latents["w+"][:, slot] if "w+" in latents else latents["w"]
 
     def groups(self):
         names = [name for name, _ in self.named_parameters()]

@@ -18,6 +18,8 @@ from generators.stylegan.lowpass import lowpass
 from generators.stylegan.mapping import Mapping
 from generators.stylegan.ops import DEMODULATION_EPS, Dense, Modulated, energy
 
+MOST_TAPS = 256
+
 
 @dataclass(frozen=True)
 class StyleGAN3Config:
@@ -79,7 +81,7 @@ class FourierInput(nn.Module):
             self.affine.weight.zero_()
             self.affine.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
         direction = torch.randn(channels, 2)
-        radius = direction.norm(dim=1, keepdim=True)
+        radius = torch.hypot(direction[:, :1], direction[:, 1:])
         within = torch.exp(-radius.square() / 4)  # its square, the area within, is uniform as radius^2 is exponential
         self.register_buffer("transform", torch.eye(3))
         self.register_buffer("freqs", direction / radius * within * self.bandwidth)
@@ -127,14 +129,26 @@ class Layer(Modulated):
     def __init__(self, cin: int, cout: int, before: Band, after: Band, critical: bool, config: StyleGAN3Config):
         super().__init__(cin, cout, config.conv_kernel, config.w_dim)
         self.register_buffer("magnitude_ema", torch.ones(()))
-        fine = max(before.rate, after.rate) * config.lrelu_upsampling
-        up, down = fine // before.rate, fine // after.rate
-        radial = config.use_radial_filters and not critical
-        taps = config.filter_size
-        self.register_buffer("up_filter", lowpass(taps * up, before.cutoff, 2 * before.half_width, fine))
-        self.register_buffer("down_filter", lowpass(taps * down, after.cutoff, 2 * after.half_width, fine, radial))
+        self.before, self.after = before, after
+        self.fine = max(before.rate, after.rate) * config.lrelu_upsampling
+        up, down = self.fine // before.rate, self.fine // after.rate
+        self.taps = config.filter_size * up, config.filter_size * down
+        if max(self.taps) > MOST_TAPS:
+            raise ValueError(f"filters of {max(self.taps)} taps, expected at most {MOST_TAPS}")
+        self.radial = config.use_radial_filters and not critical
+        up_filter, down_filter = self.designed()
+        self.register_buffer("up_filter", up_filter)
+        self.register_buffer("down_filter", down_filter)
         self.nonlinearity = FilteredLeakyReLU(
-            before.size, after.size, up, down, taps * up, taps * down, config.conv_kernel, config.conv_clamp
+            before.size, after.size, up, down, *self.taps, config.conv_kernel, config.conv_clamp
+        )
+
+    def designed(self) -> tuple[Tensor, Tensor]:
+        """The filters before and after the nonlinearity that the bands call for."""
+        before, after = self.before, self.after
+        return (
+            lowpass(self.taps[0], before.cutoff, 2 * before.half_width, self.fine),
+            lowpass(self.taps[1], after.cutoff, 2 * after.half_width, self.fine, self.radial),
         )
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
@@ -192,7 +206,7 @@ class StyleGAN3(StyleCharts):
     """Latents, the widest of which is read: "z" (N, z_dim) with "class" (N, embed_dim) or int64 (N,) where there are
     classes; "w" (N, w_dim); "w+" (N, num_ws, w_dim). There is no noise.
 
-    Block k is layer k; the last one makes the colours, so that what enters the head is the picture, four times as large.
+    Block k is layer k; the last one makes the colours, so that what enters the head is the picture, enlarged.
     """
 
     def __init__(self, config: StyleGAN3Config, classes: tuple[str, ...] = ()):
