@@ -85,9 +85,9 @@ def assumed_of(said: dict, source: str) -> tuple[str, ...]:
 
 
 def texts(said: dict, key: str, source: str) -> list[str]:
-    """A list of texts in the header, empty where it is silent. Raises WeightsError."""
+    """A list of texts of one line in the header, empty where it is silent. Raises WeightsError."""
     value = said.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
         raise WeightsError(f"{source}: its header's {key} are no list of names; write the file again")
     return value
 

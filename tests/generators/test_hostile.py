@@ -196,9 +196,9 @@ def test_safetensors_that_lie(confined, kind):
 
 CONFIG = {"resolution": 32, "ch": 2, "dim_z": 20, "n_classes": 3, "shared_dim": 6, "hier": True, "attention": [1]}
 OWN = {
-    "wide": ({"ch": 2**19}, "expected ("),
+    "wide": ({"ch": 2**15}, "expected ("),
     "wider than any": ({"ch": 10**9}, "which no network has"),
-    "many classes": ({"n_classes": 2**20}, "expected ("),
+    "many classes": ({"n_classes": 2**16}, "expected ("),
     "no number": ({"bn_eps": float("nan")}, "which no network has"),
     "a text": ({"ch": "2"}, "describes no biggan"),
     "a dictionary": ({"attention": {"a": 1}}, "which no network has"),
@@ -235,6 +235,15 @@ def test_what_is_no_file(confined):
     refused(confined / "folder.pkl", "no generator in it", code=2)
     (confined / "empty.pkl").touch()
     refused(confined / "empty.pkl", "the file is empty")
+
+
+def test_what_a_header_says_stays_on_a_line(confined):
+    said = {"licence": "free\n\x1b[2Jreally", "data": ["a"] * 3, "classes": ["a", "b\n", "c"]}
+    tensors = {name: tensor.clone() for name, tensor in generators.load("toy").generator.state_dict().items()}
+    refused(written(confined, save(tensors, {"dgp": json.dumps(said)}), "G.safetensors"), "no list of names")
+    del said["classes"]
+    card = generators.load(written(confined, save(tensors, {"dgp": json.dumps(said)}), "G.safetensors")).card
+    assert card.licence == "free  [2Jreally" and card.data.isprintable()
 
 
 def test_names_of_tensors_stay_on_the_line(confined):
