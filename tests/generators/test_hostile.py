@@ -9,6 +9,7 @@ import resource
 import struct
 import tarfile
 import time
+import warnings
 import zipfile
 
 import pytest
@@ -29,6 +30,8 @@ MEMORY, SECONDS = 2**29, 10.0
 def confined(tmp_path, monkeypatch):
     """In a folder of its own, with half a GiB more memory than is in use."""
     monkeypatch.chdir(tmp_path)
+    if not os.path.exists("/proc/self/statm"):
+        pytest.skip("left out: what is in use is not known here, so that no limit can be set")
     with open("/proc/self/statm") as file:
         now = int(file.read().split()[0]) * resource.getpagesize()
     before = resource.getrlimit(resource.RLIMIT_AS)
@@ -94,7 +97,8 @@ def test_pickles_with_a_byte_changed(confined):
 
 def archive(entries, compression=zipfile.ZIP_STORED):
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as packed:
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "w", compression) as packed:
+        warnings.simplefilter("ignore")  # of names given twice, on purpose
         for name, data in entries:
             packed.writestr(name, data)
     return file.getvalue()
@@ -159,7 +163,6 @@ ARCHIVES = {
 }  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("kind", ARCHIVES)
 def test_archives_that_torch_would_not_write(confined, kind):
     data, words = ARCHIVES[kind]
