@@ -120,9 +120,7 @@ class Contest:
         stage = self.recipe.stages[number]
         move = stage.release
         dropped = stage.terms[0].drop
-        theirs = published.Stage(
-            move.groups, self.prior.discriminator.feature_count - dropped, move.lr, stage.lr_of("z"), move.ratio
-        )
+        theirs = published.Stage(move.groups, self.prior.feature_count - dropped, move.lr, stage.lr_of("z"), move.ratio)
         loop = self.published_loop()
         times, losses = {name: Times() for name in ("published", "warm", "cold")}, {}
         ours = {}
