@@ -106,6 +106,8 @@ def observe(
         raise InputError(f"got fit={fit!r}, expected one of {', '.join(g.FITS)}")
     if target not in ("file", "float"):
         raise InputError(f"got target={target!r}, expected 'file' or 'float'")
+    if not isinstance(degradation, str | Degradation):
+        raise InputError(f"got degradation={degradation!r}, expected a spec such as 'gray', or a Degradation")
     source = open_picture(picture)
     asked = degradations.parse(degradation) if isinstance(degradation, str) else degradation
     number = None if label is None or label == "auto" else prior.generator.info.class_index(label)

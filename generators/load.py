@@ -76,10 +76,15 @@ def from_files(
         assumed = (*assumed, *more)
     elif NO_DISCRIMINATOR not in assumed:
         assumed = (*assumed, NO_DISCRIMINATOR)
-    about = {key: str(said.get(key, "unknown")) for key in ("data", "licence", "origin", "limits")}
+    about = {key: one_line(said.get(key, "unknown")) for key in ("data", "licence", "origin", "limits")}
     card = card or ModelCard(name or path.stem, **about, text=str(said.get("card", "")))
     statistics = statistics_of(network, checkpoint.sha256, beside=path.parent)
     return Prior(name or path.stem, network, judge, card, checkpoint.sha256, statistics, assumed)
+
+
+def one_line(value: object) -> str:
+    """What a header says, for people to read: no line breaks, nothing that steers a terminal."""
+    return "".join(c if c.isprintable() else " " for c in str(value))
 
 
 def said_of(checkpoint: Checkpoint) -> dict:

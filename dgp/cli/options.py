@@ -52,6 +52,8 @@ class EngineOptions:
     device: str
     num_solutions: int
     plugins: tuple[str, ...]
+    fit: str
+    dry_run: bool
 
     def load_plugins(self) -> tuple[dict, ...]:
         """Runs the plugin files; what a result records of them. PluginError for one that cannot be used."""
@@ -65,9 +67,7 @@ class RunOptions(EngineOptions):
     output: Path
     recipe: str
     label: str
-    fit: str
     simulate: bool
-    dry_run: bool
 
 
 def load_plugins(plugins: tuple[str, ...]) -> tuple[dict, ...]:
@@ -126,6 +126,19 @@ ENGINE = (
         help="Independent answers to each picture, with their mean and spread.",
     ),
     plugin_option,
+    click.option(
+        "--fit",
+        type=click.Choice(["auto", "crop", "pad", "stretch"]),
+        default="auto",
+        help="How a picture meets the prior's resolution.",
+    ),
+    click.option(
+        "-n",
+        "--dry-run",
+        is_flag=True,
+        show_default=False,
+        help="Check everything, say what would be done, and stop.",
+    ),
 )
 RUN = (
     click.option(
@@ -152,28 +165,14 @@ RUN = (
         metavar="NAME|ID|auto",
         help="What the picture shows, of the prior's classes; auto searches over all.",
     ),
-    *ENGINE[2:4],
-    click.option(
-        "--fit",
-        type=click.Choice(["auto", "crop", "pad", "stretch"]),
-        default="auto",
-        help="How a picture meets the prior's resolution.",
-    ),
-    ENGINE[4],
-    ENGINE[5],
+    *ENGINE[2:-1],
     click.option(
         "--simulate",
         is_flag=True,
         show_default=False,
         help="The pictures are clean: degrade them first, and measure the answers.",
     ),
-    click.option(
-        "-n",
-        "--dry-run",
-        is_flag=True,
-        show_default=False,
-        help="Check everything, say what would be done, and stop.",
-    ),
+    ENGINE[-1],
 )
 
 

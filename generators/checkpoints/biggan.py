@@ -74,8 +74,8 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tup
     resolution = {len(outs): size for size, (_, outs) in G_CHANNELS.items()}.get(blocks)
     if resolution is None or "blocks.0.0.conv3.weight" in tensors:
         raise WeightsError(
-            f"{source}: a generator of {blocks} blocks in a layout that is not BigGAN's; expected 3 to "
-            "7 residual blocks (32 to 512 px); BigGAN-deep and other networks cannot be read yet"
+            f"{source}: a generator of {blocks} blocks in a layout that is neither BigGAN's nor BigGAN-deep's; "
+            "expected 3 to 7 residual blocks (32 to 512 px)"
         )
     rows, chunk = tensors["linear.weight"].shape
     gain = tensors["blocks.0.0.bn1.gain.weight"]

@@ -15,6 +15,7 @@ from generators.checkpoints.inert_pickle import shown
 from generators.errors import WeightsError
 
 SPARE = 64
+BY_A_NUMBER = (torch.Tensor.div, torch.Tensor.mul)
 
 
 def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: str) -> nn.Module:
@@ -57,6 +58,8 @@ class Uninitialised(TorchFunctionMode):
             target = named["tensor"] if "tensor" in named else arguments[0]
             if target.is_meta:
                 return target
+        if function in BY_A_NUMBER and arguments[0].is_meta and isinstance(arguments[1], int | float):
+            return arguments[0]
         if function is torch.randn and not named.keys() & {"generator", "device"}:
             function = torch.empty
         return function(*arguments, **named)

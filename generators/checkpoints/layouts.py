@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from generators.base import Discriminator, Generator
-from generators.checkpoints import biggan, biggan_deep, biggan_deep_hf, own, stylegan1, stylegan2
+from generators.checkpoints import biggan, biggan_deep, biggan_deep_hf, own, stylegan1, stylegan2, stylegan3
 from generators.checkpoints.inert_pickle import shown
 from generators.checkpoints.part import Part
 from generators.checkpoints.read import DISCRIMINATORS, GENERATORS, Checkpoint
@@ -28,6 +28,7 @@ LAYOUTS = (
     Layout("HuggingFace's BigGAN-deep", biggan_deep_hf),
     Layout("StyleGAN1", stylegan1),
     Layout("StyleGAN2", stylegan2),
+    Layout("StyleGAN3", stylegan3),
 )
 
 

@@ -28,7 +28,7 @@ from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 from generators.stylegan.stylegan3 import StyleGAN3, StyleGAN3Config
 
 # Larger than any size, number of classes or filter length of a network.
-LARGEST_NUMBER, LONGEST_LIST, DEEPEST = 2**20, 4096, 4
+LARGEST_NUMBER, LONGEST_LIST, DEEPEST = 2**16, 256, 4
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ def assumed_of(said: dict, source: str) -> tuple[str, ...]:
 
 
 def texts(said: dict, key: str, source: str) -> list[str]:
-    """A list of texts in the header, empty where it is silent. Raises WeightsError."""
+    """A list of texts of one line in the header, empty where it is silent. Raises WeightsError."""
     value = said.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
         raise WeightsError(f"{source}: its header's {key} are no list of names; write the file again")
     return value
 
@@ -102,13 +102,13 @@ def _network(
             "written by another version of dgp"
         )
     architecture = known[name]
-    config = _config(architecture.config, said["config"], source)
-    if classes and (not architecture.names_classes or len(classes) != getattr(config, "n_classes", 0)):
-        raise WeightsError(
-            f"{source}: names {len(classes)} classes, but its tensors have {getattr(config, 'n_classes', 0)}"
-        )
     make = architecture.network
     try:
+        config = _config(architecture.config, said["config"], source)
+        if classes and (not architecture.names_classes or len(classes) != getattr(config, "n_classes", 0)):
+            raise WeightsError(
+                f"{source}: names {len(classes)} classes, but its tensors have {getattr(config, 'n_classes', 0)}"
+            )
         return filled(lambda: make(config, classes) if architecture.names_classes else make(config), tensors, source)
     except WeightsError:
         raise
@@ -124,10 +124,7 @@ def _config(kind: type, said: dict, source: str) -> Any:
             f"{source}: its header has the settings {', '.join(map(shown, unknown[:3]))}, expected those of "
             f"{kind.__name__}; it was written by another version of dgp"
         )
-    try:
-        return kind(**{name: _value(name, value, source) for name, value in said.items()})
-    except TypeError:
-        raise WeightsError(f"{source}: its header lacks settings of {kind.__name__}; get it again") from None
+    return kind(**{name: _value(name, value, source) for name, value in said.items()})
 
 
 def _value(name: str, value: object, source: str, depth: int = 0) -> object:

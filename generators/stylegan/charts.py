@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from generators.base import Generator
+from generators.biggan.labels import labels_of
 from generators.errors import ClassError
-from generators.latents import Generators, normal, random_labels
+from generators.latents import normal
 
 
 class StyleCharts(Generator):
@@ -26,21 +27,10 @@ class StyleCharts(Generator):
         w_avg = self.mapping.w_avg
         latents = {"z": normal(n, self.info.latents[0].shape[0], 1.0, generator).to(w_avg)}
         if self.info.classes:
-            latents["class"] = self.embed(self._labels(n, classes, generator))
+            latents["class"] = self.embed(labels_of(n, classes, len(self.info.classes), generator))
         elif classes is not None:
             raise ClassError("got classes, but this network has none; leave them out")
         return latents if truncation == 1 else {"w": torch.lerp(w_avg, self._w(latents), truncation)}
-
-    def _labels(self, n: int, classes: int | Tensor | None, generator: Generators) -> Tensor:
-        """int64 (n,). Raises ClassError."""
-        count = len(self.info.classes)
-        labels = random_labels(n, count, generator) if classes is None else torch.as_tensor(classes)
-        if labels.shape not in ((), (n,)):
-            raise ClassError(f"got classes of shape {tuple(labels.shape)} for {n} rows; give one class, or one a row")
-        wrong = labels[(labels < 0) | (labels >= count)].flatten()
-        if len(wrong):
-            raise ClassError(f"got class {wrong[0].item()}, expected 0 to {count - 1}")
-        return labels.expand(n)
 
     def embed(self, labels):
         return self.mapping.embedded(labels.to(self.device))

@@ -77,7 +77,7 @@ class Conv(WeightForms, nn.Module):
 class Blur(nn.Module):
     def __init__(self):
         super().__init__()
-        line = torch.tensor([1.0, 2.0, 1.0]) / 4
+        line = torch.tensor([1.0, 2.0, 1.0], device="cpu") / 4
         self.register_buffer("kernel", torch.outer(line, line)[None, None])
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:

@@ -81,7 +81,7 @@ class FourierInput(nn.Module):
             self.affine.weight.zero_()
             self.affine.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
         direction = torch.randn(channels, 2)
-        radius = direction.norm(dim=1, keepdim=True)
+        radius = torch.hypot(direction[:, :1], direction[:, 1:])
         within = torch.exp(-radius.square() / 4)  # its square, the area within, is uniform as radius^2 is exponential
         self.register_buffer("transform", torch.eye(3))
         self.register_buffer("freqs", direction / radius * within * self.bandwidth)

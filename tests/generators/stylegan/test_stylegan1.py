@@ -10,9 +10,9 @@ import torch.nn.functional as F
 
 from generators.checkpoints.stylegan1 import is_generator, read_generator
 from generators.errors import WeightsError
-from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config, UpConv
+from generators.stylegan.stylegan1 import UpConv
 
-SMALL = StyleGAN1Config((12, 12, 8), w_dim=16, z_dim=10, mapping_layers=3, mapping_width=14)
+from .networks import stylegan1
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +32,7 @@ def published_latents(published):
 
 @pytest.fixture
 def small():
-    torch.manual_seed(0)
-    network = StyleGAN1(SMALL).requires_grad_(False).eval()
-    for parameter in network.parameters():
-        parameter.copy_(torch.randn(parameter.shape))
-    for i in range(3):
-        dense = getattr(network.mapping, f"dense{i}")
-        dense.weight.mul_(100), dense.bias.mul_(20)
-    return network
+    return stylegan1()
 
 
 def off_by(ours, theirs):
