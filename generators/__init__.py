@@ -8,6 +8,7 @@ from generators.latents import LatentSpec
 from generators.load import load
 from generators.prior import ModelCard, Prior
 from generators.registry import names, register
+from generators.wrap import wrap
 
 __all__ = [
     "DEFAULT",
@@ -27,4 +28,5 @@ __all__ = [
     "names",
     "randomised",
     "register",
+    "wrap",
 ]
