@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import functools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
 from generators.base import Discriminator, Generator
+from generators.statistics import Statistics, statistics_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ModelCard:
 class Prior:
     """What the engine works with. All parameters are frozen, all modules in evaluation mode.
 
-    sha256: of the generator's file.  statistics: of mapped latents, for networks that have them.
+    sha256: of the generator's file.  statistics: of mapped latents, None for networks that have none.
     assumed: what the file did not tell, in words.
     """
 
@@ -42,13 +42,15 @@ class Prior:
     discriminator: Discriminator | None
     card: ModelCard
     sha256: str
-    statistics: Any | None = None
+    statistics: Statistics | None = None
     assumed: tuple[str, ...] = ()
 
     def __post_init__(self):
         for module in (self.generator, self.discriminator):
             if module is not None:
                 module.eval().requires_grad_(False)
+        if self.statistics is None:
+            object.__setattr__(self, "statistics", statistics_of(self.generator, self.sha256))
 
     @functools.cached_property
     def feature_count(self) -> int:
@@ -64,4 +66,6 @@ class Prior:
         if self.generator.device == torch.device(device):
             return self
         move = lambda module: None if module is None else copy.deepcopy(module).to(device)  # noqa: E731
-        return replace(self, generator=move(self.generator), discriminator=move(self.discriminator))
+        generator = move(self.generator)
+        statistics = None if self.statistics is None else self.statistics.of(generator)
+        return replace(self, generator=generator, discriminator=move(self.discriminator), statistics=statistics)

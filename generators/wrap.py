@@ -139,7 +139,7 @@ def _probed(network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: fl
         )
     if (low, high) == (-1, 1) and x.min() >= 0 and x.max() <= 1:
         warnings.warn(
-            f"{kind} gave values in [0, 1] only; if these are black and white, add range=(0, 1)", stacklevel=3
+            f"{kind} gave values in [0, 1] only; if these are black and white, add range=(0, 1)", stacklevel=4
         )
     near = (high - low) * (1e-3 if x.dtype in (torch.float32, torch.float64) else 3e-2)
     if (network(*inputs) - x).abs().max() > near:
@@ -185,7 +185,7 @@ def _judge(
     alone = [torch.cat(maps) for maps in zip(*(judge.features(row) for row in x.split(1)), strict=True)]
     if not _same(found, alone):
         judge.rowwise = True
-        warnings.warn(f"{kind} couples rows, and is read one row at a time, which is slower", stacklevel=3)
+        warnings.warn(f"{kind} couples rows, and is read one row at a time, which is slower", stacklevel=4)
     if judge.labelled:
         others = judge.features(x, torch.full((PROBES,), classes - 1, device=x.device))
         if not _same(judge.features(x), others):

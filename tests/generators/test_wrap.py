@@ -66,7 +66,7 @@ KINDS = {
     ),
     "one block": lambda: generators.wrap(seeded(Painter), 6, classes=("a", "b", "c"), range=(0, 1)),
     "two layers": lambda: generators.wrap(
-        nn.Sequential(*list(seeded(convolutional))[:4], nn.Conv2d(8, 3, 1)), (8, 1, 1)
+        seeded(lambda: nn.Sequential(*convolutional()[:4], nn.Conv2d(8, 3, 1), nn.Tanh())), (8, 1, 1)
     ),
 }
 
@@ -183,13 +183,13 @@ class Conditional(nn.Module):
         self.early = early
 
     def forward(self, x, y):
-        h = self.conv(x + self.early * y[:, None, None, None]).relu().mean((2, 3))
+        h = self.conv(x + self.early * y[:, None, None, None]).tanh().mean((2, 3))
         return self.out(h) + (self.embed(y) * h).sum(1, keepdim=True)
 
 
 @torch.no_grad()
 def test_a_conditional_discriminator():
-    prior = generators.wrap(seeded(Painter), 6, classes=3, range=(0, 1), discriminator=Conditional())
+    prior = generators.wrap(seeded(Painter), 6, classes=3, range=(0, 1), discriminator=seeded(Conditional))
     x = prior.generator(sample(prior))
     labels = torch.tensor([1, 2, 0])
     assert not torch.equal(prior.discriminator.logit(x, labels), prior.discriminator.logit(x))
@@ -198,7 +198,7 @@ def test_a_conditional_discriminator():
         for a, b in zip(prior.discriminator.features(x), prior.discriminator.features(x, labels), strict=True)
     )
     with pytest.raises(WeightsError, match="depend on the label"):
-        generators.wrap(seeded(Painter), 6, classes=3, range=(0, 1), discriminator=Conditional(early=True))
+        generators.wrap(seeded(Painter), 6, classes=3, range=(0, 1), discriminator=seeded(Conditional, True))
 
 
 class BatchDeviation(nn.Module):
