@@ -2,7 +2,8 @@
 
 from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
 from generators.catalog import DEFAULT
-from generators.errors import ClassError, GeneratorError, UnknownPrior, WeightsError
+from generators.errors import ClassError, FetchError, GeneratorError, UnknownPrior, WeightsError
+from generators.fetch import fetched
 from generators.fresh import randomised
 from generators.latents import LatentSpec
 from generators.load import load
@@ -14,6 +15,7 @@ __all__ = [
     "DEFAULT",
     "ClassError",
     "Discriminator",
+    "FetchError",
     "Generator",
     "GeneratorError",
     "GeneratorInfo",
@@ -24,6 +26,7 @@ __all__ = [
     "State",
     "UnknownPrior",
     "WeightsError",
+    "fetched",
     "load",
     "names",
     "randomised",

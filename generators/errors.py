@@ -23,3 +23,9 @@ class WeightsError(GeneratorError, ValueError):
     """A file of weights that cannot be used."""
 
     exit_code = 3
+
+
+class FetchError(GeneratorError, RuntimeError):
+    """A file that could not be fetched: the network, the server or the disk."""
+
+    exit_code = 1
