@@ -144,7 +144,11 @@ def _opened(request: Request, timeout: float, start: int, file) -> Iterator[http
             if error.code in AGAIN:
                 pause = error.headers.get("Retry-After", "")
                 raise _Broken(f"the server answered {error.code}", float(pause) if pause.isdigit() else 0.0) from None
-            what = "redirects in a circle" if 300 <= error.code < 400 else f"answered {error.code} {error.reason}"
+            what = (
+                "redirects in a circle, or to no web address"
+                if 300 <= error.code < 400
+                else f"answered {error.code} {error.reason}"
+            )
             raise FetchError(f"{request.full_url}: the server {what}; the address may have moved") from None
     except (URLError, OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
