@@ -13,7 +13,7 @@ from generators.download import download
 from generators.errors import UnknownPrior, WeightsError
 from generators.load import load
 from generators.prior import Prior
-from generators.public import ENTRIES, OPTIONAL, PublicWeights
+from generators.public import OPTIONAL, PUBLIC, PublicWeights
 from generators.registry import finder
 
 
@@ -114,7 +114,7 @@ def _record(path: Path, sha256: str) -> None:
 @finder
 def fetched() -> dict[str, Callable[[], Prior]]:
     """The published priors whose files are there, by name."""
-    return {entry.name: partial(_load, entry) for entry in ENTRIES if entry.generator and not missing(entry)}
+    return {entry.name: partial(_load, entry) for entry in PUBLIC.values() if entry.generator and not missing(entry)}
 
 
 def _load(entry: PublicWeights) -> Prior:

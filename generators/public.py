@@ -122,7 +122,7 @@ def _trunk(name: str, file: str) -> PublicWeights:
     return PublicWeights(f"lpips-{name.lower()}", about, licence, (File(file, TORCHVISION + file, begins),), folder=HUB)
 
 
-ENTRIES = (
+_ENTRIES = (
     *(_biggan_deep(side) for side in (128, 256, 512)),
     PublicWeights(
         "biggan-128-ajbrock",
@@ -177,14 +177,14 @@ ENTRIES = (
     _trunk("VGG16", "vgg16-397923af.pth"),
     _trunk("SqueezeNet", "squeezenet1_1-b8a52dc0.pth"),
 )
-PUBLIC = {entry.name: entry for entry in ENTRIES}
+PUBLIC = {entry.name: entry for entry in _ENTRIES}
 # A prior works as well without these.
 OPTIONAL = ("gaussian_fit.pt",)
 
 
 def find(name: str) -> list[PublicWeights]:
     """The entry of a name, or all that share a folder of that name. Raises UnknownPrior with the nearest name."""
-    found = [entry for entry in ENTRIES if name in (entry.name, entry.folder)]
+    found = [entry for entry in PUBLIC.values() if name in (entry.name, entry.folder)]
     if not found:
         import difflib
 

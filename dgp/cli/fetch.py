@@ -90,9 +90,9 @@ def facts(entry) -> dict:
 
 
 def _list(speech: Speech) -> None:
-    from generators.public import ENTRIES
+    from generators.public import PUBLIC
 
-    entries = [facts(entry) for entry in ENTRIES]
+    entries = [facts(entry) for entry in PUBLIC.values()]
     speech.give({"public": entries})
     if not speech.as_json:
         for entry in entries:
@@ -125,10 +125,15 @@ def _introduce(entry, output: Path | None, yes: bool, speech: Speech) -> None:
         show(f"from {file.address}")
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not _watched():
         raise click.UsageError(f"the licence of {entry.name} is to be accepted; read it, and add --yes")
     if not click.confirm("Do you accept the licence?", err=True):
         raise click.UsageError("the licence was not accepted; nothing was fetched")
+
+
+def _watched() -> bool:
+    """Whether somebody can answer."""
+    return sys.stdin.isatty()
 
 
 class _Bar:

@@ -37,9 +37,9 @@ Examples:
 def list_(speech: Speech):
     """Names of all priors; a weights file or a folder can be given wherever a name can."""
     import generators
-    from generators.public import ENTRIES
+    from generators.public import PUBLIC
 
-    entries, public = [], [facts(entry) for entry in ENTRIES if entry.generator]
+    entries, public = [], [facts(entry) for entry in PUBLIC.values() if entry.generator]
     there = {entry["name"] for entry in public if entry["fetched"]}
     for name in generators.names():
         if name in there:  # listed below: to read them all would take long
