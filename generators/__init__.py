@@ -2,7 +2,8 @@
 
 from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
 from generators.catalog import DEFAULT
-from generators.errors import ClassError, FetchError, GeneratorError, UnknownPrior, WeightsError
+from generators.convert import convert
+from generators.errors import ClassError, ConversionError, FetchError, GeneratorError, UnknownPrior, WeightsError
 from generators.fetch import fetched
 from generators.fresh import randomised
 from generators.latents import LatentSpec
@@ -14,6 +15,7 @@ from generators.wrap import wrap
 __all__ = [
     "DEFAULT",
     "ClassError",
+    "ConversionError",
     "Discriminator",
     "FetchError",
     "Generator",
@@ -26,6 +28,7 @@ __all__ = [
     "State",
     "UnknownPrior",
     "WeightsError",
+    "convert",
     "fetched",
     "load",
     "names",

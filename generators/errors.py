@@ -29,3 +29,9 @@ class FetchError(GeneratorError, RuntimeError):
     """A file that could not be fetched: the network, the server or the disk."""
 
     exit_code = 1
+
+
+class ConversionError(GeneratorError, ValueError):
+    """Weights that cannot be written where, or as, they were asked for."""
+
+    exit_code = 2

@@ -158,7 +158,7 @@ def statistics_of(generator: Generator, sha256: str, beside: Path | None = None)
 
 def read_gaussian(path: Path, size: int) -> Gaussian:
     """The file that PULSE's code writes: {"mean", "std"}, each (w_dim,). Raises WeightsError."""
-    tensors = read_checkpoint(path).tensors
+    tensors = read_checkpoint(path).parts["network"].tensors
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     if shapes != {"mean": (size,), "std": (size,)}:
         raise WeightsError(

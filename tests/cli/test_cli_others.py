@@ -11,7 +11,7 @@ from dgp.cli.main import COMMANDS, main
 from tests.cli.conftest import TINY, colours
 
 GROUPS = {
-    "priors": ("list", "info", "fetch", "verify", "sample"),
+    "priors": ("list", "info", "fetch", "verify", "convert", "sample"),
     "degradations": ("list", "info", "preview"),
     "recipes": ("list", "show"),
 }
@@ -25,7 +25,6 @@ LATER = (
     "--no-merge",
     "tiles",
     "report",
-    "convert",
     "batch",
 )
 
