@@ -140,7 +140,9 @@ class Statistics:
         random = torch.Generator().manual_seed(self.seed)
         for start in range(0, count, CHUNK):
             latents = self.generator.sample(min(CHUNK, count - start), generator=random)
-            yield self.generator.convert(latents, "w")["w"].float()
+            if "w" not in latents:  # a synthesis network that stands alone draws w itself
+                latents = self.generator.convert(latents, "w")
+            yield latents["w"].float()
 
 
 def statistics_of(generator: Generator, sha256: str, beside: Path | None = None) -> Statistics | None:

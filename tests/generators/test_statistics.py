@@ -96,6 +96,19 @@ def test_they_are_those_of_w(network, fewer):
     torch.testing.assert_close(found.gaussian.mean, network.mapping.bias, atol=0.02, rtol=0)
 
 
+class Alone(Mapped):
+    """A synthesis network without its mapping."""
+
+    def sample(self, n, **how):
+        return self.convert(super().sample(n, **how), "w")
+
+
+def test_a_network_that_draws_w_itself(network):
+    alone = Alone()
+    alone.load_state_dict(network.state_dict())
+    assert torch.equal(prior_of(alone, "").statistics.std, prior_of(network, "").statistics.std)
+
+
 @torch.no_grad()
 def test_the_gaussian_and_w_are_each_others_inverse(network, fewer):
     gaussian = prior_of(network).statistics.gaussian
