@@ -3,7 +3,8 @@
 from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
 from generators.catalog import DEFAULT
 from generators.convert import convert
-from generators.errors import ClassError, ConversionError, GeneratorError, UnknownPrior, WeightsError
+from generators.errors import ClassError, ConversionError, FetchError, GeneratorError, UnknownPrior, WeightsError
+from generators.fetch import fetched
 from generators.fresh import randomised
 from generators.latents import LatentSpec
 from generators.load import load
@@ -16,6 +17,7 @@ __all__ = [
     "ClassError",
     "ConversionError",
     "Discriminator",
+    "FetchError",
     "Generator",
     "GeneratorError",
     "GeneratorInfo",
@@ -27,6 +29,7 @@ __all__ = [
     "UnknownPrior",
     "WeightsError",
     "convert",
+    "fetched",
     "load",
     "names",
     "randomised",

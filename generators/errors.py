@@ -25,6 +25,12 @@ class WeightsError(GeneratorError, ValueError):
     exit_code = 3
 
 
+class FetchError(GeneratorError, RuntimeError):
+    """A file that could not be fetched: the network, the server or the disk."""
+
+    exit_code = 1
+
+
 class ConversionError(GeneratorError, ValueError):
     """Weights that cannot be written where, or as, they were asked for."""
 

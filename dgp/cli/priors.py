@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dgp.cli.fetch import facts, fetch
 from dgp.cli.options import DEFAULT_PRIOR, Speech, speech
 
 
@@ -14,12 +15,16 @@ from dgp.cli.options import DEFAULT_PRIOR, Speech, speech
 Examples:
   dgp priors list
   dgp priors info biggan-cifar10
+  dgp priors fetch --list
   dgp priors verify G_ema.pth --sha256 0123...
   dgp priors convert ffhq.pkl ffhq.safetensors
   dgp priors sample --count 16 --class horse -o sheet.png"""
 )
 def priors():
     """The generators that can be used."""
+
+
+priors.add_command(fetch)
 
 
 @priors.command(
@@ -33,16 +38,20 @@ Examples:
 def list_(speech: Speech):
     """Names of all priors; a weights file or a folder can be given wherever a name can."""
     import generators
+    from generators.public import PUBLIC
 
-    entries = []
+    entries, public = [], [facts(entry) for entry in PUBLIC.values() if entry.generator]
+    there = {entry["name"] for entry in public if entry["fetched"]}
     for name in generators.names():
+        if name in there:  # listed below: to read them all would take long
+            continue
         try:
             prior = generators.load(name)
         except generators.GeneratorError as error:
             entries.append({"name": name, "usable": False, "reason": str(error)})
             continue
         entries.append({"name": name, "usable": True, "default": name == generators.DEFAULT} | _facts(prior))
-    speech.give({"priors": entries})
+    speech.give({"priors": entries, "public": public})
     if not speech.as_json:
         for entry in entries:
             if entry["usable"]:
@@ -50,6 +59,12 @@ def list_(speech: Speech):
                 speech.say(f"{entry['name']:16}  {about}{' (default)' if entry['default'] else ''}")
             else:
                 speech.say(f"{entry['name']:16}  cannot be used: {entry['reason']}")
+        for entry in public:
+            if entry["fetched"]:
+                speech.say(f"{entry['name']:16}  {entry['about']}; fetched")
+        others = [entry["name"] for entry in public if not entry["fetched"]]
+        if others:
+            speech.say(f"`dgp priors fetch NAME` gets others: {', '.join(others)}")
 
 
 @priors.command(
@@ -97,13 +112,23 @@ Examples:
 def verify(name: str, sha256: str | None, speech: Speech):
     """Check that a prior is whole: its sha256 where one is known, every tensor, and that it draws pictures.
 
-    Exit code 3 where it cannot be used.
+    The files of published weights (`dgp priors fetch --list`) are checked against what was recorded when they first
+    came. Exit code 3 where it cannot be used.
     """
     import torch
 
     import generators
     from dgp.rows import stream
+    from generators.fetch import verify as verify_files
+    from generators.public import PUBLIC
 
+    if name in PUBLIC:
+        for file in verify_files(PUBLIC[name], sha256):
+            speech.detail(f"{file.path}: sha256 {file.sha256}{', recorded now' if file.recorded else ''}")
+        if not PUBLIC[name].generator:
+            speech.give({"name": name, "sha256": file.sha256, "verified": True, "discriminator": False})
+            speech.say(f"{name}: whole, sha256 {file.sha256}")
+            return
     prior = generators.load(name, sha256=sha256.lower() if sha256 else None)
     broken = [
         key

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -96,6 +97,19 @@ def test_they_are_those_of_w(network, fewer):
     torch.testing.assert_close(found.gaussian.mean, network.mapping.bias, atol=0.02, rtol=0)
 
 
+class Alone(Mapped):
+    """A synthesis network without its mapping."""
+
+    def sample(self, n, **how):
+        return self.convert(super().sample(n, **how), "w")
+
+
+def test_a_network_that_draws_w_itself(network):
+    alone = Alone()
+    alone.load_state_dict(network.state_dict())
+    assert torch.equal(prior_of(alone, "").statistics.std, prior_of(network, "").statistics.std)
+
+
 @torch.no_grad()
 def test_the_gaussian_and_w_are_each_others_inverse(network, fewer):
     gaussian = prior_of(network).statistics.gaussian
@@ -103,6 +117,16 @@ def test_the_gaussian_and_w_are_each_others_inverse(network, fewer):
     expected = F.leaky_relu(x * gaussian.std.double() + gaussian.mean.double(), 0.2)
     torch.testing.assert_close(gaussian.to_w(x), expected)
     torch.testing.assert_close(gaussian.from_w(gaussian.to_w(x)), x)
+
+
+def test_w_of_pulse(shared):
+    """The published run's geodesic cross loss, which reads w, at its first latents."""
+    run = np.load(shared / "fixtures/pulse_loop_toy.npz")
+    gaussian = measured.Gaussian(torch.tensor(run["gf_mean"]), torch.tensor(run["gf_std"]))
+    w = gaussian.to_w(torch.tensor(run["default_init_latent"])).double()[0]
+    apart, along = ((w[:, None] + sign * w).square().sum(-1).add(1e-9).sqrt() for sign in (-1, 1))
+    geocross = (2 * torch.atan2(apart, along)).square().mul(512).mean() / 8
+    assert float(geocross) == pytest.approx(run["default_geo"][0], rel=1e-5)
 
 
 def test_components_are_orthonormal_and_sorted(network):
