@@ -12,32 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import statistics
-import time
-from dataclasses import dataclass, field
 
 import published_stylegan2 as published
 import torch
+from timing import Times, ratio
 
 from generators.checkpoints.stylegan2 import read_generator
-
-
-@dataclass
-class Times:
-    """Wall and process seconds of the repetitions of one contestant."""
-
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-
-    def measure(self, action):
-        wall, cpu = time.perf_counter(), time.process_time()
-        result = action()
-        self.wall.append(time.perf_counter() - wall)
-        self.cpu.append(time.process_time() - cpu)
-        return result
-
-    def medians(self) -> dict[str, float]:
-        return {"wall_s": statistics.median(self.wall), "cpu_s": statistics.median(self.cpu)}
 
 
 @torch.no_grad()
@@ -64,7 +44,7 @@ def contest(resolution: int, multiplier: int, rows: int, repeats: int, chart: st
     frozen, _ = read_generator(theirs.state_dict(), {}, "made here")
     frozen.requires_grad_(False)
     released, _ = read_generator(theirs.state_dict(), {}, "made here")
-    w = torch.randn(rows, frozen.config.X)
+    w = torch.randn(rows, frozen.num_ws, frozen.config.w_dim)
     actions = {
         "published": lambda: step(theirs, lambda w: w, w),
         "ours": lambda: step(frozen, lambda w: {"w+": w}, w),
@@ -83,7 +63,7 @@ def contest(resolution: int, multiplier: int, rows: int, repeats: int, chart: st
     (their_picture, their_gradient), (our_picture, our_gradient) = results["published"], results["ours"]
     return {
         **medians,
-        "ratio": {kind: medians["published"][kind] / medians["ours"][kind] for kind in ("wall_s", "cpu_s")},
+        "ratio": ratio(times["published"], times["ours"]),
         "largest_difference": {
             "picture": ((their_picture - our_picture).abs().max() / their_picture.abs().max()).item(),
             "gradient": ((their_gradient - our_gradient).abs().max() / their_gradient.abs().max()).item(),
@@ -110,7 +90,7 @@ def main() -> None:
     for name in ("published", "ours", "ours_released", "ours_w++"):
         if name in report:
             print(f"{name:14}{report[name]['cpu_s']:8.3f} process seconds a step")
-    print(f"{'ratio':14}{report['ratio']['cpu_s']:8.2f}   differences {report['largest_difference']}")
+    print(f"{'ratio':14}{report['ratio']['cpu']:8.2f}   differences {report['largest_difference']}")
 
 
 if __name__ == "__main__":

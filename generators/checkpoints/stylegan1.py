@@ -13,9 +13,7 @@ from torch import Tensor
 
 from generators.checkpoints.fill import filled
 from generators.errors import WeightsError
-from generators.stylegan.stylegan1 import Mapping, StyleGAN1, StyleGAN1Config
-
-SAMPLES_OF_W = 10_000
+from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
@@ -54,13 +52,6 @@ def config_of(tensors: dict[str, Tensor], source: str) -> StyleGAN1Config:
     )
 
 
-@torch.no_grad()
-def mean_w(mapping: Mapping, z_dim: int) -> Tensor:
-    """(w_dim,) over z of a fixed seed."""
-    z = torch.randn(SAMPLES_OF_W, z_dim, generator=torch.Generator().manual_seed(0))
-    return torch.stack([mapping(rows).mean(0) for rows in z.split(SAMPLES_OF_W // 10)]).mean(0)
-
-
 def read_generator(
     tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[StyleGAN1, tuple[str, ...]]:
@@ -79,10 +70,10 @@ def read_generator(
         averaged = config.z_dim is not None and "mapping.w_avg" not in tensors
         if averaged:
             tensors["mapping.w_avg"] = torch.zeros(config.w_dim)
-            assumed.append(f"the mean of w, over {SAMPLES_OF_W} z, since the file has none")
+            assumed.append("the mean w of 10000 samples, since the file has none")
         network = filled(lambda: StyleGAN1(config), tensors, source)
         if averaged and not network.mapping.w_avg.is_meta:
-            network.mapping.w_avg.copy_(mean_w(network.mapping, config.z_dim))
+            network.mapping.w_avg.copy_(network.mean_of_w())
         return network, tuple(assumed)
     except KeyError as error:
         raise WeightsError(f"{source}: 1 missing ({error.args[0]}); is the file whole, and a StyleGAN1?") from None

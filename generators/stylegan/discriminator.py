@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -143,7 +143,6 @@ class StyleGAN2Discriminator(Discriminator):
                 mean=False,
             )
         self.b4 = Epilogue(config)
-        self.feature_count = len(config.channels) + 2
 
     def features(self, x, classes=None):
         """The map of the picture's colours, of each block, of the last convolution, each before its activation (times
@@ -181,6 +180,3 @@ class StyleGAN2Discriminator(Discriminator):
         else:
             projection = self.mapping(None, classes)
         return (vector * projection).sum(1, keepdim=True) / math.sqrt(self.config.cmap_dim)
-
-    def describe(self) -> dict:
-        return asdict(self.config)

@@ -26,12 +26,12 @@ def stylegan1(seed=0):
 
 
 @torch.no_grad()
-def stylegan3(configuration, resolution=64, n_classes=0, seed=0):
+def stylegan3(configuration, resolution=64, layers=14, n_classes=0, seed=0):
     torch.manual_seed(seed)
     kind = CONFIGURATIONS[configuration]
     config = StyleGAN3Config(
         resolution,
-        Schedule(resolution).channels(512, 16),
+        Schedule(resolution, layers).channels(512, 16),
         z_dim=12,
         w_dim=16,
         mapping_width=16,
@@ -57,12 +57,12 @@ def settle(layer, arguments):
     layer.magnitude_ema.copy_(arguments[0].square().mean())
 
 
-STYLE_SHAPES = {
+OTHER_STYLES = {
     "stylegan1": stylegan1,
-    "stylegan3-t": lambda: stylegan3("T", 32),
-    "stylegan3-r with classes": lambda: stylegan3("R", 32, n_classes=3),
+    "stylegan3-t": lambda: stylegan3("T", 32, 5),
+    "stylegan3-r with classes": lambda: stylegan3("R", 32, 5, n_classes=3),
 }
 
 
-def style_prior(name):
-    return Prior(name, STYLE_SHAPES[name](), None, ModelCard(name), "")
+def other_style_prior(name):
+    return Prior(name, OTHER_STYLES[name](), None, ModelCard(name), "")

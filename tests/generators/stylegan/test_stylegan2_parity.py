@@ -39,9 +39,9 @@ def near(ours, theirs, allowed=1e-4):
     return (ours - theirs).abs().max() <= allowed
 
 
-def nearly_parallel(ours, theirs):
-    """Gradients: 1e-3 relative."""
-    return (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max()
+def same_gradient(ours, theirs):
+    """In parts of the largest value."""
+    return (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
 
 
 def noises(io):
@@ -67,9 +67,9 @@ def test_rosinality_truncation_and_style_mixing(rosinality, io):
     g, given = rosinality.generator, noises(io)
     first, second = g.convert({"z": io["z"]}, "w+")["w+"], g.convert({"z": io["z2"]}, "w+")["w+"]
     truncated = torch.lerp(io["mean_latent"], g.convert({"z": io["z"]}, "w")["w"], 0.7)
-    assert near(g({"w": truncated} | given), io["img_trunc07"]) or near(g({"w": truncated}), io["img_trunc07"])
+    assert near(g({"w": truncated} | given), io["img_trunc07"])
     mixed = {"w+": torch.cat([first[:, :3], second[:, 3:]], 1)}
-    assert near(g(mixed | given), io["img_mix_inject3"]) or near(g(mixed), io["img_mix_inject3"])
+    assert near(g(mixed | given), io["img_mix_inject3"])
     assert torch.equal(g.mapping.w_avg, rosinality.statistics.mean)
 
 
@@ -82,7 +82,7 @@ def test_rosinality_gradients(rosinality, io, released):
     wanted = torch.autograd.grad((picture * io["probe"]).sum() + picture.square().mean(), list(latents.values()))
     g.requires_grad_(False)
     expected = [io["grad_wplus"], *(io[f"grad_noise_{i}"] for i in range(9))]
-    assert all(nearly_parallel(a, b) for a, b in zip(wanted, expected, strict=True))
+    assert all(same_gradient(a, b) for a, b in zip(wanted, expected, strict=True))
 
 
 def test_rosinality_discriminator(rosinality, shared):
@@ -99,7 +99,7 @@ def test_rosinality_discriminator(rosinality, shared):
         assert near(features[-1], found["b4_feat_final_linear_0"], 1e-5)
         x = found["x"][:4].clone().requires_grad_()
         (gradient,) = torch.autograd.grad(d.logit(x).sum(), x)
-        assert nearly_parallel(gradient, found["grad_x_b4"])
+        assert same_gradient(gradient, found["grad_x_b4"])
         with pytest.raises(ValueError, match="6 rows for minibatch_std 4"):
             d.logit(found["x"][:6])
     finally:
@@ -124,9 +124,8 @@ def test_nvidia_pictures_and_features(nvidia):
     assert near(g({"w+": found["wplus"]}), found["img_wplus"])
     for k, side in enumerate((4, 8, 16)):
         entering = g.convert({"w+": found["wplus"]}, f"feature@{k + 1}")
-        other = g.convert(latents, f"feature@{k + 1}")
-        for name, theirs in ((f"feature@{k + 1}", f"feat_b{side}_x"), (f"rgb@{k + 1}", f"feat_b{side}_img")):
-            assert near(entering[name], found[theirs]) or near(other[name], found[theirs])
+        assert near(entering[f"feature@{k + 1}"], found[f"feat_b{side}_x"])
+        assert near(entering[f"rgb@{k + 1}"], found[f"feat_b{side}_img"])
 
 
 def test_nvidia_gradients(nvidia):
@@ -134,7 +133,7 @@ def test_nvidia_gradients(nvidia):
     w_plus = found["wplus"].clone().requires_grad_()
     picture = prior.generator({"w+": w_plus})
     (gradient,) = torch.autograd.grad((picture * found["probe"]).sum() + picture.square().mean(), w_plus)
-    assert nearly_parallel(gradient, found["grad_wplus"])
+    assert same_gradient(gradient, found["grad_wplus"])
 
 
 @torch.no_grad()
@@ -163,7 +162,7 @@ def test_each_filter_has_its_style(shared):
     rows = found["wpp"][:, live].requires_grad_()
     picture = g({"w++": rows})
     (gradient,) = torch.autograd.grad((picture * found["probe"]).sum(), rows)
-    assert near(picture, found["img"]) and nearly_parallel(gradient, found["grad"][:, live])
+    assert near(picture, found["img"]) and same_gradient(gradient, found["grad"][:, live])
     assert found["grad"].abs().sum() == found["grad"][:, live].abs().sum()
 
 

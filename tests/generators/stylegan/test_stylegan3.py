@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 import generators
 from generators.checkpoints.stylegan3 import is_generator, read_generator
+from generators.stylegan.bands import Schedule
 from generators.stylegan.filtered import FilteredLeakyReLU
 from generators.stylegan.lowpass import lowpass
 from generators.stylegan.stylegan3 import FourierInput, Layer
@@ -118,7 +119,7 @@ def test_w_places_the_plane(network, latents, moved):
 @torch.no_grad()
 def test_the_input_is_waves_of_its_frequencies():
     torch.manual_seed(0)
-    layer = FourierInput(5, 6, stylegan3("T", SIDE).config.bands[0]).double()
+    layer = FourierInput(5, 6, Schedule(SIDE).bands()[0]).double()
     assert layer.freqs.norm(dim=1).max() <= 2
     out = layer(torch.randn(1, 6, dtype=torch.float64))
     at = (torch.arange(36, dtype=torch.float64) - 17.5) / 16
@@ -141,8 +142,8 @@ def test_a_layer_is_its_operations_one_by_one(size, goal, up, radial, kernel):
     of each row's own, over all of the map."""
     torch.manual_seed(0)
     d = torch.float64
-    bands = stylegan3("T", SIDE).config.bands
-    layer = Layer(4, 5, bands[0], bands[1], not radial, stylegan3("R" if kernel == 1 else "T", SIDE).config).double()
+    config = stylegan3("R" if kernel == 1 else "T", SIDE, 5).config
+    layer = Layer(4, 5, *config.bands[:2], not radial, config).double()
     layer.up_filter, layer.down_filter = lowpass(6 * up, 2, 6, 32).to(d), lowpass(12, 2, 6, 32, radial).to(d)
     layer.nonlinearity = FilteredLeakyReLU(size, goal, up, 2, 6 * up, 12, kernel, 0.9)
     layer.bias.normal_(), layer.magnitude_ema.fill_(0.7)
@@ -226,7 +227,7 @@ def test_stored_filters_are_used_as_stored_and_strange_ones_reported(network, la
 
 
 def test_classes_are_named_and_counted():
-    tensors = stylegan3("T", 32, n_classes=3).state_dict()
+    tensors = stylegan3("T", 32, 5, n_classes=3).state_dict()
     network, _ = read_generator(tensors, {}, "a file", ("a", "b", "c"))
     assert network.info.class_index("b") == 1
     told = network.sample(2, classes=torch.tensor([0, 2]), generator=torch.Generator().manual_seed(0))
@@ -236,4 +237,4 @@ def test_classes_are_named_and_counted():
     with pytest.raises(generators.WeightsError, match="names 2 classes, but its tensors have 3"):
         read_generator(tensors, {}, "a file", ("a", "b"))
     with pytest.raises(generators.ClassError, match="has none"):
-        stylegan3("T", 32).sample(1, classes=0)
+        stylegan3("T", 32, 5).sample(1, classes=0)
