@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from degradations.curved_projection import project_curved
 from degradations.errors import DegradationError, SizeError, SpecError
 from degradations.noise import Generators, NoiseModel
 from degradations.parameter import Parameter
@@ -33,7 +34,8 @@ class Degradation(nn.Module):
         overshoot: by how much y may leave [-1, 1].
         parameters_spec: its parameters, each an attribute; the first may be given without its name
             (``sr:4``).
-        noise: None, or what ``measure`` adds and ``merge`` need not explain.
+        noise: None, or what ``measure`` adds (``sample``, ``nll``) and, if it can say ``within`` which bounds,
+            ``merge`` need not explain.
         example: a spec for help texts and for the contract suite, where the name alone is not one.
         name: given by ``register``.
         asked: the text that was parsed, or None.
@@ -239,40 +241,21 @@ class Degradation(nn.Module):
     def merge(self, x: Tensor, y: Tensor) -> Tensor:
         """The smallest change of x that brings phi(x) to within the noise of y. (N, C, H, W) in [-1, 1].
 
-        Linear operators: the nearest picture in [-1, 1] (``projection``), in float64. Smooth ones: the same
-            on linear
-        approximations, each kept for the rows that it helps. Others cannot be merged, and x is returned.
+        Linear operators: the nearest picture in [-1, 1] (``projection``), in float64. Smooth ones: the nearest
+        to be found by damped steps (``curved_projection``). Others cannot be merged, and x is returned.
         """
         exact = self._in_double()
         picture = x.double().clamp(-1, 1)
         y = self.settle(y).double().expand(len(x), -1, -1, -1)
-        if self.noise is not None:
+        if hasattr(self.noise, "within"):
             y = self.noise.within(exact(picture), y)
         if self.linear:
             hw = tuple(x.shape[-2:])
             if x.shape[1] == (3 if self.channels(3) == y.shape[1] else y.shape[1]):
                 return project(exact, lambda v: exact.adjoint(v, hw), picture, y).to(x)
             return project(exact, lambda v: torch.func.vjp(exact, picture)[1](v)[0], picture, y).to(x)
-        for _ in range(6 if self.smooth else 0):
-            with torch.enable_grad():
-                at, pull = torch.func.vjp(exact, picture)
-
-            def push(v, here=picture):
-                return torch.func.jvp(exact, (here,), (v,))[1]
-
-            moved = project(
-                push,
-                lambda v, pull=pull: pull(v)[0],
-                picture,
-                y - at + push(picture),
-                rounds=6,
-                inner=40,
-                finish=0,
-            )
-            closer = (y - exact(moved)).flatten(1).norm(dim=1) < (y - at).flatten(1).norm(dim=1)
-            if not closer.any():
-                break
-            picture = torch.where(closer[:, None, None, None], moved, picture)
+        if self.smooth:
+            picture = project_curved(exact, picture, y)
         return picture.to(x)
 
     def unobserved(self, size: Size) -> Tensor | None:

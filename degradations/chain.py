@@ -162,14 +162,17 @@ class Chain(Degradation):
     @torch.no_grad()
     def merge(self, x, y):
         """As for one operator. Where a link takes the colours away, each link's own way of merging is used
-        first, so that grey chains keep chroma as ``gray`` does."""
+        first, so that grey chains keep chroma as ``gray`` does; so are those of chains that are not smooth, as
+        far as they bring a row closer to y."""
         if len(self.links) == 1:
             return self.links[0].merge(x, y)
-        if not self.linear or any(link.channels(3) != 3 for link in self.links):
-            rest = Chain(self.links[1:])
+        if not (self.linear or self.smooth) or any(link.channels(3) != 3 for link in self.links):
+            exact, rest = self._in_double(), Chain(self.links[1:])
             y = self.settle(y).expand(len(x), -1, -1, -1)
-            middle = rest.merge(self.links[0](x.double().clamp(-1, 1)), y.double())
-            x = self.links[0].merge(x.double(), middle).to(x)
+            middle = rest.merge(exact.links[0](x.double().clamp(-1, 1)), y.double())
+            merged = self.links[0].merge(x.double(), middle).to(x)
+            before, after = ((exact(z.double()) - y.double()).flatten(1).norm(dim=1) for z in (x.clamp(-1, 1), merged))
+            x = torch.where((after <= before)[:, None, None, None], merged, x)
         return super().merge(x, y)
 
     def hidden(self, size, below, channels=3):
