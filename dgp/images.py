@@ -13,11 +13,10 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from degradations.pictures import FORMATS, MAX_PIXELS
 from dgp.errors import DgpError, InputError
 from dgp.files import sha256_of
 
-MAX_PIXELS = 64_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 # What people try most often beyond these, by the first bytes of the file, to name it in the message.
 STRANGERS = (
     (b"%PDF", "a PDF"),
