@@ -114,6 +114,7 @@ def observe(
     key = source.pixels_sha256
     if simulate:
         place, operator, original = _simulated(asked, source, image, fit, resolution, seed)
+        degradations.try_out(operator, (resolution, resolution))
         measure = operator.simulate if target == "file" else operator.measure
         with torch.no_grad():
             y = measure(original, stream(seed, f"noise {key}", 0))
