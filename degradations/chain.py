@@ -102,6 +102,13 @@ class Chain(Degradation):
             raise SpecError(f"{self.spec} cannot bind {', '.join(values)}; it can bind {', '.join(known) or 'nothing'}")
         return self._copy(link.bind(own) if own else link for link, own in zip(self.links, share, strict=True))
 
+    def bound(self):
+        return {
+            key: link.bound()[name]
+            for link, keys in self._keys(lambda link: link.bound())
+            for key, name in zip(keys, link.bound(), strict=True)
+        }
+
     def build(self, picture=None, seed=0, size=None):
         """Each link is built for its own size; those whose y has the picture's pixels see the picture as
         well."""
@@ -145,6 +152,18 @@ class Chain(Degradation):
     def transparent(self, hw):
         masks = [mask for link in self._last_links() if (mask := link.transparent(hw)) is not None]
         return torch.stack(masks).any(0) if masks else None
+
+    def _last_has(self, method: str) -> bool:
+        return getattr(type(self.links[-1]), method) is not getattr(Degradation, method)
+
+    def read(self, picture):
+        return self.settle(self.links[-1].read(picture)) if self._last_has("read") else super().read(picture)
+
+    def picture(self, y):
+        return self.links[-1].picture(y) if self._last_has("picture") else super().picture(y)
+
+    def lift(self, y, size):
+        return self.links[-1].lift(y, size)
 
     def measure(self, x, generator=None):
         for link in self.links:

@@ -123,6 +123,8 @@ def observe(
         keeps = tuple(asked.size((resolution, resolution))) == (resolution, resolution)
         place, operator, whole, y = (_same_size if keeps else _smaller)(asked, source, image, fit, resolution, seed)
         original = None
+    if y.shape[1] not in (1, 3):
+        operator.lift(y, (resolution, resolution))  # said now rather than when the answer is to be shown
     text = asked.asked or (degradation if isinstance(degradation, str) else asked.spec)
     return Observation(
         y=y,
@@ -180,6 +182,7 @@ def _smaller(asked, source, image, fit, resolution, seed):
             f"scale it down, ideally to {width}x{height}"
         )
     operator = asked.build(source.image if image.size == (width, height) else None, seed, (resolution, resolution))
+    degradations.try_out(operator, (resolution, resolution))
     y = operator.read(g.fitted(image, box, (width, height)))
     return Geometry(fit, placed, resolution, image.size, box, shown, out), operator, operator, y
 
@@ -198,6 +201,7 @@ def _same_size(asked, source, image, fit, resolution, seed):
     if missing is not None and not g.cut(missing, box).any():
         raise InputError("nothing is missing in the centred square; use --fit auto, which works around the hole")
     operator = _moved(whole, full, box, (resolution, resolution))
+    degradations.try_out(operator, (resolution, resolution))
     y = operator.read(g.fitted(image, box, (resolution, resolution), missing))
     extent = box if placed == "crop" else g.whole_box(full)
     out = (extent[2] - extent[0], extent[3] - extent[1])

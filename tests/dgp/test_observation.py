@@ -291,3 +291,39 @@ def test_every_mode_is_observed(mode):
         observation = look(image, spec)
         assert observation.y.shape == (1, 1 if spec == "gray" else 3, R, R)
         assert observation.geometry.restore(ANSWER).size == (40, 30)
+
+
+class RedGreen(degradations.Degradation):
+    linear = True
+
+    def forward(self, x):
+        return x[:, :2]
+
+
+class Shown(RedGreen):
+    def lift(self, y, size):
+        return torch.cat([y, y[:, :1] * 0], 1)
+
+
+class Broken(degradations.Degradation):
+    def build(self, picture=None, seed=0, size=None):
+        return self
+
+    def forward(self, x):
+        return x * self.nothing_of_this_name if x.shape[-1] == R else x
+
+
+@pytest.mark.parametrize("simulate", [True, False])
+def test_operators_that_cannot_be_used_are_told_at_once(simulate):
+    with pytest.raises(degradations.SizeError, match="define lift" if simulate else "define read"):
+        look(photo(R, R), RedGreen(), simulate=simulate)
+
+
+def test_operators_that_fail_once_they_are_built_are_plugin_errors():
+    with pytest.raises(degradations.PluginError, match="nothing_of_this_name"):
+        look(photo(R, R), Broken(), simulate=True)
+
+
+def test_a_simulated_observation_of_two_channels_is_shown():
+    observation = look(photo(R, R), Shown(), simulate=True)
+    assert observation.y.shape == (1, 2, R, R) and observation.picture.mode == "RGB"
