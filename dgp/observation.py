@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -14,7 +15,7 @@ from degradations import Degradation
 from dgp import geometry as g
 from dgp.errors import InputError
 from dgp.geometry import Geometry
-from dgp.images import Picture, flatten, open_picture, to_pil
+from dgp.images import LAID_ON_WHITE, Picture, flatten, open_picture, to_pil
 from dgp.rows import stream
 from dgp.sheet import figures, png_bytes, viewable
 
@@ -137,8 +138,17 @@ def observe(
         original=original,
         label=number,
         target=target,
-        notes=source.notes,
+        notes=source.notes if simulate else _notes(source, whole),
     )
+
+
+def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
+    """What was done to the picture. Where transparency is the hole, white stands only behind what shines through."""
+    if whole.transparent(source.size[::-1]) is None:
+        return source.notes
+    alpha = np.asarray(flatten(source)[1])
+    through = "what is half transparent was laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
+    return tuple(filter(None, (through if note == LAID_ON_WHITE else note for note in source.notes)))
 
 
 def _simulated(asked, source, image, fit, resolution, seed) -> tuple[Geometry, Degradation, Tensor]:
@@ -166,10 +176,11 @@ def _smaller(asked, source, image, fit, resolution, seed):
     height, width = asked.size((resolution, resolution))
     factor = resolution / height
     if image.size != (width, height) and fit == "auto":
-        got = f"{image.width}x{image.height}"
+        got, even = f"{image.width}x{image.height}", width == height
+        part = f"1/{factor:g}" if even else f"1/{resolution / width:g} of the width and 1/{factor:g} of the height"
         raise InputError(
-            f"got {got}, expected {width}x{height} (1/{factor:g} of the prior's {resolution}x{resolution}); "
-            f"use --fit crop|pad|stretch, or a prior of {round(max(image.size) * factor)} px"
+            f"got {got}, expected {width}x{height} ({part} of the prior's {resolution}x{resolution}); "
+            "use --fit crop|pad|stretch" + (f", or a prior of {round(max(image.size) * factor)} px" if even else "")
         )
     box, placed = _box(image.size, fit, resolution, (width, height))
     # The answer has the size that the factor promises of the input, or of the part of it that was used.

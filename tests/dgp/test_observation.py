@@ -192,6 +192,37 @@ def test_super_resolution_needs_its_size():
     )
 
 
+class Squeezed(degradations.Degradation):
+    """Half as wide and a quarter less high."""
+
+    linear = True
+
+    def forward(self, x):
+        return torch.nn.functional.adaptive_avg_pool2d(x, (x.shape[-2] * 3 // 4, x.shape[-1] // 2))
+
+
+def test_sizes_of_operators_that_squeeze():
+    with pytest.raises(InputError) as caught:
+        look(photo(61, 45), Squeezed())
+    assert str(caught.value) == (
+        "got 61x45, expected 16x24 (1/2 of the width and 1/1.33333 of the height of the prior's 32x32); "
+        "use --fit crop|pad|stretch"
+    )
+    assert look(photo(16, 24), Squeezed()).y.shape[-2:] == (24, 16)
+
+
+def test_a_transparent_hole_is_not_said_to_be_white():
+    image, said = photo(R, R).convert("RGBA"), "what is transparent was laid on white"
+    clear = np.full((R, R), 255, np.uint8)
+    clear[5:12, 5:12] = 0
+    image.putalpha(Image.fromarray(clear))
+    assert look(image, "inpaint:mask=alpha").notes == ()
+    assert look(image, "gray").notes == (said,) == look(image, "inpaint:center=1/3").notes
+    clear[20:25] = 200
+    image.putalpha(Image.fromarray(clear))
+    assert look(image, "inpaint:mask=alpha").notes == ("what is half transparent was laid on white",)
+
+
 @pytest.mark.parametrize(("fit", "size"), [("crop", (120, 120)), ("pad", (160, 120)), ("stretch", (160, 120))])
 @pytest.mark.parametrize("spec", ["sr:4", "gray+sr:4"])
 def test_super_resolution_of_other_sizes(fit, size, spec):
