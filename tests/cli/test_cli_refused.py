@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from degradations import registry
 from tests.cli.conftest import colours
 
 
@@ -214,3 +215,18 @@ def test_the_other_commands(call, photo, tmp_path, arguments):
     (tmp_path / "set").mkdir()
     colours(32, 32).save(tmp_path / "set/one.png")
     assert json.dumps(refused(call, tmp_path, *arguments))
+
+
+@pytest.mark.parametrize("command", ["restore", "degradations preview"])
+def test_a_plugin_with_a_fault_is_told_before_anything_runs(call, toy, photo, tmp_path, monkeypatch, command):
+    monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+    monkeypatch.setattr(registry, "_files", {})
+    (tmp_path / "mine.py").write_text(
+        "import degradations\n@degradations.register('faulty-for-cli-tests')\n"
+        "class Faulty(degradations.Degradation):\n    def forward(self, x):\n        return x * self.strenth\n"
+    )
+    arguments = [*command.split(), photo.name, "-d", "gray+faulty-for-cli-tests", "--plugin", "mine.py"]
+    arguments += [*toy] if command == "restore" else ["-o", "degraded.png"]
+    says = refused(call, tmp_path, *arguments, code=3)
+    assert "mine.py" in says and "no attribute 'strenth'" in says
+    assert 'mine.py", line 5, in forward' in call(*arguments, "-v", code=3).stderr
