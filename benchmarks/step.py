@@ -12,13 +12,11 @@ import argparse
 import json
 import math
 import platform
-import statistics
-import time
-from dataclasses import dataclass, field
 
 import published_loop as published
 import torch
 import torch.nn.functional as F
+from timing import Times, ratio
 
 from dgp.inversion import Inversion
 from dgp.observation import Observation, observe
@@ -30,29 +28,6 @@ from generators.fresh import settle_statistics
 
 RECIPES = {64: "dgp-colorization", 128: "dgp-colorization", 256: "dgp-colorization-256"}
 CANDIDATES_OF_A_RUN = 500
-
-
-@dataclass
-class Times:
-    """Wall and process seconds of the repetitions of one contestant."""
-
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-
-    def measure(self, action):
-        wall, cpu = time.perf_counter(), time.process_time()
-        result = action()
-        self.wall.append(time.perf_counter() - wall)
-        self.cpu.append(time.process_time() - cpu)
-        return result
-
-    def medians(self, parts: int = 1) -> dict[str, float]:
-        return {"wall_s": statistics.median(self.wall) / parts, "cpu_s": statistics.median(self.cpu) / parts}
-
-
-def ratio(slow: Times, fast: Times) -> dict[str, float]:
-    a, b = slow.medians(), fast.medians()
-    return {"wall": a["wall_s"] / b["wall_s"], "cpu": a["cpu_s"] / b["cpu_s"]}
 
 
 @torch.no_grad()
@@ -145,9 +120,7 @@ class Contest:
         stage = self.recipe.stages[number]
         move = stage.release
         dropped = stage.terms[0].drop
-        theirs = published.Stage(
-            move.groups, self.prior.discriminator.feature_count - dropped, move.lr, stage.lr_of("z"), move.ratio
-        )
+        theirs = published.Stage(move.groups, self.prior.feature_count - dropped, move.lr, stage.lr_of("z"), move.ratio)
         loop = self.published_loop()
         times, losses = {name: Times() for name in ("published", "warm", "cold")}, {}
         ours = {}

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dgp.device import device_named
+from dgp.errors import DgpError, InputError
 from dgp.losses.view import Targets
 from dgp.mapping import map_recipe
 from dgp.observation import Observation
@@ -50,8 +52,11 @@ class Inversion:
         seed: of the run; every picture draws from a stream of its own, derived from this and its content.
         num_solutions: answers to each observation, from independent starts.
         start: variables (pictures * num_solutions, ...) by name, instead of the recipe's search.
+        device: "auto", "cpu" or "cuda".
 
     Iterate to run it, step by step; ``result()`` runs whatever is left.
+
+    Raises InputError, RecipeError: see above.  DgpError: the objective is no number.
     """
 
     def __init__(
@@ -68,10 +73,11 @@ class Inversion:
         self.single = isinstance(observation, Observation)
         self.observations = [observation] if self.single else list(observation)
         if not self.observations or num_solutions < 1:
-            raise ValueError(
+            raise InputError(
                 f"got {len(self.observations)} observations and {num_solutions} solutions; "
                 "expected at least one of each"
             )
+        device = device_named(device)
         self.prior, self.seed, self.num_solutions, self.device = prior.to(device), seed, num_solutions, device
         self.recipe, self.notes = map_recipe(load_recipe(recipe), prior)
         size = (prior.generator.info.resolution,) * 2
@@ -81,7 +87,7 @@ class Inversion:
         self.scores: Tensor | None = None
         self.trace: list[list[dict]] = [[] for _ in self.observations]
         self.search_s, self.stages_s = 0.0, []
-        self._start = start
+        self._start, self._over = start, False
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[Step]:
@@ -129,14 +135,18 @@ class Inversion:
                 yield step
             self.rows, self.scores = run.leave()
             self.stages_s.append(time.perf_counter() - begin)
+        self._over = True
 
     def _starts(self) -> Rows:
         if self._start is None:
             return self.recipe.searches[0].run(self.problem)
         count = len(self.observations) * self.num_solutions
-        wrong = {name: tuple(v.shape) for name, v in self._start.items() if len(v) != count}
-        if wrong:
-            raise ValueError(f"start has {wrong}; expected {count} rows (pictures x solutions) in each")
+        expected = {s.name: (count, *s.shape) for s in self.prior.generator.info.latents if s.sampled}
+        wider = {s.name for s in self.prior.generator.info.latents if not s.sampled}
+        lacking = expected.keys() - self._start.keys() and not wider & self._start.keys()
+        if lacking or any(len(v) != count for v in self._start.values()):
+            got = {name: tuple(v.shape) for name, v in self._start.items()}
+            raise InputError(f"got start={got}, expected {expected}: a row for each solution of each picture")
         answers = torch.arange(self.num_solutions).repeat(len(self.observations))
         pictures = torch.arange(len(self.observations)).repeat_interleave(self.num_solutions)
         return Rows(pictures, answers, {name: v.detach().clone().to(self.device) for name, v in self._start.items()})
@@ -159,6 +169,8 @@ class Inversion:
         """The answers, after running what is left: one Restoration, or a list for a sequence of observations."""
         for _ in self._steps:
             pass
+        if not self._over:
+            raise DgpError("this run was interrupted, so that it has no answer; make a new Inversion")
         results = settle(
             Ended(
                 self.problem,

@@ -10,9 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny, Val
 
 
 class Frozen(BaseModel):
-    """Options: immutable, and an unknown field is an error."""
+    """Options: immutable; an unknown field, NaN and Infinity are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Kinds:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from typing import Any
 
 from dgp.errors import RecipeError
 from dgp.losses.terms import Features
 from dgp.recipe import Recipe, Stage
-from generators import Prior
+from generators import Generator, Prior
+
+# Variables that some network has: a recipe that moves one keeps its sense on a network without it.
+KNOWN = re.compile(r"z|class|w\+{0,2}|noise\[\d+\]|feature@\d+")
 
 
 def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
@@ -17,16 +22,22 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
     """
     _refuse_unless_served(recipe, prior)
     notes: list[str] = []
-    movable = {spec.name for spec in prior.generator.info.latents if spec.optimisable}
-    depth = feature_count(prior)
+    given = [spec for spec in prior.generator.info.latents if spec.sampled]
+    movable = {spec.name for spec in given if spec.optimisable}
+    depth = prior.feature_count
+    has_norm = type(prior.generator).capture_norm is not Generator.capture_norm
     stages = []
     for number, stage in enumerate(recipe.stages):
         where = f"stage {number}"
+        _refuse_strangers(stage, {spec.name for spec in given}, where)
         change: dict[str, Any] = {"terms": tuple(_clip(t, depth, where, notes) for t in stage.terms)}
         if stage.move.keys() - movable:
             missing = sorted(stage.move.keys() - movable)
             notes.append(f"{where}: {', '.join(missing)} cannot be optimised on this network and stays as it is")
             change["move"] = {name: how for name, how in stage.move.items() if name in movable}
+        if stage.norm == "instance" and not has_norm:
+            notes.append(f"{where}: this network stores no statistics, so that no instance norm can stand for them")
+            change["norm"] = "batch"
         if stage.release:
             change["release"] = _clip_release(stage, prior, where, notes)
         stages.append(stage.model_copy(update=change))
@@ -49,9 +60,15 @@ def _refuse_unless_served(recipe: Recipe, prior: Prior) -> None:
         )
 
 
-def feature_count(prior: Prior) -> int:
-    """How many features the discriminator gives (maps and the pooled vector); 0 without one."""
-    return prior.discriminator.feature_count if prior.discriminator is not None else 0
+def _refuse_strangers(stage: Stage, given: set[str], where: str) -> None:
+    """RecipeError for a variable that no network has, or that a term looks at in vain."""
+    looked_at = {term.on: f"the term {term.name}" for term in stage.terms if hasattr(term, "on")}
+    moved = {name: "`move`" for name in stage.move if not KNOWN.fullmatch(name)}
+    for name, what in (looked_at | moved).items():
+        if name not in given:
+            near = difflib.get_close_matches(name, given, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(sorted(given))}"
+            raise RecipeError(f"{where}: {what} names the variable {name!r}, which this network lacks; {hint}")
 
 
 def _clip(term, depth: int, where: str, notes: list[str]):

@@ -104,12 +104,16 @@ def measure(restored: Tensor, original: Tensor | None, unobserved: Tensor | None
 
 
 def observation_fidelity(predicted: Tensor, y: Tensor, unobserved: Tensor | None = None) -> dict:
-    """How well the answer explains the observation: {"observation_psnr": dB or None, "exact": bool}.
+    """How well the answer explains the observation: {"observation_psnr": dB or None, "exact": bool, "size": [w, h]}.
 
     predicted: phi(x), y: both (1, c, h, w) or (c, h, w) in [-1, 1].
     unobserved: pixels of no evidence, left out where it has the size of y.
-    exact: every value within half an 8-bit level.
+    exact: every value within half an 8-bit level.  size: at which the two were compared.
     """
+    return {**_fidelity(predicted, y, unobserved), "size": [y.shape[-1], y.shape[-2]]}
+
+
+def _fidelity(predicted: Tensor, y: Tensor, unobserved: Tensor | None) -> dict:
     p, q = (t.detach().cpu().double().reshape(t.shape[-3:]) for t in (predicted, y))
     difference = (p - q).abs()
     if unobserved is not None and tuple(unobserved.shape[-2:]) == tuple(q.shape[-2:]):

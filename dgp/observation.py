@@ -35,7 +35,7 @@ class Observation:
     label: number of the class, or None when it is to be found.
     asked: the degradation as it was asked for.  whole: the operator as built for the input's own size.
     target: "file" (y rounded to 8 bits) or "float".
-    weight: (1, 1, h, w), how much each value counts, or None.
+    weight: (1, 1, h, w), how much each value of y counts in mse and l1 (``dataclasses.replace`` sets it), or None.
     notes: what was done to the picture on the way, in words.
     """
 
@@ -107,6 +107,8 @@ def observe(
         raise InputError(f"got fit={fit!r}, expected one of {', '.join(g.FITS)}")
     if target not in ("file", "float"):
         raise InputError(f"got target={target!r}, expected 'file' or 'float'")
+    if not isinstance(degradation, str | Degradation):
+        raise InputError(f"got degradation={degradation!r}, expected a spec such as 'gray', or a Degradation")
     source = open_picture(picture)
     asked = degradations.parse(degradation) if isinstance(degradation, str) else degradation
     number = None if label is None or label == "auto" else prior.generator.info.class_index(label)

@@ -55,6 +55,10 @@ def _split(text: str) -> tuple[str, Any]:
     return key.strip(), parse_value(value)
 
 
+class Given(dict):
+    """A table that the overrides bring: any key may be set in it, and the recipe's types judge it afterwards."""
+
+
 def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = "") -> None:
     head, rest = path[0], path[1:]
     if isinstance(node, list):
@@ -66,7 +70,7 @@ def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = ""
             )
     elif isinstance(node, dict):
         places = list(node) if head == "*" else [head]
-        if head != "*" and head not in node and parent not in OPEN_TABLES:
+        if head != "*" and head not in node and parent not in OPEN_TABLES and not isinstance(node, Given):
             near = difflib.get_close_matches(head, list(node), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(node)}"
             raise RecipeError(f"--set {whole}: no key {head!r} there; {hint}")
@@ -74,8 +78,8 @@ def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = ""
         raise RecipeError(f"--set {whole}: {parent!r} holds a value, not a table; drop {'.'.join(path)!r} from the key")
     for place in places:
         if rest:
-            if isinstance(node, dict) and place not in node:
-                node[place] = {}
+            if isinstance(node, dict) and node.get(place) is None:
+                node[place] = Given()
             _assign(node[place], rest, value, whole, head if head != "*" else parent)
         else:
-            node[place] = value
+            node[place] = Given(value) if isinstance(value, dict) else value

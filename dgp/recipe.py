@@ -9,7 +9,7 @@ import tomllib
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator
 
@@ -99,6 +99,7 @@ class Recipe(Frozen):
 
     serves: degradations for which it was made (informative).  requires: what the prior must have
     ("discriminator", "classes").  instead: the recipe to suggest where that is missing.
+    variables: how they are constrained, where they are; those that are moved and not named here are not.
     operator: the degradation that the published method uses where the user names none.
     target: whether a simulated observation is rounded as a "file" would be, or stays "float".
     """
@@ -126,6 +127,10 @@ class Recipe(Frozen):
         return sum(stage.steps for stage in self.stages)
 
 
+# What a recipe file says of its other tables.
+DIRECTIVES = {"extends": str, "every_stage": dict, "set": dict}
+
+
 def recipe_names() -> list[str]:
     shipped = [f.name[:-5] for f in files("dgp.recipes").iterdir() if f.name.endswith(".toml")]
     return sorted(shipped + [entry.name for entry in entry_points(group="dgp.recipes")])
@@ -151,13 +156,21 @@ def validated(table: dict, source: str) -> Recipe:
         ) from None
 
 
-def _table(name: str) -> dict:
-    """The resolved tables of a recipe file: ``extends`` followed, ``[every_stage]`` poured into each stage."""
+def _table(name: str, seen: tuple[str, ...] = ()) -> dict:
+    """The resolved tables of a recipe file: ``extends`` followed, ``[every_stage]`` poured into each stage.
+
+    seen: the recipes that extend this one.
+    """
+    if name in seen:
+        raise RecipeError(f"recipe {seen[0]!r} extends itself ({' -> '.join((*seen, name))}); drop one `extends`")
     path = Path(name)
     if path.suffix == ".toml":
         if not path.is_file():
             raise RecipeError(f"no recipe file {name!r}; expected a TOML file, or one of: {', '.join(recipe_names())}")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"recipe {name!r} cannot be read: {error}; expected TOML in UTF-8") from None
     elif (shipped := files("dgp.recipes") / f"{name}.toml").is_file():
         text = shipped.read_text(encoding="utf-8")
     else:
@@ -171,10 +184,18 @@ def _table(name: str) -> dict:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {name!r} is not valid TOML: {error}") from None
-    if base := table.pop("extends", None):
-        table = merge_tables(_table(base), table)
-    common = table.pop("every_stage", None)
+    base, common, settings = (_popped(table, key, kind, name) for key, kind in DIRECTIVES.items())
+    if base:
+        table = merge_tables(_table(base, (*seen, name)), table)
     if common:
-        table["stages"] = [merge_tables(common, stage) for stage in table.get("stages", [])]
-    settings = table.pop("set", {})
+        table["stages"] = [merge_tables(common, stage) for stage in _popped(table, "stages", list, name)]
     return apply_overrides(validated(table, name).model_dump(), settings) if settings else table
+
+
+def _popped(table: dict, key: str, kind: type, name: str) -> Any:
+    """``table[key]``, empty where it is absent, taken out of the table."""
+    value = table.pop(key, kind())
+    if not isinstance(value, kind):
+        expected = {str: "a recipe's name", dict: "a table", list: "an array of tables"}[kind]
+        raise RecipeError(f"recipe {name!r}: {key}: got {value!r}, expected {expected}")
+    return value

@@ -9,6 +9,7 @@ import generators
 from degradations import Degradation
 from dgp.inversion import Inversion, Step
 from dgp.observation import observe
+from dgp.progress import followed, watched
 from dgp.recipe import Recipe, load_recipe
 from dgp.restoration import Restoration
 from generators import Prior
@@ -30,6 +31,7 @@ def restore(
     fit: str = "auto",
     device: str = "cpu",
     on_step: Callable[[Step], None] | None = None,
+    progress: bool | None = None,
 ) -> Restoration:
     """Restores one degraded picture.
 
@@ -42,7 +44,9 @@ def restore(
         label: class name or number where the prior has classes; None searches over all of them.
         seed: equal seeds give equal answers.  num_solutions: independent answers, best first.
         fit: "auto", "crop", "pad" or "stretch", how the picture meets the prior's resolution.
+        device: "auto", "cpu" or "cuda".
         on_step: called with every Step.
+        progress: whether a bar is shown on stderr; None shows it on a terminal and in a notebook.
 
     Raises InputError, RecipeError, degradations.DegradationError or generators.GeneratorError, one line each.
     """
@@ -53,7 +57,8 @@ def restore(
         picture, degradation, prior, label=label, simulate=simulate, fit=fit, target=recipe.target, seed=seed
     )
     inversion = Inversion(observation, prior, recipe, seed=seed, num_solutions=num_solutions, device=device)
-    for step in inversion:
+    name = Path(observation.source.path or "picture").name
+    for step in followed(inversion, name, watched() if progress is None else progress):
         if on_step:
             on_step(step)
     return inversion.result()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from dgp import metrics
+from dgp.errors import DgpError
 from dgp.finish import LabLuminance, with_luminance
 from dgp.observation import Observation
 from dgp.problem import Problem
@@ -42,6 +43,11 @@ def settle(run: Ended) -> list[Restoration]:
     winners = run.rows.best(run.scores, 1)
     order = run.scores[winners].argsort(stable=True).cpu()
     rows, scores = run.rows.take(winners[order]), run.scores[winners[order]]
+    if not scores.isfinite().all():
+        raise DgpError(
+            f"the objective of {run.recipe.name!r} ended as {scores.max().item():g}, so that there is no answer; "
+            "lower its learning rates, e.g. --set stages.*.lr=0.01"
+        )
     images = run.problem.pictures(rows).cpu()
     results = []
     for number, observation in enumerate(run.observations):

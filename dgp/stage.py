@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dgp.problem import Problem
-from dgp.recipe import Move, Recipe, Release, Stage
+from dgp.recipe import Move, Recipe, Release, Stage, Variable
 from dgp.rows import Rows
 from dgp.stepper import Stepper
 from generators import Generator
@@ -30,7 +30,7 @@ class StageRun:
         self, stage: Stage, recipe: Recipe, problem: Problem, rows: Rows, stepper: Stepper, starts: dict[str, Tensor]
     ):
         self.stage, self.problem, self.rows, self.stepper, self.starts = stage, problem, rows, stepper, starts
-        self.constraints = {name: v.constraint for name, v in recipe.variables.items()}
+        self.constraints = {name: recipe.variables.get(name, Variable()).constraint for name in stage.move}
         self._set_norm()
         rates = {name: (stage.lr_of(name), move.curve, move) for name, move in stage.move.items()}
         released = release_rates(stage.release, problem.prior.generator) if stage.release else {}

@@ -2,17 +2,22 @@
 
 from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
 from generators.catalog import DEFAULT
-from generators.errors import ClassError, GeneratorError, UnknownPrior, WeightsError
+from generators.convert import convert
+from generators.errors import ClassError, ConversionError, FetchError, GeneratorError, UnknownPrior, WeightsError
+from generators.fetch import fetched
 from generators.fresh import randomised
 from generators.latents import LatentSpec
 from generators.load import load
 from generators.prior import ModelCard, Prior
 from generators.registry import names, register
+from generators.wrap import wrap
 
 __all__ = [
     "DEFAULT",
     "ClassError",
+    "ConversionError",
     "Discriminator",
+    "FetchError",
     "Generator",
     "GeneratorError",
     "GeneratorInfo",
@@ -23,8 +28,11 @@ __all__ = [
     "State",
     "UnknownPrior",
     "WeightsError",
+    "convert",
+    "fetched",
     "load",
     "names",
     "randomised",
     "register",
+    "wrap",
 ]

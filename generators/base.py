@@ -147,8 +147,6 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """What judges pictures (N, 3, R, R) in [-1, 1]."""
 
-    feature_count: int
-
     def features(self, x: Tensor, classes: Tensor | None = None) -> list[Tensor]:
         """Shallow to deep: the maps before their ReLU, attention an entry of its own, then the pooled vector (N, C)."""
         raise NotImplementedError

@@ -23,3 +23,15 @@ class WeightsError(GeneratorError, ValueError):
     """A file of weights that cannot be used."""
 
     exit_code = 3
+
+
+class FetchError(GeneratorError, RuntimeError):
+    """A file that could not be fetched: the network, the server or the disk."""
+
+    exit_code = 1
+
+
+class ConversionError(GeneratorError, ValueError):
+    """Weights that cannot be written where, or as, they were asked for."""
+
+    exit_code = 2

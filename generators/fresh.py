@@ -10,11 +10,20 @@ import torch
 from torch import nn
 
 from generators.base import Generator
-from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
+from generators.biggan import (
+    BigGAN,
+    BigGANConfig,
+    BigGANDeep,
+    BigGANDeepConfig,
+    BigGANDiscriminator,
+    DiscriminatorConfig,
+)
 from generators.biggan.layers import Attention, StoredStatistics
 from generators.errors import GeneratorError
 from generators.prior import ModelCard, Prior
 from generators.registry import register
+from generators.statistics import statistics_of
+from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 
 
 @torch.no_grad()
@@ -31,17 +40,23 @@ def initialise(network: nn.Module, seed: int) -> None:
             parameter.data.zero_()
     for layer in network.modules():
         if hasattr(layer, "u0"):
-            layer.u0.copy_(torch.linalg.svd(layer.weight.flatten(1))[0][:, 0][None])
+            u, _, v = torch.linalg.svd(layer.weight.flatten(1), full_matrices=False)
+            layer.u0.copy_(u[None, :, 0])
+            if hasattr(layer, "v0"):
+                layer.v0.copy_(v[:1])
 
 
 @torch.no_grad()
 def settle_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
-    """Stores the batch statistics that its own samples have, layer by layer, as standing statistics would be."""
+    """Stores the batch statistics that its own samples have, layer by layer, as standing statistics would be; where
+    there are some for every truncation, those of none."""
     random = torch.Generator().manual_seed(seed)
     latents = generator.sample(rows, generator=random)
 
     def store(layer, arguments):
-        layer.stored_var, layer.stored_mean = torch.var_mean(arguments[0], (0, 2, 3))
+        variance, mean = torch.var_mean(arguments[0], (0, 2, 3))
+        layer.stored_var.copy_(variance.expand_as(layer.stored_var))
+        layer.stored_mean.copy_(mean.expand_as(layer.stored_mean))
 
     hooks = [m.register_forward_pre_hook(store) for m in generator.modules() if isinstance(m, StoredStatistics)]
     generator(latents)
@@ -52,24 +67,29 @@ def settle_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
 def randomised(prior: Prior, seed: int = 0) -> Prior:
     """The same prior with a freshly initialised generator and the discriminator it had: what is left without training.
 
-    Raises GeneratorError for networks other than BigGAN.
+    Raises GeneratorError for networks other than BigGAN and StyleGAN2.
     """
-    if not isinstance(prior.generator, BigGAN):
+    if not isinstance(prior.generator, BigGAN | BigGANDeep | StyleGAN2):
         raise GeneratorError(
-            f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN generators can be "
+            f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN and StyleGAN2 generators can be "
             "initialised afresh; choose such a prior"
         )
     config = prior.generator.config
-    with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced at once
-        generator = BigGAN(config, prior.generator.info.classes)
-    initialise(generator, seed)
-    settle_statistics(generator, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator = type(prior.generator)(config, prior.generator.info.classes)
+    if isinstance(generator, StyleGAN2):  # it is made as it was published to begin
+        generator.mapping.w_avg.copy_(generator.mean_of_w())
+    else:
+        initialise(generator, seed)
+        settle_statistics(generator, seed)
     generator.to(prior.generator.device)
     return replace(
         prior,
         name=f"{prior.name}-random-{seed}",
         generator=generator,
         sha256=fingerprint(config, seed),
+        statistics=statistics_of(generator, fingerprint(config, seed)),
         card=ModelCard(
             f"{prior.name}-random-{seed}",
             data="none",
@@ -80,7 +100,7 @@ def randomised(prior: Prior, seed: int = 0) -> Prior:
     )
 
 
-def fingerprint(config: BigGANConfig, seed: int) -> str:
+def fingerprint(config: BigGANConfig | BigGANDeepConfig | StyleGAN2Config, seed: int) -> str:
     """What stands for the sha256 of a file: the last digits of such weights differ from machine to machine."""
     return hashlib.sha256(f"{config} from seed {seed}".encode()).hexdigest()
 

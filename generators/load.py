@@ -7,18 +7,18 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from generators.biggan import BigGANDiscriminator
-from generators.checkpoints.biggan import (
-    ORIGINS,
-    is_discriminator,
-    is_generator,
-    read_discriminator,
-    read_generator,
-)
-from generators.checkpoints.read import SUFFIXES, Checkpoint, header, read_checkpoint
+from generators.base import Discriminator
+from generators.checkpoints.beside import config_beside, discriminator_beside, generator_in, mapping_beside
+from generators.checkpoints.layouts import has_discriminator, read_discriminator, read_generator
+from generators.checkpoints.own import texts
+from generators.checkpoints.part import Part
+from generators.checkpoints.read import GENERATORS, SUFFIXES, Checkpoint, read_checkpoint, read_json
 from generators.errors import UnknownPrior, WeightsError
 from generators.prior import ModelCard, Prior
 from generators.registry import make, names
+from generators.statistics import statistics_of
+
+NO_DISCRIMINATOR = "no discriminator was found beside the generator"
 
 
 def load(
@@ -29,8 +29,8 @@ def load(
 
     Args:
         sha256: what the generator's file must have.
-        discriminator: its file, also in place of the one that a name brings; found beside the generator by the
-            published names where it is not given.
+        discriminator: its file, also in place of the one that a name or the generator's file brings; found beside the
+            generator by the published names where it is not given.
 
     Raises UnknownPrior for what is not there, WeightsError for what cannot be used; nothing in a file is executed.
     """
@@ -39,11 +39,11 @@ def load(
         return named(text, sha256, discriminator)
     if path.is_dir():
         path = generator_in(path)
-    if not path.is_file():
+    if not path.exists():
         if path.suffix in SUFFIXES or os.sep in text:
             raise UnknownPrior(f"{text}: no such file or folder; expected weights ({', '.join(SUFFIXES)}) or a name")
         return named(text, sha256, discriminator)
-    return from_files(path, Path(discriminator) if discriminator else discriminator_beside(path), sha256=sha256)
+    return from_files(path, Path(discriminator) if discriminator else None, sha256=sha256)
 
 
 def named(name: str, sha256: str | None, discriminator: str | os.PathLike | None) -> Prior:
@@ -51,7 +51,8 @@ def named(name: str, sha256: str | None, discriminator: str | os.PathLike | None
     if sha256 and sha256.lower() != prior.sha256:
         raise WeightsError(f"{name}: its sha256 is {prior.sha256}, expected {sha256}")
     if discriminator:
-        judge, assumed = judge_from(Path(discriminator), prior.generator.info.resolution, name)
+        checkpoint = checked(Path(discriminator), None)
+        judge, assumed = judge_from(checkpoint, prior.generator.info.resolution, name)
         prior = replace(prior, discriminator=judge, assumed=(*prior.assumed, *assumed))
     return prior
 
@@ -64,76 +65,70 @@ def from_files(
     name: str | None = None,
     card: ModelCard | None = None,
 ) -> Prior:
-    checkpoint = checked(path, sha256)
-    said = header(checkpoint.metadata)
-    if not is_generator(checkpoint.tensors):
-        what = "a discriminator" if is_discriminator(checkpoint.tensors) else "an unknown layout"
-        shown = ", ".join(sorted(checkpoint.tensors)[:3])
-        raise WeightsError(
-            f"{path}: got {what} (tensors {shown}, ...), expected a BigGAN generator in the ajbrock layout"
-        )
-    network, assumed = read_generator(checkpoint.tensors, said, str(path), class_names(said, path))
+    """discriminator: its file; left out, the one in the generator's file, or beside it."""
+    checkpoint = with_mapping(checked(path, sha256))
+    said = said_of(checkpoint)
+    network, assumed = read_generator(checkpoint, said, tuple(texts(said, "classes", str(path))))
+    judges = judge_of(checkpoint, discriminator)
     judge = None
-    if discriminator:
-        judge, more = judge_from(discriminator, network.config.resolution, path.name)
+    if judges:
+        judge, more = judge_from(judges, network.info.resolution, path.name)
         assumed = (*assumed, *more)
-    else:
-        assumed = (*assumed, "no discriminator was found beside the generator")
-    about = {key: str(said.get(key, "unknown")) for key in ("data", "licence", "origin", "limits")}
-    card = card or ModelCard(name or path.stem, **about)
-    return Prior(name or path.stem, network, judge, card, checkpoint.sha256, assumed=assumed)
+    elif NO_DISCRIMINATOR not in assumed:
+        assumed = (*assumed, NO_DISCRIMINATOR)
+    about = {key: one_line(said.get(key, "unknown")) for key in ("data", "licence", "origin", "limits")}
+    card = card or ModelCard(name or path.stem, **about, text=str(said.get("card", "")))
+    statistics = statistics_of(network, checkpoint.sha256, beside=path.parent)
+    return Prior(name or path.stem, network, judge, card, checkpoint.sha256, statistics, assumed)
 
 
-def judge_from(path: Path, resolution: int, generator: str) -> tuple[BigGANDiscriminator, tuple[str, ...]]:
+def one_line(value: object) -> str:
+    """What a header says, for people to read: no line breaks, nothing that steers a terminal."""
+    return "".join(c if c.isprintable() else " " for c in str(value))
+
+
+def said_of(checkpoint: Checkpoint) -> dict:
+    """What the file states of its generator, or the config.json beside it."""
+    part = checkpoint.part(GENERATORS)
+    config = config_beside(checkpoint.path)
+    return read_json(config) if config else part.said if part else {}
+
+
+def with_mapping(checkpoint: Checkpoint) -> Checkpoint:
+    """PULSE's synthesis network together with the mapping network of the file beside it, as ``mapping.*``."""
+    beside = mapping_beside(checkpoint.path)
+    part = checkpoint.parts.get("network")
+    if beside is None or part is None:
+        return checkpoint
+    mapping = checked(beside, None).parts.get("network")
+    if mapping is None or not all(re.match(r"dense\d", name) for name in mapping.tensors):
+        raise WeightsError(f"{beside}: no mapping network; expected the one that belongs to {checkpoint.path.name}")
+    joined = part.tensors | {f"mapping.{name}": tensor for name, tensor in mapping.tensors.items()}
+    return replace(checkpoint, parts={"network": Part(joined, part.said, part.class_name)})
+
+
+def judge_of(checkpoint: Checkpoint, given: Path | None) -> Checkpoint | None:
+    """The file that the discriminator is read from: the given one, the generator's own, one beside it."""
+    if given is None and has_discriminator(checkpoint):
+        return checkpoint
+    given = given or discriminator_beside(checkpoint.path)
+    return checked(given, None) if given else None
+
+
+def judge_from(checkpoint: Checkpoint, resolution: int, generator: str) -> tuple[Discriminator, tuple[str, ...]]:
     """(the discriminator, what was assumed of it). resolution: of the generator, whose name goes into messages."""
-    checkpoint = checked(path, None)
-    if not is_discriminator(checkpoint.tensors):
-        raise WeightsError(f"{path}: no BigGAN discriminator; expected the D file that belongs to {generator}")
-    said = header(checkpoint.metadata)
-    judge = read_discriminator(checkpoint.tensors, said, str(path))
+    judge, assumed = read_discriminator(checkpoint, generator)
     if judge.config.resolution != resolution:
         raise WeightsError(
-            f"{path}: reads {judge.config.resolution} px, but {generator} makes {resolution} px; "
+            f"{checkpoint.path}: reads {judge.config.resolution} px, but {generator} makes {resolution} px; "
             "give the discriminator that belongs to it"
         )
-    return judge, () if "SN_eps" in said else (f"of the discriminator: SN_eps {ORIGINS['ajbrock'].sn_eps:g}",)
-
-
-def class_names(said: dict, path: Path) -> tuple[str, ...]:
-    """As the header of our own files lists them; none where it is silent."""
-    classes = said.get("classes", [])
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise WeightsError(f"{path}: its header's classes are no list of names; write the file again")
-    return tuple(classes)
+    return judge, assumed
 
 
 def checked(path: Path, sha256: str | None) -> Checkpoint:
-    if not path.is_file():
+    if not path.exists():
         raise UnknownPrior(f"{path}: no such file; expected weights ({', '.join(SUFFIXES)})")
+    if not path.is_file():
+        raise WeightsError(f"{path}: is no regular file; expected weights ({', '.join(SUFFIXES)})")
     return read_checkpoint(path, sha256)
-
-
-# In the order of preference: DGP's names, ours, ajbrock's without averaging. Optimisers (G_optim) are no generators.
-GENERATORS = (r"G_ema.*", r".*[-_]G_ema", r"G(?!_optim)(_.*)?", r".*-G")
-
-
-def generator_in(folder: Path) -> Path:
-    """The averaged generator of a folder, else the plain one. Raises when there is none, or several."""
-    files = sorted(f for f in folder.iterdir() if f.suffix in SUFFIXES)
-    for pattern in GENERATORS:
-        found = [f for f in files if re.fullmatch(pattern, f.stem)]
-        if len({f.stem for f in found}) > 1:
-            shown = ", ".join(f.name for f in found)
-            raise UnknownPrior(f"{folder} holds several generators ({shown}); name one of them")
-        if found:
-            return found[0]
-    raise UnknownPrior(f"{folder}: no generator in it; expected G_ema*.pth or G*.pth, or their .safetensors")
-
-
-def discriminator_beside(path: Path) -> Path | None:
-    """By the published names: G_ema_128 -> D_128, x-G_ema -> x-D, G -> D; of the same kind of file if there are two."""
-    stem = re.sub(r"(?<![A-Za-z])G(_ema)?(?![A-Za-z])", "D", path.stem, count=1)
-    if stem == path.stem:
-        return None
-    twins = [path.with_name(stem + suffix) for suffix in (path.suffix, *SUFFIXES)]
-    return next((twin for twin in twins if twin.is_file()), None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import functools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
 from generators.base import Discriminator, Generator
+from generators.statistics import Statistics, statistics_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ModelCard:
 class Prior:
     """What the engine works with. All parameters are frozen, all modules in evaluation mode.
 
-    sha256: of the generator's file.  statistics: of mapped latents, for networks that have them.
+    sha256: of the generator's file.  statistics: of mapped latents, None for networks that have none.
     assumed: what the file did not tell, in words.
     """
 
@@ -41,17 +42,30 @@ class Prior:
     discriminator: Discriminator | None
     card: ModelCard
     sha256: str
-    statistics: Any | None = None
+    statistics: Statistics | None = None
     assumed: tuple[str, ...] = ()
 
     def __post_init__(self):
         for module in (self.generator, self.discriminator):
             if module is not None:
                 module.eval().requires_grad_(False)
+        if self.statistics is None:
+            object.__setattr__(self, "statistics", statistics_of(self.generator, self.sha256))
+
+    @functools.cached_property
+    def feature_count(self) -> int:
+        """How many features the discriminator gives (maps and the pooled vector); 0 without one."""
+        if self.discriminator is None:
+            return 0
+        side, like = self.generator.info.resolution, next(self.generator.parameters())
+        with torch.no_grad():
+            return len(self.discriminator.features(like.new_zeros(1, 3, side, side)))
 
     def to(self, device: str | torch.device) -> Prior:
         """The same prior on another device; itself where it is there already."""
         if self.generator.device == torch.device(device):
             return self
         move = lambda module: None if module is None else copy.deepcopy(module).to(device)  # noqa: E731
-        return replace(self, generator=move(self.generator), discriminator=move(self.discriminator))
+        generator = move(self.generator)
+        statistics = None if self.statistics is None else self.statistics.of(generator)
+        return replace(self, generator=generator, discriminator=move(self.discriminator), statistics=statistics)

@@ -8,9 +8,11 @@ from importlib.metadata import entry_points
 
 from generators.errors import UnknownPrior, WeightsError
 from generators.prior import Prior
+from generators.public import PUBLIC
 
 GROUP = "dgp.generators"
 _makers: dict[str, Callable[[], Prior]] = {}
+_finders: list[Callable[[], dict[str, Callable[[], Prior]]]] = []
 
 
 def register(name: str):
@@ -25,8 +27,18 @@ def register(name: str):
     return add
 
 
+def finder(function: Callable[[], dict[str, Callable[[], Prior]]]):
+    """Decorator of a function that looks what is there at the moment: makers of Priors by name."""
+    _finders.append(function)
+    return function
+
+
+def found() -> dict[str, Callable[[], Prior]]:
+    return {name: maker for look in _finders for name, maker in look().items()}
+
+
 def names() -> list[str]:
-    return sorted({*_makers, *(entry.name for entry in entry_points(group=GROUP))})
+    return sorted({*_makers, *found(), *(entry.name for entry in entry_points(group=GROUP))})
 
 
 def make(name: str) -> Prior:
@@ -43,11 +55,14 @@ def make(name: str) -> Prior:
                     f"the prior {name!r} of {entry.value} is already registered by "
                     f"{_makers[name].__module__}; uninstall one of the two"
                 )
-    if name not in _makers:
+    makers = found() | _makers
+    if name not in makers:
+        if name in PUBLIC:
+            raise UnknownPrior(f"{name} has not been fetched; `dgp priors fetch {name}` gets it, or says where from")
         near = difflib.get_close_matches(name, names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"expected a file, a folder, or one of {', '.join(names())}"
         raise UnknownPrior(f"no prior named {name!r}; {hint}")
-    prior = _makers[name]()
+    prior = makers[name]()
     if not isinstance(prior, Prior):
-        raise WeightsError(f"{name!r} of {_makers[name].__module__} gave a {type(prior).__name__}, expected a Prior")
+        raise WeightsError(f"{name!r} of {makers[name].__module__} gave a {type(prior).__name__}, expected a Prior")
     return prior

@@ -2,7 +2,8 @@
 
 The weight is divided by ``sigma = v W^T u^T`` after one power step from the stored ``u0``, which never changes; u and v
 are constants for the gradient. The stored ``sv0`` is a log of the training run and is not used. Networks without
-spectral normalisation have no ``u0``.
+spectral normalisation have no ``u0``; those that were normalised by ``torch.nn.utils.spectral_norm`` store v too, as
+``v0``, and take no step.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ class OverSigma(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(weight: Tensor, u0: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(weight: Tensor, u0: Tensor, v0: Tensor | None, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         matrix = weight.flatten(1)
-        v = F.normalize(u0 @ matrix, eps=eps)
+        v = F.normalize(u0 @ matrix, eps=eps) if v0 is None else v0.clone()
         projected = v @ matrix.t()
-        u = F.normalize(projected, eps=eps)
+        u = F.normalize(projected, eps=eps) if v0 is None else u0.clone()
         sigma = (projected @ u.t()).squeeze()
         return weight / sigma, sigma, u, v
 
@@ -51,12 +52,12 @@ class OverSigma(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor, *_) -> tuple[Tensor, None, None]:
+    def backward(ctx, gradient: Tensor, *_) -> tuple[Tensor, None, None, None]:
         """(G - <G, W / sigma> u^T v) / sigma."""
         normalised, sigma, u, v = ctx.saved_tensors
         along = torch.dot(gradient.flatten(), normalised.flatten())
         pulled = (gradient / sigma).flatten(1)
-        return pulled.addmm_(u.t() * (-along / sigma), v).view(gradient.shape), None, None
+        return pulled.addmm_(u.t() * (-along / sigma), v).view(gradient.shape), None, None, None
 
 
 class SpectralNorm(nn.Module):
@@ -71,6 +72,10 @@ class SpectralNorm(nn.Module):
         for i in range(singular_values):
             self.register_buffer(f"u{i}", torch.randn(1, rows))
             self.register_buffer(f"sv{i}", torch.ones(1))
+
+    def store_right_vector(self) -> None:
+        """From now on v is a stored ``v0`` [1, columns], and ``u0`` is u itself."""
+        self.register_buffer("v0", torch.randn(1, self.weight[0].numel()))
 
     def effective(self, form: Callable[[Tensor], Tensor] = as_it_is) -> Tensor:
         """``form`` of the normalised weight: of one that takes no gradient, computed once, and again on a change."""
@@ -88,7 +93,8 @@ class SpectralNorm(nn.Module):
         if not hasattr(self, "u0"):
             return self.weight
         with torch.autocast(self.weight.device.type, enabled=False):
-            return OverSigma.apply(self.weight, self.u0.detach(), self.eps)[0]
+            v0 = getattr(self, "v0", None)
+            return OverSigma.apply(self.weight, self.u0.detach(), None if v0 is None else v0.detach(), self.eps)[0]
 
     def _apply(self, fn, recurse=True):
         self._folded.clear()

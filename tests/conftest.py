@@ -1,12 +1,17 @@
 """Fixtures that several test folders use."""
 
 import os
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for the kernels of notebooks too; see dgp/cli/main.py
 
 import pytest
 import torch
+
+# What the user has fetched is no matter of the tests, and the tests leave nothing there.
+_CACHE = tempfile.TemporaryDirectory(prefix="dgp-tests-")
+os.environ["DGP_CACHE"] = _CACHE.name
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 

@@ -15,7 +15,7 @@ from dgp.cli.run import printable, writable
     epilog="""\b
 Examples:
   dgp evaluate pictures/ -d gray
-  dgp evaluate pictures.zip -d gray -d sr:4 -d inpaint:center=1/3 --recipes default,latent-mse --per-class 2
+  dgp evaluate pictures.zip -d gray -d sr:4 -d inpaint:center=1/3 --recipe default,latent-mse --per-class 2
   dgp evaluate pictures/ -d sr:4 --count 50 --class auto --num-solutions 8
   dgp evaluate pictures/ -d gray --random-weights --json
 
@@ -38,7 +38,9 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
 )
 @click.option(
     "-r",
+    "--recipe",
     "--recipes",
+    "recipes",
     default="default",
     metavar="A,B,...",
     help="Recipes, by name or TOML file; the others are compared to the first.",
@@ -100,9 +102,10 @@ def evaluate(
     if count is not None and per_class is not None:
         raise click.UsageError("got both --count and --per-class; give one of them")
     import dgp
+    from dgp.device import device_named
     from dgp.evaluation import Evaluation, Source
 
-    device = options.torch_device()
+    device = device_named(options.device)
     plugins = options.load_plugins()
     chosen = _recipes(recipes, options.overrides)
     prior = dgp.load_prior(options.prior)
@@ -120,8 +123,14 @@ def evaluate(
         device,
         random_weights,
         plugins,
+        options.fit,
     )
     evaluation.check()
+    if options.dry_run:
+        todo, units = evaluation.todo, len(evaluation.pictures) * len(specs) * len(evaluation.arms)
+        speech.give({"status": "planned", "units": units, "todo": todo, "steps": evaluation.work})
+        speech.say(f"{todo} of {units} units to do, in {evaluation.work} steps -> {printable(output)}")
+        return
     _follow(evaluation, speech)
     summary = evaluation.write()
     from dgp.evaluation.sheets import table
@@ -143,7 +152,7 @@ def _recipes(text: str, overrides: tuple[str, ...]) -> dict:
     for name in (part.strip() for part in text.split(",")):
         short = Path(name).stem if name.endswith(".toml") else name
         if not name or short in chosen:
-            raise click.UsageError(f"got --recipes {text!r}; expected different names, separated by commas")
+            raise click.UsageError(f"got --recipe {text!r}; expected different names, separated by commas")
         chosen[short] = dgp.load_recipe(name, overrides)
     return chosen
 
@@ -151,12 +160,14 @@ def _recipes(text: str, overrides: tuple[str, ...]) -> dict:
 def _follow(evaluation, speech: Speech) -> None:
     from tqdm import tqdm
 
+    from dgp.progress import watched
+
     with tqdm(
         total=evaluation.work,
         unit="step",
         leave=False,
         file=sys.stderr,
-        disable=speech.quiet or not sys.stderr.isatty(),
+        disable=speech.quiet or not watched(),
     ) as bar:
 
         def on_step(count: int, doing: str) -> None:

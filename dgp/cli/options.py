@@ -52,18 +52,8 @@ class EngineOptions:
     device: str
     num_solutions: int
     plugins: tuple[str, ...]
-
-    def torch_device(self) -> str:
-        """ "cpu" or "cuda". InputError where cuda was asked for and is not there."""
-        import torch
-
-        from dgp.errors import InputError
-
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InputError("got --device cuda, but torch sees no CUDA device here; use --device cpu")
-        return self.device
+    fit: str
+    dry_run: bool
 
     def load_plugins(self) -> tuple[dict, ...]:
         """Runs the plugin files; what a result records of them. PluginError for one that cannot be used."""
@@ -77,9 +67,7 @@ class RunOptions(EngineOptions):
     output: Path
     recipe: str
     label: str
-    fit: str
     simulate: bool
-    dry_run: bool
 
 
 def load_plugins(plugins: tuple[str, ...]) -> tuple[dict, ...]:
@@ -138,6 +126,19 @@ ENGINE = (
         help="Independent answers to each picture, with their mean and spread.",
     ),
     plugin_option,
+    click.option(
+        "--fit",
+        type=click.Choice(["auto", "crop", "pad", "stretch"]),
+        default="auto",
+        help="How a picture meets the prior's resolution.",
+    ),
+    click.option(
+        "-n",
+        "--dry-run",
+        is_flag=True,
+        show_default=False,
+        help="Check everything, say what would be done, and stop.",
+    ),
 )
 RUN = (
     click.option(
@@ -164,28 +165,14 @@ RUN = (
         metavar="NAME|ID|auto",
         help="What the picture shows, of the prior's classes; auto searches over all.",
     ),
-    *ENGINE[2:4],
-    click.option(
-        "--fit",
-        type=click.Choice(["auto", "crop", "pad", "stretch"]),
-        default="auto",
-        help="How a picture meets the prior's resolution.",
-    ),
-    ENGINE[4],
-    ENGINE[5],
+    *ENGINE[2:-1],
     click.option(
         "--simulate",
         is_flag=True,
         show_default=False,
         help="The pictures are clean: degrade them first, and measure the answers.",
     ),
-    click.option(
-        "-n",
-        "--dry-run",
-        is_flag=True,
-        show_default=False,
-        help="Check everything, say what would be done, and stop.",
-    ),
+    ENGINE[-1],
 )
 
 

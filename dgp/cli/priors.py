@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dgp.cli.fetch import facts, fetch
 from dgp.cli.options import DEFAULT_PRIOR, Speech, speech
 
 
@@ -14,11 +15,16 @@ from dgp.cli.options import DEFAULT_PRIOR, Speech, speech
 Examples:
   dgp priors list
   dgp priors info biggan-cifar10
+  dgp priors fetch --list
   dgp priors verify G_ema.pth --sha256 0123...
+  dgp priors convert ffhq.pkl ffhq.safetensors
   dgp priors sample --count 16 --class horse -o sheet.png"""
 )
 def priors():
     """The generators that can be used."""
+
+
+priors.add_command(fetch)
 
 
 @priors.command(
@@ -32,16 +38,20 @@ Examples:
 def list_(speech: Speech):
     """Names of all priors; a weights file or a folder can be given wherever a name can."""
     import generators
+    from generators.public import PUBLIC
 
-    entries = []
+    entries, public = [], [facts(entry) for entry in PUBLIC.values() if entry.generator]
+    there = {entry["name"] for entry in public if entry["fetched"]}
     for name in generators.names():
+        if name in there:  # listed below: to read them all would take long
+            continue
         try:
             prior = generators.load(name)
         except generators.GeneratorError as error:
             entries.append({"name": name, "usable": False, "reason": str(error)})
             continue
         entries.append({"name": name, "usable": True, "default": name == generators.DEFAULT} | _facts(prior))
-    speech.give({"priors": entries})
+    speech.give({"priors": entries, "public": public})
     if not speech.as_json:
         for entry in entries:
             if entry["usable"]:
@@ -49,6 +59,12 @@ def list_(speech: Speech):
                 speech.say(f"{entry['name']:16}  {about}{' (default)' if entry['default'] else ''}")
             else:
                 speech.say(f"{entry['name']:16}  cannot be used: {entry['reason']}")
+        for entry in public:
+            if entry["fetched"]:
+                speech.say(f"{entry['name']:16}  {entry['about']}; fetched")
+        others = [entry["name"] for entry in public if not entry["fetched"]]
+        if others:
+            speech.say(f"`dgp priors fetch NAME` gets others: {', '.join(others)}")
 
 
 @priors.command(
@@ -76,8 +92,9 @@ def info(name: str, speech: Speech):
     speech.say(f"sha256: {facts['sha256']}")
     for key in ("data", "licence", "origin", "limits"):
         speech.say(f"{key}: {card[key]}")
-    speech.say(f"classes: {', '.join(facts['classes']) or 'none'}")
-    speech.say(f"latents: {', '.join(f'{spec}' for spec in facts['latents'])}")
+    shown, count = facts["classes"][:20], len(facts["classes"])
+    speech.say(f"classes: {', '.join(shown) or 'none'}{f', ... ({count})' if count > len(shown) else ''}")
+    speech.say(f"charts: {', '.join(_chart(chart) for chart in facts['charts'])}")
     speech.say(f"layer groups, coarse to fine: {', '.join(facts['groups'])}")
     for assumed in facts["assumed"]:
         speech.say(f"assumed: {assumed}")
@@ -95,13 +112,23 @@ Examples:
 def verify(name: str, sha256: str | None, speech: Speech):
     """Check that a prior is whole: its sha256 where one is known, every tensor, and that it draws pictures.
 
-    Exit code 3 where it cannot be used.
+    The files of published weights (`dgp priors fetch --list`) are checked against what was recorded when they first
+    came. Exit code 3 where it cannot be used.
     """
     import torch
 
     import generators
     from dgp.rows import stream
+    from generators.fetch import verify as verify_files
+    from generators.public import PUBLIC
 
+    if name in PUBLIC:
+        for file in verify_files(PUBLIC[name], sha256):
+            speech.detail(f"{file.path}: sha256 {file.sha256}{', recorded now' if file.recorded else ''}")
+        if not PUBLIC[name].generator:
+            speech.give({"name": name, "sha256": file.sha256, "verified": True, "discriminator": False})
+            speech.say(f"{name}: whole, sha256 {file.sha256}")
+            return
     prior = generators.load(name, sha256=sha256.lower() if sha256 else None)
     broken = [
         key
@@ -127,6 +154,37 @@ def verify(name: str, sha256: str | None, speech: Speech):
         }
     )
     speech.say(f"{prior.name}: whole, sha256 {prior.sha256}")
+
+
+@priors.command(
+    epilog="""\b
+Examples:
+  dgp priors convert ffhq.pkl ffhq.safetensors
+  dgp priors convert weights/G_ema_128.pth biggan-128.safetensors --overwrite"""
+)
+@click.argument("source", metavar="NAME|FILE")
+@click.argument("output", type=click.Path(path_type=Path), metavar="OUT.safetensors")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@speech
+def convert(source: str, output: Path, overwrite: bool, speech: Speech):
+    """Write a prior as safetensors: the generator, and its discriminator beside it.
+
+    What is written loads to the same pictures, bit for bit, and says in its header what it is.
+    """
+    import generators
+    from dgp.cli.run import printable
+    from dgp.files import sha256_of
+
+    prior = generators.load(source)
+    files = generators.convert(prior, output, overwrite=overwrite)
+    speech.give(
+        {
+            "prior": {"name": prior.name, "sha256": prior.sha256},
+            "architecture": prior.generator.info.architecture,
+            "files": [{"path": str(file), "sha256": sha256_of(file)} for file in files],
+        }
+    )
+    speech.say(f"{prior.name}: {prior.generator.info.architecture} -> {', '.join(map(printable, files))}")
 
 
 @priors.command(
@@ -211,13 +269,32 @@ def _facts(prior) -> dict:
         "resolution": info.resolution,
         "classes": list(info.classes),
         "latents": [f"{s.name} {tuple(s.shape)}" for s in info.latents],
+        "charts": [
+            {"name": s.name, "shape": list(s.shape), "optimisable": s.optimisable, "sampled": s.sampled}
+            for s in info.latents
+        ]
+        + [
+            {
+                "name": f"feature@0 to feature@{prior.generator.depth}",
+                "shape": None,
+                "optimisable": True,
+                "sampled": False,
+            }
+        ],
         "groups": [group.name for group in prior.generator.groups()],
         "parameters": sum(p.numel() for p in prior.generator.parameters()),
         "discriminator": prior.discriminator is not None,
         "sha256": prior.sha256,
         "assumed": list(prior.assumed),
-        "card": {key: getattr(prior.card, key) for key in ("name", "data", "licence", "origin", "limits")},
+        "card": {key: getattr(prior.card, key) for key in ("name", "data", "licence", "origin", "limits", "text")},
     }
+
+
+def _chart(chart: dict) -> str:
+    """z (128,), class (): a number"""
+    if chart["shape"] is None:
+        return f"{chart['name']} (maps between blocks)"
+    return f"{chart['name']} {tuple(chart['shape'])}{'' if chart['optimisable'] else ', fixed by its number'}"
 
 
 def _sheet(pictures):

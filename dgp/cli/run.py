@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +18,6 @@ from dgp.errors import OutputError
 if TYPE_CHECKING:
     from degradations import Degradation
     from dgp.images import Picture
-    from dgp.inversion import Inversion
     from dgp.observation import Observation
     from dgp.recipe import Recipe
     from generators import Prior
@@ -97,6 +94,7 @@ class Runner:
     def run(self, job: Job, speech: Speech) -> dict:
         """Restores one picture and saves it; the record that lies in its folder."""
         from dgp.inversion import Inversion
+        from dgp.progress import followed, watched
 
         observation = job.observation or self.observe(job.path)
         for note in observation.notes:
@@ -109,7 +107,8 @@ class Runner:
             num_solutions=self.options.num_solutions,
             device=self.device,
         )
-        follow(inversion, job.path.name, quiet=speech.quiet)
+        for _ in followed(inversion, printable(job.path.name), shown=watched() and not speech.quiet):
+            pass
         argv = ["dgp", *(click.get_current_context().find_root().obj or ())]
         result = inversion.result()
         result.save(job.folder, argv)
@@ -126,9 +125,10 @@ def run_pictures(images: Sequence[Path], degradation: str | Specify, options: Ru
     """
     import degradations
     import dgp
+    from dgp.device import device_named
     from dgp.mapping import map_recipe
 
-    device = options.torch_device()
+    device = device_named(options.device)
     plugins = options.load_plugins()
     if isinstance(degradation, str):
         degradations.parse(degradation)
@@ -195,7 +195,8 @@ def stems(images: Sequence[Path]) -> list[str]:
     """The names of the pictures' folders: a second picture of one stem gets <stem>-2, the next <stem>-3."""
     taken: dict[str, None] = {}
     for path in images:
-        candidates = (path.stem if number == 1 else f"{path.stem}-{number}" for number in count(1))
+        stem = "picture" if path.stem in (".", "..") else path.stem  # which would lie outside the output folder
+        candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
         taken[next(name for name in candidates if name not in taken)] = None
     return list(taken)
 
@@ -247,28 +248,6 @@ def writable_file(path: Path) -> Callable[[bytes], None]:
     return write
 
 
-def follow(inversion: Inversion, name: str, quiet: bool) -> None:
-    """Runs it, under a progress bar where somebody watches."""
-    from tqdm import tqdm
-
-    with (
-        tqdm(
-            total=inversion.steps,
-            desc=f"{printable(name)}: searching",
-            unit="step",
-            leave=False,
-            file=sys.stderr,
-            disable=quiet or not sys.stderr.isatty(),
-        ) as bar,
-        contextlib.closing(iter(inversion)) as steps,
-    ):
-        for step in steps:
-            if not step.index:
-                bar.unpause()  # what the search took says nothing about the time left
-            bar.set_description(f"{printable(name)}: {step.stage}", refresh=False)
-            bar.update()
-
-
 def in_words(record: dict) -> str:
     """The measurements of a result in one line."""
     metrics, fidelity = record["metrics"], record["fidelity"]
@@ -281,7 +260,8 @@ def in_words(record: dict) -> str:
         text.format(metrics[name]["value"]) for name, text in shown if metrics.get(name, {}).get("value") is not None
     ]
     if fidelity["exact"]:
-        words.append("agrees with what was observed")
+        elsewhere = fidelity["size"] != record["geometry"]["input_size"]
+        words.append("agrees with what was observed" + (" at {}x{}".format(*fidelity["size"]) if elsewhere else ""))
     elif fidelity["observation_psnr"] is not None:
         words.append(f"meets what was observed at {fidelity['observation_psnr']:.1f} dB")
     return ", ".join([*words, f"{record['timing']['total_s']:.1f} s"])

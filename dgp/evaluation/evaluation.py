@@ -33,6 +33,7 @@ class Evaluation:
 
     pictures: see ``Source``.  degradations: specs.  folder: where units and tables go.
     label: "folder" (a picture's folder names its class), "auto" (searched for), or one class for all.
+    fit: how a picture meets the prior's resolution; "auto" takes the centred square.
     random_weights: every recipe also on a generator of random weights, with the trained discriminator.
 
     The first recipe is the one that all others are compared to. ``check()`` refuses what can be refused,
@@ -50,6 +51,7 @@ class Evaluation:
     device: str = "cpu"
     random_weights: bool = False
     plugins: Sequence[dict] = field(default=())
+    fit: str = "auto"
 
     @cached_property
     def arms(self) -> list[Engine | Degraded | Classical]:
@@ -75,7 +77,7 @@ class Evaluation:
                 f"got {', '.join(self.degradations)}, of which two would share a file name; give each once"
             )
         for spec in self.degradations:
-            observe(self.pictures[0].picture, spec, self.prior, simulate=True, seed=self.seed)
+            observe(self.pictures[0].picture, spec, self.prior, simulate=True, fit=self.fit, seed=self.seed)
         for picture in self.pictures:
             self._class_of(picture)
         for _ in self._units():
@@ -85,6 +87,11 @@ class Evaluation:
     def work(self) -> int:
         """Picture steps still to be made."""
         return sum(arm.steps for arm, unit in self._units() if unit.read() is None)
+
+    @property
+    def todo(self) -> int:
+        """Units still to be made."""
+        return sum(unit.read() is None for _, unit in self._units())
 
     def run(self, on_step: Callable[[int, str], None] = lambda count, doing: None) -> None:
         """Does what is not done yet, in groups; ``on_step(count, doing)``: so many pictures made a step."""
@@ -161,8 +168,9 @@ class Evaluation:
             "seed": self.seed,
         }
         told = {"class": self._class_of(picture)} if arm.steps else {}
+        fitted = {} if self.fit == "auto" else {"fit": self.fit}
         plugins = {"plugins": [p["sha256"] for p in self.plugins]} if self.plugins else {}
-        return Unit(self.folder, common | told | plugins | arm.identity())
+        return Unit(self.folder, common | told | fitted | plugins | arm.identity())
 
     def _class_of(self, picture: Clean) -> int | None:
         info = self.prior.generator.info
@@ -182,6 +190,7 @@ class Evaluation:
             self.prior,
             label=self._class_of(picture),
             simulate=True,
+            fit=self.fit,
             target=arm.target,
             seed=self.seed,
         )

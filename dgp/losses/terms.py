@@ -44,12 +44,13 @@ class Term(Frozen):
 
 @TERMS.register("mse")
 class Mse(Term):
-    """Mean squared difference of ``phi(x)`` and ``y``, both in [-1, 1], over every value of the observation."""
+    """Mean squared difference of ``phi(x)`` and ``y``, both in [-1, 1], over every value of the observation, as it
+    is weighted."""
 
     kind: str = "mse"
 
     def __call__(self, view):
-        return view.compare(lambda prediction, y: per_row((prediction - y).square()))
+        return view.compare(lambda prediction, y: (prediction - y).square())
 
 
 @TERMS.register("l1")
@@ -59,7 +60,7 @@ class L1(Term):
     kind: str = "l1"
 
     def __call__(self, view):
-        return view.compare(lambda prediction, y: per_row((prediction - y).abs()))
+        return view.compare(lambda prediction, y: (prediction - y).abs())
 
 
 @TERMS.register("features")

@@ -24,21 +24,20 @@ class Targets:
         device: str = "cpu",
     ):
         self.observations, self.discriminator, self.size = tuple(observations), discriminator, size
-        alike: dict[tuple, list[int]] = {}
+        groups: list[list[int]] = []
         for i, observation in enumerate(self.observations):
-            key = (
-                id(observation.degradation) if observation.degradation.assets else observation.degradation.spec,
-                tuple(observation.y.shape),
-            )
-            alike.setdefault(key, []).append(i)
-        self.operators = [
-            copy.deepcopy(self.observations[members[0]].degradation).to(device) for members in alike.values()
-        ]
-        self.y = [torch.cat([self.observations[i].y for i in members]).to(device) for members in alike.values()]
+            mates = next((g for g in groups if shared(self.observations[g[0]], observation)), None)
+            if mates is None:
+                groups.append([i])
+            else:
+                mates.append(i)
+        self.operators = [copy.deepcopy(self.observations[members[0]].degradation).to(device) for members in groups]
+        self.y = [torch.cat([self.observations[i].y for i in members]).to(device) for members in groups]
+        self.weight = [weights([self.observations[i] for i in members], device) for members in groups]
         # Picture i is the `place[i]`-th of the observations that share operator `kind[i]`.
         self.kind = torch.empty(len(self.observations), dtype=torch.long)
         self.place = torch.empty_like(self.kind)
-        for kind, members in enumerate(alike.values()):
+        for kind, members in enumerate(groups):
             self.kind[members] = kind
             self.place[members] = torch.arange(len(members))
 
@@ -54,6 +53,19 @@ class Targets:
             )
             chunks = [self.discriminator.features(chunk) for chunk in lifted.split(16)]
             return [torch.cat(parts) for parts in zip(*chunks, strict=True)]
+
+
+def shared(one: Observation, other: Observation) -> bool:
+    """Whether one operator serves both, and their observations can be stacked."""
+    return one.y.shape == other.y.shape and one.degradation.same_as(other.degradation)
+
+
+def weights(observations: Sequence[Observation], device: str) -> Tensor | None:
+    """(n, 1, h, w), each of mean 1; None where no observation has any."""
+    if all(o.weight is None for o in observations):
+        return None
+    maps = [torch.ones(1, 1, *o.y.shape[-2:]) if o.weight is None else o.weight for o in observations]
+    return torch.cat([m / m.mean() for m in maps]).to(device)
 
 
 class View:
@@ -88,9 +100,16 @@ class View:
         order = torch.cat([rows for rows, _ in pieces]).argsort()
         return torch.cat([values for _, values in pieces])[order]
 
-    def compare(self, distance: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """``distance(phi(x), y) -> (n,)`` over all rows, whatever the shapes of their observations: (N,)."""
-        return self._join([(rows, distance(prediction, y)) for rows, prediction, y, _ in self._parts])
+    def compare(self, difference: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """Of each row the mean of ``difference(phi(x), y)``, (n, c, h, w) each, by its weights: (N,)."""
+        means = []
+        for rows, prediction, y, kind in self._parts:
+            values = difference(prediction, y)
+            weight = self.targets.weight[kind]
+            if weight is not None:
+                values = values * weight[self.targets.place[self.pictures[rows]]]
+            means.append((rows, values.flatten(1).mean(1)))
+        return self._join(means)
 
     @cached_property
     def features(self) -> list[Tensor]:

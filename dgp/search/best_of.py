@@ -16,7 +16,7 @@ from dgp.search.base import SEARCHES, Search
 class BestOf(Search):
     """Draws ``count`` candidates for each answer and keeps the ``elite`` best.
 
-    std: factor on the standard normal latent.  Classes that are not told are spread evenly over the candidates.
+    std: factor on the standard normal latents.  Classes that are not told are spread evenly over the candidates.
     through: "forward" scores the differentiable operator's prediction, "measure" the true operator's.
     """
 
@@ -53,6 +53,8 @@ class BestOf(Search):
     def draw(self, problem, picture: int, answer: int, generator: torch.Generator) -> Rows:
         classes = problem.labels(picture, self.count, generator)
         values = problem.prior.generator.sample(self.count, classes=classes, generator=generator)
-        values["z"] = values["z"] * self.std
+        for spec in problem.prior.generator.info.latents:
+            if spec.chart == "z":
+                values[spec.name] = values[spec.name] * self.std
         here = torch.full((self.count,), picture)
         return Rows(here, torch.full((self.count,), answer), values)

@@ -1,6 +1,17 @@
-"""BigGAN (Brock et al. 2019) in the layout and with the key names of the authors' PyTorch release."""
+"""BigGAN and BigGAN-deep (Brock et al. 2019), with the key names of the authors' PyTorch release."""
 
+from generators.biggan.deep import BigGANDeep, BigGANDeepConfig
+from generators.biggan.deep_discriminator import BigGANDeepDiscriminator, DeepDiscriminatorConfig
 from generators.biggan.discriminator import BigGANDiscriminator, DiscriminatorConfig
 from generators.biggan.generator import BigGAN, BigGANConfig
 
-__all__ = ["BigGAN", "BigGANConfig", "BigGANDiscriminator", "DiscriminatorConfig"]
+__all__ = [
+    "BigGAN",
+    "BigGANConfig",
+    "BigGANDeep",
+    "BigGANDeepConfig",
+    "BigGANDeepDiscriminator",
+    "BigGANDiscriminator",
+    "DeepDiscriminatorConfig",
+    "DiscriminatorConfig",
+]

@@ -71,7 +71,6 @@ class BigGANDiscriminator(Discriminator):
             self.blocks.append(nn.ModuleList(parts))
         self.linear = Linear(outs[-1] * config.ch, 1, *sn)
         self.embed = Embedding(config.n_classes, outs[-1] * config.ch, *sn)
-        self.feature_count = sum(len(parts) for parts in self.blocks) + 1
 
     def features(self, x, classes=None):
         found = []

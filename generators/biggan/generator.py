@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
+from generators.biggan.labels import labels_of
 from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, instance_norm, norm_like
-from generators.errors import ClassError
-from generators.latents import LatentSpec, normal, random_labels
+from generators.latents import LatentSpec, normal
 from generators.spectral_norm import Conv, Linear
 
 # Multiples of ch: what enters the first block, and what leaves each block.
@@ -124,15 +124,7 @@ class BigGAN(Generator):
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
         z = normal(n, self.config.dim_z, truncation, generator)
-        if classes is None:
-            classes = random_labels(n, self.config.n_classes, generator)
-        labels = torch.as_tensor(classes)
-        if labels.shape not in ((), (n,)):
-            raise ClassError(f"got classes of shape {tuple(labels.shape)} for {n} rows; give one class, or one a row")
-        wrong = labels[(labels < 0) | (labels >= self.config.n_classes)].flatten()
-        if len(wrong):
-            raise ClassError(f"got class {wrong[0].item()}, expected 0 to {self.config.n_classes - 1}")
-        labels = labels.expand(n)
+        labels = labels_of(n, classes, self.config.n_classes, generator)
         device, dtype = self.linear.weight.device, self.linear.weight.dtype
         return {"z": z.to(device, dtype), "class": self.embed(labels)}
 

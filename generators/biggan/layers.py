@@ -10,6 +10,9 @@ from generators.spectral_norm import Conv, Linear
 
 INSTANCE_EPS = 1e-5
 
+# Which stored statistics each row reads, see `place_of`; None: those of no truncation.
+Place = tuple[Tensor, Tensor] | None
+
 
 class Attention(nn.Module):
     """Self-attention over positions (Zhang et al. 2019): keys and values pooled 2x2, no scaling, no biases."""
@@ -33,44 +36,84 @@ class Attention(nn.Module):
 
 
 class StoredStatistics(nn.Module):
-    """Batch normalisation by the statistics that training stored, as a scale and a shift."""
+    """Batch normalisation by the statistics that training stored, as a scale and a shift.
 
-    def __init__(self, channels: int, eps: float):
+    truncations: how many there are of each, evenly from truncation 0 to 1, in rows (truncations, C); 0: one, (C,).
+    """
+
+    def __init__(self, channels: int, eps: float, truncations: int = 0):
         super().__init__()
-        self.register_buffer("stored_mean", torch.zeros(channels))
-        self.register_buffer("stored_var", torch.ones(channels))
+        shape = (truncations, channels) if truncations else (channels,)
+        self.register_buffer("stored_mean", torch.zeros(shape))
+        self.register_buffer("stored_var", torch.ones(shape))
         self.eps = eps
 
-    def scale_and_shift(self, x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
+    def scale_and_shift(self, x: Tensor, gain: Tensor, bias: Tensor, place: Place = None) -> Tensor:
         """x (N, C, h, w); gain, bias (N or 1, C). The mean is taken off first: in the shift it would cost digits."""
-        scale = gain * torch.rsqrt(self.stored_var + self.eps)
-        return (x - self.stored_mean[:, None, None]) * scale[..., None, None] + bias[..., None, None]
+        mean, variance = self.at(self.stored_mean, place), self.at(self.stored_var, place)
+        scale = gain * torch.rsqrt(variance + self.eps)
+        return (x - mean[..., None, None]) * scale[..., None, None] + bias[..., None, None]
+
+    @staticmethod
+    def at(stored: Tensor, place: Place) -> Tensor:
+        """(N, C), those of each row's truncation, or (C,) where there is one set, or no place is given: the last."""
+        if stored.ndim == 1:
+            return stored
+        if place is None:
+            return stored[-1]
+        step, share = place
+        return torch.lerp(stored[step], stored[step + 1], share.to(stored.dtype))
 
 
 class ConditionalNorm(StoredStatistics):
     """Gain and bias depend on the condition: a vector (N, width), or labels (N,) where nothing is shared."""
 
-    def __init__(self, channels: int, width: int | None, classes: int, singular_values: int, eps: float, bn_eps: float):
-        super().__init__(channels, bn_eps)
+    def __init__(
+        self,
+        channels: int,
+        width: int | None,
+        classes: int,
+        singular_values: int,
+        eps: float,
+        bn_eps: float,
+        truncations: int = 0,
+    ):
+        super().__init__(channels, bn_eps, truncations)
         if width is None:
             self.gain, self.bias = nn.Embedding(classes, channels), nn.Embedding(classes, channels)
         else:
             self.gain = Linear(width, channels, singular_values, eps, bias=False)
             self.bias = Linear(width, channels, singular_values, eps, bias=False)
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        return self.scale_and_shift(x, 1 + self.gain(condition), self.bias(condition))
+    def forward(self, x: Tensor, condition: Tensor, place: Place = None) -> Tensor:
+        return self.scale_and_shift(x, 1 + self.gain(condition), self.bias(condition), place)
 
 
 class OutputNorm(StoredStatistics):
-    """Unconditional, with gain and bias of its own. Its epsilon is 1e-5 whatever the others use."""
+    """Unconditional, with gain and bias of its own. The published epsilon is 1e-5 whatever the others use."""
 
-    def __init__(self, channels: int):
-        super().__init__(channels, 1e-5)
+    def __init__(self, channels: int, eps: float = 1e-5, truncations: int = 0):
+        super().__init__(channels, eps, truncations)
         self.gain, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.scale_and_shift(x, self.gain[None], self.bias[None])
+    def forward(self, x: Tensor, place: Place = None) -> Tensor:
+        return self.scale_and_shift(x, self.gain[None], self.bias[None], place)
+
+
+def place_of(truncation: Tensor, truncations: int, swapped: bool = False) -> Place:
+    """Where each truncation (N,) lies among so many stored ones: (the step before it, the share of the step after it).
+
+    swapped: each of the two steps gets the share of the other, as in HuggingFace's implementation; what lies on a step
+    in its binary arithmetic, as 0.5 does and 0.58 does not, keeps it.
+    """
+    # The decimal that was meant: what single precision makes of 0.02 would lie before the step.
+    decimal = (truncation.double() * 1e6).round() / 1e6
+    position = (decimal.clamp(0, 1) / (1 / (truncations - 1))).clamp(max=truncations - 1)
+    step = position.floor().clamp(max=truncations - 2)
+    share = position - step
+    if swapped:
+        share = torch.where((share > 0) & (share < 1), 1 - share, share)
+    return step.long(), share[:, None]
 
 
 def instance_norm(x: Tensor, norm: Tensor) -> Tensor:

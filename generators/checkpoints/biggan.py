@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from generators.biggan.discriminator import CHANNELS as D_CHANNELS
 from generators.biggan.discriminator import BigGANDiscriminator, DiscriminatorConfig
 from generators.biggan.generator import CHANNELS as G_CHANNELS
 from generators.biggan.generator import BigGAN, BigGANConfig
+from generators.checkpoints.fill import filled
 from generators.errors import WeightsError
 
 DERIVED = re.compile(r"blocks\.\d+\.0\.in[12]\.(weight|bias)$|\.accumulation_counter$")
@@ -75,8 +74,8 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tup
     resolution = {len(outs): size for size, (_, outs) in G_CHANNELS.items()}.get(blocks)
     if resolution is None or "blocks.0.0.conv3.weight" in tensors:
         raise WeightsError(
-            f"{source}: a generator of {blocks} blocks in a layout that is not BigGAN's; expected 3 to "
-            "7 residual blocks (32 to 512 px); BigGAN-deep and other networks cannot be read yet"
+            f"{source}: a generator of {blocks} blocks in a layout that is neither BigGAN's nor BigGAN-deep's; "
+            "expected 3 to 7 residual blocks (32 to 512 px)"
         )
     rows, chunk = tensors["linear.weight"].shape
     gain = tensors["blocks.0.0.bn1.gain.weight"]
@@ -134,42 +133,6 @@ def canonical(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: str) -> nn.Module:
-    """The network with every tensor in its place, strictly; ``sv*`` may be absent, since nothing reads them.
-
-    It is compared before memory is taken, so that no file can ask for more than it brings. Raises WeightsError.
-    """
-    with torch.device("meta"):
-        network = make()
-    own = network.state_dict()
-    missing = sorted(name for name in own.keys() - tensors.keys() if not re.search(r"\.sv\d$", name))
-    unexpected = sorted(tensors.keys() - own.keys())
-    if missing or unexpected:
-        raise WeightsError(
-            f"{source}: {_listed('missing', missing)}{_listed('unexpected', unexpected)}the network "
-            "that its shapes describe has others; is the file whole, and of this architecture?"
-        )
-    for name, tensor in tensors.items():
-        if tensor.shape != own[name].shape:
-            raise WeightsError(f"{source}: {name} is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
-        if not tensor.is_floating_point():
-            raise WeightsError(f"{source}: {name} holds {tensor.dtype}, expected real numbers")
-        if not tensor.is_meta and not torch.isfinite(tensor).all():
-            raise WeightsError(f"{source}: {name} holds NaN or Infinity; get the file again")
-    if any(tensor.is_meta for tensor in tensors.values()):
-        return network
-    network.to_empty(device="cpu")
-    unlogged = {name: torch.ones(1) for name in own.keys() - tensors.keys()}
-    network.load_state_dict(tensors | unlogged)
-    return network
-
-
-def _listed(word: str, names: list[str]) -> str:
-    if not names:
-        return ""
-    return f"{len(names)} {word} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}); "
-
-
 def read_generator(
     tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[BigGAN, tuple[str, ...]]:
@@ -187,15 +150,18 @@ def read_generator(
     return network, assumed
 
 
-def read_discriminator(tensors: dict[str, Tensor], said: dict, source: str) -> BigGANDiscriminator:
-    """Raises WeightsError."""
+def read_discriminator(
+    tensors: dict[str, Tensor], said: dict, source: str
+) -> tuple[BigGANDiscriminator, tuple[str, ...]]:
+    """(network, what was assumed). Raises WeightsError."""
     try:
         config = discriminator_config(tensors, said, source)
-        return filled(lambda: BigGANDiscriminator(config), tensors, source)
+        network = filled(lambda: BigGANDiscriminator(config), tensors, source)
     except WeightsError:
         raise
     except Exception as error:  # as above
         raise WeightsError(_no_use(source, "discriminator", error)) from None
+    return network, () if "SN_eps" in said else (f"of the discriminator: SN_eps {config.sn_eps:g}",)
 
 
 def _no_use(source: str, what: str, error: Exception) -> str:

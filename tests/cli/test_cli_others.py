@@ -13,7 +13,7 @@ from dgp.cli.main import COMMANDS, main
 from tests.cli.conftest import TINY, colours
 
 GROUPS = {
-    "priors": ("list", "info", "verify", "sample"),
+    "priors": ("list", "info", "fetch", "verify", "convert", "sample"),
     "degradations": ("list", "info", "preview"),
     "recipes": ("list", "show"),
 }
@@ -27,8 +27,6 @@ LATER = (
     "--no-merge",
     "tiles",
     "report",
-    "fetch",
-    "convert",
     "batch",
 )
 
@@ -75,6 +73,8 @@ def test_python_m_dgp():
         "from dgp.cli.main import main; main(['--help'])",
         "from dgp.cli.main import main; main(['restore', '-h'])",
         "from dgp.cli.main import main; main(['evaluate', '-h'])",
+        "from dgp.cli.main import main; main(['priors', '-h'])",
+        "from dgp.cli.main import main; main(['priors', 'fetch', '-h'])",
     ],
 )
 def test_light_calls_do_not_import_torch(code):

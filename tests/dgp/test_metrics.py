@@ -135,6 +135,7 @@ def test_observation_fidelity():
     assert metrics.observation_fidelity(y + 0.2, y) == {
         "observation_psnr": pytest.approx(20.0),
         "exact": False,
+        "size": [8, 8],
     }
     near = metrics.observation_fidelity(y + 0.9 / 255, y)
     assert near["exact"] and near["observation_psnr"] > 50

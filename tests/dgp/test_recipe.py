@@ -1,5 +1,7 @@
 """Recipes: strict, resolved, mapped onto a prior, and each one runs."""
 
+from pathlib import Path
+
 import pytest
 
 import dgp
@@ -75,6 +77,9 @@ def test_overrides(override, reads):
         ("stages.0.terms.0.kind=feature", "did you mean 'features'"),
         ("stages.0.lr.x=1", "not a table"),
         ("stages.0.terms=[]", "weight 0"),
+        ("stages.0.terms.0.weight=nan", "finite"),
+        ("stages.0.lr=inf", "finite"),
+        ("searches.0.elite=900", "elite \\(900\\) exceeds count"),
     ],
 )
 def test_malformed_overrides_are_refused_in_one_line(override, says):
@@ -90,13 +95,18 @@ def test_malformed_overrides_are_refused_in_one_line(override, says):
         ("name = 'x'\nsteps = 3", "summary"),
         ("extends = 'dgp-sr-d'\nspeed = 3", "speed"),
         ("extends = 'dgp-srd'", "did you mean 'dgp-sr-"),
+        ("extends = 'mine.toml'", "extends itself"),
+        ("extends = ['default']", "expected a recipe's name"),
+        ("extends = 'default'\nset = 3", "set: got 3, expected a table"),
+        ("every_stage = {lr = 1}\nstages = 3", "expected an array of tables"),
+        ("name = '\udcff'", "UTF-8"),
     ],
 )
-def test_malformed_files_are_refused(text, says, tmp_path):
-    file = tmp_path / "mine.toml"
-    file.write_text(text)
+def test_malformed_files_are_refused(text, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(RecipeError, match=says):
-        load_recipe(file)
+        load_recipe("mine.toml")
 
 
 def test_extends_and_settings(tmp_path):
@@ -125,6 +135,39 @@ def test_a_prior_without_discriminator_is_refused_with_the_alternative(toy):
     with pytest.raises(RecipeError, match="needs discriminator.*--recipe latent-mse"):
         map_recipe(load_recipe("dgp-colorization"), blind)
     map_recipe(load_recipe("latent-mse"), blind)
+
+
+def test_new_tables_may_be_set():
+    settings = ["stages.0.move.class.lr=0.5", "stages.0.release={groups=2, lr=0.1}", "stages.0.release.ratio=0.5"]
+    stage = load_recipe("default", settings).stages[0]
+    assert stage.move["class"].lr == 0.5 and stage.release.groups == 2 and stage.release.ratio == 0.5
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("stages.0.move.klass={lr=0.1}", "'klass', which this network lacks; did you mean 'class'"),
+        ("stages.0.terms.2.on=w", "nll.* names the variable 'w'"),
+    ],
+)
+def test_variables_that_no_network_has_are_refused(toy, setting, says):
+    with pytest.raises(RecipeError, match=says):
+        map_recipe(load_recipe("default", [setting]), toy)
+
+
+def test_what_a_network_lacks_is_left_out_and_said(toy):
+    import dataclasses
+
+    from generators import Generator
+
+    class Plain(type(toy.generator)):
+        capture_norm = Generator.capture_norm
+
+    generator = Plain(toy.generator.config)
+    generator.info = dataclasses.replace(generator.info, latents=generator.info.latents[:1])
+    recipe, notes = map_recipe(load_recipe("dgp-inpainting"), dataclasses.replace(toy, generator=generator))
+    assert all(stage.norm == "batch" and list(stage.move) == ["z"] for stage in recipe.stages)
+    assert any("stores no statistics" in note for note in notes) and any("class" in note for note in notes)
 
 
 def test_unknown_layer_groups_are_refused(toy):

@@ -1,9 +1,13 @@
 """A row gives the same answer alone and among others: in search, in latent steps, and with weights of its own."""
 
+import dataclasses
+
 import pytest
 import torch
 
 import generators
+from degradations import Degradation
+from dgp.errors import DgpError, InputError
 from dgp.inversion import Inversion
 from dgp.observation import observe
 from dgp.recipe import Recipe
@@ -74,6 +78,78 @@ def test_several_pictures_and_answers_are_what_each_would_be_alone(toy, observat
         for name in [n for n in alone.weights if norm == "batch" or not n.endswith("conv1.bias")]:
             # Adam makes a step of rounding noise where a gradient is nearly nothing: single entries may differ.
             assert (alone.weights[name] - result.weights[name]).abs().mean() <= 2e-5, name
+
+
+class Dimmed(Degradation):
+    """Its state is its own: no parameter, no buffer, no spec tells of it."""
+
+    linear = True
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
+def test_operators_of_one_class_keep_their_own_state(toy, observations):
+    clean = observations[0].original[0]
+    dimmed = [observe(clean, Dimmed(factor), toy, simulate=True, label=0) for factor in (1.0, 0.25)]
+    together = Inversion(dimmed, toy, recipe(), seed=3).result()
+    alone = Inversion(dimmed[1], toy, recipe(), seed=3).result()
+    assert torch.allclose(alone.prior_tensor, together[1].prior_tensor, atol=2e-4)
+
+
+def test_weights_say_what_counts(toy, observations):
+    observation = observations[0]
+    half = torch.zeros(1, 1, 32, 32)
+    half[..., :16] = 1
+    spoiled = dataclasses.replace(observation, y=torch.where(half > 0, observation.y, -observation.y))
+    seen = [dataclasses.replace(o, weight=half) for o in (observation, spoiled)]
+    lone = recipe().model_copy(update={"stages": recipe().stages[:1]})
+    lone = Recipe.model_validate(lone.model_dump() | {"stages": [lone.stages[0].model_dump() | {"terms": ["mse"]}]})
+    a, b = (Inversion(o, toy, lone).result().prior_tensor for o in seen)
+    assert torch.allclose(a, b, atol=1e-5)
+    plain = Inversion(observation, toy, lone).result().prior_tensor
+    doubled = Inversion(dataclasses.replace(observation, weight=2 * torch.ones_like(half)), toy, lone).result()
+    assert torch.allclose(plain, doubled.prior_tensor, atol=1e-5) and not torch.allclose(plain, a, atol=1e-3)
+
+
+def test_a_run_that_was_cut_short_has_no_answer(toy, observations):
+    inversion = Inversion(observations[0], toy, recipe())
+    steps = iter(inversion)
+    next(steps)
+    steps.close()
+    with pytest.raises(DgpError, match="interrupted"):
+        inversion.result()
+
+
+def test_a_run_that_leaves_the_numbers_is_an_error(toy, observations):
+    wild = Recipe.model_validate(
+        {
+            "name": "wild",
+            "summary": "",
+            "cites": (),
+            "searches": [{"kind": "best-of", "count": 1, "terms": ["mse"]}],
+            "stages": [{"steps": 3, "lr": 1e38, "move": {"z": {"optimizer": "sgd"}}, "terms": ["mse"]}],
+        }
+    )
+    with pytest.raises(DgpError, match="lower its learning rates"):
+        Inversion(observations[0], toy, wild).result()
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"num_solutions": 0}, "0 solutions"),
+        ({"device": "tpu"}, "expected auto, cpu or cuda"),
+        ({"start": {"z": torch.zeros(1, 8)}}, "class"),
+    ],
+)
+def test_runs_that_cannot_begin(toy, observations, how, says):
+    with pytest.raises(InputError, match=says):
+        Inversion(observations[0], toy, recipe(), **how).result()
 
 
 def test_the_first_answer_does_not_depend_on_how_many_are_asked_for(toy, observations):

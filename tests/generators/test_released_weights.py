@@ -8,10 +8,12 @@ from torch.func import functional_call
 
 import generators
 
+from .networks import DEEP_SHAPES, deep_prior
 
-@pytest.fixture(params=["toy", "biggan-cifar10"], scope="module")
+
+@pytest.fixture(params=["toy", "biggan-cifar10", *DEEP_SHAPES], scope="module")
 def generator(request):
-    return generators.load(request.param).generator
+    return (deep_prior if request.param in DEEP_SHAPES else generators.load)(request.param).generator
 
 
 @pytest.mark.parametrize("instance", [False, True])
@@ -49,7 +51,7 @@ def test_gradients_pass_through_the_spectral_norm(generator):
     # u and v are constants for the gradient: the step leaves u0 W and W v, and so both, as they are.
     layer = double.blocks[1][0].conv1
     matrix = layer.weight.flatten(1)
-    u, v = (torch.nn.functional.normalize(vector) for vector in (layer.u0, layer.u0 @ matrix))
+    u, v = (torch.nn.functional.normalize(x) for x in (layer.u0, getattr(layer, "v0", layer.u0 @ matrix)))
     step = torch.randn(matrix.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     step -= (step @ v.t()) @ v
     step -= u.t() @ (u @ step)

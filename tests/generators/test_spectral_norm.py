@@ -35,6 +35,29 @@ def test_value_and_gradient(layer):
     assert torch.allclose(layer.effective(), formula(layer.weight, layer.u0), atol=1e-6)
 
 
+def test_stored_vectors_are_those_of_torch():
+    """Value and gradient of ``torch.nn.utils.spectral_norm`` in evaluation, by vectors far from converged."""
+    torch.manual_seed(0)
+    theirs = torch.nn.utils.spectral_norm(torch.nn.Conv2d(3, 5, 3, padding=1)).eval()
+    theirs.weight_v.copy_(torch.nn.functional.normalize(torch.randn(27), dim=0))
+    ours = Conv(3, 5, 3, 1, 1e-6)
+    ours.store_right_vector()
+    ours.load_state_dict(
+        {
+            "weight": theirs.weight_orig.detach(),
+            "bias": theirs.bias.detach(),
+            "u0": theirs.weight_u[None],
+            "v0": theirs.weight_v[None],
+            "sv0": torch.ones(1),
+        }
+    )
+    x = torch.randn(2, 3, 6, 6)
+    for layer in (ours, theirs):
+        layer(x).square().sum().backward()
+    assert torch.allclose(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
+    assert torch.allclose(ours.weight.grad, theirs.weight_orig.grad, rtol=1e-4, atol=1e-4)
+
+
 def test_a_frozen_weight_is_normalised_once(layer, monkeypatch):
     calls = []
     original = Conv._normalised

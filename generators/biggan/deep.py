@@ -1,0 +1,207 @@
+"""BigGAN-deep's generator. Source: Brock et al. 2019, appendix B, and the key names of the authors' release.
+
+Two implementations of it were published, which agree up to what the configuration names. HuggingFace's has statistics
+for many truncations, both vectors of the spectral norms, and an output layer of which three filters are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from generators.base import Generator, GeneratorInfo, ParameterGroup, State
+from generators.biggan.labels import labels_of
+from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, Place, instance_norm, norm_like, place_of
+from generators.latents import LatentSpec, normal
+from generators.spectral_norm import Conv, Linear, SpectralNorm
+
+INTERPOLATIONS = ("linear", "swapped")
+NORMS = 4  # of each block
+
+
+@dataclass(frozen=True)
+class BigGANDeepConfig:
+    """What a checkpoint's shapes tell, and what they do not: where maps grow, the interpolation, and the epsilons.
+
+    channels: of what enters block 0, and of what leaves each block.  enlarging: blocks that double the size.
+    attention: blocks that end with attention.  truncations: how many have statistics of their own, evenly from 0 to 1;
+    0: one set serves all.  interpolation: between them, "linear", or "swapped", which gives each neighbour the other's
+    share, as HuggingFace's implementation does.  singular_values: how many are stored, 0 without spectral norm.
+    right_vectors: whether the spectral norms store v, and take no power step.  output_filters: three of them are used.
+    """
+
+    dim_z: int
+    n_classes: int
+    shared_dim: int
+    channels: tuple[int, ...]
+    enlarging: tuple[int, ...]
+    attention: tuple[int, ...] = ()
+    truncations: int = 0
+    interpolation: str = "linear"
+    singular_values: int = 1
+    right_vectors: bool = False
+    output_filters: int = 3
+    sn_eps: float = 1e-6
+    bn_eps: float = 1e-5
+    output_eps: float = 1e-5
+
+    def __post_init__(self):
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(f"got interpolation {self.interpolation!r}, expected {' or '.join(INTERPOLATIONS)}")
+        if self.truncations == 1 or self.output_filters < 3:
+            raise ValueError("expected statistics of none or of several truncations, and three filters or more")
+        if not {*self.enlarging, *self.attention} <= set(range(self.blocks)):
+            raise ValueError(f"got enlarging {self.enlarging}, attention {self.attention} for {self.blocks} blocks")
+
+    @property
+    def resolution(self) -> int:
+        return 4 * 2 ** len(self.enlarging)
+
+    @property
+    def blocks(self) -> int:
+        return len(self.channels) - 1
+
+
+class Block(nn.Module):
+    """Residual block with a bottleneck of a quarter of its input's width; its shortcut drops the channels that it lacks
+    room for."""
+
+    def __init__(self, cin: int, cout: int, enlarges: bool, config: BigGANDeepConfig):
+        super().__init__()
+        sn, hidden = (config.singular_values, config.sn_eps), cin // 4
+        self.cout, self.enlarges = cout, enlarges
+        self.conv1, self.conv4 = Conv(cin, hidden, 1, *sn), Conv(hidden, cout, 1, *sn)
+        self.conv2, self.conv3 = Conv(hidden, hidden, 3, *sn), Conv(hidden, hidden, 3, *sn)
+        width = config.shared_dim + config.dim_z
+        norm = lambda c: ConditionalNorm(c, width, config.n_classes, *sn, config.bn_eps, config.truncations)  # noqa: E731
+        self.bn1, self.bn2, self.bn3, self.bn4 = norm(cin), norm(hidden), norm(hidden), norm(hidden)
+
+    def forward(self, x: Tensor, normalise: Callable[[int, ConditionalNorm, Tensor], Tensor]) -> Tensor:
+        """normalise: (0 to 3, the norm in that place, what reaches it) -> what goes on."""
+        h = self.conv1(F.relu(normalise(0, self.bn1, x)))
+        h = F.relu(normalise(1, self.bn2, h))
+        h = self.conv2.enlarged(h) if self.enlarges else self.conv2(h)
+        h = self.conv3(F.relu(normalise(2, self.bn3, h)))
+        h = self.conv4(F.relu(normalise(3, self.bn4, h)))
+        kept = x[:, : self.cout]
+        return h + (F.interpolate(kept, scale_factor=2) if self.enlarges else kept)
+
+
+def first_three(weight: Tensor) -> Tensor:
+    return weight[:3]
+
+
+class OutputConv(Conv):
+    """Three filters of those that are stored; the spectral norm is that of all."""
+
+    def forward(self, x):
+        return F.conv2d(x, self.effective(first_three), self.bias[:3], padding=1)
+
+
+class BigGANDeep(Generator):
+    """Latents: "z" (N, dim_z); "class": the shared embedding (N, shared_dim), or int64 labels (N,), which are embedded;
+    with statistics for truncations, "truncation" (N,) in (0, 1], 1 where it is absent; optionally "norm[4k]" to
+    "norm[4k + 3]" (N, 2, C), which replace the norms of block k.
+
+    The norm of the output layer reads the truncation too: it ends the last block, so that the head reads its map alone.
+    """
+
+    def __init__(self, config: BigGANDeepConfig, classes: tuple[str, ...] = ()):
+        super().__init__()
+        self.config, self.depth = config, config.blocks
+        sn = config.singular_values, config.sn_eps
+        self.shared = nn.Embedding(config.n_classes, config.shared_dim)
+        self.linear = Linear(config.shared_dim + config.dim_z, 16 * config.channels[0], *sn)
+        self.blocks = nn.ModuleList()
+        for k, (cin, cout) in enumerate(zip(config.channels[:-1], config.channels[1:], strict=True)):
+            parts = [Block(cin, cout, k in config.enlarging, config)]
+            if k in config.attention:
+                parts.append(Attention(cout, *sn))
+            self.blocks.append(nn.ModuleList(parts))
+        last = config.channels[-1]
+        norm = OutputNorm(last, config.output_eps, config.truncations)
+        self.output_layer = nn.Sequential(norm, nn.ReLU(), OutputConv(last, config.output_filters, 3, *sn))
+        if config.right_vectors:
+            for layer in self.modules():
+                if isinstance(layer, SpectralNorm):
+                    layer.store_right_vector()
+        latents = [LatentSpec("z", "z", (config.dim_z,)), LatentSpec("class", "class", (config.shared_dim,))]
+        if config.truncations:
+            latents.append(LatentSpec("truncation", "truncation", (), optimisable=False))
+        names = classes or tuple(str(i) for i in range(config.n_classes))
+        self.info = GeneratorInfo("biggan-deep", config.resolution, tuple(latents), names, asdict(config))
+
+    def sample(self, n, *, truncation=1.0, classes=None, generator=None):
+        z = normal(n, self.config.dim_z, truncation, generator)
+        labels = labels_of(n, classes, self.config.n_classes, generator)
+        latents = {"z": z.to(self.device, self.linear.weight.dtype), "class": self.embed(labels)}
+        if self.config.truncations:
+            latents["truncation"] = torch.full((n,), min(float(truncation), 1.0), device=self.device)
+        return latents
+
+    def embed(self, labels):
+        return self.shared(labels.to(self.device))
+
+    def stem(self, latents):
+        h = self.linear(self._condition(latents))
+        return State(h.view(len(h), -1, 4, 4))
+
+    def block(self, k, state, latents):
+        condition, place = self._condition(latents), self._place(latents)
+
+        def normalise(i: int, norm: ConditionalNorm, h: Tensor) -> Tensor:
+            given = latents.get(f"norm[{NORMS * k + i}]")
+            return norm(h, condition, place) if given is None else instance_norm(h, given)
+
+        return State(self._closed(k, self.blocks[k][0](state.hidden, normalise), place))
+
+    def head(self, state):
+        return torch.tanh(self.output_layer[2](F.relu(state.hidden)))
+
+    def capture_norm(self, latents):
+        condition, place = self._condition(latents), self._place(latents)
+        norms, h = {}, self.stem(latents).hidden
+
+        def capture(_: int, norm: ConditionalNorm, h: Tensor) -> Tensor:
+            own = norms[f"norm[{len(norms)}]"] = norm_like(norm(h, condition, place))
+            return instance_norm(h, own)
+
+        for k in range(self.depth):
+            h = self._closed(k, self.blocks[k][0](h, capture), place)
+        return norms
+
+    def groups(self):
+        names = [name for name, _ in self.named_parameters()]
+        under = lambda *prefixes: tuple(name for name in names if name.startswith(prefixes))  # noqa: E731
+        groups = [ParameterGroup("linear", under("linear."))]
+        for first, last in self._levels():
+            name = f"blocks.{first}" if first == last else f"blocks.{first}-{last}"
+            groups.append(ParameterGroup(name, under(*(f"blocks.{k}." for k in range(first, last + 1)))))
+        groups.append(ParameterGroup("output_layer", under("output_layer."), head=True, progressive=False))
+        groups.append(ParameterGroup("shared", under("shared."), progressive=False))
+        return groups
+
+    def _levels(self) -> list[tuple[int, int]]:
+        """First and last block up to each enlargement. They are released together, so that a count of groups means what
+        it does in BigGAN, which has one block for each size."""
+        ends = sorted({*self.config.enlarging, self.depth - 1})
+        return [(before + 1, end) for before, end in zip([-1, *ends], ends, strict=False)]
+
+    def _condition(self, latents: dict[str, Tensor]) -> Tensor:
+        """What the stem and all conditional norms depend on: class embedding first, then z."""
+        y = latents["class"]
+        return torch.cat([y if y.is_floating_point() else self.shared(y), latents["z"]], 1)
+
+    def _place(self, latents: dict[str, Tensor]) -> Place:
+        if not self.config.truncations or "truncation" not in latents:
+            return None
+        return place_of(latents["truncation"], self.config.truncations, self.config.interpolation == "swapped")
+
+    def _closed(self, k: int, h: Tensor, place: Place) -> Tensor:
+        """What follows the residual block in block k."""
+        h = self.blocks[k][1](h) if len(self.blocks[k]) > 1 else h
+        return self.output_layer[0](h, place) if k == self.depth - 1 else h

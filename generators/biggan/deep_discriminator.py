@@ -1,0 +1,82 @@
+"""BigGAN-deep's discriminator: bottleneck blocks whose maps serve as features, a projection head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from generators.base import Discriminator
+from generators.biggan.layers import Attention
+from generators.spectral_norm import Conv, Embedding, Linear
+
+
+@dataclass(frozen=True)
+class DeepDiscriminatorConfig:
+    """channels: after the first convolution, and of each level.  pooling: levels whose first block halves the size.
+    depth: blocks of each level.  attention: levels that end with attention."""
+
+    resolution: int
+    channels: tuple[int, ...]
+    pooling: tuple[int, ...]
+    depth: int
+    n_classes: int
+    attention: tuple[int, ...] = ()
+    singular_values: int = 1
+    sn_eps: float = 1e-6
+
+
+class Block(nn.Module):
+    """Residual block with a bottleneck of a quarter of its output's width; where that is wider than the input, a
+    convolution adds what the shortcut lacks."""
+
+    def __init__(self, cin: int, cout: int, pools: bool, sn: tuple[int, float]):
+        super().__init__()
+        hidden, self.pools = cout // 4, pools
+        self.conv1, self.conv4 = Conv(cin, hidden, 1, *sn), Conv(hidden, cout, 1, *sn)
+        self.conv2, self.conv3 = Conv(hidden, hidden, 3, *sn), Conv(hidden, hidden, 3, *sn)
+        if cin != cout:
+            self.conv_sc = Conv(cin, cout - cin, 1, *sn)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv1(F.relu(x))
+        h = self.conv3(F.relu(self.conv2(F.relu(h))))
+        h = self.conv4(self.pool(F.relu(h)))
+        x = self.pool(x)
+        return h + (torch.cat([x, self.conv_sc(x)], 1) if hasattr(self, "conv_sc") else x)
+
+    def pool(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 2) if self.pools else x
+
+
+class BigGANDeepDiscriminator(Discriminator):
+    def __init__(self, config: DeepDiscriminatorConfig):
+        super().__init__()
+        self.config = config
+        sn = config.singular_values, config.sn_eps
+        self.input_conv = Conv(3, config.channels[0], 3, *sn)
+        self.blocks = nn.ModuleList()
+        for level, (cin, cout) in enumerate(zip(config.channels[:-1], config.channels[1:], strict=True)):
+            parts = [Block(cin, cout, level in config.pooling, sn)]
+            parts += [Block(cout, cout, False, sn) for _ in range(config.depth - 1)]
+            if level in config.attention:
+                parts.append(Attention(cout, *sn))
+            self.blocks.append(nn.ModuleList(parts))
+        self.linear = Linear(config.channels[-1], 1, *sn)
+        self.embed = Embedding(config.n_classes, config.channels[-1], *sn)
+        self.feature_count = sum(len(parts) for parts in self.blocks) + 1
+
+    def features(self, x, classes=None):
+        x, found = self.input_conv(x), []
+        for parts in self.blocks:
+            for layer in parts:
+                x = layer(x)
+                found.append(x)
+        return [*found, F.relu(x).sum((2, 3))]
+
+    def logit(self, x, classes=None):
+        pooled = self.features(x)[-1]
+        logit = self.linear(pooled)
+        return logit if classes is None else logit + (self.embed(classes) * pooled).sum(1, keepdim=True)

@@ -1,0 +1,63 @@
+"""The zip archives that torch writes: entries stored as they are, one central directory, nothing after it.
+
+Readers of zip files differ in how they look for the directory, so that one could be checked and another be used; here
+there is no second place to look.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zipfile
+from pathlib import Path
+
+from generators.errors import WeightsError
+
+END, LOCATOR, END64 = struct.Struct("<4s4H2IH"), struct.Struct("<4sIQI"), struct.Struct("<4sQ2H2I4Q")
+MOST_ENTRIES = 100_000
+
+
+def check_archive(path: Path, size: int) -> None:
+    """Raises WeightsError, one line, for an archive that torch would not have written, before anything is unpacked."""
+    if not _has_one_directory(path, size):
+        raise WeightsError(f"{path}: damaged, or no archive as PyTorch writes them; get it again")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error):
+        raise WeightsError(f"{path}: damaged, or no archive as PyTorch writes them; get it again") from None
+    if any(entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size for entry in entries):
+        raise WeightsError(f"{path}: unpacks to more than the file holds, which PyTorch never writes; do not trust it")
+    if sum(entry.file_size for entry in entries) > size:
+        raise WeightsError(f"{path}: unpacks to more than the file holds, which PyTorch never writes; do not trust it")
+    names = [entry.filename for entry in entries]
+    roots = {name.partition("/")[0] for name in names}
+    if (
+        len(set(names)) < len(names)
+        or len(roots) != 1
+        or any(".." in name.split("/") or "\\" in name for name in names)
+    ):
+        raise WeightsError(f"{path}: its entries are not named as PyTorch names them; do not trust it")
+
+
+def _has_one_directory(path: Path, size: int) -> bool:
+    """Whether the file ends with the one directory that its last record describes."""
+    with open(path, "rb") as file:
+        file.seek(-min(size, END.size + LOCATOR.size + END64.size), os.SEEK_END)
+        tail = file.read()
+    if len(tail) < END.size:
+        return False
+    mark, *_disks, entries, extent, start, comment = END.unpack(tail[-END.size :])
+    if mark != b"PK\x05\x06" or comment:
+        return False
+    end = size - END.size
+    before = tail[: -END.size]
+    if before[-LOCATOR.size :][:4] == b"PK\x06\x07":
+        if len(before) < LOCATOR.size + END64.size:
+            return False
+        end -= LOCATOR.size + END64.size
+        _, _, place, _ = LOCATOR.unpack(before[-LOCATOR.size :])
+        mark, _, _, _, _, _, _, entries, extent, start = END64.unpack(before[: END64.size])
+        if mark != b"PK\x06\x06" or place != end:
+            return False
+    return start + extent == end and 0 < entries <= MOST_ENTRIES

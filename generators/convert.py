@@ -1,0 +1,87 @@
+"""Priors written as safetensors, which anyone can read without trust, with all that they are in the header."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from generators.checkpoints.beside import discriminator_stem
+from generators.checkpoints.own import architecture_of
+from generators.errors import ConversionError
+from generators.prior import Prior
+
+ABOUT = ("data", "licence", "origin", "limits")
+
+
+def convert(prior: Prior, path: str | os.PathLike, *, overwrite: bool = False) -> list[Path]:
+    """Writes the generator to ``path`` and the discriminator, if there is one, beside it (x.safetensors,
+    x-D.safetensors). `generators.load(path)` gives an equal prior: the same tensors and settings, so the same pictures
+    bit for bit.
+
+    The header holds, under "dgp", JSON: architecture, config, classes, assumed, data, licence, origin, limits, card,
+    and source_sha256, of the file that the prior came from. Both files appear whole, after both have been written.
+
+    Raises ConversionError for another suffix, for files that are there (unless ``overwrite``), for a folder that cannot
+    be written to, and for networks whose architecture has no name (`generators.wrap`).
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ConversionError(f"{path}: got {path.suffix or 'no suffix'}, expected a name that ends with .safetensors")
+    networks: dict[Path, tuple[nn.Module, dict]] = {path: (prior.generator, _header(prior))}
+    if prior.discriminator is not None:
+        networks[path.with_stem(discriminator_stem(path.stem))] = (prior.discriminator, _judge_header(prior))
+    taken = [file for file in networks if file.exists()]
+    if taken and not overwrite:
+        raise ConversionError(f"{taken[0]} is there already; choose another name, or ask for it to be overwritten")
+    drafts = {file: file.with_name(f".{file.name[:64]}.{os.getpid()}.tmp") for file in networks}
+    try:
+        for file, (network, header) in networks.items():
+            _write(drafts[file], network, header)
+        for file, draft in drafts.items():
+            os.replace(draft, file)
+    except OSError as error:
+        raise ConversionError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
+    finally:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
+    return list(networks)
+
+
+def _header(prior: Prior) -> dict:
+    generator, card = prior.generator, prior.card
+    return {
+        "part": "generator",
+        "architecture": architecture_of(generator),
+        "config": asdict(generator.config),
+        "classes": list(generator.info.classes),
+        "assumed": list(prior.assumed),
+        "source_sha256": prior.sha256,
+        "card": card.text,
+    } | {key: getattr(card, key) for key in ABOUT}
+
+
+def _judge_header(prior: Prior) -> dict:
+    judge = prior.discriminator
+    return {
+        "part": "discriminator",
+        "architecture": architecture_of(judge),
+        "config": asdict(judge.config),
+        "source_sha256": prior.sha256,
+    } | {key: getattr(prior.card, key) for key in ABOUT}
+
+
+def _write(draft: Path, network: nn.Module, header: dict) -> None:
+    tensors = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in network.state_dict().items()
+    }
+    with open(draft, "wb") as file:
+        file.write(save(tensors, metadata={"format": "pt", "dgp": json.dumps(header, allow_nan=False)}))
+        file.flush()
+        os.fsync(file.fileno())

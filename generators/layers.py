@@ -1,0 +1,112 @@
+"""What a stranger's network is made of: its layers from first to last, and their parameters in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+
+from generators.base import ParameterGroup
+from generators.errors import WeightsError
+
+
+def has_kernel(module: nn.Module) -> bool:
+    """Whether it holds matrices or kernels. Layers of vectors only (norms, slopes, biases) belong to the one before."""
+    return any(parameter.ndim >= 2 for parameter in module.parameters())
+
+
+def pieces(network: nn.Module) -> list[str]:
+    """Names of the children, in the order in which they were made. Lists of modules give their members; a network with
+    one child that holds all parameters gives the pieces of that one."""
+    names = []
+    for name, child in network.named_children():
+        if isinstance(child, nn.ModuleList | nn.ModuleDict):
+            names += [f"{name}.{inner}" for inner, _ in child.named_children()]
+        else:
+            names.append(name)
+    holding = [name for name in names if any(True for _ in network.get_submodule(name).parameters())]
+    if len(holding) == 1 and not any(True for _ in network.parameters(recurse=False)):
+        inner = pieces(network.get_submodule(holding[0]))
+        return [f"{holding[0]}.{name}" for name in inner] or names
+    return names
+
+
+def layers(network: nn.Module, names: Sequence[str]) -> list[list[str]]:
+    """The pieces cut into layers: each begins with a piece that has a kernel."""
+    cut: list[list[str]] = []
+    for name in names:
+        kernel = has_kernel(network.get_submodule(name))
+        if cut and (not kernel or not any(has_kernel(network.get_submodule(earlier)) for earlier in cut[-1])):
+            cut[-1].append(name)
+        else:
+            cut.append([name])
+    return cut
+
+
+def chain(network: nn.Module) -> list[list[str]]:
+    """The layers of a plain ``nn.Sequential``, of which each takes what the one before gives; else nothing."""
+    if type(network).forward is not nn.Sequential.forward:
+        return []
+    children = dict(network.named_children())
+    if len(children) == 1:
+        (name,) = children
+        return [[f"{name}.{inner}" for inner in layer] for layer in chain(children[name])]
+    cut = layers(network, list(children))
+    return cut if len(cut) > 1 else []
+
+
+def parameter_groups(
+    network: nn.Module, told: Mapping[str, Sequence[str]] | None, prefix: str
+) -> tuple[ParameterGroup, ...]:
+    """Coarse to fine, the last one the head. A parameter of the network itself goes with the first group; embeddings
+    are released by name only.
+
+    told: name of the group -> names of submodules or parameters; None: the layers of the network, first to last.
+    prefix: what stands before the network's own names.  Raises WeightsError unless every parameter is in one group.
+    """
+    parameters = [name for name, _ in network.named_parameters()]
+    if told is None:
+        named = {layer[0]: layer for layer in layers(network, pieces(network))} or {"all": parameters}
+        loose = [name for name in parameters if not any(under(name, piece) for ps in named.values() for piece in ps)]
+        first = next(iter(named))
+        named[first] = [*loose, *named[first]]
+    else:
+        named = {name: [inner] if isinstance(inner, str) else list(inner) for name, inner in told.items()}
+    members = {
+        group: [name for name in parameters if any(under(name, piece) for piece in inner)]
+        for group, inner in named.items()
+    }
+    empty = [piece for inner in named.values() for piece in inner if not any(under(name, piece) for name in parameters)]
+    if told is not None and empty:
+        raise WeightsError(f"groups: {empty[0]!r} names no parameters; expected names as {parameters[0]!r}, or a part")
+    _check_cover(parameters, members)
+    members = {group: found for group, found in members.items() if found}
+    last = list(members)[-1:]
+    return tuple(
+        ParameterGroup(
+            group,
+            tuple(prefix + name for name in found),
+            head=[group] == last,
+            progressive=len(members) == 1 or ([group] != last and not _embeds(network, named[group])),
+        )
+        for group, found in members.items()
+    )
+
+
+def under(parameter: str, module: str) -> bool:
+    return parameter == module or parameter.startswith(module + ".")
+
+
+def _embeds(network: nn.Module, names: Sequence[str]) -> bool:
+    modules = dict(network.named_modules())
+    found = [modules[name] for name in names if name in modules]
+    return bool(found) and all(isinstance(module, nn.Embedding) for module in found)
+
+
+def _check_cover(parameters: list[str], members: Mapping[str, list[str]]) -> None:
+    placed = [name for found in members.values() for name in found]
+    if missing := [name for name in parameters if name not in placed]:
+        raise WeightsError(f"groups: {missing[0]} is in none of {', '.join(members)}; every parameter needs one group")
+    if twice := [name for name in parameters if placed.count(name) > 1]:
+        inside = [group for group, found in members.items() if twice[0] in found]
+        raise WeightsError(f"groups: {twice[0]} is in {' and '.join(inside)}; every parameter needs one group")

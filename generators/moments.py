@@ -1,0 +1,43 @@
+"""Mean, deviation and covariance of a stream of vectors, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Moments:
+    """Chunks are merged by the pairwise update of Chan, Golub and LeVeque (1979), in float64.
+
+    products: whether all products of entries are gathered (for ``covariance``), or only the squares.
+    """
+
+    def __init__(self, size: int, products: bool = False):
+        self.count = 0
+        self.mean = torch.zeros(size, dtype=torch.float64)
+        self._squares = torch.zeros((size, size) if products else size, dtype=torch.float64)
+
+    def add(self, rows: Tensor) -> None:
+        """rows (n, size), n > 0."""
+        rows = rows.detach().to("cpu", torch.float64)
+        mean = rows.mean(0)
+        apart, total = mean - self.mean, self.count + len(rows)
+        rows = rows - mean
+        weight = self.count * len(rows) / total
+        if self._squares.ndim == 2:
+            self._squares += rows.T @ rows + weight * torch.outer(apart, apart)
+        else:
+            self._squares += rows.square().sum(0) + weight * apart.square()
+        self.mean = self.mean + apart * (len(rows) / total)
+        self.count = total
+
+    @property
+    def std(self) -> Tensor:
+        """(size,), unbiased: over count - 1."""
+        squares = self._squares.diagonal() if self._squares.ndim == 2 else self._squares
+        return (squares / (self.count - 1)).sqrt()
+
+    @property
+    def covariance(self) -> Tensor:
+        """(size, size), over count - 1."""
+        return self._squares / (self.count - 1)

@@ -1,0 +1,198 @@
+"""The operations of StyleGAN2 (Karras et al. 2020), in the order that costs least.
+
+Modulation scales what enters a convolution and demodulation what leaves it (appendix B), so that frozen weights take no
+gradient and are the same for all rows. Maps are kept channels-last: resampling filters and convolutions of a CPU run
+faster so, up to several times.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from generators.forms import WeightForms
+from generators.stylegan.fused import SLOPE, Colours, Finish, Scale
+
+GAIN = math.sqrt(2)
+DEMODULATION_EPS = 1e-8
+
+
+class Dense(nn.Module):
+    """Equalised linear layer: ``rate * (x W^T / sqrt(inputs) + bias)``. x (..., inputs) -> (..., outputs)."""
+
+    def __init__(self, inputs: int, outputs: int, rate: float = 1.0, bias: float = 0.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.bias = nn.Parameter(torch.full((outputs,), bias))
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        scale = self.rate / math.sqrt(self.weight.shape[1])
+        return torch.addmm(self.bias, rows, self.weight.t(), beta=self.rate, alpha=scale).unflatten(0, x.shape[:-1])
+
+
+def activated(x: Tensor) -> Tensor:
+    """Leaky ReLU with the gain that keeps the variance."""
+    return F.leaky_relu(x, SLOPE) * GAIN
+
+
+class Fir:
+    """Separable resampling by two. taps: an even number of them; (1, 3, 3, 1) in all published networks."""
+
+    def __init__(self, taps: tuple[float, ...]):
+        self.taps, self.half = taps, len(taps) // 2
+        self._kernels: dict[tuple, Tensor] = {}
+
+    def blurred_after_enlarging(self, x: Tensor) -> Tensor:
+        """(N, C, 2h + 1, 2w + 1), as a transposed convolution leaves it -> (N, C, 2h, 2w)."""
+        return F.conv2d(x, self._kernel(x, 4.0), padding=self.half - 1, groups=x.shape[1])
+
+    def blurred_before_shrinking(self, x: Tensor) -> Tensor:
+        """(N, C, 2h, 2w) -> (N, C, 2h + 1, 2w + 1), for a 3x3 convolution of stride two."""
+        return F.conv2d(x, self._kernel(x, 1.0), padding=self.half, groups=x.shape[1])
+
+    def enlarged(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, C, 2h, 2w)."""
+        kernel = self._kernel(x, 4.0, transposed=True)
+        return F.conv_transpose2d(x, kernel, stride=2, padding=self.half - 1, groups=x.shape[1])
+
+    def shrunk(self, x: Tensor) -> Tensor:
+        """(N, C, 2h, 2w) -> (N, C, h, w)."""
+        return F.conv2d(x, self._kernel(x, 1.0), stride=2, padding=self.half - 1, groups=x.shape[1])
+
+    def _kernel(self, x: Tensor, gain: float, transposed: bool = False) -> Tensor:
+        """(C, 1, taps, taps), made once for each kind of map."""
+        key = x.shape[1], x.dtype, x.device, gain, transposed
+        if key not in self._kernels:
+            with torch.inference_mode(False), torch.no_grad():
+                taps = torch.tensor(self.taps, dtype=torch.float64)
+                kernel = gain * torch.outer(taps, taps) / taps.sum() ** 2
+                if not transposed:  # what torch calls a convolution is a correlation
+                    kernel = kernel.flip(0, 1)
+                kernel = kernel.to(x.device, x.dtype).expand(x.shape[1], 1, -1, -1)
+                self._kernels[key] = kernel.contiguous(memory_format=torch.channels_last)
+        return self._kernels[key]
+
+
+def forward_weight(weight: Tensor) -> Tensor:
+    return weight.contiguous(memory_format=torch.channels_last)
+
+
+def transposed_weight(weight: Tensor) -> Tensor:
+    return weight.transpose(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def energy(weight: Tensor) -> Tensor:
+    """(O, I): squares, summed over the window."""
+    return weight.square().sum((2, 3))
+
+
+@dataclass(frozen=True)
+class Style:
+    """s: of what enters, (N, I), or (N, O, I) for filters of their own.  d: demodulation (N, O)."""
+
+    s: Tensor
+    d: Tensor
+
+    @property
+    def one_a_filter(self) -> bool:
+        return self.s.ndim == 3
+
+
+def spread(scales: Tensor, x: Tensor) -> Tensor:
+    """(N, C) -> (N, C, 1, 1) in the precision of a map."""
+    return scales.to(x.dtype)[:, :, None, None]
+
+
+class Modulated(WeightForms, nn.Module):
+    """A convolution whose weights a style scales. Style (N, w_dim): W'[o, i] = W[o, i] s[i]; (N, O, w_dim), one a
+    filter: W'[o, i] = W[o, i] s_o[i] (Poirier-Ginter and Lalonde 2023, section 3.2)."""
+
+    def __init__(self, cin: int, cout: int, kernel: int, w_dim: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(cout, cin, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(cout))
+        self.affine = Dense(w_dim, cin, bias=1.0)
+
+    def styles(self, style: Tensor) -> Tensor:
+        return self.affine(style.to(self.affine.weight.dtype))
+
+
+class StyledConv(Modulated):
+    """Modulated 3x3 convolution with demodulation, noise, bias and activation.
+
+    up: doubles the size.  eps: what the squared norm of a modulated filter is increased by.  clamp: bound of what it
+    puts out.
+    """
+
+    def __init__(self, cin: int, cout: int, w_dim: int, side: int, up: Fir | None, eps: float, clamp: float | None):
+        super().__init__(cin, cout, 3, w_dim)
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise_const", torch.randn(side, side))
+        self.up, self.eps, self.clamp = up, eps, clamp
+
+    def forward(
+        self,
+        x: Tensor,
+        style: Style,
+        noise: Tensor | None,
+        *,
+        gain: float = 1.0,
+        scaled: bool = False,
+        then: Tensor | None = None,
+    ) -> Tensor:
+        """x (N, I, h, w) -> (N, O, H, W). noise (N or 1, 1, H, W), None for the stored one.  gain: of what it puts out.
+
+        scaled: whether x is scaled already.  then: what to scale the output by, (N, O).
+        """
+        gain = gain * GAIN
+        weight = self.form("transposed", transposed_weight) if self.up else self.form("forward", forward_weight)
+        if style.one_a_filter:
+            own = style.s.transpose(1, 2) if self.up else style.s
+            parts = zip(x.split(1), own.unbind(), strict=True)
+            y = torch.cat([self._convolved(part, weight * s[:, :, None, None]) for part, s in parts])
+        else:
+            y = self._convolved(x if scaled else Scale.apply(x, spread(style.s, x)), weight)
+        if self.up:
+            y = self.up.blurred_after_enlarging(y)
+        noise = self.noise_const[None, None] if noise is None else noise
+        return Finish.apply(
+            y,
+            spread(style.d * gain, y),  # leaky ReLU keeps a positive gain
+            spread(self.bias[None] * gain, y),
+            (noise * (self.noise_strength * gain)).to(y.dtype),
+            None if then is None else spread(then, y),
+            None if self.clamp is None else self.clamp * gain / GAIN,
+        )
+
+    def style(self, w: Tensor) -> Style:
+        """w (N, w_dim) or (N, O, w_dim)."""
+        with torch.autocast(w.device.type, enabled=False):
+            s = self.styles(w)
+            norms = self.form("energy", energy)
+            squared = (s.square() * norms).sum(2) if s.ndim == 3 else s.square() @ norms.t()
+            return Style(s, torch.rsqrt(squared + self.eps))
+
+    def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.conv_transpose2d(x, weight, stride=2) if self.up else F.conv2d(x, weight, padding=1)
+
+
+class ToRGB(Modulated):
+    """Modulated 1x1 convolution to colours, without demodulation: so small that each row has its own weights."""
+
+    def __init__(self, cin: int, w_dim: int, clamp: float | None):
+        super().__init__(cin, 3, 1, w_dim)
+        self.clamp = clamp
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """x (N, I, h, w), style (N, w_dim) or (N, 3, w_dim) -> (N, 3, h, w) in the style's precision."""
+        with torch.autocast(x.device.type, enabled=False):
+            s = self.styles(style) / math.sqrt(self.weight.shape[1])
+            own = self.weight[:, :, 0, 0] * (s if s.ndim == 3 else s[:, None])
+        y = Colours.apply(x, own.to(x.dtype)).to(own.dtype) + self.bias[:, None, None]
+        return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)

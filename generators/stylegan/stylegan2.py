@@ -1,0 +1,206 @@
+"""The generator of StyleGAN2 (Karras et al. 2020) and StyleGAN2-ADA, named as in NVIDIA's PyTorch release."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from generators.base import Generator, GeneratorInfo, ParameterGroup, State
+from generators.latents import LatentSpec
+from generators.stylegan.charts import StyleCharts
+from generators.stylegan.mapping import Mapping
+from generators.stylegan.ops import DEMODULATION_EPS, Fir, StyledConv, ToRGB
+
+HALF = math.sqrt(0.5)
+
+
+@dataclass(frozen=True)
+class StyleGAN2Config:
+    """What a checkpoint's shapes tell, and what they do not: mapping_rate, conv_clamp, demodulation_fan_in.
+
+    channels: of each resolution, from 4 px on.  embed_dim: width of the class embedding, 0 without classes.
+    architecture: "skip" (a picture is carried), "resnet" or "orig" (one picture, at the end).
+    conv_clamp: bound of what layers put out, None for none.  taps: of the resampling filter.
+    demodulation_fan_in: p, where the squared norm of a filter is increased by 1e-8 inputs ** p: 0 as published, 1 where
+    weights are scaled by 1 / sqrt(inputs) before demodulation (rosinality).
+    """
+
+    resolution: int
+    channels: tuple[int, ...]
+    z_dim: int
+    w_dim: int
+    mapping_layers: int
+    mapping_width: int
+    n_classes: int = 0
+    embed_dim: int = 0
+    architecture: str = "skip"
+    mapping_rate: float = 0.01
+    conv_clamp: float | None = None
+    taps: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
+    demodulation_fan_in: float = 0.0
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        return tuple(4 << k for k in range(len(self.channels)))
+
+
+class Block(nn.Module):
+    """What one resolution does. cin: None at 4 px, where the map that enters is the constant and stays its size."""
+
+    def __init__(self, cin: int | None, cout: int, side: int, last: bool, fir: Fir, config: StyleGAN2Config):
+        super().__init__()
+        eps = lambda inputs: DEMODULATION_EPS * (9 * inputs) ** config.demodulation_fan_in  # noqa: E731
+        rest = config.w_dim, side
+        if cin is None:
+            self.const = nn.Parameter(torch.randn(cout, 4, 4))
+        else:
+            self.conv0 = StyledConv(cin, cout, *rest, fir, eps(cin), config.conv_clamp)
+        self.conv1 = StyledConv(cout, cout, *rest, None, eps(cout), config.conv_clamp)
+        if last or config.architecture == "skip":
+            self.torgb = ToRGB(cout, config.w_dim, config.conv_clamp)
+        if cin is not None and config.architecture == "resnet":
+            self.skip = Shortcut(cin, cout)
+        self.fir = fir
+
+    def convolutions(self) -> list[StyledConv]:
+        return [layer for name in ("conv0", "conv1") if (layer := getattr(self, name, None)) is not None]
+
+    def readers(self) -> list[StyledConv | ToRGB]:
+        """In the order of the slots of w+ that they read, one slot after the other."""
+        return [*self.convolutions(), *([self.torgb] if hasattr(self, "torgb") else [])]
+
+    def forward(self, state: State, styles: list[Tensor], noises: list[Tensor | None]) -> State:
+        """styles: one a reader.  noises: one a convolution, None for the stored map."""
+        x, rgb = state.hidden, state.rgb
+        if hasattr(self, "skip"):
+            shortcut = self.fir.enlarged(self.skip(x) * HALF)
+        count = len(self.convolutions())
+        style = self.conv1.style(styles[count - 1])
+        enters = count == 2 and not style.one_a_filter  # what the first puts out is scaled in the same pass
+        if count == 2:
+            x = self.conv0(x, self.conv0.style(styles[0]), noises[0], then=style.s if enters else None)
+        x = self.conv1(x, style, noises[-1], gain=HALF if hasattr(self, "skip") else 1.0, scaled=enters)
+        if hasattr(self, "skip"):
+            x = x + shortcut
+        if rgb is not None:
+            rgb = self.fir.enlarged(rgb)
+        if hasattr(self, "torgb"):
+            colours = self.torgb(x, styles[-1])
+            rgb = colours if rgb is None else rgb + colours
+        return State(x, rgb)
+
+
+class Shortcut(nn.Module):
+    """1x1 convolution without bias, equalised."""
+
+    def __init__(self, cin: int, cout: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(cout, cin, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight / math.sqrt(self.weight.shape[1]))
+
+
+class Synthesis(nn.Module):
+    def __init__(self, config: StyleGAN2Config):
+        super().__init__()
+        fir = Fir(config.taps)
+        before = (None, *config.channels)
+        for cin, cout, side in zip(before, config.channels, config.sides, strict=False):
+            self.add_module(f"b{side}", Block(cin, cout, side, side == config.resolution, fir, config))
+
+    def blocks(self) -> list[Block]:
+        return list(self.children())
+
+
+class StyleGAN2(StyleCharts):
+    """Latents, the widest of which is read: "z" (N, z_dim) with "class" (N, embed_dim) or int64 (N,) where there are
+    classes; "w" (N, w_dim); "w+" (N, num_ws, w_dim); "w++" (N, rows, w_dim), for each slot of w+ as many rows as the
+    widest layer that reads it has filters.  "noise[i]" (N or 1, 1, s, s): the map of the i-th convolution, stored ones
+    where it is absent.
+
+    Block k works at 4 * 2 ** k pixels. The last one ends with the colours, so that what enters the head is the picture.
+    """
+
+    charts = ("z", "w", "w+", "w++")
+
+    def __init__(self, config: StyleGAN2Config, classes: tuple[str, ...] = ()):
+        super().__init__()
+        self.config, self.depth, self.num_ws = config, len(config.channels), 2 * len(config.channels)
+        self.mapping = Mapping(
+            config.z_dim,
+            config.w_dim,
+            config.mapping_layers,
+            width=config.mapping_width,
+            n_classes=config.n_classes,
+            embed_dim=config.embed_dim,
+            rate=config.mapping_rate,
+        )
+        self.synthesis = Synthesis(config)
+        self.rows = self._rows()
+        specs = [LatentSpec("z", "z", (config.z_dim,))]
+        if config.n_classes:
+            specs.append(LatentSpec("class", "class", (config.embed_dim,)))
+        wide = {"w": (), "w+": (self.num_ws,), "w++": (sum(self.rows),)}
+        specs += [LatentSpec(name, name, (*lead, config.w_dim), sampled=False) for name, lead in wide.items()]
+        layers = [layer for block in self.synthesis.blocks() for layer in block.convolutions()]
+        specs += [
+            LatentSpec(f"noise[{i}]", "noise", (1, *layer.noise_const.shape), sampled=False)
+            for i, layer in enumerate(layers)
+        ]
+        names = classes or tuple(str(i) for i in range(config.n_classes))
+        self.info = GeneratorInfo("stylegan2", config.resolution, tuple(specs), names, asdict(config))
+
+    def _rows(self) -> tuple[int, ...]:
+        """Of w++, for each slot of w+."""
+        rows = [0] * self.num_ws
+        for k, block in enumerate(self.synthesis.blocks()):
+            for slot, layer in enumerate(block.readers(), self._first_slot(k)):
+                rows[slot] = max(rows[slot], layer.weight.shape[0])
+        return tuple(rows)
+
+    def _first_slot(self, k: int) -> int:
+        """Block 0 has one convolution, the others two; the colours read what the next block's first layer reads."""
+        return max(0, 2 * k - 1)
+
+    def forward(self, latents):
+        return Generator.forward(self, latents) if "w++" in latents else super().forward(latents)
+
+    def _in_chart(self, latents, chart):
+        if chart != "w++":
+            return super()._in_chart(latents, chart)
+        return self.w_plus(latents).repeat_interleave(torch.tensor(self.rows, device=self.device), 1)
+
+    def stem(self, latents):
+        rows = len(next(latents[name] for name in reversed(self.charts) if name in latents))
+        const = self.synthesis.b4.const.expand(rows, -1, -1, -1)
+        return State(const.contiguous(memory_format=torch.channels_last))
+
+    def block(self, k, state, latents):
+        block, first = self.synthesis.blocks()[k], self._first_slot(k)
+        rows = latents["w++"].split(self.rows, 1) if "w++" in latents else None
+        w_plus = None if rows else self.w_plus(latents)
+        styles = [
+            rows[slot][:, : layer.weight.shape[0]] if rows else w_plus[:, slot]
+            for slot, layer in enumerate(block.readers(), first)
+        ]
+        noises = [latents.get(f"noise[{first + i}]") for i in range(len(block.convolutions()))]
+        state = block(state, styles, noises)
+        return State(state.rgb) if k == self.depth - 1 else state
+
+    def head(self, state):
+        return state.hidden
+
+    def groups(self):
+        names = [name for name, _ in self.named_parameters()]
+        head = f"synthesis.b{self.config.resolution}.torgb."
+        under = lambda prefix: tuple(n for n in names if n.startswith(prefix) and not n.startswith(head))  # noqa: E731
+        return [
+            ParameterGroup("mapping", under("mapping."), progressive=False),
+            *(ParameterGroup(f"b{side}", under(f"synthesis.b{side}.")) for side in self.config.sides),
+            ParameterGroup("torgb", tuple(n for n in names if n.startswith(head)), head=True, progressive=False),
+        ]

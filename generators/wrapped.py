@@ -1,0 +1,170 @@
+"""Somebody's modules in the roles that the engine knows: a generator, and a discriminator of its pictures."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
+from generators.errors import ClassError
+from generators.latents import LatentSpec, normal, random_labels
+
+Taps = Sequence[str] | Callable[[nn.Module, Tensor], Sequence[Tensor]]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """How somebody's pictures are written: values from low to high, 1 or 3 channels. Ours: [-1, 1], 3 channels."""
+
+    low: float
+    high: float
+    channels: int
+
+    def ours(self, x: Tensor) -> Tensor:
+        """(N, 1 or 3, R, R) in [low, high] -> (N, 3, R, R) in [-1, 1]."""
+        if (self.low, self.high) != (-1, 1):
+            x = (x - self.low) * (2 / (self.high - self.low)) - 1
+        return x.expand(-1, 3, -1, -1) if self.channels == 1 else x
+
+    def theirs(self, x: Tensor) -> Tensor:
+        """(N, 3, R, R) in [-1, 1] -> (N, 1 or 3, R, R) in [low, high]; grey is the mean of the channels."""
+        if self.channels == 1:
+            x = x.mean(1, keepdim=True)
+        if (self.low, self.high) != (-1, 1):
+            x = (x + 1) * ((self.high - self.low) / 2) + self.low
+        return x
+
+
+class WrappedGenerator(Generator):
+    """Latents: "z" (N, *shape); "class": int64 (N,) where there are classes, which the network gets second.
+
+    chain: the names of submodules that make the picture one after another, in as many pieces as the network has
+    layers: the first is the stem, the last the head, those between are the blocks. Empty: the network is one block.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        shape: tuple[int, ...],
+        resolution: int,
+        pictures: Pictures,
+        groups: Sequence[ParameterGroup],
+        chain: Sequence[Sequence[str]] = (),
+        classes: tuple[str, ...] = (),
+    ):
+        super().__init__()
+        self.network, self.shape, self.pictures, self.chain = network, shape, pictures, chain
+        self._groups = list(groups)
+        self.depth = len(chain) - 2 if chain else 1
+        label = (LatentSpec("class", "class", (), optimisable=False),) if classes else ()
+        kind = type(network).__name__
+        self.info = GeneratorInfo(kind, resolution, (LatentSpec("z", "z", shape), *label), classes)
+
+    @property
+    def device(self):
+        return place_of(self.network)[0]
+
+    def sample(self, n, *, truncation=1.0, classes=None, generator=None):
+        device, dtype = place_of(self.network)
+        z = normal(n, self.shape.numel(), truncation, generator).view(n, *self.shape).to(device, dtype)
+        count = len(self.info.classes)
+        if not count:
+            if classes is not None:
+                raise ClassError(f"got classes, but {self.info.architecture} has none; leave them out")
+            return {"z": z}
+        labels = random_labels(n, count, generator) if classes is None else torch.as_tensor(classes)
+        if labels.shape not in ((), (n,)) or labels.min() < 0 or labels.max() >= count:
+            raise ClassError(f"got classes {labels.tolist()} for {n} rows; expected one a row, of 0 to {count - 1}")
+        return {"z": z, "class": self.embed(labels.expand(n))}
+
+    def embed(self, labels):
+        return labels.to(self.device, copy=True)
+
+    def stem(self, latents):
+        return State(self._run(self.chain[0], latents["z"]) if self.chain else latents["z"])
+
+    def block(self, k, state, latents):
+        if self.chain:
+            return State(self._run(self.chain[k + 1], state.hidden))
+        label = (latents["class"],) if self.info.classes else ()
+        return State(self.network(state.hidden, *label))
+
+    def head(self, state):
+        own = self._run(self.chain[-1], state.hidden) if self.chain else state.hidden
+        return self.pictures.ours(own)
+
+    def _run(self, names: Sequence[str], h: Tensor) -> Tensor:
+        for name in names:
+            h = self.network.get_submodule(name)(h)
+        return h
+
+    def groups(self):
+        return list(self._groups)
+
+
+class WrappedDiscriminator(Discriminator):
+    """taps: names of submodules whose outputs are the features, in the order in which they are reached; or a function
+    of the network and its pictures.  labelled: the network takes labels second.  rowwise: one row at a time, for those
+    that couple rows.
+
+    A network with labels is given label 0 where none are told; wrapping has checked that the features ignore it.
+    """
+
+    feature_count = 0
+
+    def __init__(self, network: nn.Module, taps: Taps, pictures: Pictures, labelled: bool, rowwise: bool = False):
+        super().__init__()
+        self.network, self.taps, self.pictures = network, taps, pictures
+        self.labelled, self.rowwise = labelled, rowwise
+
+    def features(self, x, classes=None):
+        if self.rowwise and len(x) > 1:
+            labels = [None] * len(x) if classes is None else classes.split(1)
+            rows = [self.features(row, label) for row, label in zip(x.split(1), labels, strict=True)]
+            return [torch.cat(maps) for maps in zip(*rows, strict=True)]
+        if callable(self.taps):
+            maps = list(self.taps(self.network, self.pictures.theirs(x)))
+        else:
+            with tapped(self.network, self.taps) as maps:
+                self._judge(x, classes)
+        # What follows the maps is a vector: of a network that has none, the mean of the last map.
+        return maps if maps and maps[-1].ndim == 2 else [*maps, *(m.flatten(2).mean(2) for m in maps[-1:])]
+
+    def logit(self, x, classes=None):
+        if self.rowwise and len(x) > 1:
+            labels = [None] * len(x) if classes is None else classes.split(1)
+            return torch.cat([self.logit(row, label) for row, label in zip(x.split(1), labels, strict=True)])
+        return self._judge(x, classes).flatten(1).mean(1, keepdim=True)
+
+    def _judge(self, x: Tensor, classes: Tensor | None) -> Tensor:
+        x = self.pictures.theirs(x)
+        if not self.labelled:
+            return self.network(x)
+        return self.network(x, torch.zeros(len(x), dtype=torch.long, device=x.device) if classes is None else classes)
+
+
+@contextlib.contextmanager
+def tapped(network: nn.Module, names: Sequence[str]) -> Iterator[list[Tensor]]:
+    """Collects what the named submodules give while the network runs: copies, since what follows may work in place."""
+    found: list[Tensor] = []
+    hooks = [
+        network.get_submodule(name).register_forward_hook(lambda _, __, output: found.append(output.clone()))
+        for name in names
+    ]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def place_of(network: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Where a network is and in which precision it computes; float32 on the CPU for one without any numbers."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.is_floating_point():
+            return tensor.device, tensor.dtype
+    return torch.device("cpu"), torch.float32
