@@ -17,10 +17,11 @@ from degradations.identity import Identity
 from degradations.inpaint import Inpaint
 from degradations.noise import GaussianNoise, NoiseModel
 from degradations.parameter import Parameter
-from degradations.registry import describe, load_plugin, names, register
+from degradations.registry import broken, describe, load_plugin, names, register
 from degradations.spec import parse
 from degradations.sr_dgp import PublishedSuperResolution
 from degradations.superres import SuperResolution
+from degradations.trial import try_out
 
 __all__ = [
     "Chain",
@@ -38,9 +39,11 @@ __all__ = [
     "SizeError",
     "SpecError",
     "SuperResolution",
+    "broken",
     "describe",
     "load_plugin",
     "names",
     "parse",
     "register",
+    "try_out",
 ]

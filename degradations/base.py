@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from degradations import notebook
+from degradations.curved_projection import project_curved
 from degradations.errors import DegradationError, SizeError, SpecError
 from degradations.noise import Generators, NoiseModel
 from degradations.parameter import Parameter
@@ -33,7 +35,8 @@ class Degradation(nn.Module):
         overshoot: by how much y may leave [-1, 1].
         parameters_spec: its parameters, each an attribute; the first may be given without its name
             (``sr:4``).
-        noise: None, or what ``measure`` adds and ``merge`` need not explain.
+        noise: None, or what ``measure`` adds (``sample``, ``nll``) and, if it can say ``within`` which bounds,
+            ``merge`` need not explain.
         example: a spec for help texts and for the contract suite, where the name alone is not one.
         name: given by ``register``.
         asked: the text that was parsed, or None.
@@ -99,6 +102,12 @@ class Degradation(nn.Module):
     def extra_repr(self) -> str:
         return "bound to rows: " + ", ".join(self._bound) if self._bound else self.spec
 
+    def _repr_png_(self) -> bytes | None:
+        return notebook.png(self)
+
+    def _repr_html_(self) -> str:
+        return notebook.text(self)
+
     def channels(self, c: int) -> int:
         """How many channels y has for an x of c. Default: by trying a small picture."""
         return self._probe(c, (32, 32)).shape[1]
@@ -108,7 +117,7 @@ class Degradation(nn.Module):
         return tuple(self._probe(3, hw).shape[-2:])
 
     def _probe(self, c: int, hw: Size) -> Tensor:
-        rows = max((len(getattr(self, name)) for name in self._bound), default=1)
+        rows = max(map(len, self.bound().values()), default=1)
         like = next((b for b in [*self.buffers(), *self.parameters()] if b.is_floating_point()), torch.zeros(()))
         with torch.no_grad():
             return self(torch.zeros(rows, c, *hw, dtype=like.dtype, device=like.device))
@@ -142,6 +151,10 @@ class Degradation(nn.Module):
                 f"got values for {' and '.join(map(str, sorted(rows)))} rows; all must have one value a row"
             )
         return bound
+
+    def bound(self) -> dict[str, Tensor]:
+        """The parameters that ``bind`` gave, each (N, 1, 1, 1)."""
+        return {name: getattr(self, name) for name in self._bound}
 
     def _shallow(self) -> Degradation:
         """A copy that shares every tensor."""
@@ -184,8 +197,9 @@ class Degradation(nn.Module):
         """y -> (N, 3, H, W), linear: what a discriminator looks at. Default: bilinear to the size, grey
         repeated."""
         if y.shape[1] not in (1, 3):
-            raise DegradationError(
-                f"{self._title()} gives {y.shape[1]} channels; it must define lift(y, size) to show them"
+            raise SizeError(
+                f"{self._title()} gives y of {y.shape[1]} channels, and pictures have 1 or 3; "
+                "define lift(self, y, size), which shows such a y"
             )
         if tuple(y.shape[-2:]) != tuple(size):
             y = F.interpolate(y, size=tuple(size), mode="bilinear", align_corners=False)
@@ -206,9 +220,18 @@ class Degradation(nn.Module):
         return None
 
     def read(self, picture: Image.Image) -> Tensor:
-        """An opened file, as people store such pictures -> y (1, c, h, w) float32."""
-        y = from_picture(picture, matte=self.transparent((picture.height, picture.width)) is None)
+        """An opened file, as people store such pictures -> y (1, c, h, w) float32.
+
+        Raises:
+            SizeError: y has other than 1 or 3 channels, and how such a y is stored is for the operator to say.
+        """
         c = self.channels(3)
+        if c not in (1, 3):
+            raise SizeError(
+                f"{self._title()} gives y of {c} channels, and picture files have 1 or 3; define read(self, picture), "
+                "which makes such a y of a file, or simulate"
+            )
+        y = from_picture(picture, matte=self.transparent((picture.height, picture.width)) is None)
         if c == 1 and y.shape[1] == 3:
             y = self.tone(y)
         elif c == 3 and y.shape[1] == 1:
@@ -216,7 +239,10 @@ class Degradation(nn.Module):
         return self.settle(y)
 
     def picture(self, y: Tensor) -> Image.Image:
-        """The first row of y as the 8-bit picture that a file would hold; ``read`` gives it back."""
+        """The first row of y as the 8-bit picture that a file would hold; ``read`` gives it back. Of other than 1 or
+        3 channels: what ``lift`` shows."""
+        if y.shape[-3] not in (1, 3):
+            y = self.lift(y[:1], tuple(y.shape[-2:]))
         return to_picture(y, self.transparent(tuple(y.shape[-2:])))
 
     def measure(self, x: Tensor, generator: Generators = None) -> Tensor:
@@ -239,40 +265,21 @@ class Degradation(nn.Module):
     def merge(self, x: Tensor, y: Tensor) -> Tensor:
         """The smallest change of x that brings phi(x) to within the noise of y. (N, C, H, W) in [-1, 1].
 
-        Linear operators: the nearest picture in [-1, 1] (``projection``), in float64. Smooth ones: the same
-            on linear
-        approximations, each kept for the rows that it helps. Others cannot be merged, and x is returned.
+        Linear operators: the nearest picture in [-1, 1] (``projection``), in float64. Smooth ones: the nearest
+        to be found by damped steps (``curved_projection``). Others cannot be merged, and x is returned.
         """
         exact = self._in_double()
         picture = x.double().clamp(-1, 1)
         y = self.settle(y).double().expand(len(x), -1, -1, -1)
-        if self.noise is not None:
+        if hasattr(self.noise, "within"):
             y = self.noise.within(exact(picture), y)
         if self.linear:
             hw = tuple(x.shape[-2:])
             if x.shape[1] == (3 if self.channels(3) == y.shape[1] else y.shape[1]):
                 return project(exact, lambda v: exact.adjoint(v, hw), picture, y).to(x)
             return project(exact, lambda v: torch.func.vjp(exact, picture)[1](v)[0], picture, y).to(x)
-        for _ in range(6 if self.smooth else 0):
-            with torch.enable_grad():
-                at, pull = torch.func.vjp(exact, picture)
-
-            def push(v, here=picture):
-                return torch.func.jvp(exact, (here,), (v,))[1]
-
-            moved = project(
-                push,
-                lambda v, pull=pull: pull(v)[0],
-                picture,
-                y - at + push(picture),
-                rounds=6,
-                inner=40,
-                finish=0,
-            )
-            closer = (y - exact(moved)).flatten(1).norm(dim=1) < (y - at).flatten(1).norm(dim=1)
-            if not closer.any():
-                break
-            picture = torch.where(closer[:, None, None, None], moved, picture)
+        if self.smooth:
+            picture = project_curved(exact, picture, y)
         return picture.to(x)
 
     def unobserved(self, size: Size) -> Tensor | None:

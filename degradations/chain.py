@@ -102,6 +102,13 @@ class Chain(Degradation):
             raise SpecError(f"{self.spec} cannot bind {', '.join(values)}; it can bind {', '.join(known) or 'nothing'}")
         return self._copy(link.bind(own) if own else link for link, own in zip(self.links, share, strict=True))
 
+    def bound(self):
+        return {
+            key: link.bound()[name]
+            for link, keys in self._keys(lambda link: link.bound())
+            for key, name in zip(keys, link.bound(), strict=True)
+        }
+
     def build(self, picture=None, seed=0, size=None):
         """Each link is built for its own size; those whose y has the picture's pixels see the picture as
         well."""
@@ -146,6 +153,18 @@ class Chain(Degradation):
         masks = [mask for link in self._last_links() if (mask := link.transparent(hw)) is not None]
         return torch.stack(masks).any(0) if masks else None
 
+    def _last_has(self, method: str) -> bool:
+        return getattr(type(self.links[-1]), method) is not getattr(Degradation, method)
+
+    def read(self, picture):
+        return self.settle(self.links[-1].read(picture)) if self._last_has("read") else super().read(picture)
+
+    def picture(self, y):
+        return self.links[-1].picture(y) if self._last_has("picture") else super().picture(y)
+
+    def lift(self, y, size):
+        return self.links[-1].lift(y, size)
+
     def measure(self, x, generator=None):
         for link in self.links:
             x = link.measure(x, generator)
@@ -162,14 +181,17 @@ class Chain(Degradation):
     @torch.no_grad()
     def merge(self, x, y):
         """As for one operator. Where a link takes the colours away, each link's own way of merging is used
-        first, so that grey chains keep chroma as ``gray`` does."""
+        first, so that grey chains keep chroma as ``gray`` does; so are those of chains that are not smooth, as
+        far as they bring a row closer to y."""
         if len(self.links) == 1:
             return self.links[0].merge(x, y)
-        if not self.linear or any(link.channels(3) != 3 for link in self.links):
-            rest = Chain(self.links[1:])
+        if not (self.linear or self.smooth) or any(link.channels(3) != 3 for link in self.links):
+            exact, rest = self._in_double(), Chain(self.links[1:])
             y = self.settle(y).expand(len(x), -1, -1, -1)
-            middle = rest.merge(self.links[0](x.double().clamp(-1, 1)), y.double())
-            x = self.links[0].merge(x.double(), middle).to(x)
+            middle = rest.merge(exact.links[0](x.double().clamp(-1, 1)), y.double())
+            merged = self.links[0].merge(x.double(), middle).to(x)
+            before, after = ((exact(z.double()) - y.double()).flatten(1).norm(dim=1) for z in (x.clamp(-1, 1), merged))
+            x = torch.where((after <= before)[:, None, None, None], merged, x)
         return super().merge(x, y)
 
     def hidden(self, size, below, channels=3):

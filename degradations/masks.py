@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from degradations.errors import MaskError
-from degradations.pictures import alpha, from_picture, has_alpha, luma
+from degradations.pictures import FORMATS, MAX_PIXELS, alpha, from_picture, has_alpha, luma
 
 
 def checked(mask: Tensor, what: str) -> Tensor:
@@ -85,16 +87,9 @@ def from_file(path: str, size: tuple[int, int] | None) -> tuple[Tensor, dict]:
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
         raise MaskError(f"mask file {path}: {reason}; expected a picture, white where pixels are missing") from None
-    try:
-        with Image.open(Path(path)) as opened:
-            _compare(path, opened, size)
-            picture = ImageOps.exif_transpose(opened)
-            picture.load()
-    except MaskError:
-        raise
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise MaskError(f"mask file {path} cannot be read as a picture: {reason}; save it as PNG") from None
+    if not content:
+        raise MaskError(f"mask file {path} is empty; expected a picture, white where pixels are missing")
+    picture = _decoded(path, content, size)
     bright = luma(from_picture(picture, matte=False)) >= 0
     mask = bright
     if has_alpha(picture):
@@ -108,8 +103,40 @@ def from_file(path: str, size: tuple[int, int] | None) -> tuple[Tensor, dict]:
     }
 
 
+def _decoded(path: str, content: bytes, size: tuple[int, int] | None) -> Image.Image:
+    """The picture in a file, upright. What Pillow warns of is either refused here or of no account."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            opened = Image.open(io.BytesIO(content), formats=FORMATS)
+        except Exception as error:  # decoders raise nearly anything on what is not theirs
+            large = isinstance(error, Image.DecompressionBombError)
+            raise MaskError(
+                f"mask file {path} has more than {MAX_PIXELS} pixels; scale it down first"
+                if large
+                else f"mask file {path} cannot be read as a picture; expected one of {', '.join(FORMATS)}"
+            ) from error
+        try:
+            _compare(path, opened, size)
+            picture = ImageOps.exif_transpose(opened)
+            picture.load()
+        except MaskError:
+            raise
+        except Exception as error:  # and on what is damaged
+            reason = str(error).split("\n")[0] or type(error).__name__
+            raise MaskError(f"mask file {path} is damaged or cut short ({reason}); get the file again") from error
+    if picture.mode == "F":
+        raise MaskError(f"mask file {path} is floating point, whose white is not known; save it as 8-bit PNG")
+    return picture
+
+
 def _compare(path: str, opened: Image.Image, size: tuple[int, int] | None) -> None:
     """Before the file is decoded, which is cheap to refuse."""
+    if opened.width * opened.height > MAX_PIXELS:
+        raise MaskError(
+            f"mask file {path} is {opened.width}x{opened.height}, expected at most {MAX_PIXELS / 1e6:.0f} million "
+            "pixels; scale it down first"
+        )
     turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     own = opened.size if turned else opened.size[::-1]
     if size is not None and tuple(own) != tuple(size):

@@ -25,8 +25,8 @@ def normal_like(y: Tensor, generator: Generators = None) -> Tensor:
 
 
 class NoiseModel:
-    """The noise of an operator. A class that does not override ``within`` asks ``merge`` to meet y
-    exactly."""
+    """The noise of an operator; any class with ``sample`` and ``nll`` is one. One without a ``within`` of its own
+    asks ``merge`` to meet y exactly."""
 
     def sample(self, y: Tensor, generator: Generators = None) -> Tensor:
         """y = phi(x), (N, c, h, w) -> a noisy y of the same shape."""

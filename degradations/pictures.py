@@ -9,6 +9,9 @@ from torch import Tensor
 
 from degradations.errors import DegradationError, SizeError
 
+# What picture and mask files may be, here and in dgp: decoders that run no programs, and sizes that fit a memory.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+MAX_PIXELS = 64_000_000
 LUMA = {"rec601": (0.299, 0.587, 0.114), "dgp": (0.2989, 0.5870, 0.1140)}
 
 

@@ -17,11 +17,11 @@ from torch import Tensor
 Map = Callable[[Tensor], Tensor]
 
 
-def _dot(a: Tensor, b: Tensor) -> Tensor:
+def dot(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).flatten(1).sum(1)
 
 
-def _per_row(v: Tensor) -> Tensor:
+def per_row(v: Tensor) -> Tensor:
     return v[:, None, None, None]
 
 
@@ -33,26 +33,26 @@ def _newton_step(forward: Map, adjoint: Map, weight: Tensor, r: Tensor, rounds: 
     """
     image = adjoint(r)
     p, direction = image, r
-    gamma, misfit = _dot(image, weight * image), _dot(r, r)
+    gamma, misfit = dot(image, weight * image), dot(r, r)
     going = misfit > 0
     q, back = torch.zeros_like(r), torch.zeros_like(image)
     for _ in range(rounds):
         moved = forward(weight * p)
-        length = torch.where(going, gamma / _dot(moved, moved).clamp_min(1e-300), 0)
-        closer = r - _per_row(length) * moved
-        fresh = _dot(closer, closer)
+        length = torch.where(going, gamma / dot(moved, moved).clamp_min(1e-300), 0)
+        closer = r - per_row(length) * moved
+        fresh = dot(closer, closer)
         going = going & (fresh < 0.9999 * misfit)
         if not going.any():
             break
-        take = _per_row(going)
+        take = per_row(going)
         q, back = (
-            torch.where(take, q + _per_row(length) * direction, q),
-            torch.where(take, back + _per_row(length) * p, back),
+            torch.where(take, q + per_row(length) * direction, q),
+            torch.where(take, back + per_row(length) * p, back),
         )
         r, misfit = torch.where(take, closer, r), torch.where(going, fresh, misfit)
         image = adjoint(r)
-        before, gamma = gamma, _dot(image, weight * image)
-        turn = _per_row(gamma / before.clamp_min(1e-300))
+        before, gamma = gamma, dot(image, weight * image)
+        turn = per_row(gamma / before.clamp_min(1e-300))
         p, direction = image + turn * p, r + turn * direction
     return q, back
 
@@ -67,19 +67,19 @@ def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int) -> T
         return x
     probe = adjoint(r)
     for _ in range(20):
-        probe = adjoint(forward(probe / _per_row(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
+        probe = adjoint(forward(probe / per_row(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
     step = 1 / (1.05 * probe.flatten(1).norm(dim=1)).clamp_min(1e-12)
-    ahead, pace, misfit = x, torch.ones_like(step), _dot(r, r)
+    ahead, pace, misfit = x, torch.ones_like(step), dot(r, r)
     for _ in range(rounds):
-        moved = (ahead + _per_row(step) * adjoint(y - forward(ahead))).clamp(-1, 1)
+        moved = (ahead + per_row(step) * adjoint(y - forward(ahead))).clamp(-1, 1)
         r = y - forward(moved)
-        fresh = _dot(r, r)
+        fresh = dot(r, r)
         better = going & (fresh < misfit)
         faster = (1 + (1 + 4 * pace.square()).sqrt()) / 2
-        onward = moved + _per_row((pace - 1) / faster) * (moved - x)
-        ahead = torch.where(_per_row(better), onward, x)
+        onward = moved + per_row((pace - 1) / faster) * (moved - x)
+        ahead = torch.where(per_row(better), onward, x)
         pace = torch.where(better, faster, 1)
-        x = torch.where(_per_row(better), moved, x)
+        x = torch.where(per_row(better), moved, x)
         misfit = torch.where(better, fresh, misfit)
         going = going & (r.flatten(1).abs().amax(1) > 1e-7)
         if not going.any():
@@ -108,7 +108,7 @@ def project(
     stalled = torch.zeros_like(misfit)
 
     def dual(picture, multiplier, r):
-        return _dot(picture - x, picture - x) / 2 + _dot(multiplier, r)
+        return dot(picture - x, picture - x) / 2 + dot(multiplier, r)
 
     value = dual(best, multiplier, r)
     for _ in range(rounds):
@@ -116,17 +116,17 @@ def project(
             break
         # clipped pixels keep a little weight, so that a y all of whose pixels are clipped can pull them back
         weight = torch.where(free.abs() <= 1, 1.0, 1e-4).to(x)
-        q, back = _newton_step(forward, adjoint, weight, r * _per_row(going), inner)
-        slope, step, waiting = _dot(q, r), torch.ones_like(misfit), going.clone()
+        q, back = _newton_step(forward, adjoint, weight, r * per_row(going), inner)
+        slope, step, waiting = dot(q, r), torch.ones_like(misfit), going.clone()
         for _ in range(20):
-            trial = free + _per_row(step) * back
+            trial = free + per_row(step) * back
             picture = trial.clamp(-1, 1)
             trial_r = y - forward(picture)
-            trial_value = dual(picture, multiplier + _per_row(step) * q, trial_r)
+            trial_value = dual(picture, multiplier + per_row(step) * q, trial_r)
             good = waiting & (trial_value >= value + 1e-4 * step * slope - 1e-12 * value.abs())
-            take = _per_row(good)
+            take = per_row(good)
             free, r = torch.where(take, trial, free), torch.where(take, trial_r, r)
-            multiplier = torch.where(take, multiplier + _per_row(step) * q, multiplier)
+            multiplier = torch.where(take, multiplier + per_row(step) * q, multiplier)
             value = torch.where(good, trial_value, value)
             waiting = waiting & ~good
             if not waiting.any():
@@ -134,7 +134,7 @@ def project(
             step = torch.where(waiting, step / 2, step)
         fresh = r.flatten(1).norm(dim=1)
         better = going & (fresh < 0.99 * misfit)
-        best = torch.where(_per_row(better), free.clamp(-1, 1), best)
+        best = torch.where(per_row(better), free.clamp(-1, 1), best)
         misfit = torch.where(better, fresh, misfit)
         stalled = torch.where(better, 0, stalled + 1)
         # the dual climbs at every round, the misfit need not fall at every one

@@ -9,7 +9,6 @@ import inspect
 import re
 import sys
 import types
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -99,12 +98,15 @@ def _scan() -> None:
 
 
 def names() -> list[str]:
-    """Every registered name, sorted. Plugins that fail to import are left out, each with a warning that names
-    it."""
+    """Every registered name, sorted. Plugins that fail to import are left out; ``broken`` names them."""
     _scan()
-    for reason in _broken.values():
-        warnings.warn(reason, stacklevel=2)
     return sorted(_classes)
+
+
+def broken() -> dict[str, str]:
+    """The plugins of installed packages that cannot be used: name -> why, in one line."""
+    _scan()
+    return dict(_broken)
 
 
 def find(name: str) -> type[Degradation]:

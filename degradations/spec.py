@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from degradations.base import Degradation
 from degradations.chain import Chain
-from degradations.errors import SpecError
+from degradations.errors import DegradationError, PluginError, SpecError
 from degradations.registry import find
+from degradations.trial import foreign, try_out
+
+TRIED_AT = ((32, 32), (256, 256))  # the larger for operators whose filters do not fit the smaller
 
 
 def _split(text: str, mark: str, limit: int = -1) -> list[str]:
@@ -73,7 +76,12 @@ def _operator(text: str, whole: str) -> Degradation:
     try:
         operator = cls(**values)
     except TypeError as error:
-        raise SpecError(f"{name} cannot be made from {text!r}: {error}") from None
+        raise SpecError(f"{name} cannot be made from {text!r}: {error}") from error
+    except DegradationError:
+        raise
+    except Exception as error:  # a plugin's own may fail in any way
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PluginError(f"{name} cannot be made from {text!r}: {reason}; correct its __init__") from error
     operator.asked = text
     return operator
 
@@ -83,11 +91,13 @@ def parse(text: str) -> Degradation:
 
     Raises:
         SpecError: one line that says what was got, what was expected and what to do.
-        PluginError: the name belongs to a plugin that fails to import.
+        PluginError: the name belongs to a plugin that fails to import, or whose operator fails on any picture.
     """
     if not isinstance(text, str) or not text.strip():
         raise SpecError(f"got {text!r} as a degradation; expected e.g. gray, sr:4 or inpaint:center=1/3")
     links = [_operator(part, text) for part in _split(text, "+")]
     operator = links[0] if len(links) == 1 else Chain(links)
     operator.asked = text
+    if any(map(foreign, links)):
+        try_out(operator, *TRIED_AT, built=False)
     return operator

@@ -13,11 +13,11 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from degradations.pictures import FORMATS, MAX_PIXELS
 from dgp.errors import DgpError, InputError
 from dgp.files import sha256_of
 
-MAX_PIXELS = 64_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+LAID_ON_WHITE = "what is transparent was laid on white"
 # What people try most often beyond these, by the first bytes of the file, to name it in the message.
 STRANGERS = (
     (b"%PDF", "a PDF"),
@@ -195,7 +195,7 @@ def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
         turned = image.copy()
         notes.append("its EXIF data cannot be read; not turned")
     if turned.has_transparency_data:
-        notes.append("what is transparent was laid on white")
+        notes.append(LAID_ON_WHITE)
     if turned.mode == "CMYK":
         notes.append("converted from CMYK without its colour profile")
     if turned.mode in ("I", "F") or turned.mode.startswith("I;"):

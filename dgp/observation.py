@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -14,7 +15,7 @@ from degradations import Degradation
 from dgp import geometry as g
 from dgp.errors import InputError
 from dgp.geometry import Geometry
-from dgp.images import Picture, flatten, open_picture, to_pil
+from dgp.images import LAID_ON_WHITE, Picture, flatten, open_picture, to_pil
 from dgp.rows import stream
 from dgp.sheet import figures, png_bytes, viewable
 
@@ -116,6 +117,7 @@ def observe(
     key = source.pixels_sha256
     if simulate:
         place, operator, original = _simulated(asked, source, image, fit, resolution, seed)
+        degradations.try_out(operator, (resolution, resolution))
         measure = operator.simulate if target == "file" else operator.measure
         with torch.no_grad():
             y = measure(original, stream(seed, f"noise {key}", 0))
@@ -124,6 +126,8 @@ def observe(
         keeps = tuple(asked.size((resolution, resolution))) == (resolution, resolution)
         place, operator, whole, y = (_same_size if keeps else _smaller)(asked, source, image, fit, resolution, seed)
         original = None
+    if y.shape[1] not in (1, 3):
+        operator.lift(y, (resolution, resolution))  # said now rather than when the answer is to be shown
     text = asked.asked or (degradation if isinstance(degradation, str) else asked.spec)
     return Observation(
         y=y,
@@ -136,8 +140,17 @@ def observe(
         original=original,
         label=number,
         target=target,
-        notes=source.notes,
+        notes=source.notes if simulate else _notes(source, whole),
     )
+
+
+def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
+    """What was done to the picture. Where transparency is the hole, white stands only behind what shines through."""
+    if whole.transparent(source.size[::-1]) is None:
+        return source.notes
+    alpha = np.asarray(flatten(source)[1])
+    through = "what is half transparent was laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
+    return tuple(filter(None, (through if note == LAID_ON_WHITE else note for note in source.notes)))
 
 
 def _simulated(asked, source, image, fit, resolution, seed) -> tuple[Geometry, Degradation, Tensor]:
@@ -165,10 +178,11 @@ def _smaller(asked, source, image, fit, resolution, seed):
     height, width = asked.size((resolution, resolution))
     factor = resolution / height
     if image.size != (width, height) and fit == "auto":
-        got = f"{image.width}x{image.height}"
+        got, even = f"{image.width}x{image.height}", width == height
+        part = f"1/{factor:g}" if even else f"1/{resolution / width:g} of the width and 1/{factor:g} of the height"
         raise InputError(
-            f"got {got}, expected {width}x{height} (1/{factor:g} of the prior's {resolution}x{resolution}); "
-            f"use --fit crop|pad|stretch, or a prior of {round(max(image.size) * factor)} px"
+            f"got {got}, expected {width}x{height} ({part} of the prior's {resolution}x{resolution}); "
+            "use --fit crop|pad|stretch" + (f", or a prior of {round(max(image.size) * factor)} px" if even else "")
         )
     box, placed = _box(image.size, fit, resolution, (width, height))
     # The answer has the size that the factor promises of the input, or of the part of it that was used.
@@ -181,6 +195,7 @@ def _smaller(asked, source, image, fit, resolution, seed):
             f"scale it down, ideally to {width}x{height}"
         )
     operator = asked.build(source.image if image.size == (width, height) else None, seed, (resolution, resolution))
+    degradations.try_out(operator, (resolution, resolution))
     y = operator.read(g.fitted(image, box, (width, height)))
     return Geometry(fit, placed, resolution, image.size, box, shown, out), operator, operator, y
 
@@ -199,6 +214,7 @@ def _same_size(asked, source, image, fit, resolution, seed):
     if missing is not None and not g.cut(missing, box).any():
         raise InputError("nothing is missing in the centred square; use --fit auto, which works around the hole")
     operator = _moved(whole, full, box, (resolution, resolution))
+    degradations.try_out(operator, (resolution, resolution))
     y = operator.read(g.fitted(image, box, (resolution, resolution), missing))
     extent = box if placed == "crop" else g.whole_box(full)
     out = (extent[2] - extent[0], extent[3] - extent[1])

@@ -35,7 +35,15 @@ def list_(plugins: tuple[str, ...], speech: Speech):
 
     load_plugins(plugins)
     found = [operators.describe(name) for name in operators.names()]
-    speech.give({"degradations": [_described(d) for d in found]})
+    unusable = operators.broken()
+    speech.give(
+        {
+            "degradations": [_described(d) for d in found],
+            "unusable": [{"name": name, "reason": reason} for name, reason in unusable.items()],
+        }
+    )
+    for reason in unusable.values():
+        speech.note(reason)
     if not speech.as_json:
         width = max(len(d.example) for d in found)
         for description in found:
@@ -107,6 +115,7 @@ def preview(image: Path, spec: str, output: Path, seed: int, plugins: tuple[str,
     picture = open_picture(image)
     x = to_tensor(flatten(picture)[0].convert("RGB"))
     operator = operator.build(picture.image, seed, tuple(x.shape[-2:]))
+    operators.try_out(operator, tuple(x.shape[-2:]))
     write = writable_file(output)
     y = operator.simulate(x, stream(seed, f"noise {picture.pixels_sha256}", 0))
     degraded = operator.picture(y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,19 @@ def colorize(images: tuple[Path, ...], options: RunOptions, speech: Speech):
     run_pictures(images, _published("gray", "gray"), options, speech)
 
 
+def _fraction(context: click.Context, option: click.Parameter, text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        fraction = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        fraction = None
+    if fraction is None or fraction >= 1 or fraction <= 0:
+        left = "leaves nothing of the picture" if fraction and fraction >= 1 else "is no such fraction"
+        raise click.BadParameter(f"{text} {left}; expected one between 0 and 1, such as 1/3 or 0.25")
+    return fraction
+
+
 @click.command(
     epilog="""\b
 Examples:
@@ -92,12 +106,13 @@ pixels."""
 @click.option(
     "--hole",
     metavar="FRACTION",
+    callback=_fraction,
     show_default=False,
     help="A centred hole of this fraction of each side, such as 1/3 or 0.25.",
 )
 @run_options
 @speech
-def inpaint(images: tuple[Path, ...], mask: str | None, hole: str | None, options: RunOptions, speech: Speech):
+def inpaint(images: tuple[Path, ...], mask: str | None, hole: Fraction | None, options: RunOptions, speech: Speech):
     """Fill what is missing from pictures."""
     if mask is not None and hole is not None:
         raise click.UsageError("got both --mask and --hole; give one of them")
@@ -113,8 +128,6 @@ def inpaint(images: tuple[Path, ...], mask: str | None, hole: str | None, option
             return degradations.parse(recipe.operator)
         raise click.UsageError("the picture has no transparent pixels; give --mask FILE or --hole FRACTION")
 
-    if mask is not None or hole is not None:
-        specify(None, None)  # a malformed fraction is refused before anything is opened
     run_pictures(images, specify, options, speech)
 
 

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 from PIL import Image
 
 import dgp
+from degradations import registry
 from dgp.cli.main import COMMANDS, main
 from tests.cli.conftest import TINY, colours
 
@@ -212,3 +214,16 @@ def test_evaluate(call, toy, tmp_path):
         assert (tmp_path / "e" / name).is_file()
     assert "seed" in call(*arguments, "--count", 4, "--seed", 1, code=2).stderr
     assert "| tiny |" in call(*arguments[:-1], "--count", 4).stdout
+
+
+def test_packages_that_cannot_be_used_are_listed_in_a_line_each(call, monkeypatch, recwarn):
+    monkeypatch.setattr(registry, "_broken", {})
+    monkeypatch.setattr(registry, "_scanned", False)
+    monkeypatch.setattr(
+        registry, "entry_points", lambda group: [EntryPoint("lost", "no_such_module:Lost", "dgp.degradations")]
+    )
+    listed = call("degradations", "list")
+    assert len(listed.stderr.splitlines()) == 1 and listed.stderr.startswith("plugin 'lost' (no_such_module:Lost)")
+    assert "lost" not in listed.stdout and not recwarn.list
+    unusable = call("degradations", "list", "--json").json["unusable"]
+    assert [one["name"] for one in unusable] == ["lost"] and "no_such_module" in unusable[0]["reason"]

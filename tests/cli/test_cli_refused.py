@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from degradations import registry
 from tests.cli.conftest import colours
 
 
@@ -113,7 +114,9 @@ def test_masks(call, toy, photo, tmp_path, mask, says):
         (("inpaint", "--mask", "a.png", "--hole", "1/3"), 2, "give one"),
         (("inpaint", "--mask", "nowhere.png"), 2, "nowhere.png"),
         (("inpaint", "--hole", "a third"), 2, "third"),
-        (("inpaint", "--hole", "1"), 2, "nothing of the picture"),
+        (("inpaint", "--hole", "1"), 2, "'--hole': 1 leaves nothing of the picture"),
+        (("inpaint", "--hole", "2"), 2, "'--hole': 2 leaves nothing of the picture"),
+        (("inpaint", "--hole", "0"), 2, "'--hole': 0 is no such fraction"),
         (("upscale",), 2, "--factor"),
         (("upscale", "--factor", "4"), 2, "8x8"),
         (("upscale", "--factor", "1"), 2, "factor"),
@@ -212,3 +215,18 @@ def test_the_other_commands(call, photo, tmp_path, arguments):
     (tmp_path / "set").mkdir()
     colours(32, 32).save(tmp_path / "set/one.png")
     assert json.dumps(refused(call, tmp_path, *arguments))
+
+
+@pytest.mark.parametrize("command", ["restore", "degradations preview"])
+def test_a_plugin_with_a_fault_is_told_before_anything_runs(call, toy, photo, tmp_path, monkeypatch, command):
+    monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+    monkeypatch.setattr(registry, "_files", {})
+    (tmp_path / "mine.py").write_text(
+        "import degradations\n@degradations.register('faulty-for-cli-tests')\n"
+        "class Faulty(degradations.Degradation):\n    def forward(self, x):\n        return x * self.strenth\n"
+    )
+    arguments = [*command.split(), photo.name, "-d", "gray+faulty-for-cli-tests", "--plugin", "mine.py"]
+    arguments += [*toy] if command == "restore" else ["-o", "degraded.png"]
+    says = refused(call, tmp_path, *arguments, code=3)
+    assert "mine.py" in says and "no attribute 'strenth'" in says
+    assert 'mine.py", line 5, in forward' in call(*arguments, "-v", code=3).stderr

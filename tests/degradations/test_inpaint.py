@@ -104,10 +104,10 @@ def test_unusable_files(tmp_path):
         "none.png": "no such file",
         ".": "is a directory",
         "text.png": "cannot be read",
-        "empty.png": "cannot be",
+        "empty.png": "is empty",
         "black.png": "nothing missing",
         "white.png": "nothing of the picture",
-        "cut.png": "cannot",
+        "cut.png": "damaged or cut short",
     }.items():
         with pytest.raises(MaskError, match=words) as caught:
             Inpaint(mask=str(tmp_path / name)).build()

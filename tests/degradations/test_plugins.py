@@ -1,6 +1,7 @@
 """Operators of other people: files, installed packages, and classes defined on the spot."""
 
 import hashlib
+import warnings
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -138,8 +139,12 @@ def test_installed_packages(monkeypatch):
     assert torch.equal(parse("negative")(torch.ones(1, 3, 4, 4)), -torch.ones(1, 3, 4, 4))
     parse("negative")
     assert asked == ["dgp.degradations"]
-    with pytest.warns(UserWarning, match="plugin 'lost' .*No module named 'no_such_module'"):
-        listed = degradations.names()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        listed, broken = degradations.names(), degradations.broken()
+    assert set(broken) == {"lost"}
+    assert "plugin 'lost'" in broken["lost"] and "No module named 'no_such_module'" in broken["lost"]
+    assert not any("\n" in reason for reason in broken.values())
     assert "negative" in listed
     assert "lost" not in listed
     with pytest.raises(PluginError, match="plugin 'lost' .*no_such_module.* cannot be used: ModuleNotFoundError"):
@@ -228,5 +233,5 @@ def test_what_cannot_be_asked():
         Degradation()(torch.zeros(1, 3, 4, 4))
     with pytest.raises(degradations.DegradationError, match="mode F"):
         parse("gray").read(Image.new("F", (4, 4)))
-    with pytest.raises(SizeError, match="a picture file has 1 or 3"):
+    with pytest.raises(SizeError, match="define lift"):
         parse("identity").picture(torch.zeros(1, 2, 4, 4))

@@ -192,6 +192,37 @@ def test_super_resolution_needs_its_size():
     )
 
 
+class Squeezed(degradations.Degradation):
+    """Half as wide and a quarter less high."""
+
+    linear = True
+
+    def forward(self, x):
+        return torch.nn.functional.adaptive_avg_pool2d(x, (x.shape[-2] * 3 // 4, x.shape[-1] // 2))
+
+
+def test_sizes_of_operators_that_squeeze():
+    with pytest.raises(InputError) as caught:
+        look(photo(61, 45), Squeezed())
+    assert str(caught.value) == (
+        "got 61x45, expected 16x24 (1/2 of the width and 1/1.33333 of the height of the prior's 32x32); "
+        "use --fit crop|pad|stretch"
+    )
+    assert look(photo(16, 24), Squeezed()).y.shape[-2:] == (24, 16)
+
+
+def test_a_transparent_hole_is_not_said_to_be_white():
+    image, said = photo(R, R).convert("RGBA"), "what is transparent was laid on white"
+    clear = np.full((R, R), 255, np.uint8)
+    clear[5:12, 5:12] = 0
+    image.putalpha(Image.fromarray(clear))
+    assert look(image, "inpaint:mask=alpha").notes == ()
+    assert look(image, "gray").notes == (said,) == look(image, "inpaint:center=1/3").notes
+    clear[20:25] = 200
+    image.putalpha(Image.fromarray(clear))
+    assert look(image, "inpaint:mask=alpha").notes == ("what is half transparent was laid on white",)
+
+
 @pytest.mark.parametrize(("fit", "size"), [("crop", (120, 120)), ("pad", (160, 120)), ("stretch", (160, 120))])
 @pytest.mark.parametrize("spec", ["sr:4", "gray+sr:4"])
 def test_super_resolution_of_other_sizes(fit, size, spec):
@@ -291,3 +322,39 @@ def test_every_mode_is_observed(mode):
         observation = look(image, spec)
         assert observation.y.shape == (1, 1 if spec == "gray" else 3, R, R)
         assert observation.geometry.restore(ANSWER).size == (40, 30)
+
+
+class RedGreen(degradations.Degradation):
+    linear = True
+
+    def forward(self, x):
+        return x[:, :2]
+
+
+class Shown(RedGreen):
+    def lift(self, y, size):
+        return torch.cat([y, y[:, :1] * 0], 1)
+
+
+class Broken(degradations.Degradation):
+    def build(self, picture=None, seed=0, size=None):
+        return self
+
+    def forward(self, x):
+        return x * self.nothing_of_this_name if x.shape[-1] == R else x
+
+
+@pytest.mark.parametrize("simulate", [True, False])
+def test_operators_that_cannot_be_used_are_told_at_once(simulate):
+    with pytest.raises(degradations.SizeError, match="define lift" if simulate else "define read"):
+        look(photo(R, R), RedGreen(), simulate=simulate)
+
+
+def test_operators_that_fail_once_they_are_built_are_plugin_errors():
+    with pytest.raises(degradations.PluginError, match="nothing_of_this_name"):
+        look(photo(R, R), Broken(), simulate=True)
+
+
+def test_a_simulated_observation_of_two_channels_is_shown():
+    observation = look(photo(R, R), Shown(), simulate=True)
+    assert observation.y.shape == (1, 2, R, R) and observation.picture.mode == "RGB"
