@@ -14,7 +14,6 @@ from generators.biggan import (
     BigGAN,
     BigGANConfig,
     BigGANDeep,
-    BigGANDeepConfig,
     BigGANDiscriminator,
     DiscriminatorConfig,
 )
@@ -23,7 +22,7 @@ from generators.errors import GeneratorError
 from generators.prior import ModelCard, Prior
 from generators.registry import register
 from generators.statistics import statistics_of
-from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
+from generators.stylegan.charts import StyleCharts
 
 
 @torch.no_grad()
@@ -67,19 +66,21 @@ def settle_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
 def randomised(prior: Prior, seed: int = 0) -> Prior:
     """The same prior with a freshly initialised generator and the discriminator it had: what is left without training.
 
-    Raises GeneratorError for networks other than BigGAN and StyleGAN2.
+    Raises GeneratorError for networks other than BigGANs and StyleGANs.
     """
-    if not isinstance(prior.generator, BigGAN | BigGANDeep | StyleGAN2):
+    if not isinstance(prior.generator, BigGAN | BigGANDeep | StyleCharts):
         raise GeneratorError(
-            f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN and StyleGAN2 generators can be "
+            f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN and StyleGAN generators can be "
             "initialised afresh; choose such a prior"
         )
     config = prior.generator.config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        generator = type(prior.generator)(config, prior.generator.info.classes)
-    if isinstance(generator, StyleGAN2):  # it is made as it was published to begin
-        generator.mapping.w_avg.copy_(generator.mean_of_w())
+        classes = prior.generator.info.classes
+        generator = type(prior.generator)(config, *([classes] if classes else []))
+    if isinstance(generator, StyleCharts):  # it is made as it was published to begin
+        if generator.mapping is not None:
+            generator.mapping.w_avg.copy_(generator.mean_of_w())
     else:
         initialise(generator, seed)
         settle_statistics(generator, seed)
@@ -100,7 +101,7 @@ def randomised(prior: Prior, seed: int = 0) -> Prior:
     )
 
 
-def fingerprint(config: BigGANConfig | BigGANDeepConfig | StyleGAN2Config, seed: int) -> str:
+def fingerprint(config: object, seed: int) -> str:
     """What stands for the sha256 of a file: the last digits of such weights differ from machine to machine."""
     return hashlib.sha256(f"{config} from seed {seed}".encode()).hexdigest()
 

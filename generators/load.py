@@ -35,15 +35,18 @@ def load(
     Raises UnknownPrior for what is not there, WeightsError for what cannot be used; nothing in a file is executed.
     """
     text, path = os.fspath(name_or_path), Path(name_or_path)
+    if not text.strip():
+        raise UnknownPrior("got an empty name; expected a file, a folder, or a name of `dgp priors list`")
     if text in names():
         return named(text, sha256, discriminator)
+    name = None
     if path.is_dir():
-        path = generator_in(path)
+        name, path = path.resolve().name, generator_in(path)
     if not path.exists():
         if path.suffix in SUFFIXES or os.sep in text:
             raise UnknownPrior(f"{text}: no such file or folder; expected weights ({', '.join(SUFFIXES)}) or a name")
         return named(text, sha256, discriminator)
-    return from_files(path, Path(discriminator) if discriminator else None, sha256=sha256)
+    return from_files(path, Path(discriminator) if discriminator else None, sha256=sha256, name=name)
 
 
 def named(name: str, sha256: str | None, discriminator: str | os.PathLike | None) -> Prior:

@@ -225,6 +225,16 @@ def test_class_names():
         info.class_index(10)
 
 
+@torch.no_grad()
+def test_every_network_has_untrained_twins(prior):
+    blank, again = generators.randomised(prior, 1), generators.randomised(prior, 1)
+    latents = sample(prior)
+    pictures = [p.generator(latents) for p in (blank, again, prior)]
+    assert torch.allclose(pictures[0], pictures[1], atol=1e-4) and pictures[0].isfinite().all()
+    assert not torch.allclose(pictures[0], pictures[2], atol=0.05)
+    assert pictures[0].std() > 0.02 and blank.discriminator is prior.discriminator
+
+
 def test_random_weights_keep_the_judge_and_lose_the_training():
     trained = generators.load("biggan-cifar10")
     blank, again, other = (
