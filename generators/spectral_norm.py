@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from generators.forms import WeightForms
+
 
 def as_it_is(weight: Tensor) -> Tensor:
     return weight
@@ -60,15 +62,12 @@ class OverSigma(torch.autograd.Function):
         return pulled.addmm_(u.t() * (-along / sigma), v).view(gradient.shape), None, None, None
 
 
-class SpectralNorm(nn.Module):
+class SpectralNorm(WeightForms, nn.Module):
     """Mix-in for layers with a ``weight``: ``self.effective()`` is the weight over its largest singular value."""
-
-    weight: Tensor
 
     def init_spectral(self, rows: int, singular_values: int, eps: float) -> None:
         """singular_values: how many ``u`` are stored (0: no normalisation); only the first is used."""
         self.eps = eps
-        self._folded: dict[Callable, tuple[Tensor, int, Tensor]] = {}
         for i in range(singular_values):
             self.register_buffer(f"u{i}", torch.randn(1, rows))
             self.register_buffer(f"sv{i}", torch.ones(1))
@@ -78,16 +77,8 @@ class SpectralNorm(nn.Module):
         self.register_buffer("v0", torch.randn(1, self.weight[0].numel()))
 
     def effective(self, form: Callable[[Tensor], Tensor] = as_it_is) -> Tensor:
-        """``form`` of the normalised weight: of one that takes no gradient, computed once, and again on a change."""
-        if self.weight.requires_grad or self.weight.is_inference():
-            return form(self._normalised())
-        weight, version, folded = self._folded.get(form, (None, None, None))
-        if weight is not self.weight or version != self.weight._version:
-            # The mode of the first call must not stay with what later calls are given.
-            with torch.inference_mode(False), torch.no_grad():
-                folded = form(self._normalised())
-            self._folded[form] = self.weight, self.weight._version, folded
-        return folded
+        """``form`` of the normalised weight, kept while the weight stands still (``WeightForms``)."""
+        return self.form(form.__name__, lambda _: form(self._normalised()))
 
     def _normalised(self) -> Tensor:
         if not hasattr(self, "u0"):
@@ -95,14 +86,6 @@ class SpectralNorm(nn.Module):
         with torch.autocast(self.weight.device.type, enabled=False):
             v0 = getattr(self, "v0", None)
             return OverSigma.apply(self.weight, self.u0.detach(), None if v0 is None else v0.detach(), self.eps)[0]
-
-    def _apply(self, fn, recurse=True):
-        self._folded.clear()
-        return super()._apply(fn, recurse)
-
-    def __getstate__(self):
-        # A copy's weight counts its versions anew, so that a copied cache could pass for its own.
-        return self.__dict__ | {"_folded": {}}
 
 
 class Conv(SpectralNorm, nn.Conv2d):
