@@ -18,6 +18,7 @@ from generators.prior import ModelCard, Prior
 from generators.registry import make, names
 from generators.statistics import statistics_of
 
+NAMELESS = re.compile(r"G(_ema)?(_.*)?|pytorch_model|synthesis")  # files that say nothing of what they hold
 NO_DISCRIMINATOR = "no discriminator was found beside the generator"
 
 
@@ -41,7 +42,8 @@ def load(
         return named(text, sha256, discriminator)
     name = None
     if path.is_dir():
-        name, path = path.resolve().name, generator_in(path)
+        folder, path = path, generator_in(path)
+        name = folder.resolve().name if NAMELESS.fullmatch(path.stem) else None
     if not path.exists():
         if path.suffix in SUFFIXES or os.sep in text:
             raise UnknownPrior(f"{text}: no such file or folder; expected weights ({', '.join(SUFFIXES)}) or a name")

@@ -149,6 +149,19 @@ def test_accumulated_statistics_are_divided_by_their_counter(tmp_path, state, to
     assert same(generators.load(tmp_path / "G.pth"), toy)
 
 
+@pytest.mark.parametrize(("file", "name"), [("G_ema_32.pth", "faces"), ("cats-G_ema.pth", "cats-G_ema")])
+def test_a_file_without_a_name_of_its_own_is_called_after_its_folder(tmp_path, state, file, name):
+    (tmp_path / "faces").mkdir()
+    torch.save(state, tmp_path / "faces" / file)
+    assert generators.load(tmp_path / "faces").name == name
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_name_is_no_folder(empty):
+    with pytest.raises(generators.UnknownPrior, match="empty name"):
+        generators.load(empty)
+
+
 @pytest.mark.parametrize(
     ("g", "d"), [("G_ema_32.pth", "D_32.pth"), ("mine-G_ema.pth", "mine-D.pth"), ("G.pth", "D.pth")]
 )
