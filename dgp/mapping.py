@@ -8,7 +8,7 @@ from typing import Any
 
 from dgp.errors import RecipeError
 from dgp.losses.terms import Features
-from dgp.recipe import Recipe, Stage
+from dgp.recipe import Recipe, Stage, load_recipe
 from generators import Generator, Prior
 
 # Variables that some network has: a recipe that moves one keeps its sense on a network without it.
@@ -51,13 +51,24 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
 
 
 def _refuse_unless_served(recipe: Recipe, prior: Prior) -> None:
-    has = {"discriminator": prior.discriminator is not None, "classes": bool(prior.generator.info.classes)}
-    missing = [need for need in recipe.requires if not has[need]]
-    if missing:
-        hint = f"use --recipe {recipe.instead}" if recipe.instead else "use another prior (`dgp priors list`)"
+    if missing := _missing(recipe, prior):
+        other = recipe.instead
+        while other and _missing(load_recipe(other), prior):
+            other = load_recipe(other).instead
+        hint = f"use --recipe {other}" if other else "use another prior (`dgp priors list`)"
         raise RecipeError(
             f"the recipe {recipe.name!r} needs {' and '.join(missing)}, which the prior {prior.name!r} lacks; {hint}"
         )
+
+
+def _missing(recipe: Recipe, prior: Prior) -> list[str]:
+    """What the recipe requires and the prior lacks; of variables it needs those that are sampled."""
+    has = {spec.name for spec in prior.generator.info.latents if spec.sampled}
+    if prior.discriminator is not None:
+        has.add("discriminator")
+    if prior.generator.info.classes:
+        has.add("classes")
+    return [need for need in recipe.requires if need not in has]
 
 
 def _refuse_strangers(stage: Stage, given: set[str], where: str) -> None:
@@ -90,6 +101,9 @@ def _clip_release(stage: Stage, prior: Prior, where: str, notes: list[str]):
             )
         return stage.release
     available = sum(group.progressive for group in groups)
+    if not available:
+        notes.append(f"{where}: this network has no layer groups to walk over, so that nothing is released")
+        return None
     if asked == "all" or asked <= available:
         return stage.release
     notes.append(f"{where}: {asked} layer groups clipped to the {available} that this network has (the head excluded)")

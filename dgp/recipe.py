@@ -98,7 +98,7 @@ class Recipe(Frozen):
     """One method.
 
     serves: degradations for which it was made (informative).  requires: what the prior must have
-    ("discriminator", "classes").  instead: the recipe to suggest where that is missing.
+    ("discriminator", "classes"; "z", "w": to be drawn from it).  instead: the recipe to suggest where that is missing.
     variables: how they are constrained, where they are; those that are moved and not named here are not.
     operator: the degradation that the published method uses where the user names none.
     target: whether a simulated observation is rounded as a "file" would be, or stays "float".
@@ -108,7 +108,7 @@ class Recipe(Frozen):
     summary: str
     cites: tuple[str, ...]
     serves: tuple[str, ...] = ()
-    requires: tuple[Literal["discriminator", "classes"], ...] = ()
+    requires: tuple[Literal["discriminator", "classes", "z", "w"], ...] = ()
     instead: str | None = None
     operator: str | None = None
     target: Literal["file", "float"] = "file"

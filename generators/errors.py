@@ -19,6 +19,12 @@ class ClassError(GeneratorError, ValueError):
     exit_code = 2
 
 
+class TruncationError(GeneratorError, ValueError):
+    """A truncation that the network does not have."""
+
+    exit_code = 2
+
+
 class WeightsError(GeneratorError, ValueError):
     """A file of weights that cannot be used."""
 

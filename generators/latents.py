@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from generators.errors import TruncationError
+
 
 @dataclass(frozen=True)
 class LatentSpec:
@@ -33,13 +35,15 @@ def normal(n: int, size: int, truncation: float, generator: Generators) -> Tenso
     """(n, size) float32 on the CPU: standard normal, or for ``truncation`` < 1 its values redrawn into
     ``[-2, 2]`` and scaled by it (Brock et al. 2019, section 3.1).
 
-    generator: one stream for all rows, or a list of n, one a row.
+    generator: one stream for all rows, or a list of n, one a row.  Raises TruncationError for more than 1.
     """
+    if truncation > 1:
+        raise TruncationError(f"got truncation {truncation:g}, expected at most 1: this network truncates z itself")
     if isinstance(generator, Sequence):
         if len(generator) != n:
             raise ValueError(f"got {len(generator)} random generators for {n} rows; give one, or one a row")
         return torch.cat([normal(1, size, truncation, g) for g in generator])
-    if truncation >= 1:
+    if truncation == 1:
         return torch.randn(n, size, generator=generator)
     # Inverse transform of the truncated distribution: a fixed number of draws, whatever the values.
     edge = math.erf(2 / math.sqrt(2))

@@ -17,17 +17,24 @@ def has_kernel(module: nn.Module) -> bool:
 
 def pieces(network: nn.Module) -> list[str]:
     """Names of the children, in the order in which they were made. Lists of modules give their members; a network with
-    one child that holds all parameters gives the pieces of that one."""
+    one child that holds all parameters, embeddings apart, gives the pieces of that one in its place."""
     names = []
     for name, child in network.named_children():
         if isinstance(child, nn.ModuleList | nn.ModuleDict):
             names += [f"{name}.{inner}" for inner, _ in child.named_children()]
         else:
             names.append(name)
-    holding = [name for name in names if any(True for _ in network.get_submodule(name).parameters())]
+    holding = [
+        name
+        for name in names
+        if any(True for _ in network.get_submodule(name).parameters()) and not _embeds(network, [name])
+    ]
     if len(holding) == 1 and not any(True for _ in network.parameters(recurse=False)):
-        inner = pieces(network.get_submodule(holding[0]))
-        return [f"{holding[0]}.{name}" for name in inner] or names
+        (only,) = holding
+        inner = [f"{only}.{name}" for name in pieces(network.get_submodule(only))]
+        if inner:
+            embeddings = [name for name in names if _embeds(network, [name])]
+            return [*embeddings, *inner]
     return names
 
 
@@ -81,13 +88,13 @@ def parameter_groups(
         raise WeightsError(f"groups: {empty[0]!r} names no parameters; expected names as {parameters[0]!r}, or a part")
     _check_cover(parameters, members)
     members = {group: found for group, found in members.items() if found}
-    last = list(members)[-1:]
+    walked = [group for group in members if not _embeds(network, named[group])] or list(members)
     return tuple(
         ParameterGroup(
             group,
             tuple(prefix + name for name in found),
-            head=[group] == last,
-            progressive=len(members) == 1 or ([group] != last and not _embeds(network, named[group])),
+            head=group == walked[-1],
+            progressive=walked == [group] or group in walked[:-1],
         )
         for group, found in members.items()
     )

@@ -57,7 +57,8 @@ class Prior:
         """How many features the discriminator gives (maps and the pooled vector); 0 without one."""
         if self.discriminator is None:
             return 0
-        side, like = self.generator.info.resolution, next(self.generator.parameters())
+        side = self.generator.info.resolution
+        like = next(self.discriminator.parameters(), torch.empty(0))
         with torch.no_grad():
             return len(self.discriminator.features(like.new_zeros(1, 3, side, side)))
 

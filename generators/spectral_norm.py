@@ -13,9 +13,9 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from generators.forms import WeightForms
+from generators.once import once
 
 
 def as_it_is(weight: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class OverSigma(torch.autograd.Function):
         ctx.save_for_backward(*output)
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx, gradient: Tensor, *_) -> tuple[Tensor, None, None, None]:
         """(G - <G, W / sigma> u^T v) / sigma."""
         normalised, sigma, u, v = ctx.saved_tensors

@@ -188,10 +188,11 @@ def read(path: Path, size: int, products: bool) -> dict[str, Tensor] | None:
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in shapes}
-            whole = (file.metadata() or {}).get("sha256") == _digest(tensors)
+            said = (file.metadata() or {}).get("sha256")
     except (OSError, SafetensorError):
         return None
-    return tensors if whole and all(tensors[name].shape == shape for name, shape in shapes.items()) else None
+    fits = all(tensors[n].shape == shape and tensors[n].dtype.itemsize >= 4 for n, shape in shapes.items())
+    return tensors if fits and said == _digest(tensors) else None
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

@@ -58,22 +58,25 @@ def wrap(
         raise WeightsError(
             f"got range=({low}, {high}), expected the values of black and of white, as (-1, 1) or (0, 1)"
         )
-    sizes = (latent_shape,) if isinstance(latent_shape, int) else tuple(latent_shape)
-    if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
+    sizes = tuple(latent_shape) if isinstance(latent_shape, Sequence) else (latent_shape,)
+    if not sizes or not all(type(size) is int and size > 0 for size in sizes):
         raise WeightsError(f"got latent_shape={latent_shape!r}, expected that of one row, as 128 or (64, 4, 4)")
     shape = torch.Size(sizes)
+    if isinstance(classes, int) and classes < 0:
+        raise WeightsError(f"got classes={classes}, expected their names, or how many there are")
     labels = tuple(map(str, _range(classes) if isinstance(classes, int) else classes))
     network = _copied(module)
-    pictures = _probed(network, _latents(network, shape, bool(labels)), low, high, resolution)
-    generator = WrappedGenerator(
-        network,
-        shape,
-        pictures.shape[-1],
-        Pictures(low, high, pictures.shape[1]),
-        parameter_groups(network, groups, "network."),
-        () if labels else chain(network),
-        labels,
+    inputs = _latents(network, shape, len(labels))
+    pictures = _probed(network, inputs, low, high, resolution)
+    written = Pictures(low, high, pictures.shape[1])
+    parts = parameter_groups(network, groups, "network.")
+    made = lambda chain: WrappedGenerator(  # noqa: E731
+        network, shape, pictures.shape[-1], written, parts, chain, labels
     )
+    generator = made(() if labels else chain(network))
+    with torch.no_grad():
+        if generator.chain and not _same([generator({"z": inputs[0]})], [written.ours(pictures)]):
+            generator = made(())  # hooks, or a call of its own, do what its children alone do not
     judge = None
     if discriminator is not None:
         judge = _judge(discriminator, features, generator.pictures, pictures, len(labels))
@@ -103,15 +106,19 @@ def _copied(module: nn.Module) -> nn.Module:
     computed = (
         v for layer in module.modules() for v in vars(layer).values() if isinstance(v, Tensor) and not v.is_leaf
     )
-    network = copy.deepcopy(module, {id(value): value.detach().clone() for value in computed})
-    return network.eval().requires_grad_(False)
+    try:
+        network = copy.deepcopy(module, {id(value): value.detach().clone() for value in computed})
+        return network.eval().requires_grad_(False)
+    except (RuntimeError, ValueError, TypeError) as error:  # lazy and scripted modules
+        raise WeightsError(f"{type(module).__name__} cannot be copied and frozen: {_first_line(error)}") from error
 
 
-def _latents(network: nn.Module, shape: torch.Size, labelled: bool) -> tuple[Tensor, ...]:
+def _latents(network: nn.Module, shape: torch.Size, classes: int) -> tuple[Tensor, ...]:
+    """Some latents, and with classes labels from the first to the last."""
     z = normal(PROBES, shape.numel(), 1, torch.Generator().manual_seed(0))
     device, dtype = place_of(network)
     z = z.view(PROBES, *shape).to(device, dtype)
-    return (z, torch.zeros(PROBES, dtype=torch.long, device=device)) if labelled else (z,)
+    return (z, torch.linspace(0, classes - 1, PROBES, device=device).long()) if classes else (z,)
 
 
 @torch.no_grad()

@@ -205,10 +205,10 @@ Examples:
 )
 @click.option(
     "--truncation",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=click.FloatRange(0, 2, min_open=True),
     default=1.0,
     metavar="T",
-    help="Below 1: more typical, less varied.",
+    help="Below 1: more typical, less varied; above 1, where the network has w, the opposite.",
 )
 @click.option(
     "--seed",

@@ -62,7 +62,7 @@ class _Walk:
         self._visit(record, "", 0, found)
         if not found:
             raise WeightsError(f"{self.source}: its {shown(record.class_name)} holds no tensors; get it again")
-        if sum(tensor.nbytes for tensor in found.values()) > self.size:
+        if sum(tensor.numel() * tensor.element_size() for tensor in found.values()) > self.size:
             raise WeightsError(f"{self.source}: its tensors are larger than the file; do not trust it")
         return found
 

@@ -127,7 +127,7 @@ def _torch(path: Path, size: int) -> dict[str, Part]:
                     f"{path}: {shown(name)} is sparse or quantised; expected plain tensors; convert the file"
                 )
         # Views that repeat a few numbers many times would otherwise ask for any amount of memory.
-        if sum(tensor.nbytes for tensor in part.tensors.values()) > size:
+        if sum(tensor.numel() * tensor.element_size() for tensor in part.tensors.values()) > size:
             raise WeightsError(f"{path}: its tensors are larger than the file; save a state_dict of contiguous tensors")
     return parts
 

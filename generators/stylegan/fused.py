@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from generators.once import once
 
 SLOPE = 0.2
 PIECE = 2**17  # values
@@ -46,7 +47,7 @@ class Scale(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, s = ctx.saved_tensors
         to_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
@@ -82,7 +83,7 @@ class Finish(torch.autograd.Function):
         ctx.save_for_backward(*tensors)
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         y, d, bias, noise, s = ctx.saved_tensors
         wide = torch.promote_types(y.dtype, torch.float32)
@@ -129,7 +130,7 @@ class Colours(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor]:
         x, weights = ctx.saved_tensors
         to_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None

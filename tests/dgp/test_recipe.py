@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 import dgp
 import generators
@@ -28,15 +29,33 @@ def test_every_recipe_says_what_it_is_and_survives_its_own_text(name):
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_runs_two_steps_a_stage(name, toy):
+    prior = synthesis() if "w" in load_recipe(name).requires else toy
     recipe = load_recipe(name, ["stages.*.steps=2", "searches.0.count=8", "searches.0.elite=1"])
     recipe = recipe.model_copy(
         update={"stages": tuple(s.model_copy(update={"rows_kept": None}) for s in recipe.stages)}
     )
-    picture = toy.generator(toy.generator.sample(1, classes=1, generator=dgp.rows.stream(0, "picture", 0)))[0]
+    picture = prior.generator(prior.generator.sample(1, generator=dgp.rows.stream(0, "picture", 0)))[0]
     operator = recipe.operator or "gray"
-    result = Inversion(observe(picture.clamp(-1, 1), operator, toy, simulate=True, label=1), toy, recipe).result()
+    result = Inversion(observe(picture.clamp(-1, 1), operator, prior, simulate=True), prior, recipe).result()
     assert len(result.trace) == 2 * len(recipe.stages)
-    assert result.tensor.shape == (3, 32, 32) and result.tensor.isfinite().all()
+    side = prior.generator.info.resolution
+    assert result.tensor.shape == (3, side, side) and result.tensor.isfinite().all()
+
+
+def synthesis():
+    """A synthesis network without its mapping network, and without a discriminator."""
+    from generators import ModelCard, Prior
+    from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config
+
+    torch.manual_seed(0)
+    network = StyleGAN1(StyleGAN1Config((8, 8, 8), w_dim=12, z_dim=None))
+    return Prior("synthesis", network, None, ModelCard("synthesis"), "")
+
+
+def test_the_alternative_is_one_that_the_prior_can_serve():
+    for name in ("default", "latent-mse"):
+        with pytest.raises(RecipeError, match="use --recipe latent-mse-w"):
+            map_recipe(load_recipe(name), synthesis())
 
 
 def test_published_values_of_one_recipe():
@@ -173,3 +192,15 @@ def test_what_a_network_lacks_is_left_out_and_said(toy):
 def test_unknown_layer_groups_are_refused(toy):
     with pytest.raises(RecipeError, match="no layer group 'blocks.9'"):
         map_recipe(load_recipe("dgp-sr-d", ["stages.0.release.groups=['blocks.9']"]), toy)
+
+
+def test_a_network_without_groups_to_walk_says_so(toy):
+    import dataclasses
+
+    class Whole(type(toy.generator)):
+        def groups(self):
+            return [dataclasses.replace(group, progressive=False) for group in super().groups()]
+
+    prior = dataclasses.replace(toy, generator=Whole(toy.generator.config))
+    recipe, notes = map_recipe(load_recipe("default"), prior)
+    assert not any(stage.release for stage in recipe.stages) and any("nothing is released" in note for note in notes)

@@ -225,6 +225,11 @@ def test_class_names():
         info.class_index(10)
 
 
+def test_truncation_above_one_is_refused_where_z_is_truncated():
+    with pytest.raises(generators.GeneratorError, match="expected at most 1"):
+        generators.load("toy").generator.sample(1, truncation=1.3)
+
+
 @torch.no_grad()
 def test_every_network_has_untrained_twins(prior):
     blank, again = generators.randomised(prior, 1), generators.randomised(prior, 1)

@@ -133,6 +133,13 @@ def test_under_function_transforms(layer):
         assert torch.allclose(gradient, alone.grad, rtol=1e-4, atol=1e-4)
 
 
+def test_second_derivatives_are_refused_rather_than_wrong(layer):
+    moving = layer.weight.clone().requires_grad_()
+    loss = functional_call(layer, {"weight": moving}, (torch.randn(1, 3, 4, 4),)).square().sum()
+    with pytest.raises(RuntimeError, match="cannot be differentiated again"):
+        torch.autograd.grad(loss, moving, create_graph=True)
+
+
 def test_what_has_no_vectors_is_left_alone():
     layer = Linear(4, 3, 0, 1e-6)
     assert layer.effective() is layer.weight

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save
 from torch import nn
 
 import generators
@@ -164,7 +165,7 @@ def test_they_are_kept_by_the_sha256_of_the_weights(network, cache, fewer):
     assert torch.equal(measured.Statistics(network, "").std, values[0]) and network.draws, "no sha256, nothing kept"
 
 
-@pytest.mark.parametrize("damage", ["empty", "truncated", "one bit", "another's"])
+@pytest.mark.parametrize("damage", ["empty", "truncated", "one bit", "another's", "half"])
 def test_a_damaged_file_is_computed_again(network, cache, damage):
     std = prior_of(network).statistics.std
     (file,) = (cache / "statistics").iterdir()
@@ -175,6 +176,7 @@ def test_a_damaged_file_is_computed_again(network, cache, damage):
             "truncated": whole[:-3],
             "one bit": whole[:-1] + bytes([whole[-1] ^ 1]),
             "another's": measured.written({"mean": torch.zeros(7), "std": torch.ones(7)}),
+            "half": save({"mean": torch.zeros_like(std).bfloat16(), "std": torch.ones_like(std).bfloat16()}),
         }[damage]
     )
     network.draws.clear()

@@ -227,7 +227,7 @@ def picture(prior):
 SHORT = ("stages.*.steps=2", "searches.0.count=8")
 
 
-@pytest.mark.parametrize("recipe", dgp.recipe_names())
+@pytest.mark.parametrize("recipe", [n for n in dgp.recipe_names() if "w" not in dgp.load_recipe(n).requires])
 def test_every_recipe_runs_that_its_abilities_allow(recipe):
     prior = KINDS["sequential"]()
     result = dgp.restore(picture(prior), "gray", prior, recipe=recipe, overrides=SHORT, simulate=True)
@@ -315,3 +315,57 @@ def test_what_does_not_fit_is_refused_in_one_line(make, arguments, said):
 def test_pictures_that_look_like_another_range_are_warned_of():
     with pytest.warns(UserWarning, match=r"add range=\(0, 1\)"):
         generators.wrap(Stretched(seeded(convolutional), 0.5, 0.5), (8, 1, 1))
+
+
+class LabelledLayers(nn.Module):
+    """Its layers lie in one child, beside an embedding."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = nn.Embedding(3, 4)
+        self.net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 192), nn.Tanh(), nn.Unflatten(1, (3, 8, 8)))
+
+    def forward(self, z, labels):
+        return self.net(torch.cat([z, self.names(labels)], 1))
+
+
+def test_an_embedding_beside_the_layers_leaves_them_layers():
+    groups = generators.wrap(LabelledLayers(), 4, classes=3).generator.groups()
+    assert [(g.name, g.head, g.progressive) for g in groups] == [
+        ("names", False, False),
+        ("net.0", False, True),
+        ("net.2", True, False),
+    ]
+
+
+def test_hooks_are_part_of_a_network():
+    network = nn.Sequential(nn.Linear(8, 192), nn.Tanh(), nn.Linear(192, 192), nn.Tanh(), nn.Unflatten(1, (3, 8, 8)))
+    network.register_forward_hook(lambda module, given, made: made * 0.5)
+    z = torch.randn(2, 8)
+    assert torch.allclose(generators.wrap(network, 8).generator({"z": z}), network(z), atol=1e-6)
+
+
+class Parameterless(nn.Module):
+    def forward(self, z):
+        return torch.tanh(z).view(-1, 3, 8, 8)
+
+
+def test_a_generator_without_parameters_beside_a_critic():
+    critic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(1))
+    critic(torch.zeros(1, 3, 8, 8))
+    assert generators.wrap(Parameterless(), 192, discriminator=critic).feature_count > 0
+
+
+@pytest.mark.parametrize(
+    ("module", "how", "says"),
+    [
+        (LabelledLayers(), {"latent_shape": 4, "classes": 9}, "could not read"),
+        (LabelledLayers(), {"latent_shape": 4, "classes": -1}, "got classes=-1"),
+        (Parameterless(), {"latent_shape": 192.0}, "latent_shape=192.0"),
+        (Parameterless(), {"latent_shape": True}, "latent_shape=True"),
+        (nn.Sequential(nn.LazyLinear(192)), {"latent_shape": 4}, "cannot be copied and frozen|could not read"),
+    ],
+)
+def test_more_that_does_not_fit(module, how, says):
+    with pytest.raises(generators.WeightsError, match=says):
+        generators.wrap(module, **how)

@@ -273,3 +273,10 @@ def test_what_some_files_of_rosinality_lack(shared):
     again, _ = read_generator(tensors, {}, "a file")
     latents = network.sample(1, generator=seeded(0))
     assert torch.equal(network(latents), again(latents))
+
+
+def test_second_derivatives_are_refused_rather_than_wrong(first):
+    w = first.convert(first.sample(1), "w")["w"].requires_grad_()
+    loss = first({"w": w}).square().sum()
+    with pytest.raises(RuntimeError, match="cannot be differentiated again"):
+        torch.autograd.grad(loss, w, create_graph=True)
