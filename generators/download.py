@@ -88,7 +88,7 @@ def download(
 
 def _until_whole(address, file, part, largest, timeout, sleep, progress) -> None:
     furthest, failures = os.path.getsize(part), 0
-    for _ in range(ROUNDS):
+    for tries in range(1, ROUNDS + 1):
         try:
             return _attempt(address, file, part, largest, timeout, progress)
         except _Broken as broken:
@@ -98,7 +98,7 @@ def _until_whole(address, file, part, largest, timeout, sleep, progress) -> None
             if failures == TRIES:
                 break
             sleep(min(max(broken.pause, 2.0**failures), PATIENCE))
-    raise FetchError(f"{address}: {reason}; given up after {TRIES} tries; the same command goes on from there")
+    raise FetchError(f"{address}: {reason}; given up after {tries} tries; the same command goes on from there")
 
 
 def _attempt(address, file, part, largest, timeout, progress) -> None:
