@@ -65,7 +65,7 @@ def test_a_later_call_goes_on(get, server):  # noqa: F811
     server.behave = lambda handler, n: (
         server.well(handler, upto=200_000) if n == 0 else server.head(handler, 503, Retry_After=7)
     )
-    refused(FetchError, f"the server answered 503; given up after {TRIES} tries", get)
+    refused(FetchError, f"the server answered 503; given up after {TRIES + 1} tries", get)
     assert get.part.stat().st_size == 200_000 and get.pauses[1] == 7
     server.behave, before = (lambda handler, n: server.well(handler)), len(server.requests)
     assert get() == BODY
