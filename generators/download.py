@@ -87,18 +87,20 @@ def download(
 
 
 def _until_whole(address, file, part, largest, timeout, sleep, progress) -> None:
-    furthest, failures = os.path.getsize(part), 0
-    for tries in range(1, ROUNDS + 1):
+    furthest, tries, failures = os.path.getsize(part), 0, 0
+    while True:
+        tries += 1
         try:
             return _attempt(address, file, part, largest, timeout, progress)
         except _Broken as broken:
             reached = os.path.getsize(part)
             failures = 0 if reached > furthest else failures + 1
-            furthest, reason = max(furthest, reached), broken
-            if failures == TRIES:
-                break
+            furthest = max(furthest, reached)
+            if failures == TRIES or tries == ROUNDS:
+                raise FetchError(
+                    f"{address}: {broken}; given up after {tries} tries; the same command goes on from there"
+                ) from None
             sleep(min(max(broken.pause, 2.0**failures), PATIENCE))
-    raise FetchError(f"{address}: {reason}; given up after {tries} tries; the same command goes on from there")
 
 
 def _attempt(address, file, part, largest, timeout, progress) -> None:
