@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import PositiveFloat
 
@@ -15,7 +15,10 @@ CONSTRAINTS = Kinds("constraint", "dgp.constraints")
 
 
 class Constraint(Frozen):
+    """anchor: whether it looks at the variable as it was when the run began, or the stage."""
+
     kind: str
+    anchor: ClassVar[Literal["run", "stage"]] = "run"
 
     def apply(self, value: Tensor, start: Tensor) -> Tensor:
         """value, start (N, ...) -> the nearest legal value (N, ...), each row on its own."""

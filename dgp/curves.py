@@ -8,4 +8,5 @@ CURVES = {
     "constant": lambda t: 1.0,
     "cosine": lambda t: (1 + math.cos(math.pi * t)) / 2,
     "linear": lambda t: 1.0 - t,
+    "fading": lambda t: max(0.0, 1.0 - t / 0.75) ** 2,  # of the jitter of StyleGAN2's projector
 }

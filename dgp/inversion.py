@@ -82,7 +82,7 @@ class Inversion:
         self.recipe, self.notes = map_recipe(load_recipe(recipe), prior)
         size = (prior.generator.info.resolution,) * 2
         targets = Targets(self.observations, self.prior.discriminator, size, device)
-        self.problem = Problem(targets, self.prior, seed, num_solutions)
+        self.problem = Problem(targets, self.prior, seed, num_solutions, self.recipe.space[0], self.recipe.charts)
         self.rows: Rows | None = None
         self.scores: Tensor | None = None
         self.trace: list[list[dict]] = [[] for _ in self.observations]
@@ -139,7 +139,10 @@ class Inversion:
 
     def _starts(self) -> Rows:
         if self._start is None:
-            return self.recipe.searches[0].run(self.problem)
+            rows = None
+            for search in self.recipe.searches:
+                rows = search.run(self.problem, rows)
+            return rows
         count = len(self.observations) * self.num_solutions
         expected = {s.name: (count, *s.shape) for s in self.prior.generator.info.latents if s.sampled}
         wider = {s.name for s in self.prior.generator.info.latents if not s.sampled}

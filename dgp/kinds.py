@@ -64,6 +64,12 @@ class Kinds:
         """The annotation of a recipe field that holds one of these."""
         return Annotated[SerializeAsAny[base], BeforeValidator(self.parse)]
 
+    def optional(self, base: type) -> Any:
+        """The same, or None."""
+        return Annotated[
+            SerializeAsAny[base] | None, BeforeValidator(lambda value: None if value is None else self.parse(value))
+        ]
+
 
 def first_fault(error: ValidationError) -> str:
     """Where, what is wrong, and what was got, in one line."""

@@ -4,66 +4,139 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from dgp.errors import RecipeError
-from dgp.losses.terms import Features
+from dgp.losses.terms import Features, Term
 from dgp.recipe import Recipe, Stage, load_recipe
+from dgp.search.base import Search
 from generators import Generator, Prior
 
 # Variables that some network has: a recipe that moves one keeps its sense on a network without it.
-KNOWN = re.compile(r"z|class|w\+{0,2}|noise\[\d+\]|feature@\d+")
+KNOWN = re.compile(r"z|class|w\+{0,2}|noise\[\d+\]|feature@\d+|codes|importance|warp")
+WIDER = ("z", "w", "w+", "w++")
+SELECTOR = re.compile(r"noise\[(\*|-\d+|-?\d*:-?\d*)\]")
 
 
 def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
     """The recipe as it runs on this prior, and a line for everything that was changed.
 
-    Raises RecipeError: the prior lacks a discriminator or classes that the recipe requires.
+    Raises RecipeError: the prior lacks a discriminator, classes or latents that the recipe requires.
     """
     _refuse_unless_served(recipe, prior)
     notes: list[str] = []
-    given = [spec for spec in prior.generator.info.latents if spec.sampled]
-    movable = {spec.name for spec in given if spec.optimisable}
-    depth = prior.feature_count
+    recipe = _expanded(recipe, prior)
+    space = _space(recipe, prior)
+    info, depth = prior.generator.info, prior.feature_count
+    fixed = {spec.name for spec in info.latents if not spec.optimisable}
     has_norm = type(prior.generator).capture_norm is not Generator.capture_norm
-    stages = []
+    live, stages = _begun(recipe, prior, space), []
     for number, stage in enumerate(recipe.stages):
         where = f"stage {number}"
-        _refuse_strangers(stage, {spec.name for spec in given}, where)
-        change: dict[str, Any] = {"terms": tuple(_clip(t, depth, where, notes) for t in stage.terms)}
-        if stage.move.keys() - movable:
-            missing = sorted(stage.move.keys() - movable)
-            notes.append(f"{where}: {', '.join(missing)} cannot be optimised on this network and stays as it is")
-            change["move"] = {name: how for name, how in stage.move.items() if name in movable}
+        change: dict[str, Any] = {}
+        if stage.convert and not _can_convert(stage.convert, live, prior):
+            notes.append(
+                f"{where}: {stage.convert!r} is not to be had on this network, and the latents stay as they are"
+            )
+            change["convert"] = None
+        elif stage.convert:
+            live = _converted(live, stage.convert)
+        _refuse_strangers(stage, live, where)
+        terms = [t for t in stage.terms if _sees(t, live, where, notes)]
+        change["terms"] = tuple(_fitted(t, recipe, depth, where, notes) for t in terms)
+        _refuse_terms(recipe, change["terms"], prior)
+        if gone := sorted(stage.move.keys() - (live - fixed)):
+            if any(name in fixed for name in gone):
+                notes.append(f"{where}: {', '.join(gone)} cannot be optimised on this network and stays as it is")
+            elif any(name not in WIDER for name in gone):
+                notes.append(f"{where}: there is no {', '.join(gone)} here to be moved")
+            change["move"] = {name: how for name, how in stage.move.items() if name not in gone}
         if stage.norm == "instance" and not has_norm:
             notes.append(f"{where}: this network stores no statistics, so that no instance norm can stand for them")
             change["norm"] = "batch"
         if stage.release:
             change["release"] = _clip_release(stage, prior, where, notes)
         stages.append(stage.model_copy(update=change))
-    searches = tuple(
-        search.model_copy(update={"terms": tuple(_clip(t, depth, "search", notes) for t in search.terms)})
-        if hasattr(search, "terms")
-        else search
-        for search in recipe.searches
-    )
-    return recipe.model_copy(update={"stages": tuple(stages), "searches": searches}), notes
+    searches = tuple(_fitted_search(search, recipe, prior, notes) for search in recipe.searches)
+    change = {"stages": tuple(stages), "searches": searches, "space": (space,)}
+    return recipe.model_copy(update=change), notes
+
+
+def _space(recipe: Recipe, prior: Prior) -> str:
+    found = [name for name in recipe.space if recipe.chart(name).provides(name, prior.generator.info)]
+    if not found:
+        raise RecipeError(
+            f"the recipe {recipe.name!r} begins in {' or '.join(recipe.space)}, which the prior {prior.name!r} lacks; "
+            + _alternative(recipe, prior)
+        )
+    return found[0]
+
+
+def _begun(recipe: Recipe, prior: Prior, space: str) -> set[str]:
+    """Names of the values that the first stage finds."""
+    info = prior.generator.info
+    sampled = {spec.name for spec in info.latents if spec.sampled}
+    live = set(recipe.chart(space).provides(space, info))
+    live |= sampled if space in sampled else sampled - {*WIDER, "class"} if space in WIDER else sampled - {"z"}
+    for name, chart in recipe.charts.items():
+        if chart.accompanies:
+            live |= set(chart.provides(name, info))
+    return live
+
+
+def _can_convert(chart: str, live: set[str], prior: Prior) -> bool:
+    if chart.startswith("feature@"):
+        return int(chart.removeprefix("feature@")) <= prior.generator.depth
+    return any(spec.name == chart for spec in prior.generator.info.latents) and chart not in live
+
+
+def _converted(live: set[str], chart: str) -> set[str]:
+    if chart.startswith("feature@"):
+        return {name for name in live if not name.startswith("feature@")} | {chart}
+    return live - {*WIDER, "class"} | {chart}
+
+
+def _expanded(recipe: Recipe, prior: Prior) -> Recipe:
+    """Selectors of noise maps replaced by the names of those that the network has."""
+    maps = [spec.name for spec in prior.generator.info.latents if spec.name.startswith("noise[")]
+
+    def over(table: dict[str, Any]) -> dict[str, Any]:
+        result = {}
+        for name, value in table.items():
+            found = SELECTOR.fullmatch(name)
+            if not found:
+                result[name] = value
+            elif ":" in found[1]:
+                first, last = (int(edge) if edge else None for edge in found[1].split(":"))
+                result |= dict.fromkeys(maps[first:last], value)
+            else:
+                chosen = maps if found[1] == "*" else maps[int(found[1]) :][:1] if -int(found[1]) <= len(maps) else []
+                result |= dict.fromkeys(chosen, value)
+        return result
+
+    stages = tuple(stage.model_copy(update={"move": over(stage.move)}) for stage in recipe.stages)
+    return recipe.model_copy(update={"variables": over(recipe.variables), "stages": stages})
 
 
 def _refuse_unless_served(recipe: Recipe, prior: Prior) -> None:
     if missing := _missing(recipe, prior):
-        other = recipe.instead
-        while other and _missing(load_recipe(other), prior):
-            other = load_recipe(other).instead
-        hint = f"use --recipe {other}" if other else "use another prior (`dgp priors list`)"
         raise RecipeError(
-            f"the recipe {recipe.name!r} needs {' and '.join(missing)}, which the prior {prior.name!r} lacks; {hint}"
+            f"the recipe {recipe.name!r} needs {' and '.join(missing)}, which the prior {prior.name!r} lacks; "
+            + _alternative(recipe, prior)
         )
 
 
+def _alternative(recipe: Recipe, prior: Prior) -> str:
+    other = recipe.instead
+    while other and _missing(load_recipe(other), prior):
+        other = load_recipe(other).instead
+    return f"use --recipe {other}" if other else "use another prior (`dgp priors list`)"
+
+
 def _missing(recipe: Recipe, prior: Prior) -> list[str]:
-    """What the recipe requires and the prior lacks; of variables it needs those that are sampled."""
-    has = {spec.name for spec in prior.generator.info.latents if spec.sampled}
+    """What the recipe requires and the prior lacks."""
+    has = {spec.name for spec in prior.generator.info.latents}
     if prior.discriminator is not None:
         has.add("discriminator")
     if prior.generator.info.classes:
@@ -71,15 +144,42 @@ def _missing(recipe: Recipe, prior: Prior) -> list[str]:
     return [need for need in recipe.requires if need not in has]
 
 
-def _refuse_strangers(stage: Stage, given: set[str], where: str) -> None:
-    """RecipeError for a variable that no network has, or that a term looks at in vain."""
-    looked_at = {term.on: f"the term {term.name}" for term in stage.terms if hasattr(term, "on")}
-    moved = {name: "`move`" for name in stage.move if not KNOWN.fullmatch(name)}
+def _refuse_strangers(stage: Stage, live: set[str], where: str) -> None:
+    """RecipeError for a variable that no network has."""
+    looked_at = {name: f"the term {term.name}" for term in stage.terms for name in term.variables}
+    moved = dict.fromkeys(stage.move, "`move`")
     for name, what in (looked_at | moved).items():
-        if name not in given:
-            near = difflib.get_close_matches(name, given, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(sorted(given))}"
-            raise RecipeError(f"{where}: {what} names the variable {name!r}, which this network lacks; {hint}")
+        if name not in live and not KNOWN.fullmatch(name):
+            near = difflib.get_close_matches(name, live, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(sorted(live))}"
+            raise RecipeError(f"{where}: {what} names the variable {name!r}, which no network has; {hint}")
+
+
+def _sees(term: Term, live: set[str], where: str, notes: list[str]) -> bool:
+    absent = [name for name in term.variables if name not in live]
+    if absent:
+        notes.append(f"{where}: {term.name} is left out, as there is no {' and no '.join(absent)} then")
+    return not absent
+
+
+def _refuse_terms(recipe: Recipe, terms: Sequence[Term], prior: Prior) -> None:
+    for term in terms:
+        if term.weight and (why := term.refuse(prior)):
+            raise RecipeError(f"the recipe {recipe.name!r}: {why}")
+
+
+def _fitted_search(search: Search, recipe: Recipe, prior: Prior, notes: list[str]) -> Search:
+    if not hasattr(search, "terms"):
+        return search
+    terms = tuple(_fitted(term, recipe, prior.feature_count, "search", notes) for term in search.terms)
+    _refuse_terms(recipe, terms, prior)
+    return search.model_copy(update={"terms": terms})
+
+
+def _fitted(term: Term, recipe: Recipe, depth: int, where: str, notes: list[str]) -> Term:
+    if recipe.trunk == "discriminator" and hasattr(term, "trunk"):
+        term = term.model_copy(update={"trunk": "discriminator"})
+    return _clip(term, depth, where, notes)
 
 
 def _clip(term, depth: int, where: str, notes: list[str]):

@@ -1,19 +1,21 @@
-"""Pictures to explain and the prior that shall explain them: how rows become pictures, and pictures scores."""
+"""Pictures to explain and the prior that shall explain them: how rows begin, become pictures, and pictures scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from dgp.losses.objective import Score, score
+from dgp.charts import Chart, default_chart
+from dgp.losses.objective import Score, networks, score
 from dgp.losses.terms import Term
 from dgp.losses.view import Targets, View
-from dgp.rows import Rows
-from generators import Generator, Prior
+from dgp.randomness import Streams
+from dgp.rows import Rows, stream
+from generators import Prior
 
 
 def one_by_one(tensors: dict[str, Tensor], split: bool = False) -> Iterator[dict[str, Tensor]]:
@@ -27,63 +29,175 @@ def one_by_one(tensors: dict[str, Tensor], split: bool = False) -> Iterator[dict
     return (dict(zip(tensors, row, strict=True)) for row in rows)
 
 
-class _Capture(nn.Module):
-    """Lets ``functional_call`` reach a method other than ``forward``."""
+class Charted(nn.Module):
+    """The generator behind the charts of the variables, so that ``functional_call`` reaches whatever reads weights."""
 
-    def __init__(self, generator: Generator):
+    def __init__(self, prior: Prior, charts: Mapping[str, Chart]):
         super().__init__()
-        self.generator = generator
+        self.generator = prior.generator
+        self._prior, self._charts = prior, dict(charts)
+        provided = (chart.provides(name, prior.generator.info) for name, chart in self._charts.items())
+        self._owned = {value for values in provided for value in values}
 
-    def forward(self, values):
-        return self.generator.capture_norm(values)
+    def latents(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The generator's inputs, each (N, ...), of the variables (N, ...)."""
+        latents = {name: value for name, value in values.items() if name not in self._owned}
+        for name, chart in self._charts.items():
+            if name in values:
+                latents |= chart.latents(name, values, self._prior)
+        return latents
+
+    def picture(self, values: dict[str, Tensor]) -> Tensor:
+        return self.generator(self.latents(values))
+
+    def generated(self, latents: dict[str, Tensor]) -> Tensor:
+        return self.generator(latents)
+
+    def norms(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        return self.generator.capture_norm(self.latents(values))
+
+    def converted(self, values: dict[str, Tensor], chart: str) -> dict[str, Tensor]:
+        """The variables at the same picture, its latents in a wider chart."""
+        before = self.latents(values)
+        after = self.generator.convert(before, chart)
+        kept = {name: value for name, value in values.items() if name in after or name not in before}
+        inverse = {name: self._charts[name].inverse for name in self._charts}
+        gained = {name: value for name, value in after.items() if name not in before}
+        return kept | {n: inverse[n](v, self._prior) if n in inverse else v for n, v in gained.items()}
+
+    def forward(self, what: str, *arguments):
+        return getattr(self, what)(*arguments)
 
 
 @dataclass
 class Evaluations:
-    """How often a row was rendered, and how often a gradient went back through it."""
+    """How often a row was rendered, how often a gradient went back through it, and what that cost: a pass forward
+    through a network counts 1, forward and backward 3; the networks of the terms count as the generator does."""
 
     forward: int = 0
     backward: int = 0
+    cost: int = 0
 
 
 @dataclass
 class Problem:
-    """What search and stages share: targets, prior, seeds, and the count of evaluations."""
+    """What search and stages share: targets, prior, charts, seeds, and the count of evaluations.
+
+    space: the latents in which rows begin.  charts: of the variables that the recipe names.
+    """
 
     targets: Targets
     prior: Prior
     seed: int
     answers: int
+    space: str = "z"
+    charts: Mapping[str, Chart] = field(default_factory=dict)
     evaluations: Evaluations = field(default_factory=Evaluations)
+
+    def __post_init__(self):
+        self.charted = Charted(self.prior, self.charts)
+        self.keys = [observation.key for observation in self.targets.observations]
 
     @property
     def rows_at_once(self) -> int:
         """Rows of one forward and backward: about the memory of sixteen 128-px pictures."""
         return max(1, 2**18 // self.prior.generator.info.resolution**2)
 
-    def chunks(self, count: int) -> Iterator[slice]:
-        for start in range(0, count, self.rows_at_once):
-            yield slice(start, min(start + self.rows_at_once, count))
+    def chunks(self, rows: int | Tensor) -> Iterator[slice | Tensor]:
+        """``rows``: how many, or the indices of some."""
+        if isinstance(rows, Tensor):
+            yield from rows.split(self.rows_at_once)
+            return
+        for start in range(0, rows, self.rows_at_once):
+            yield slice(start, min(start + self.rows_at_once, rows))
+
+    def draw(self, picture: int, answer: int, count: int, std: float = 1.0) -> Rows:
+        """The first ``count`` starts of an answer, from its own stream, the same however many are drawn elsewhere.
+
+        std: factor on the standard normal latents.  Classes that are not told are spread evenly over the rows.
+        """
+        random = stream(self.seed, self.keys[picture], answer)
+        generator = self.prior.generator
+        values = generator.sample(count, classes=self.labels(picture, count, random), generator=random)
+        for spec in generator.info.latents:
+            if spec.chart == "z" and spec.name in values:
+                values[spec.name] = values[spec.name] * std
+        here = (torch.full((count,), picture), torch.full((count,), answer))
+        return Rows(*here, self.begun(values, count, random))
+
+    @torch.no_grad()
+    def begun(self, drawn: dict[str, Tensor], count: int, random: torch.Generator) -> dict[str, Tensor]:
+        """What the generator has drawn, in the space of the run, with all other variables that the recipe names."""
+        info = self.prior.generator.info
+        charts = {self.space: default_chart(self.space)} | dict(self.charts)
+        for name in (self.space, *(name for name, chart in charts.items() if chart.accompanies)):
+            if charts[name].provides(name, info):
+                drawn = charts[name].begin(name, drawn, count, self.prior, random)
+        return drawn
+
+    def _each(self, what: str, values: dict, weights: dict, *arguments) -> list:
+        """Rows with weights of their own pass the generator one at a time."""
+        return [
+            functional_call(self.charted, {f"generator.{n}": w for n, w in own.items()}, (what, row, *arguments))
+            for row, own in zip(one_by_one(values, split=True), one_by_one(weights), strict=True)
+        ]
 
     def render(self, values: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
-        """(N, 3, R, R) in [-1, 1]. Rows with weights of their own pass the generator one at a time."""
+        """(N, 3, R, R) in [-1, 1]."""
         if not weights:
-            return self.prior.generator(values)
-        return torch.cat(
-            [
-                functional_call(self.prior.generator, own, (row,))
-                for row, own in zip(one_by_one(values, split=True), one_by_one(weights), strict=True)
-            ]
-        )
+            return self.charted.picture(values)
+        return torch.cat(self._each("picture", values, weights))
+
+    def generated(self, latents: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
+        """(N, 3, R, R) of the generator's own inputs."""
+        if not weights:
+            return self.prior.generator(latents)
+        return torch.cat(self._each("generated", latents, weights))
+
+    def framed(self, image: Tensor, values: dict[str, Tensor], pictures: Tensor) -> Tensor:
+        """The generator's pictures (N, 3, R, R) where the observations show them."""
+        for name, chart in self.charts.items():
+            if name in values:
+                image = chart.picture(name, image, values, self.targets, pictures)
+        return image
 
     def evaluate(
-        self, rows: Rows, part: slice, terms: Sequence[Term], through: str = "forward"
+        self,
+        rows: Rows,
+        part: slice | Tensor,
+        terms: Sequence[Term],
+        through: str = "forward",
+        occasion: str = "score",
+        jitter: Mapping[str, float] | None = None,
     ) -> tuple[Tensor, Score]:
-        """(pictures, scores) of the rows in ``part``."""
+        """(pictures, scores) of the rows in ``part``.
+
+        occasion: what random numbers of the evaluation are drawn for.  jitter: of variables, in deviations of w.
+        """
+        streams = Streams(self.seed, self.keys, rows, part, occasion)
         values = {name: v[part] for name, v in rows.values.items()}
-        image = self.render(values, {name: w[part] for name, w in rows.weights.items()})
-        self.evaluations.forward += len(image)
-        return image, score(terms, View(self.targets, image, values, rows.picture[part], through))
+        for name, amount in (jitter or {}).items():
+            noise = streams.normal(*values[name].shape[1:]).to(values[name])
+            values[name] = values[name] + amount * self.deviation * noise
+        weights = {name: w[part] for name, w in rows.weights.items()}
+        pictures = rows.picture[part]
+        image = self.framed(self.render(values, weights), values, pictures)
+        self.spent(len(image), 1 + len(networks(terms)))
+        return image, score(
+            terms, View(self.targets, image, values, pictures, through, self, weights=weights, random=streams)
+        )
+
+    def spent(self, rows: int, passes: int) -> None:
+        """Counts ``rows`` pictures made, and looked at in ``passes`` networks, the generator among them."""
+        graded = torch.is_grad_enabled()
+        self.evaluations.forward += rows
+        self.evaluations.backward += rows * graded
+        self.evaluations.cost += rows * passes * (3 if graded else 1)
+
+    @property
+    def deviation(self) -> float:
+        """The root of the mean squared distance of w from its mean (Karras et al. 2020, appendix D)."""
+        return float(self.prior.statistics.std.square().sum().sqrt())
 
     @torch.no_grad()
     def rank(self, rows: Rows, terms: Sequence[Term], through: str = "forward") -> Tensor:
@@ -93,22 +207,29 @@ class Problem:
     @torch.no_grad()
     def pictures(self, rows: Rows) -> Tensor:
         """(N, 3, R, R) in [-1, 1], without gradients and without counting: the answer being shown."""
-        return torch.cat(
-            [
-                self.render({n: v[part] for n, v in rows.values.items()}, {n: w[part] for n, w in rows.weights.items()})
-                for part in self.chunks(len(rows))
-            ]
-        )
+        parts = []
+        for part in self.chunks(len(rows)):
+            values = {name: value[part] for name, value in rows.values.items()}
+            image = self.render(values, {name: weight[part] for name, weight in rows.weights.items()})
+            parts.append(self.framed(image, values, rows.picture[part]))
+        return torch.cat(parts)
+
+    def _by_row(self, what: str, rows: Rows, *arguments) -> dict[str, Tensor]:
+        if not rows.weights:
+            return self.charted(what, rows.values, *arguments)
+        found = self._each(what, rows.values, rows.weights, *arguments)
+        return {name: torch.cat([one[name] for one in found]) for name in found[0]}
 
     @torch.no_grad()
     def capture_norm(self, rows: Rows) -> dict[str, Tensor]:
         """The instance norms that stand for the stored statistics of each row, by name."""
-        own = one_by_one(rows.weights) if rows.weights else [{}] * len(rows)
-        captured = [
-            functional_call(_Capture(self.prior.generator), {f"generator.{n}": w for n, w in weights.items()}, (row,))
-            for row, weights in zip(one_by_one(rows.values, split=True), own, strict=True)
-        ]
-        return {name: torch.cat([norms[name] for norms in captured]) for name in captured[0]}
+        return self._by_row("norms", rows)
+
+    @torch.no_grad()
+    def converted(self, rows: Rows, chart: str) -> dict[str, Tensor]:
+        """The rows' variables at the same pictures, their latents in a wider chart."""
+        found = self._by_row("converted", rows, chart)
+        return {name: value.clone(memory_format=torch.contiguous_format) for name, value in found.items()}
 
     def labels(self, picture: int, count: int, generator: torch.Generator) -> Tensor | None:
         """Classes of ``count`` candidates (count,): the told one, or all of them evenly in a random order."""

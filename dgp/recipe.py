@@ -11,9 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, field_validator
 
 import dgp.search.best_of  # noqa: F401  (registers itself)
+from dgp.charts import CHARTS, Chart, default_chart
 from dgp.constraints import CONSTRAINTS, Constraint, Unconstrained
 from dgp.curves import CURVES
 from dgp.errors import RecipeError
@@ -24,11 +25,17 @@ from dgp.overrides import apply_overrides, merge_tables
 from dgp.search.base import SEARCHES, Search
 
 Curve = Literal[tuple(CURVES)]
+Optimizer = Literal["adam", "sgd"]
 
 
 class Variable(Frozen):
-    """One optimised tensor of the generator's input, named after its chart (``z``, ``class``)."""
+    """One input of the generator, by whose name it goes (``z``, ``class``, ``w+``, ``noise[3]``; ``noise[*]``,
+    ``noise[:5]`` and ``noise[-1]`` mean several or the last), and what is optimised in its place.
 
+    chart: how it begins and enters the generator; as it is, where none is stated.
+    """
+
+    chart: CHARTS.optional(Chart) = None
     constraint: CONSTRAINTS.field(Constraint) = Unconstrained()
 
 
@@ -36,13 +43,19 @@ class Move(Frozen):
     """How a stage moves one variable.
 
     lr: learning rate; the stage's own if absent.  betas, momentum: of the optimiser.
+    constraint: instead of the variable's own.  state: whether the optimiser's state is carried from the stage before.
+    jitter: normal noise on what is looked at, in deviations of w, fading by the square over three quarters of the
+    stage (Karras et al. 2020, appendix D).
     """
 
-    optimizer: Literal["adam", "sgd"] = "adam"
+    optimizer: Optimizer = "adam"
     lr: NonNegativeFloat | None = None
     curve: Curve = "constant"
     betas: tuple[float, float] = (0.9, 0.999)
     momentum: float = 0.0
+    constraint: CONSTRAINTS.optional(Constraint) = None
+    state: Literal["carry", "reset"] = "carry"
+    jitter: PositiveFloat | None = None
 
 
 class Release(Frozen):
@@ -59,7 +72,7 @@ class Release(Frozen):
     ratio: NonNegativeFloat = 1.0
     curve: Curve = "constant"
     moments: Literal["cold", "warm"] = "cold"
-    optimizer: Literal["adam", "sgd"] = "adam"
+    optimizer: Optimizer = "adam"
     betas: tuple[float, float] = (0.9, 0.999)
     momentum: float = 0.0
 
@@ -68,18 +81,23 @@ class Stage(Frozen):
     """Some steps in which certain variables and layers move under certain terms.
 
     rows_kept: how many rows of each answer enter the stage, the best by the stage before; all if absent.
+    convert: the wider chart that the latents enter the stage in ("w", "w+", "w++", "feature@3"), at the same picture.
     lr: of the variables that state none.  norm: "batch" uses stored statistics, "instance" the instance norms
-    that the first forward of the stage captures (Pan et al.'s code, ``use_in``).  keep: what leaves the stage.
+    that the first forward of the stage captures (Pan et al.'s code, ``use_in``).  predict: "mean" compares phi(x) with
+    the observation, "sampled" adds noise of the degradation's model, drawn anew in each step.  keep: what leaves the
+    stage, of each row.
     """
 
     name: str = ""
     steps: PositiveInt
     rows_kept: PositiveInt | None = None
+    convert: str | None = None
     lr: NonNegativeFloat = 0.0
     move: dict[str, Move] = {}
     release: Release | None = None
     terms: tuple[TERMS.field(Term), ...]
     norm: Literal["batch", "instance"] = "batch"
+    predict: Literal["mean", "sampled"] = "mean"
     keep: Literal["best", "last"] = "last"
 
     @field_validator("terms")
@@ -99,7 +117,10 @@ class Recipe(Frozen):
 
     serves: degradations for which it was made (informative).  requires: what the prior must have
     ("discriminator", "classes"; "z", "w": to be drawn from it).  instead: the recipe to suggest where that is missing.
-    variables: how they are constrained, where they are; those that are moved and not named here are not.
+    space: the latents in which a run begins: the first of these that the network has.
+    variables: their charts and constraints; those that are moved and not named here are unconstrained inputs.
+    searches: one after the other, each from what the one before hands on.
+    trunk: "stated", or "discriminator", which puts the prior's discriminator in the place of every perceptual network.
     operator: the degradation that the published method uses where the user names none.
     target: whether a simulated observation is rounded as a "file" would be, or stays "float".
     """
@@ -112,10 +133,22 @@ class Recipe(Frozen):
     instead: str | None = None
     operator: str | None = None
     target: Literal["file", "float"] = "file"
-    variables: dict[str, Variable] = {"z": Variable()}
-    searches: tuple[SEARCHES.field(Search), ...] = Field(min_length=1, max_length=1)
+    space: tuple[str, ...] = ("z",)
+    variables: dict[str, Variable] = {}
+    searches: tuple[SEARCHES.field(Search), ...] = Field(min_length=1)
     stages: tuple[Stage, ...] = Field(min_length=1)
+    trunk: Literal["stated", "discriminator"] = "stated"
     finish: FINISHES.field(Finish) = Merge()
+
+    def chart(self, name: str) -> Chart:
+        """Of a variable, stated or not."""
+        stated = self.variables.get(name, Variable()).chart
+        return default_chart(name) if stated is None else stated
+
+    @property
+    def charts(self) -> dict[str, Chart]:
+        """Of the variables that are named."""
+        return {name: self.chart(name) for name in self.variables}
 
     @property
     def sha256(self) -> str:

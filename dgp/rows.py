@@ -15,12 +15,18 @@ class Rows:
 
     picture, answer (N,) int64 on the CPU: which observation a row explains, and as which of its answers.
     values: variables by name, each (N, ...).  weights: released parameters by name, each (N, ...).
+    start (N,) int64 on the CPU: which start of its answer a row is; counted where it is absent.
     """
 
     picture: Tensor
     answer: Tensor
     values: dict[str, Tensor]
     weights: dict[str, Tensor] = field(default_factory=dict)
+    start: Tensor | None = None
+
+    def __post_init__(self):
+        if self.start is None:
+            self.start = torch.cat([torch.arange(stop - start) for start, stop in self.blocks()])
 
     def __len__(self) -> int:
         return len(self.picture)
@@ -28,7 +34,11 @@ class Rows:
     def take(self, index: Tensor) -> Rows:
         """The rows at ``index``, detached copies."""
         pick = lambda tensors: {name: t.detach()[index].clone() for name, t in tensors.items()}  # noqa: E731
-        return Rows(self.picture[index], self.answer[index], pick(self.values), pick(self.weights))
+        return Rows(self.picture[index], self.answer[index], pick(self.values), pick(self.weights), self.start[index])
+
+    def of(self, picture: int, answer: int) -> Rows:
+        """Those of one answer."""
+        return self.take(((self.picture == picture) & (self.answer == answer)).nonzero()[:, 0])
 
     def best(self, scores: Tensor, keep: int) -> Tensor:
         """Indices of the ``keep`` rows with the lowest ``scores`` (N,) of each answer, the best first."""
@@ -43,6 +53,17 @@ class Rows:
         owner = torch.stack([self.picture, self.answer], 1)
         edges = (owner[1:] != owner[:-1]).any(1).nonzero()[:, 0].add(1).tolist()
         return list(zip([0, *edges], [*edges, len(self)], strict=True))
+
+
+def joined(parts: list[Rows]) -> Rows:
+    """The rows of all parts, one after the other, starts counted anew."""
+    together = lambda tables: {name: torch.cat([t[name] for t in tables]) for name in tables[0]}  # noqa: E731
+    return Rows(
+        torch.cat([rows.picture for rows in parts]),
+        torch.cat([rows.answer for rows in parts]),
+        together([rows.values for rows in parts]),
+        together([rows.weights for rows in parts]),
+    )
 
 
 def stream(seed: int, key: str, answer: int) -> torch.Generator:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dgp.curves import CURVES
 from dgp.problem import Problem
 from dgp.recipe import Move, Recipe, Release, Stage, Variable
 from dgp.rows import Rows
@@ -24,19 +25,34 @@ class Moment:
 
 
 class StageRun:
-    """A stage at work on some rows."""
+    """A stage at work on some rows. starts: the variables when the run began, by name."""
 
     def __init__(
         self, stage: Stage, recipe: Recipe, problem: Problem, rows: Rows, stepper: Stepper, starts: dict[str, Tensor]
     ):
         self.stage, self.problem, self.rows, self.stepper, self.starts = stage, problem, rows, stepper, starts
-        self.constraints = {name: recipe.variables.get(name, Variable()).constraint for name in stage.move}
+        self.number = recipe.stages.index(stage)
+        self.constraints = {
+            name: move.constraint or recipe.variables.get(name, Variable()).constraint
+            for name, move in stage.move.items()
+        }
+        self.through = "sampled" if stage.predict == "sampled" else "forward"
+        self.jitter = {name: move.jitter for name, move in stage.move.items() if move.jitter}
+        self._convert()
         self._set_norm()
         rates = {name: (stage.lr_of(name), move.curve, move) for name, move in stage.move.items()}
         released = release_rates(stage.release, problem.prior.generator) if stage.release else {}
         self._set_moving(stage.move, released)
+        self.entered = {name: rows.values[name].detach().clone() for name in stage.move}
         stepper.plan(rates | released, rows.values | rows.weights)
         self.best: tuple[Tensor, Rows] | None = None
+
+    def _convert(self) -> None:
+        if self.stage.convert is None:
+            return
+        values = self.problem.converted(self.rows, self.stage.convert)
+        self.starts.update({n: value.clone() for n, value in values.items() if n not in self.rows.values})
+        self.rows.values = values
 
     def _set_norm(self) -> None:
         captured = [name for name in self.rows.values if name.startswith("norm[")]
@@ -59,24 +75,36 @@ class StageRun:
 
     def step(self, iteration: int) -> Moment:
         """Evaluates, keeps the best if asked to, and moves once."""
+        passed = iteration / self.stage.steps
+        # Noise that is drawn anew decides nothing: what is best is decided under one that stays.
+        occasion = f"{self.number} {iteration}" if self.stochastic else "score"
+        jitter = {name: amount * CURVES["fading"](passed) for name, amount in self.jitter.items()}
         seen = []
         for part in self.problem.chunks(len(self.rows)):
-            image, score = self.problem.evaluate(self.rows, part, self.stage.terms)
+            image, score = self.problem.evaluate(self.rows, part, self.stage.terms, self.through, occasion, jitter)
             score.total.sum().backward()
-            self.problem.evaluations.backward += len(image)
             seen.append(Moment(image.detach(), score.total.detach(), score.losses))
         moment = joined(seen)
         if self.stage.keep == "best":
-            self._remember(moment.total)
-        self.stepper.step(iteration / self.stage.steps)
+            self._remember(self._scores() if self.stochastic else moment.total)
+        self.stepper.step(passed)
         self._constrain()
         return moment
 
+    @property
+    def stochastic(self) -> bool:
+        """Whether equal rows are seen differently from step to step."""
+        return bool(self.jitter) or self.through == "sampled" or any(term.stochastic for term in self.stage.terms)
+
+    def _scores(self) -> Tensor:
+        return self.problem.rank(self.rows, self.stage.terms, self.through)
+
     @torch.no_grad()
     def _constrain(self) -> None:
-        for name in self.stage.move:
+        for name, constraint in self.constraints.items():
             value = self.rows.values[name]
-            value.copy_(self.constraints[name].apply(value, self.starts[name]))
+            anchors = self.entered if constraint.anchor == "stage" else self.starts
+            value.copy_(constraint.apply(value, anchors[name]))
 
     def _remember(self, totals: Tensor) -> None:
         """Keeps, row by row, the variables and weights with the lowest objective so far."""
@@ -94,7 +122,7 @@ class StageRun:
 
     def leave(self) -> tuple[Rows, Tensor]:
         """The rows that leave the stage and the objective of each (N,)."""
-        scores = self.problem.rank(self.rows, self.stage.terms)
+        scores = self._scores()
         if self.stage.keep == "best":
             self._remember(scores)
             scores, best = self.best

@@ -131,6 +131,10 @@ class Generator(nn.Module):
         carried = {} if state.rgb is None else {f"rgb@{wanted}": state.rgb}
         return rest | {chart: state.hidden} | carried
 
+    def stored(self, name: str) -> Tensor:
+        """(1, ...): what stands for an input that is not given, such as ``noise[i]``."""
+        raise ValueError(f"{self.info.architecture} stores nothing for {name!r}; give it")
+
     def groups(self) -> list[ParameterGroup]:
         """Coarse to fine; every parameter is in exactly one."""
         raise NotImplementedError

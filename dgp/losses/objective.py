@@ -32,3 +32,8 @@ def score(terms: Sequence[Term], view: View) -> Score:
     if total is None:
         raise ValueError("the objective is empty: every term has weight 0; give one a weight")
     return Score(total, losses)
+
+
+def networks(terms: Sequence[Term]) -> set[str]:
+    """Through which networks, besides the generator, the terms look."""
+    return {name for term in terms if term.weight for name in term.networks}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dgp.losses.view import View
+    from generators import Prior
 
 TERMS = Kinds("term", "dgp.terms")
 
@@ -36,6 +37,25 @@ class Term(Frozen):
     @property
     def name(self) -> str:
         return self.kind
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the variables that it looks at; where one is absent, the term is left out."""
+        return ()
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Through which networks, besides the generator's first pass, it looks."""
+        return ()
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether it draws random numbers."""
+        return False
+
+    def refuse(self, prior: Prior) -> str | None:
+        """Why it cannot be computed with this prior, or on this machine, in one line."""
+        return None
 
     def __call__(self, view: View) -> Tensor:
         """(N,), unweighted."""
@@ -78,6 +98,10 @@ class Features(Term):
     last: PositiveInt | None = None
     rectify_last: bool = True
 
+    @property
+    def networks(self):
+        return ("discriminator",)
+
     def __call__(self, view):
         ours, theirs = view.features, view.target_features
         chosen = range(len(ours))[self.drop :]
@@ -102,6 +126,10 @@ class NegativeLogLikelihood(Term):
     @property
     def name(self):
         return f"nll({self.on})"
+
+    @property
+    def variables(self):
+        return (self.on,)
 
     def __call__(self, view):
         return per_row(view.values[self.on].square()) / 2

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from degradations import Degradation
 from dgp.observation import Observation
-from generators import Discriminator
+from generators import Discriminator, Prior
+
+if TYPE_CHECKING:
+    from dgp.problem import Problem
+    from dgp.randomness import Streams
 
 
 class Targets:
@@ -41,18 +48,32 @@ class Targets:
             self.kind[members] = kind
             self.place[members] = torch.arange(len(members))
 
+        self.missing = [missing(operator, y) for operator, y in zip(self.operators, self.y, strict=True)]
+        self._cache: dict[Hashable, Tensor | list[Tensor]] = {}
+
     @cached_property
+    def lifted(self) -> Tensor:
+        """(pictures, 3, R, R): the observations as a discriminator looks at them."""
+        places = zip(self.kind.tolist(), self.place.tolist(), strict=True)
+        with torch.no_grad():
+            return torch.cat([self.operators[k].lift(self.y[k][p : p + 1], self.size) for k, p in places])
+
+    def cached(self, key: Hashable, make: Callable[[Tensor], Tensor | list[Tensor]]) -> Tensor | list[Tensor]:
+        """What ``make`` makes of the lifted observations (n, 3, R, R), a few at a time, made once.
+
+        make: -> a tensor (n, ...), or a list of them.
+        """
+        if key not in self._cache:
+            with torch.no_grad():
+                made = [make(chunk) for chunk in self.lifted.split(16)]
+            lists = isinstance(made[0], list)
+            self._cache[key] = [torch.cat(m) for m in zip(*made, strict=True)] if lists else torch.cat(made)
+        return self._cache[key]
+
+    @property
     def features(self) -> list[Tensor]:
         """Of the lifted observations, shallow to deep, each (pictures, ...)."""
-        with torch.no_grad():
-            lifted = torch.cat(
-                [
-                    self.operators[kind].lift(self.y[kind][place : place + 1], self.size)
-                    for kind, place in zip(self.kind.tolist(), self.place.tolist(), strict=True)
-                ]
-            )
-            chunks = [self.discriminator.features(chunk) for chunk in lifted.split(16)]
-            return [torch.cat(parts) for parts in zip(*chunks, strict=True)]
+        return self.cached("discriminator", self.discriminator.features)
 
 
 def shared(one: Observation, other: Observation) -> bool:
@@ -68,33 +89,100 @@ def weights(observations: Sequence[Observation], device: str) -> Tensor | None:
     return torch.cat([m / m.mean() for m in maps]).to(device)
 
 
+def missing(operator: Degradation, y: Tensor) -> Tensor | None:
+    """(1 or n, 1, h, w) bool: where y (n, c, h, w) holds no evidence; None where it all does."""
+    hidden = operator.unobserved(tuple(y.shape[-2:]))
+    if hidden is None or tuple(operator.size(tuple(y.shape[-2:]))) != tuple(y.shape[-2:]):
+        return None
+    return hidden[:, None].to(y.device)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows of a View that share an operator.
+
+    rows (n,): their indices.  prediction, y (n, c, h, w): phi(x), and what was observed.
+    weight (n, 1, h, w), of mean 1, or None.  missing (n, 1, h, w) bool: what of y is no evidence, or None.
+    """
+
+    rows: Tensor
+    prediction: Tensor
+    y: Tensor
+    operator: Degradation
+    weight: Tensor | None
+    missing: Tensor | None
+
+
 class View:
     """Rows of one evaluation.
 
-    image (N, 3, R, R) in [-1, 1]; values: the variables of these rows, each (N, ...); pictures (N,): the
-    observation that each row explains; through: "forward" (the differentiable operator) or "measure" (the true one).
+    image (N, 3, R, R) in [-1, 1]; values: the variables of these rows, each (N, ...); pictures (N,): the observation
+    that each row explains; through: "forward" (the differentiable operator), "measure" (the true one) or "sampled"
+    (the differentiable one, and noise of its model).
+    problem: the prior, and what renders.  weights: released parameters, each (N, ...).  random: of each row.
     """
 
     def __init__(
-        self, targets: Targets, image: Tensor, values: dict[str, Tensor], pictures: Tensor, through: str = "forward"
+        self,
+        targets: Targets,
+        image: Tensor,
+        values: dict[str, Tensor],
+        pictures: Tensor,
+        through: str = "forward",
+        problem: Problem | None = None,
+        *,
+        weights: dict[str, Tensor] | None = None,
+        random: Streams | None = None,
     ):
         self.targets, self.image, self.values, self.pictures, self.through = targets, image, values, pictures, through
+        self.problem, self.weights, self.random = problem, weights or {}, random
+
+    @property
+    def prior(self) -> Prior:
+        return self.problem.prior
 
     @cached_property
-    def _parts(self) -> list[tuple[Tensor, Tensor, Tensor, int]]:
-        """(rows, prediction, observation, operator) of each group of rows that shares an operator."""
-        parts = []
-        kinds = self.targets.kind[self.pictures]
+    def latents(self) -> dict[str, Tensor]:
+        """The generator's inputs that the values stand for, each (N, ...)."""
+        return self.problem.charted.latents(self.values)
+
+    def render(self, latents: dict[str, Tensor], weights: dict[str, Tensor] | None = None) -> Tensor:
+        """(N, 3, R, R) of other inputs of the generator, by the prior's weights or by those of each row."""
+        self.problem.spent(len(next(iter(latents.values()))), 1)
+        return self.problem.generated(latents, weights or {})
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The rows in groups that share an operator."""
+        parts, targets = [], self.targets
+        kinds = targets.kind[self.pictures]
         for kind in kinds.unique().tolist():
             rows = (kinds == kind).nonzero()[:, 0]
-            image = self.image if len(rows) == len(kinds) else self.image[rows]
-            operator = self.targets.operators[kind]
-            prediction = operator.measure(image) if self.through == "measure" else operator(image)
-            parts.append((rows, prediction, self.targets.y[kind][self.targets.place[self.pictures[rows]]], kind))
+            place = targets.place[self.pictures[rows]]
+            prediction = self._predicted(targets.operators[kind], rows, len(rows) == len(kinds))
+            weight, missing = targets.weight[kind], targets.missing[kind]
+            parts.append(
+                Part(
+                    rows,
+                    prediction,
+                    targets.y[kind][place],
+                    targets.operators[kind],
+                    None if weight is None else weight[place],
+                    None if missing is None else missing.expand(len(targets.y[kind]), -1, -1, -1)[place],
+                )
+            )
         return parts
 
-    def _join(self, pieces: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Values of groups of rows, put back in the order of the rows."""
+    def _predicted(self, operator: Degradation, rows: Tensor, whole: bool) -> Tensor:
+        image = self.image if whole else self.image[rows]
+        if self.through == "measure":
+            return operator.measure(image)
+        if self.through == "sampled" and operator.noise is not None:
+            return operator.noise.sample(operator(image), [self.random.generators[row] for row in rows.tolist()])
+        return operator(image)
+
+    def join(self, pieces: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """(rows, values) of groups of rows -> the values in the order of the rows."""
         if len(pieces) == 1:
             return pieces[0][1]
         order = torch.cat([rows for rows, _ in pieces]).argsort()
@@ -103,24 +191,28 @@ class View:
     def compare(self, difference: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Of each row the mean of ``difference(phi(x), y)``, (n, c, h, w) each, by its weights: (N,)."""
         means = []
-        for rows, prediction, y, kind in self._parts:
-            values = difference(prediction, y)
-            weight = self.targets.weight[kind]
-            if weight is not None:
-                values = values * weight[self.targets.place[self.pictures[rows]]]
-            means.append((rows, values.flatten(1).mean(1)))
-        return self._join(means)
+        for part in self.parts:
+            values = difference(part.prediction, part.y)
+            if part.weight is not None:
+                values = values * part.weight
+            means.append((part.rows, values.flatten(1).mean(1)))
+        return self.join(means)
+
+    @cached_property
+    def lifted(self) -> Tensor:
+        """(N, 3, R, R): the predictions as a discriminator looks at them."""
+        size = self.targets.size
+        return self.join([(part.rows, part.operator.lift(part.prediction, size)) for part in self.parts])
+
+    @cached_property
+    def target_lifted(self) -> Tensor:
+        """(N, 3, R, R): the observations as a discriminator looks at them."""
+        return self.targets.lifted[self.pictures]
 
     @cached_property
     def features(self) -> list[Tensor]:
         """Discriminator features of the lifted predictions, shallow to deep."""
-        lifted = self._join(
-            [
-                (rows, self.targets.operators[kind].lift(prediction, self.targets.size))
-                for rows, prediction, _, kind in self._parts
-            ]
-        )
-        return self.targets.discriminator.features(lifted)
+        return self.targets.discriminator.features(self.lifted)
 
     @cached_property
     def target_features(self) -> list[Tensor]:

@@ -18,6 +18,21 @@ class Search(Frozen):
 
     kind: str
 
-    def run(self, problem: Problem) -> Rows:
-        """The starts of every answer of every picture, grouped by answer, the best first."""
+    def run(self, problem: Problem, rows: Rows | None) -> Rows:
+        """The starts of every answer of every picture, grouped by answer, the best first.
+
+        rows: what the search before this one hands on, grouped in the same way; None for the first.
+        """
         raise NotImplementedError
+
+    def rows_out(self, rows: int) -> int:
+        """How many starts of each answer it hands on, given ``rows`` of each."""
+        raise NotImplementedError
+
+    def cost(self, rows: int) -> int:
+        """What it spends on each answer, in passes through a network (see ``Evaluations``)."""
+        raise NotImplementedError
+
+    def scaled(self, factor: float) -> Search:
+        """The same search at about ``factor`` of its cost, as far as it can be had."""
+        return self

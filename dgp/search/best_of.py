@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from pydantic import PositiveFloat, PositiveInt, model_validator
 
+from dgp.losses.objective import networks
 from dgp.losses.terms import TERMS, Term
-from dgp.rows import Rows, stream
+from dgp.rows import joined
 from dgp.search.base import SEARCHES, Search
 
 
@@ -18,6 +18,7 @@ class BestOf(Search):
 
     std: factor on the standard normal latents.  Classes that are not told are spread evenly over the candidates.
     through: "forward" scores the differentiable operator's prediction, "measure" the true operator's.
+    What a search before this one hands on competes with the candidates.
     """
 
     kind: str = "best-of"
@@ -25,36 +26,34 @@ class BestOf(Search):
     elite: PositiveInt = 1
     std: PositiveFloat = 1.0
     through: Literal["forward", "measure"] = "forward"
-    terms: tuple[TERMS.field(Term), ...]
+    terms: tuple[TERMS.field(Term), ...] = ()
 
     @model_validator(mode="after")
     def _elite_among_candidates(self):
         if self.elite > self.count:
             raise ValueError(f"elite ({self.elite}) exceeds count ({self.count}); lower one or raise the other")
+        if self.elite < self.count and not any(term.weight for term in self.terms):
+            raise ValueError("no term has a weight, so that candidates cannot be told apart; give terms")
         return self
 
-    def run(self, problem):
+    def run(self, problem, rows):
         found = []
-        for picture, observation in enumerate(problem.targets.observations):
+        for picture in range(len(problem.targets.observations)):
             for answer in range(problem.answers):
-                candidates = self.draw(problem, picture, answer, stream(problem.seed, observation.key, answer))
-                if self.elite == self.count:
-                    found.append(candidates)
-                else:
+                candidates = problem.draw(picture, answer, self.count, self.std)
+                if rows is not None:
+                    candidates = joined([candidates, rows.of(picture, answer)])
+                if self.elite < len(candidates):
                     scores = problem.rank(candidates, self.terms, self.through)
-                    found.append(candidates.take(candidates.best(scores, self.elite)))
-        join = lambda name: torch.cat([rows.values[name] for rows in found])  # noqa: E731
-        return Rows(
-            torch.cat([rows.picture for rows in found]),
-            torch.cat([rows.answer for rows in found]),
-            {name: join(name) for name in found[0].values},
-        )
+                    candidates = candidates.take(candidates.best(scores, self.elite))
+                found.append(candidates)
+        return joined(found)
 
-    def draw(self, problem, picture: int, answer: int, generator: torch.Generator) -> Rows:
-        classes = problem.labels(picture, self.count, generator)
-        values = problem.prior.generator.sample(self.count, classes=classes, generator=generator)
-        for spec in problem.prior.generator.info.latents:
-            if spec.chart == "z":
-                values[spec.name] = values[spec.name] * self.std
-        here = torch.full((self.count,), picture)
-        return Rows(here, torch.full((self.count,), answer), values)
+    def rows_out(self, rows):
+        return self.elite
+
+    def cost(self, rows):
+        return (self.count + rows) * (1 + len(networks(self.terms))) if self.elite < self.count + rows else 0
+
+    def scaled(self, factor):
+        return self.model_copy(update={"count": max(self.elite, round(self.count * factor))})

@@ -217,6 +217,10 @@ class StyleGAN1(StyleCharts):
     def head(self, state):
         return self.torgb(state.hidden)
 
+    def stored(self, name):
+        maps = {f"noise[{i}]": getattr(self, f"noise{i}") for i in range(self.num_ws)}
+        return maps[name] if name in maps else super().stored(name)
+
     def groups(self):
         names = [name for name, _ in self.named_parameters()]
         under = lambda prefix: tuple(name for name in names if name.startswith(prefix))  # noqa: E731

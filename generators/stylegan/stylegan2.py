@@ -195,6 +195,11 @@ class StyleGAN2(StyleCharts):
     def head(self, state):
         return state.hidden
 
+    def stored(self, name):
+        layers = [layer for block in self.synthesis.blocks() for layer in block.convolutions()]
+        maps = {f"noise[{i}]": layer.noise_const[None, None] for i, layer in enumerate(layers)}
+        return maps[name] if name in maps else super().stored(name)
+
     def groups(self):
         names = [name for name, _ in self.named_parameters()]
         head = f"synthesis.b{self.config.resolution}.torgb."

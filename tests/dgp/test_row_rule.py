@@ -184,7 +184,7 @@ def test_search_returns_its_elite_and_nothing_drawn_anew(toy, observations):
     inversion = Inversion(observations[1], toy, recipe(), seed=4)
     rows = inversion._starts()
     search = inversion.recipe.searches[0]
-    candidates = search.draw(inversion.problem, 0, 0, stream(4, observations[1].key, 0))
+    candidates = inversion.problem.draw(0, 0, search.count, search.std)
     scores = inversion.problem.rank(candidates, search.terms)
     assert torch.equal(rows.values["z"], candidates.values["z"][scores.argsort(stable=True)[:4]])
     assert inversion.evaluations.forward == 24 and inversion.evaluations.backward == 0
