@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from dgp.budget import cost, within
 from dgp.errors import RecipeError
 from dgp.losses.terms import Features, Term
 from dgp.recipe import Recipe, Stage, load_recipe
@@ -60,7 +61,11 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
         stages.append(stage.model_copy(update=change))
     searches = tuple(_fitted_search(search, recipe, prior, notes) for search in recipe.searches)
     change = {"stages": tuple(stages), "searches": searches, "space": (space,)}
-    return recipe.model_copy(update=change), notes
+    mapped = recipe.model_copy(update=change)
+    if recipe.budget:
+        mapped = within(mapped, recipe.budget)
+        notes.append(f"steps and candidates are scaled from {cost(recipe)} to {cost(mapped)} evaluations an answer")
+    return mapped, notes
 
 
 def _space(recipe: Recipe, prior: Prior) -> str:

@@ -107,6 +107,12 @@ class Stage(Frozen):
             raise ValueError("every term has weight 0, so there is nothing to lower")
         return terms
 
+    @property
+    def stochastic(self) -> bool:
+        """Whether equal rows are seen differently from step to step."""
+        jitters = any(move.jitter for move in self.move.values())
+        return jitters or self.predict == "sampled" or any(term.stochastic for term in self.terms if term.weight)
+
     def lr_of(self, variable: str) -> float:
         lr = self.move[variable].lr
         return self.lr if lr is None else lr
@@ -120,6 +126,7 @@ class Recipe(Frozen):
     space: the latents in which a run begins: the first of these that the network has.
     variables: their charts and constraints; those that are moved and not named here are unconstrained inputs.
     searches: one after the other, each from what the one before hands on.
+    budget: what one answer may cost, in passes through a network (``dgp.budget``): steps and candidates are scaled so.
     trunk: "stated", or "discriminator", which puts the prior's discriminator in the place of every perceptual network.
     operator: the degradation that the published method uses where the user names none.
     target: whether a simulated observation is rounded as a "file" would be, or stays "float".
@@ -137,6 +144,7 @@ class Recipe(Frozen):
     variables: dict[str, Variable] = {}
     searches: tuple[SEARCHES.field(Search), ...] = Field(min_length=1)
     stages: tuple[Stage, ...] = Field(min_length=1)
+    budget: PositiveInt | None = None
     trunk: Literal["stated", "discriminator"] = "stated"
     finish: FINISHES.field(Finish) = Merge()
 

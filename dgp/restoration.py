@@ -48,7 +48,7 @@ class Restoration:
     latents: variables by name, each (S, ...).
     weights: released parameters by name, each (S, ...); may be empty.
     trace: one dict a recorded step.  metrics, fidelity: of the best; see `dgp.metrics`.
-    evaluations: {"forward", "backward"}, rows.  timing: seconds, as in a result file.
+    evaluations: {"forward", "backward", "cost"}, see ``Evaluations``.  timing: seconds, as in a result file.
     recipe: what ran, mapped onto the prior.  notes: what the mapping changed.
     """
 

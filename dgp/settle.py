@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
@@ -89,7 +89,7 @@ def _restoration(
         trace=run.trace[number],
         metrics=measured,
         fidelity=metrics.observation_fidelity(observation.degradation(finished[:1]), observation.y, unobserved),
-        evaluations={"forward": count.forward // pictures, "backward": count.backward // pictures},
+        evaluations={name: number // pictures for name, number in asdict(count).items()},
         timing={
             "total_s": spent / pictures,
             "search_s": run.search_s / pictures,

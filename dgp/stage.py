@@ -77,7 +77,7 @@ class StageRun:
         """Evaluates, keeps the best if asked to, and moves once."""
         passed = iteration / self.stage.steps
         # Noise that is drawn anew decides nothing: what is best is decided under one that stays.
-        occasion = f"{self.number} {iteration}" if self.stochastic else "score"
+        occasion = f"{self.number} {iteration}" if self.stage.stochastic else "score"
         jitter = {name: amount * CURVES["fading"](passed) for name, amount in self.jitter.items()}
         seen = []
         for part in self.problem.chunks(len(self.rows)):
@@ -86,15 +86,10 @@ class StageRun:
             seen.append(Moment(image.detach(), score.total.detach(), score.losses))
         moment = joined(seen)
         if self.stage.keep == "best":
-            self._remember(self._scores() if self.stochastic else moment.total)
+            self._remember(self._scores() if self.stage.stochastic else moment.total)
         self.stepper.step(passed)
         self._constrain()
         return moment
-
-    @property
-    def stochastic(self) -> bool:
-        """Whether equal rows are seen differently from step to step."""
-        return bool(self.jitter) or self.through == "sampled" or any(term.stochastic for term in self.stage.terms)
 
     def _scores(self) -> Tensor:
         return self.problem.rank(self.rows, self.stage.terms, self.through)

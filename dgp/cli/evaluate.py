@@ -107,7 +107,7 @@ def evaluate(
 
     device = device_named(options.device)
     plugins = options.load_plugins()
-    chosen = _recipes(recipes, options.overrides)
+    chosen = _recipes(recipes, options.changes)
     prior = dgp.load_prior(options.prior)
     writable(output)
     pictures = Source(source)

@@ -48,12 +48,18 @@ class EngineOptions:
 
     prior: str
     overrides: tuple[str, ...]
+    budget: int | None
     seed: int
     device: str
     num_solutions: int
     plugins: tuple[str, ...]
     fit: str
     dry_run: bool
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What the call changes in its recipes, as --set has it."""
+        return self.overrides if self.budget is None else (*self.overrides, f"budget={self.budget}")
 
     def load_plugins(self) -> tuple[dict, ...]:
         """Runs the plugin files; what a result records of them. PluginError for one that cannot be used."""
@@ -109,6 +115,14 @@ ENGINE = (
         metavar="KEY=VALUE",
         show_default=False,
         help="Change the recipe, e.g. stages.*.steps=50. Repeatable.",
+    ),
+    click.option(
+        "--budget",
+        type=click.IntRange(1),
+        metavar="EVALUATIONS",
+        show_default=False,
+        help="What an answer may cost: steps and candidates are scaled so. A pass through a network counts 1, forward "
+        "and backward 3 (default: what the recipe says).",
     ),
     click.option(
         "--seed",

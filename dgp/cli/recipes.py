@@ -76,16 +76,27 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
     The keys are those that --set takes: stages are counted from 0, stages.* is all of them.
     """
     import dgp
+    from dgp.budget import cost
 
     recipe, notes = dgp.load_recipe(name, overrides), []
     if prior:
         from dgp.mapping import map_recipe
 
         recipe, notes = map_recipe(recipe, dgp.load_prior(prior))
-    resolved = recipe.model_dump(mode="json")
-    speech.give({"name": recipe.name, "sha256": recipe.sha256, "prior": prior, "mapping": notes, "resolved": resolved})
+    resolved, spent = recipe.model_dump(mode="json"), cost(recipe)
+    speech.give(
+        {
+            "name": recipe.name,
+            "sha256": recipe.sha256,
+            "prior": prior,
+            "cost": spent,
+            "mapping": notes,
+            "resolved": resolved,
+        }
+    )
     if not speech.as_json:
         speech.say("\n".join(_lines(resolved)))
+        speech.say(f"# costs {spent} evaluations an answer: a pass through a network counts 1, forward and backward 3")
         for note in notes if prior else ():
             speech.say(f"# on {prior}: {note}")
         if prior and not notes:

@@ -132,7 +132,7 @@ def run_pictures(images: Sequence[Path], degradation: str | Specify, options: Ru
     plugins = options.load_plugins()
     if isinstance(degradation, str):
         degradations.parse(degradation)
-    recipe = dgp.load_recipe(options.recipe, options.overrides)
+    recipe = dgp.load_recipe(options.recipe, options.changes)
     prior = dgp.load_prior(options.prior)
     if options.label != "auto":
         prior.generator.info.class_index(options.label)

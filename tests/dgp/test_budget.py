@@ -1,0 +1,52 @@
+"""What a recipe is said to cost is what it spends, and a budget is kept."""
+
+import pytest
+import torch
+
+import generators
+from dgp.budget import cost, scaled
+from dgp.errors import RecipeError
+from dgp.inversion import Inversion
+from dgp.mapping import map_recipe
+from dgp.observation import observe
+from dgp.recipe import load_recipe
+
+SHORT = ["stages.*.steps=3", "searches.0.count=10"]
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return generators.load("toy")
+
+
+@pytest.fixture(scope="module")
+def observation(toy):
+    picture = toy.generator(toy.generator.sample(1, generator=torch.Generator().manual_seed(0)))[0]
+    return observe(picture, "gray", toy, simulate=True)
+
+
+@pytest.mark.parametrize("name", ["default", "latent-mse", "all-at-once-mse", "dgp-sr-d"])
+def test_what_is_planned_is_spent(toy, observation, name):
+    inversion = Inversion([observation] * 2, toy, load_recipe(name, SHORT), num_solutions=2)
+    for _ in inversion:
+        pass
+    # What the best keeps of its last look is counted as well, so that the plan is met to the pass.
+    assert inversion.evaluations.cost == 4 * cost(inversion.recipe)
+
+
+@pytest.mark.parametrize("budget", [700, 2000, 10_000])
+def test_a_budget_is_kept_and_nearly_spent(toy, budget):
+    mapped, notes = map_recipe(load_recipe("default", [f"budget={budget}"]), toy)
+    assert budget * 0.8 < cost(mapped) <= budget and any(str(cost(mapped)) in note for note in notes)
+
+
+def test_a_budget_that_no_step_fits_in_is_refused(toy):
+    with pytest.raises(RecipeError, match="a budget of 5 evaluations is less than the [0-9]+ that 'default'"):
+        map_recipe(load_recipe("default", ["budget=5"]), toy)
+
+
+def test_scaling_keeps_what_a_recipe_is():
+    recipe = load_recipe("dgp-colorization")
+    assert scaled(recipe, 1.0) == recipe
+    half = scaled(recipe, 0.5)
+    assert [s.steps for s in half.stages] == [100, 100, 150, 200, 150] and half.searches[0].count == 250
