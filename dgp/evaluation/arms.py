@@ -133,6 +133,7 @@ class Engine:
             plain(
                 {
                     "metrics": measured,
+                    "objective": result.scores[0],
                     "fidelity": result.fidelity,
                     "latents": record["latents"],
                     "evaluations": result.evaluations,
