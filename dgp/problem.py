@@ -221,6 +221,11 @@ class Problem:
         return {name: torch.cat([one[name] for one in found]) for name in found[0]}
 
     @torch.no_grad()
+    def inputs(self, rows: Rows) -> dict[str, Tensor]:
+        """What the generator reads for each row: ``generator(inputs)``, with the row's weights, is its picture."""
+        return self._by_row("latents", rows)
+
+    @torch.no_grad()
     def capture_norm(self, rows: Rows) -> dict[str, Tensor]:
         """The instance norms that stand for the stored statistics of each row, by name."""
         return self._by_row("norms", rows)

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,8 @@ class Restoration:
 
     tensors: (S, 3, R, R) in [-1, 1], after the recipe's finish.  prior_tensors: the same before it.
     scores: the objective of each.
-    latents: variables by name, each (S, ...).
+    latents: the generator's inputs by name, each (S, ...).
+    variables: what was optimised in place of inputs, by name, each (S, ...); may be empty.
     weights: released parameters by name, each (S, ...); may be empty.
     trace: one dict a recorded step.  metrics, fidelity: of the best; see `dgp.metrics`.
     evaluations: {"forward", "backward", "cost"}, see ``Evaluations``.  timing: seconds, as in a result file.
@@ -70,6 +71,7 @@ class Restoration:
     device: str = "cpu"
     precision: str = "fp32"
     notes: Sequence[str] = ()
+    variables: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def tensor(self) -> Tensor:
@@ -128,6 +130,7 @@ class Restoration:
                     for name, value in self.latents.items()
                     if not name.startswith("norm[")
                 },
+                "variables": {name: _described("", value[0]) for name, value in self.variables.items()},
                 "scores": self.scores,
                 "evaluations": self.evaluations,
                 "timing": self.timing,
@@ -178,7 +181,8 @@ class Restoration:
             "prior_sha256": self.prior.sha256,
             "recipe_sha256": self.recipe.sha256,
         }
-        for name, tensors in (("latents", self.latents), ("weights", self.weights)):
+        behind = {f"variable/{name}": value for name, value in self.variables.items()}
+        for name, tensors in (("latents", self.latents | behind), ("weights", self.weights)):
             if tensors:
                 files[f"{name}.safetensors"] = save(
                     {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, about

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import torch
 from torch import Tensor
 
 from dgp import metrics
@@ -62,7 +63,8 @@ def settle(run: Ended) -> list[Restoration]:
 def _restoration(
     run: Ended, number: int, observation: Observation, rows: Rows, images: Tensor, scores: Tensor
 ) -> Restoration:
-    finish = run.recipe.finish
+    finish, inputs = run.recipe.finish, run.problem.inputs(rows)
+    behind = {n: v for n, v in rows.values.items() if n not in inputs or not torch.equal(inputs[n], v)}
     finished = finish(images, observation).clamp(-1, 1)
     size = tuple(images.shape[-2:])
     unobserved = observation.degradation.unobserved(size)
@@ -84,7 +86,8 @@ def _restoration(
         tensors=finished,
         prior_tensors=images,
         scores=scores.tolist(),
-        latents={name: value.cpu() for name, value in rows.values.items()},
+        latents={name: value.cpu() for name, value in inputs.items()},
+        variables={name: value.cpu() for name, value in behind.items()},
         weights={name: value.cpu() for name, value in rows.weights.items()},
         trace=run.trace[number],
         metrics=measured,
