@@ -21,7 +21,6 @@ ALL = [(name,) for name in COMMANDS] + [(group, name) for group, names in GROUPS
 LATER = (
     "--resume",
     "--fresh",
-    "--budget",
     "--precision",
     "bf16",
     "--no-merge",
