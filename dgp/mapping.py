@@ -9,7 +9,8 @@ from typing import Any
 
 from dgp.budget import cost, within
 from dgp.errors import RecipeError
-from dgp.losses.terms import Features, Term
+from dgp.losses.features import FeatureTerm
+from dgp.losses.terms import Term
 from dgp.recipe import Recipe, Stage, load_recipe
 from dgp.search.base import Search
 from generators import Generator, Prior
@@ -188,9 +189,9 @@ def _fitted(term: Term, recipe: Recipe, depth: int, where: str, notes: list[str]
 
 
 def _clip(term, depth: int, where: str, notes: list[str]):
-    if not isinstance(term, Features) or term.drop < depth:
+    if not isinstance(term, FeatureTerm) or term.drop < depth:
         return term
-    notes.append(f"{where}: features: {term.drop} of {depth} dropped would leave none; {depth - 1} are dropped")
+    notes.append(f"{where}: {term.name}: {term.drop} of {depth} dropped would leave none; {depth - 1} are dropped")
     return term.model_copy(update={"drop": depth - 1})
 
 

@@ -6,16 +6,14 @@ Heavy libraries are imported by the functions that use them.
 
 from __future__ import annotations
 
-import functools
 import math
-import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dgp.errors import InputError
+from dgp.losses import trunks
 
 SSIM_WINDOW = 7
 
@@ -58,13 +56,12 @@ def lpips_or_reason(a: Tensor, b: Tensor) -> tuple[float | None, str | None]:
 
     a, b: (3, H, W) in [-1, 1]. Zhang et al. 2018, version 0.1 of its weights.
     """
-    trunk, reason = _lpips_trunk()
-    if trunk is None:
+    if reason := trunks.absent("alex"):
         return None, reason
-    if min(a.shape[-2:]) < 31:
-        return None, f"{a.shape[-1]}x{a.shape[-2]} pixels are too small for its trunk, which needs 31"
+    if min(a.shape[-2:]) < (needed := trunks.SMALLEST["alex"]):
+        return None, f"{a.shape[-1]}x{a.shape[-2]} pixels are too small for its trunk, which needs {needed}"
     with torch.no_grad():
-        return float(trunk(a[None].float().cpu(), b[None].float().cpu())), None
+        return float(trunks.network("alex")(a[None].float().cpu(), b[None].float().cpu())), None
 
 
 def measure(restored: Tensor, original: Tensor | None, unobserved: Tensor | None = None) -> dict[str, dict]:
@@ -174,34 +171,3 @@ def _ssim(a: Tensor, b: Tensor, mask: Tensor | None, data_range: float) -> float
     if mask is None:
         return float(structural_similarity(x, y, **options))
     return float(structural_similarity(x, y, full=True, **options)[1][_mask(mask, x)].mean())
-
-
-@functools.cache
-def _lpips_trunk() -> tuple[torch.nn.Module | None, str | None]:
-    """The network, or why there is none.
-
-    The trunk's file must lie where torchvision keeps it, with the right hash: lpips would otherwise
-    download it.
-    """
-    try:
-        import lpips
-        from torchvision.models import AlexNet_Weights
-    except ImportError as error:
-        return None, f"{error.name} is not installed; pip install lpips torchvision"
-    name = Path(AlexNet_Weights.IMAGENET1K_V1.url).name
-    file = Path(torch.hub.get_dir()) / "checkpoints" / name
-    if not file.is_file():
-        return (
-            None,
-            f"the AlexNet trunk {name} is not in torch.hub's checkpoint folder, and nothing is downloaded",
-        )
-    from dgp.files import sha256_of
-
-    if not sha256_of(file).startswith(file.stem.rsplit("-", 1)[-1]):
-        return (
-            None,
-            f"{name} in torch.hub's checkpoint folder is damaged: its sha256 does not begin as its name says",
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return lpips.LPIPS(net="alex", version="0.1", verbose=False).eval().requires_grad_(False), None

@@ -189,10 +189,13 @@ class Problem:
 
     def spent(self, rows: int, passes: int) -> None:
         """Counts ``rows`` pictures made, and looked at in ``passes`` networks, the generator among them."""
-        graded = torch.is_grad_enabled()
         self.evaluations.forward += rows
-        self.evaluations.backward += rows * graded
-        self.evaluations.cost += rows * passes * (3 if graded else 1)
+        self.evaluations.backward += rows * torch.is_grad_enabled()
+        self.looked(rows, passes)
+
+    def looked(self, rows: int, passes: int) -> None:
+        """Counts ``rows`` pictures looked at in ``passes`` networks."""
+        self.evaluations.cost += rows * passes * (3 if torch.is_grad_enabled() else 1)
 
     @property
     def deviation(self) -> float:

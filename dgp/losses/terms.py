@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeFloat
 
 from dgp.kinds import Frozen, Kinds
+from dgp.losses.angles import turned
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,71 +66,43 @@ class Term(Frozen):
 @TERMS.register("mse")
 class Mse(Term):
     """Mean squared difference of ``phi(x)`` and ``y``, both in [-1, 1], over every value of the observation, as it
-    is weighted."""
+    is weighted.
+
+    floor: no row's value is less, and below it no gradient flows (PULSE's ``eps``, which is of pictures in [0, 1]: the
+    floor is four times that, and the weight a quarter).
+    """
 
     kind: str = "mse"
+    floor: NonNegativeFloat = 0.0
 
     def __call__(self, view):
-        return view.compare(lambda prediction, y: (prediction - y).square())
+        return view.compare(lambda prediction, y: (prediction - y).square()).clamp_min(self.floor)
 
 
 @TERMS.register("l1")
 class L1(Term):
-    """Mean absolute difference of ``phi(x)`` and ``y``, both in [-1, 1]."""
+    """Mean absolute difference of ``phi(x)`` and ``y``, both in [-1, 1].
 
-    kind: str = "l1"
-
-    def __call__(self, view):
-        return view.compare(lambda prediction, y: (prediction - y).abs())
-
-
-@TERMS.register("features")
-class Features(Term):
-    """Discriminator-feature distance (Pan et al. 2020, eq. 5): the sum over features of the mean absolute
-    difference between those of the lifted prediction and those of the lifted observation.
-
-    drop: how many of the shallowest features are left out.
-    last: only so many of the deepest features (after ``drop``); all if absent.
-    rectify_last: the deepest map is read after its ReLU, as an in-place activation leaves it in the published code.
+    floor: as in ``mse``; of PULSE's ``eps`` it is twice, and the weight half (of the ten that its code gives it).
     """
 
-    kind: str = "features"
-    drop: NonNegativeInt = 0
-    last: PositiveInt | None = None
-    rectify_last: bool = True
-
-    @property
-    def networks(self):
-        return ("discriminator",)
+    kind: str = "l1"
+    floor: NonNegativeFloat = 0.0
 
     def __call__(self, view):
-        ours, theirs = view.features, view.target_features
-        chosen = range(len(ours))[self.drop :]
-        if self.last:
-            chosen = chosen[-self.last :]
-        total = 0
-        for k in chosen:
-            a, b = ours[k], theirs[k]
-            if self.rectify_last and k == len(ours) - 2:
-                a, b = a.relu(), b.relu()
-            total = total + per_row((a - b).abs())
-        return total
+        return view.compare(lambda prediction, y: (prediction - y).abs()).clamp_min(self.floor)
 
 
-@TERMS.register("nll")
-class NegativeLogLikelihood(Term):
-    """Half the mean square of a standard normal variable (its negative log-likelihood over d, less a constant)."""
+@TERMS.register("cosine")
+class Cosine(Term):
+    """1 - cosine of the angle between ``phi(x)`` and ``y``, all values of each, in [-1, 1], being one vector; as they
+    are weighted."""
 
-    kind: str = "nll"
-    on: str = Field("z", description="the variable")
-
-    @property
-    def name(self):
-        return f"nll({self.on})"
-
-    @property
-    def variables(self):
-        return (self.on,)
+    kind: str = "cosine"
 
     def __call__(self, view):
-        return per_row(view.values[self.on].square()) / 2
+        def of(part):
+            scale = 1 if part.weight is None else part.weight.sqrt()
+            return turned((part.prediction * scale).flatten(1), (part.y * scale).flatten(1), 1)
+
+        return view.join([(part.rows, of(part)) for part in view.parts])

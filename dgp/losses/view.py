@@ -58,17 +58,21 @@ class Targets:
         with torch.no_grad():
             return torch.cat([self.operators[k].lift(self.y[k][p : p + 1], self.size) for k, p in places])
 
-    def cached(self, key: Hashable, make: Callable[[Tensor], Tensor | list[Tensor]]) -> Tensor | list[Tensor]:
+    def cached(
+        self, key: Hashable, make: Callable[[Tensor], Tensor | list[Tensor]], kind: int | None = None
+    ) -> Tensor | list[Tensor]:
         """What ``make`` makes of the lifted observations (n, 3, R, R), a few at a time, made once.
 
         make: -> a tensor (n, ...), or a list of them.
+        kind: of the observations (n, c, h, w) that share operator ``kind`` instead, as they are.
         """
-        if key not in self._cache:
+        if (kind, key) not in self._cache:
+            observations = self.lifted if kind is None else self.y[kind]
             with torch.no_grad():
-                made = [make(chunk) for chunk in self.lifted.split(16)]
+                made = [make(chunk) for chunk in observations.split(16)]
             lists = isinstance(made[0], list)
-            self._cache[key] = [torch.cat(m) for m in zip(*made, strict=True)] if lists else torch.cat(made)
-        return self._cache[key]
+            self._cache[kind, key] = [torch.cat(m) for m in zip(*made, strict=True)] if lists else torch.cat(made)
+        return self._cache[kind, key]
 
     @property
     def features(self) -> list[Tensor]:
@@ -102,6 +106,7 @@ class Part:
     """Rows of a View that share an operator.
 
     rows (n,): their indices.  prediction, y (n, c, h, w): phi(x), and what was observed.
+    kind: the number of the operator in the Targets.  place (n,): of the rows' observations among those that share it.
     weight (n, 1, h, w), of mean 1, or None.  missing (n, 1, h, w) bool: what of y is no evidence, or None.
     """
 
@@ -111,6 +116,8 @@ class Part:
     operator: Degradation
     weight: Tensor | None
     missing: Tensor | None
+    kind: int
+    place: Tensor
 
 
 class View:
@@ -151,6 +158,11 @@ class View:
         self.problem.spent(len(next(iter(latents.values()))), 1)
         return self.problem.generated(latents, weights or {})
 
+    def looked(self, rows: int) -> None:
+        """Counts a pass of ``rows`` pictures through a network, beyond the one for each of a term's ``networks``."""
+        if self.problem is not None:
+            self.problem.looked(rows, 1)
+
     @cached_property
     def parts(self) -> list[Part]:
         """The rows in groups that share an operator."""
@@ -169,6 +181,8 @@ class View:
                     targets.operators[kind],
                     None if weight is None else weight[place],
                     None if missing is None else missing.expand(len(targets.y[kind]), -1, -1, -1)[place],
+                    kind,
+                    place,
                 )
             )
         return parts

@@ -119,15 +119,12 @@ def test_lpips_never_downloads_and_never_has_a_random_trunk(tmp_path, monkeypatc
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    metrics._lpips_trunk.cache_clear()
     value, reason = metrics.lpips_or_reason(*pair(hw=(32, 32)))
     assert value is None and "nothing is downloaded" in reason
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "alexnet-owt-7be5be79.pth").write_bytes(b"not the trunk")
-    metrics._lpips_trunk.cache_clear()
     value, reason = metrics.lpips_or_reason(*pair(hw=(32, 32)))
     assert value is None and "damaged" in reason
-    metrics._lpips_trunk.cache_clear()
 
 
 def test_observation_fidelity():

@@ -8,8 +8,10 @@ import torch
 import generators
 from dgp.constraints import Clamp, Sphere
 from dgp.finish import LabLuminance, with_luminance
+from dgp.losses.features import Features
+from dgp.losses.latent import NegativeLogLikelihood
 from dgp.losses.objective import score
-from dgp.losses.terms import L1, Features, Mse, NegativeLogLikelihood
+from dgp.losses.terms import L1, Mse
 from dgp.losses.view import Targets, View
 from dgp.observation import observe
 from dgp.rows import Rows, stream

@@ -12,7 +12,7 @@ import torch
 
 import generators
 from dgp.inversion import Inversion
-from dgp.losses.terms import Features
+from dgp.losses.features import Features
 from dgp.losses.view import Targets
 from dgp.observation import observe
 from dgp.problem import Problem
