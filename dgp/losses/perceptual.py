@@ -131,18 +131,19 @@ class LpipsPyramid(Perceptual):
         for k, (mine, other) in enumerate(zip(ours[:-1], theirs[:-1], strict=True)):
             if min(mine.shape[-2:]) < through.smallest:
                 break
-            if k and through.enlarges:
-                view.looked(len(mine))
             if holes:
                 filling = holes[k] * (noise(mine, part, view) - 0.5)
                 mine = mine + filling
                 with torch.no_grad():
                     seen = through.maps(other + filling)
-                    view.looked(len(other))
+                    view.looked(len(other) * (k == 0 or through.enlarges))
             else:
                 known = view.targets.cached((self.networks, "level", k), self._looking(part, through, k), part.kind)
                 seen = [found[part.place] for found in known]
             total = total + through.distance(through.maps(mine), seen, part.weight)
+            view.looked(
+                len(mine) * (k > 0 and through.enlarges)
+            )  # the levels of LPIPS' networks are smaller and smaller
         return total
 
     def _levels(self, picture: Tensor) -> list[Tensor]:

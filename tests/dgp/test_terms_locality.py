@@ -1,0 +1,97 @@
+"""Locality: what tuned weights change elsewhere."""
+
+import dataclasses
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import generators
+from dgp.inversion import Inversion
+from dgp.losses.locality import Locality, moved
+from dgp.observation import observe
+from dgp.recipe import load_recipe
+from tests.dgp.term_scene import RELEASED, give_trunk, scene, untrained, view
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return scene()
+
+
+def test_samples_lie_at_the_distance_from_the_pivot(rows):
+    problem, everything = rows
+    seen = view(problem, everything)
+    latents = moved(seen, 30.0, 0.5)
+    way = latents["w+"] - seen.values["w+"]
+    assert torch.allclose(way.flatten(1).norm(dim=1), torch.full((10,), 30.0), rtol=1e-5)
+    mapping = problem.prior.generator.mapping
+    drawn = [torch.randn(1, 10, generator=g) for g in view(problem, everything).random.generators]
+    target = torch.lerp(mapping.w_avg, mapping(torch.cat(drawn), None), 0.5)[:, None] - seen.values["w+"]
+    assert torch.allclose(F.cosine_similarity(way.flatten(1), target.flatten(1)), torch.ones(10), atol=1e-5)
+    assert not any(latents[name].any() for name in latents if name.startswith("noise"))
+    assert sum(name.startswith("noise") for name in latents) == 7
+
+
+def test_locality_is_the_distance_of_two_generators(rows, monkeypatch):
+    network = untrained()
+    give_trunk(monkeypatch, network)
+    problem, everything = rows
+    latents = moved(view(problem, everything), 30.0, 0.5)
+    first = problem.generated(latents, {})
+    second = problem.generated(latents, everything.weights)
+    mse, lpips = (first - second).square().flatten(1).mean(1), network(first, second).flatten()
+    got = Locality(mse=0.2, lpips=0.3)(view(problem, everything))
+    assert torch.allclose(got, 0.2 * mse + 0.3 * lpips, rtol=1e-3) and (mse > 1e-4).all()
+    assert torch.allclose(Locality(mse=1, lpips=0)(view(problem, everything)), mse, rtol=1e-3)
+
+
+def test_locality_moves_weights_and_not_the_pivot(rows):
+    problem, everything = rows
+    pivot, own = everything.values["w+"], everything.weights[RELEASED]
+    try:
+        pivot.requires_grad_(), own.requires_grad_()
+        value = Locality(lpips=0)(view(problem, everything))
+        to_pivot, to_weights = torch.autograd.grad(value.sum(), (pivot, own), allow_unused=True)
+    finally:
+        pivot.requires_grad_(False), own.requires_grad_(False)
+    assert to_pivot is None and to_weights.flatten(1).any(1).all()
+
+
+def test_locality_costs_what_it_renders_and_nothing_before_release(rows, monkeypatch):
+    give_trunk(monkeypatch, untrained())
+    problem, everything = rows
+    seen = view(problem, everything, torch.tensor([0]), released=False)
+    before = dataclasses.replace(problem.evaluations)
+    assert torch.equal(Locality()(seen), torch.zeros(1)) and problem.evaluations == before
+    Locality(samples=2)(view(problem, everything, torch.tensor([0])))
+    # each sample: the original once, the tuned forward and back, and the trunk as often
+    assert problem.evaluations.cost - before.cost == 2 * 2 * (1 + 3)
+
+
+def test_locality_needs_w(rows, monkeypatch):
+    give_trunk(monkeypatch, None)
+    assert "no w" in Locality().refuse(generators.load("toy")) and Locality().refuse(rows[0].prior) is None
+
+
+def test_a_run_with_locality(rows):
+    """Tuned with it, the generator changes less elsewhere, and as much at the pivot's observation."""
+    prior = rows[0].prior
+    clean = prior.generator(prior.generator.sample(1, generator=torch.Generator().manual_seed(0)))[0]
+    observation = observe(clean.clamp(-1, 1), "identity", prior, simulate=True)
+
+    def elsewhere(weight):
+        terms = f'[{{kind="mse"}}, {{kind="locality", weight={weight}, mse=1, lpips=0, alpha=5}}]'
+        stage = f"{{steps=12, release={{lr=0.01}}, terms={terms}}}"
+        recipe = load_recipe("latent-mse", ['space=["w"]', f"stages=[{stage}]", "searches.0.elite=1"])
+        inversion = Inversion(observation, prior, recipe)
+        result = inversion.result()
+        return [float(v) for v in result.trace[-1]["losses"].values()] if weight else None, inversion
+
+    (mse, far), kept = elsewhere(10.0)
+    _, free = elsewhere(0.0)
+    assert far > 0
+    change = [view(run.problem, run.rows) for run in (kept, free)]
+    with torch.no_grad():
+        tied, loose = (float(Locality(mse=1, lpips=0, alpha=5, samples=8)(seen)) for seen in change)
+    assert tied < loose

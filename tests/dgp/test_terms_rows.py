@@ -1,0 +1,95 @@
+"""Every term gives a row the same value alone and among others, and its gradient to that row alone."""
+
+import pytest
+import torch
+
+from dgp.losses.features import CosineFeatures, DecoupledFeatures, Features
+from dgp.losses.latent import Geocross, NegativeLogLikelihood, NoiseRegulariser
+from dgp.losses.locality import Locality
+from dgp.losses.perceptual import Lpips, LpipsPyramid
+from dgp.losses.terms import L1, TERMS, Cosine, Mse
+from tests.dgp.term_scene import RELEASED, give_trunk, scene, untrained, view
+
+ALL = [
+    Mse(floor=0.01),
+    L1(floor=0.01),
+    Cosine(),
+    Features(drop=1, scales=3),
+    CosineFeatures(last=2),
+    DecoupledFeatures(angle=0.5),
+    Lpips(trunk="squeeze"),
+    Lpips(trunk="squeeze", size=20),
+    Lpips(trunk="discriminator"),
+    Lpips(trunk="discriminator", size=8),
+    LpipsPyramid(trunk="squeeze"),
+    LpipsPyramid(trunk="discriminator", above=2, levels=3),
+    NegativeLogLikelihood(on="w+"),
+    Geocross(),
+    Geocross(of="value", norms="any"),
+    NoiseRegulariser(),
+    Locality(trunk="squeeze", samples=2),
+    Locality(trunk="discriminator", alpha=3),
+]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return scene()
+
+
+@pytest.fixture(scope="module")
+def network():
+    return untrained()
+
+
+@pytest.fixture(autouse=True)
+def trunk(monkeypatch, network):
+    give_trunk(monkeypatch, network)
+
+
+def test_all_kinds_are_here():
+    assert {term.kind for term in ALL} == {n for n, c in TERMS.classes.items() if c.__module__.startswith("dgp.")}
+
+
+@pytest.mark.parametrize("term", ALL, ids=repr)
+def test_a_row_alone_and_among_others(rows, term):
+    problem, everything = rows
+    order = torch.tensor([9, 2, 5, 0, 7, 4])
+    with torch.no_grad():
+        among = term(view(problem, everything, order))
+        assert among.shape == (6,) and among.isfinite().all()
+        alone = torch.cat([term(view(problem, everything, order[i : i + 1])) for i in range(6)])
+    assert torch.allclose(among, alone, rtol=1e-4, atol=1e-5), (among, alone)
+
+
+@pytest.mark.parametrize("term", ALL, ids=repr)
+def test_the_gradient_of_a_row_reaches_that_row_alone(rows, term):
+    problem, everything = rows
+    leaves = {**everything.values, RELEASED: everything.weights[RELEASED]}
+    for leaf in leaves.values():
+        leaf.requires_grad_()
+    try:
+        value = term(view(problem, everything))
+        found = torch.autograd.grad(value[4], list(leaves.values()), allow_unused=True)
+    finally:
+        for leaf in leaves.values():
+            leaf.requires_grad_(False)
+    moves = [g for g in found if g is not None]
+    assert all(g.isfinite().all() for g in moves)
+    assert not any(g[torch.arange(10) != 4].any() for g in moves) and any(g[4].any() for g in moves)
+
+
+@pytest.mark.parametrize("term", [t for t in ALL if t.stochastic], ids=repr)
+def test_what_is_drawn_belongs_to_the_occasion(rows, term):
+    problem, everything = rows
+    hole = torch.tensor([4])
+    with torch.no_grad():
+        first, again, later = (
+            term(view(problem, everything, hole, occasion)) for occasion in ("step 0", "step 0", "step 1")
+        )
+    assert torch.equal(first, again) and not torch.equal(first, later)
+
+
+@pytest.mark.parametrize("term", ALL, ids=repr)
+def test_terms_survive_their_own_text(term):
+    assert TERMS.parse(term.model_dump(mode="json")) == term
