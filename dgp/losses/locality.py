@@ -6,9 +6,8 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from dgp.losses.perceptual import refusal
 from dgp.losses.terms import TERMS, Term, per_row
-from dgp.losses.trunks import TrunkName, trunk_of
+from dgp.losses.trunks import TrunkName, refusal, trunk_of
 from dgp.losses.view import View
 
 

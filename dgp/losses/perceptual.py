@@ -10,26 +10,8 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, model_valida
 from torch import Tensor
 
 from dgp.losses.terms import TERMS, Term
-from dgp.losses.trunks import PUBLISHED, SMALLEST, Trunk, TrunkName, absent, over_positions, trunk_of
+from dgp.losses.trunks import SMALLEST, Trunk, TrunkName, over_positions, refusal, trunk_of
 from dgp.losses.view import Part, View
-
-
-def refusal(term: str, name: str, prior) -> str | None:
-    """Why the term cannot look through the trunk, in one line that says what to do; None where it can."""
-    if name == "discriminator":
-        if prior.discriminator is None:
-            return f"{term}: the prior {prior.name!r} has no discriminator to look through; set trunk to alex or vgg"
-        return None
-    side = prior.generator.info.resolution
-    if side < SMALLEST[name]:
-        why, ways = f"{side} px are too few for the {name} trunk, which needs {SMALLEST[name]}", []
-    elif why := absent(name):
-        ways = [f"`dgp priors fetch {PUBLISHED[name]}` gets it"]
-    else:
-        return None
-    if prior.discriminator is not None:
-        ways.insert(0, "--set trunk=discriminator puts the prior's discriminator in its place")
-    return "; ".join([f"{term}: {why}", ", ".join(ways) or "leave the term out"])
 
 
 class Perceptual(Term):
@@ -128,6 +110,7 @@ class LpipsPyramid(Perceptual):
         if holes:
             ours, theirs = (self._levels(levels[0] * (1 - holes[0])) for levels in (ours, theirs))
         total = self.l1 / 2 * over_positions((ours[-1] - theirs[-1]).abs().mean(1, keepdim=True), part.weight)
+        # Of the passes the first is counted as the term's own; further ones cost little where levels stay small.
         for k, (mine, other) in enumerate(zip(ours[:-1], theirs[:-1], strict=True)):
             if min(mine.shape[-2:]) < through.smallest:
                 break
@@ -136,14 +119,14 @@ class LpipsPyramid(Perceptual):
                 mine = mine + filling
                 with torch.no_grad():
                     seen = through.maps(other + filling)
-                    view.looked(len(other) * (k == 0 or through.enlarges))
+                    if k == 0 or through.enlarges:
+                        view.looked(len(other))
             else:
                 known = view.targets.cached((self.networks, "level", k), self._looking(part, through, k), part.kind)
                 seen = [found[part.place] for found in known]
             total = total + through.distance(through.maps(mine), seen, part.weight)
-            view.looked(
-                len(mine) * (k > 0 and through.enlarges)
-            )  # the levels of LPIPS' networks are smaller and smaller
+            if k and through.enlarges:
+                view.looked(len(mine))
         return total
 
     def _levels(self, picture: Tensor) -> list[Tensor]:

@@ -18,7 +18,7 @@ from generators.public import PUBLIC, File
 
 if TYPE_CHECKING:
     from dgp.losses.view import View
-    from generators import Discriminator
+    from generators import Discriminator, Prior
 
 TrunkName = Literal["alex", "vgg", "squeeze", "discriminator"]
 PUBLISHED = {"alex": "lpips-alexnet", "vgg": "lpips-vgg16", "squeeze": "lpips-squeezenet"}
@@ -41,6 +41,24 @@ def absent(name: str) -> str | None:
     if not _sha256(path, at.st_size, at.st_mtime_ns).startswith(published.begins):
         return f"{published.name} in torch.hub's checkpoint folder is damaged: its sha256 is not what its name says"
     return None
+
+
+def refusal(term: str, name: str, prior: Prior) -> str | None:
+    """Why the term cannot look through the trunk, in one line that says what to do; None where it can."""
+    if name == "discriminator":
+        if prior.discriminator is None:
+            return f"{term}: the prior {prior.name!r} has no discriminator to look through; set trunk to alex or vgg"
+        return None
+    side = prior.generator.info.resolution
+    if side < SMALLEST[name]:
+        why, ways = f"{side} px are too few for the {name} trunk, which needs {SMALLEST[name]}", []
+    elif why := absent(name):
+        ways = [f"`dgp priors fetch {PUBLISHED[name]}` gets it"]
+    else:
+        return None
+    if prior.discriminator is not None:
+        ways.insert(0, "--set trunk=discriminator puts the prior's discriminator in its place")
+    return "; ".join([f"{term}: {why}", ", ".join(ways) or "leave the term out"])
 
 
 @functools.cache
