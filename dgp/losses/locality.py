@@ -60,7 +60,7 @@ class Locality(Term):
 
 @torch.no_grad()
 def moved(view: View, alpha: float, psi: float) -> dict[str, Tensor]:
-    """Generator inputs at the distance ``alpha`` from each row's, towards a sample; noise maps zero."""
+    """Generator inputs at the distance ``alpha`` from each row's, towards a sample (of any class); noise maps zero."""
     generator, latents = view.prior.generator, view.latents
     chart = "w++" if "w++" in latents else "w+"
     pivot = latents if chart in latents else generator.convert(latents, chart)
