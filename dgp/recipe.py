@@ -21,11 +21,12 @@ from dgp.errors import RecipeError
 from dgp.finish import FINISHES, Finish, Merge
 from dgp.kinds import Frozen, first_fault
 from dgp.losses.terms import TERMS, Term
+from dgp.optimizers import OPTIMIZERS
 from dgp.overrides import apply_overrides, merge_tables
 from dgp.search.base import SEARCHES, Search
 
 Curve = Literal[tuple(CURVES)]
-Optimizer = Literal["adam", "sgd"]
+Optimizer = Literal[tuple(OPTIMIZERS)]
 
 
 class Variable(Frozen):
