@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
 from dgp.kinds import Frozen, Kinds
+
+if TYPE_CHECKING:
+    from dgp.losses.view import Part, View
 
 STOPS = Kinds("stop", "dgp.stops")
 
@@ -34,6 +37,26 @@ class Past:
     residual: Tensor | None = None
     floor: Tensor | None = None
     evaluations: int = 0
+
+
+@torch.no_grad()
+def residual_and_floor(view: View) -> tuple[Tensor, Tensor]:
+    """See ``Past``, both (N,)."""
+    residuals = [(part.rows, _residual(part)) for part in view.parts]
+    return view.join(residuals), view.join([(part.rows, _floor(part)) for part in view.parts])
+
+
+def _residual(part: Part) -> Tensor:
+    counts = torch.ones_like(part.y) if part.weight is None else part.weight.expand_as(part.y)
+    if part.missing is not None:
+        counts = counts * ~part.missing
+    squares = (part.prediction - part.y).square() * counts
+    return squares.flatten(1).sum(1) / counts.flatten(1).sum(1)
+
+
+def _floor(part: Part) -> Tensor:
+    stated = part.operator.noise.mean_square(part.prediction) if hasattr(part.operator.noise, "mean_square") else None
+    return part.prediction.new_full((len(part.rows),), torch.nan) if stated is None else stated
 
 
 class Stop(Frozen):
