@@ -114,7 +114,7 @@ class StageRun:
         if self.keeps_best:
             self._remember(self._scores(part) if anew else self.seen.total, part)
         self.spent += (self.problem.evaluations.cost - before) // int(live.sum())
-        stopped = self._stopping(iteration, part)
+        stopped = self._stopping(iteration)
         going = live & ~stopped
         moved = self.solver.move(self.seen.total, passed, None if going.all() else going)
         if moved.done is not None:
@@ -132,7 +132,7 @@ class StageRun:
             seen.append(Moment(image.detach(), score.total.detach(), score.losses))
         self.seen = joined(seen) if part is None else laid_over(self.seen, joined(seen), part)
 
-    def _stopping(self, iteration: int, part: Tensor | None) -> Tensor:
+    def _stopping(self, iteration: int) -> Tensor:
         """(N,) bool on the CPU: the live rows that stop here."""
         stopped = torch.zeros_like(self.live)
         if not self.stage.stop:
