@@ -26,7 +26,7 @@ def normal_like(y: Tensor, generator: Generators = None) -> Tensor:
 
 class NoiseModel:
     """The noise of an operator; any class with ``sample`` and ``nll`` is one. One without a ``within`` of its own
-    asks ``merge`` to meet y exactly."""
+    asks ``merge`` to meet y exactly, one without a ``mean_square`` does not say when a picture explains y."""
 
     def sample(self, y: Tensor, generator: Generators = None) -> Tensor:
         """y = phi(x), (N, c, h, w) -> a noisy y of the same shape."""
@@ -35,6 +35,10 @@ class NoiseModel:
     def nll(self, y_hat: Tensor, y: Tensor) -> Tensor:
         """-log p(y | y_hat), (N, c, h, w) twice -> (N,): the mean over a row's numbers, in nats."""
         raise NotImplementedError
+
+    def mean_square(self, y_hat: Tensor) -> Tensor | None:
+        """The expected mean square of y - y_hat over a row's numbers, (N, c, h, w) -> (N,); None: not known."""
+        return None
 
     def within(self, y_hat: Tensor, y: Tensor) -> Tensor:
         """The point nearest to y_hat that this noise explains as well as it does y."""
@@ -55,6 +59,9 @@ class GaussianNoise(NoiseModel):
     def nll(self, y_hat, y):
         squares = ((y - y_hat) / self.sigma).square().flatten(1).mean(1)
         return squares / 2 + math.log(self.sigma * math.sqrt(2 * math.pi))
+
+    def mean_square(self, y_hat):
+        return y_hat.new_full((len(y_hat),), self.sigma**2)
 
     def within(self, y_hat, y):
         error = y - y_hat

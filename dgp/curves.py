@@ -1,12 +1,59 @@
-"""Learning-rate curves: the fraction of a stage that has passed, in [0, 1) -> a factor of the learning rate."""
+"""Curves over a stage: the fraction of it that has passed, t in [0, 1), -> a factor of a learning rate or of a jitter.
+
+Step i of S has ``t = i / S``.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-CURVES = {
+
+def cosine(t: float) -> float:
+    return (1 + math.cos(math.pi * t)) / 2
+
+
+def linear(t: float) -> float:
+    return 1.0 - t
+
+
+def one_cycle(t: float) -> float:
+    """A triangle from 0.1 to 1 at half time and back (PULSE, ``linear1cycle``)."""
+    return 1.0 - 0.9 * abs(t - 0.5) / 0.5
+
+
+def one_cycle_drop(t: float) -> float:
+    """A triangle from 0.1 to 1 and back over nine tenths, then down to 0.001 (PULSE, ``linear1cycledrop``)."""
+    return 1.0 - 0.9 * abs(t - 0.45) / 0.45 if t <= 0.9 else 0.1 - 0.099 * (t - 0.9) / 0.1
+
+
+def _ramps(t: float, down: float) -> float:
+    """Linearly up over the first 5 %, down along half a cosine over the last ``down``."""
+    return cosine(1 - min(1.0, (1 - t) / down)) * min(1.0, t / 0.05)
+
+
+def ramp(t: float) -> float:
+    """Up over the first 5 %, down over the last 25 % (Karras et al. 2020, appendix D). The first step has rate 0."""
+    return _ramps(t, 0.25)
+
+
+def long_ramp(t: float) -> float:
+    """Up over the first 5 %, down over the last 75 % (ILO). The first step has rate 0."""
+    return _ramps(t, 0.75)
+
+
+def fading(t: float) -> float:
+    """From 1 to 0 at three quarters, by the square (the jitter of w of Karras et al. 2020, appendix D)."""
+    return max(0.0, 1 - t / 0.75) ** 2
+
+
+CURVES: dict[str, Callable[[float], float]] = {
     "constant": lambda t: 1.0,
-    "cosine": lambda t: (1 + math.cos(math.pi * t)) / 2,
-    "linear": lambda t: 1.0 - t,
-    "fading": lambda t: max(0.0, 1.0 - t / 0.75) ** 2,  # of the jitter of StyleGAN2's projector
+    "cosine": cosine,
+    "linear": linear,
+    "one-cycle": one_cycle,
+    "one-cycle-drop": one_cycle_drop,
+    "ramp": ramp,
+    "long-ramp": long_ramp,
+    "fading": fading,
 }

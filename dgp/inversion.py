@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from dgp.recipe import Recipe, load_recipe
 from dgp.restoration import Restoration
 from dgp.rows import Rows
 from dgp.settle import Ended, settle
-from dgp.stage import StageRun
+from dgp.stage import Moment, StageRun
 from dgp.stepper import Stepper
 from generators import Prior
 
@@ -29,7 +30,10 @@ class Step:
     """One step of a run, as it was before anything moved.
 
     image (N, 3, R, R) in [-1, 1], total (N,), losses by name (N,): of every row.  picture, answer (N,): whose row.
-    stage: name; iteration: within the stage, from 0; index: within the run, from 0, of ``steps`` in all.
+    stage: name; iteration: within the stage, from 0; index: within the run, from 0, of ``steps`` in all, of which those
+    are left out that a stage does not need because all its rows have stopped.
+    live (N,) bool: the rows that were looked at; the others stopped before, and are shown as they were last seen.
+    stopped (N,) bool: those that stop here.  constrained: how far constraints moved each row, by variable, (N,).
     """
 
     image: Tensor
@@ -41,6 +45,9 @@ class Step:
     iteration: int
     index: int
     steps: int
+    live: Tensor
+    stopped: Tensor
+    constrained: dict[str, Tensor]
 
 
 class Inversion:
@@ -107,7 +114,7 @@ class Inversion:
         starts = {name: value.clone() for name, value in self.rows.values.items()}
         self.scores = torch.arange(len(self.rows), dtype=torch.float32)  # searches return the best first
         self.search_s = time.perf_counter() - begin
-        stepper, index = Stepper(), 0
+        stepper, first = Stepper(), 0
         for number, stage in enumerate(self.recipe.stages):
             begin = time.perf_counter()
             if stage.rows_kept:
@@ -115,27 +122,35 @@ class Inversion:
                 self.rows = self.rows.take(chosen)
                 starts = {name: value[chosen] for name, value in starts.items()}
                 stepper.take(chosen, self.rows.values | self.rows.weights)
-            run = StageRun(stage, self.recipe, self.problem, self.rows, stepper, starts)
+            run = StageRun(number, self.recipe, self.problem, self.rows, stepper, starts)
             name = stage.name or f"stage {number + 1}"
-            for iteration in range(stage.steps):
-                moment = run.step(iteration)
-                step = Step(
-                    moment.image,
-                    moment.total,
-                    moment.losses,
-                    self.rows.picture,
-                    self.rows.answer,
-                    name,
-                    iteration,
-                    index,
-                    self.recipe.steps,
-                )
-                self._record(step)
-                index += 1
-                yield step
-            self.rows, self.scores = run.leave()
+            with contextlib.closing(run):
+                for iteration in range(stage.steps):
+                    if run.over:
+                        break
+                    step = self._step(run.step(iteration), name, iteration, first + iteration)
+                    self._record(step)
+                    yield step
+                self.rows, self.scores = run.leave()
+            first += stage.steps
             self.stages_s.append(time.perf_counter() - begin)
         self._over = True
+
+    def _step(self, moment: Moment, stage: str, iteration: int, index: int) -> Step:
+        return Step(
+            moment.image,
+            moment.total,
+            moment.losses,
+            self.rows.picture,
+            self.rows.answer,
+            stage,
+            iteration,
+            index,
+            self.recipe.steps,
+            moment.live,
+            moment.stopped,
+            moment.constrained,
+        )
 
     def _starts(self) -> Rows:
         if self._start is None:
@@ -155,18 +170,26 @@ class Inversion:
         return Rows(pictures, answers, {name: v.detach().clone().to(self.device) for name, v in self._start.items()})
 
     def _record(self, step: Step) -> None:
+        """A line for each picture that has rows which are still at work."""
         totals, losses = step.total.tolist(), {name: v.tolist() for name, v in step.losses.items()}
+        moved = {name: v.tolist() for name, v in step.constrained.items()}
         for picture, trace in enumerate(self.trace):
-            mine = (step.picture == picture).nonzero()[:, 0].tolist()
-            trace.append(
-                {
-                    "stage": step.stage,
-                    "iteration": step.iteration,
-                    "step": step.index,
-                    "total": [totals[i] for i in mine],
-                    "losses": {name: [v[i] for i in mine] for name, v in losses.items()},
-                }
-            )
+            mine = (step.picture == picture).nonzero()[:, 0]
+            if not step.live[mine].any():
+                continue
+            mine, stopped = mine.tolist(), step.stopped[mine]
+            line = {
+                "stage": step.stage,
+                "iteration": step.iteration,
+                "step": step.index,
+                "total": [totals[i] for i in mine],
+                "losses": {name: [v[i] for i in mine] for name, v in losses.items()},
+            }
+            if moved:
+                line["constrained"] = {name: [v[i] for i in mine] for name, v in moved.items()}
+            if stopped.any():
+                line["stopped"] = stopped.nonzero()[:, 0].tolist()
+            trace.append(line)
 
     def result(self) -> Restoration | list[Restoration]:
         """The answers, after running what is left: one Restoration, or a list for a sequence of observations."""

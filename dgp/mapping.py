@@ -10,9 +10,10 @@ from typing import Any
 from dgp.budget import cost, within
 from dgp.errors import RecipeError
 from dgp.losses.features import FeatureTerm
-from dgp.losses.terms import Term
+from dgp.losses.terms import Term, named
 from dgp.recipe import Recipe, Stage, load_recipe
 from dgp.search.base import Search
+from dgp.stops import Stop
 from generators import Generator, Prior
 
 # Variables that some network has: a recipe that moves one keeps its sense on a network without it.
@@ -48,6 +49,7 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
         terms = [t for t in stage.terms if _sees(t, live, where, notes)]
         change["terms"] = tuple(_fitted(t, recipe, depth, where, notes) for t in terms)
         _refuse_terms(recipe, change["terms"], prior)
+        change["stop"] = _kept_stops(stage, change["terms"], where, notes)
         if gone := sorted(stage.move.keys() - (live - fixed)):
             if any(name in fixed for name in gone):
                 notes.append(f"{where}: {', '.join(gone)} cannot be optimised on this network and stays as it is")
@@ -60,6 +62,11 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
         if stage.release:
             change["release"] = _clip_release(stage, prior, where, notes)
         stages.append(stage.model_copy(update=change))
+        if not stages[-1].move and not stages[-1].release:
+            raise RecipeError(
+                f"the recipe {recipe.name!r}: {where} moves nothing that the prior {prior.name!r} has; "
+                + _alternative(recipe, prior)
+            )
     searches = tuple(_fitted_search(search, recipe, prior, notes) for search in recipe.searches)
     change = {"stages": tuple(stages), "searches": searches, "space": (space,)}
     mapped = recipe.model_copy(update=change)
@@ -166,6 +173,13 @@ def _sees(term: Term, live: set[str], where: str, notes: list[str]) -> bool:
     if absent:
         notes.append(f"{where}: {term.name} is left out, as there is no {' and no '.join(absent)} then")
     return not absent
+
+
+def _kept_stops(stage: Stage, terms: Sequence[Term], where: str, notes: list[str]) -> tuple[Stop, ...]:
+    """Those that look at terms which are still there."""
+    faults = {stop: stop.fault(named(terms)) for stop in stage.stop}
+    notes += [f"{where}: the stop {stop.kind} is left out: {fault}" for stop, fault in faults.items() if fault]
+    return tuple(stop for stop, fault in faults.items() if not fault)
 
 
 def _refuse_terms(recipe: Recipe, terms: Sequence[Term], prior: Prior) -> None:

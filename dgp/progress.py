@@ -35,5 +35,5 @@ def followed(inversion: Inversion, name: str, shown: bool) -> Iterator[Step]:
             if not step.index:
                 bar.unpause()  # what the search took says nothing about the time left
             bar.set_description(f"{name}: {step.stage}", refresh=False)
-            bar.update()
+            bar.update(step.index + 1 - bar.n)  # stages may end early
             yield step

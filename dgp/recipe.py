@@ -11,7 +11,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 import dgp.losses.features  # noqa: F401  (these register themselves)
 import dgp.losses.latent  # noqa: F401
@@ -24,12 +32,14 @@ from dgp.curves import CURVES
 from dgp.errors import RecipeError
 from dgp.finish import FINISHES, Finish, Merge
 from dgp.kinds import Frozen, first_fault
-from dgp.losses.terms import TERMS, Term
+from dgp.losses.terms import TERMS, Term, named
+from dgp.optimizers import OPTIMIZERS
 from dgp.overrides import apply_overrides, merge_tables
 from dgp.search.base import SEARCHES, Search
+from dgp.stops import STOPS, Stop
 
 Curve = Literal[tuple(CURVES)]
-Optimizer = Literal["adam", "sgd"]
+Optimizer = Literal[tuple(OPTIMIZERS)]
 
 
 class Variable(Frozen):
@@ -88,8 +98,9 @@ class Stage(Frozen):
     convert: the wider chart that the latents enter the stage in ("w", "w+", "w++", "feature@3"), at the same picture.
     lr: of the variables that state none.  norm: "batch" uses stored statistics, "instance" the instance norms
     that the first forward of the stage captures (Pan et al.'s code, ``use_in``).  predict: "mean" compares phi(x) with
-    the observation, "sampled" adds noise of the degradation's model, drawn anew in each step.  keep: what leaves the
-    stage, of each row.
+    the observation, "sampled" adds noise of the degradation's model, drawn anew in each step.  stop: where a row stops
+    before the last step, each by itself.  solver: "gradient" steps, or "l-bfgs" (``dgp.polish``), of which a step is
+    one evaluation.  keep: what leaves the stage, of each row; the best in any case after L-BFGS.
     """
 
     name: str = ""
@@ -102,6 +113,8 @@ class Stage(Frozen):
     terms: tuple[TERMS.field(Term), ...]
     norm: Literal["batch", "instance"] = "batch"
     predict: Literal["mean", "sampled"] = "mean"
+    stop: tuple[STOPS.field(Stop), ...] = ()
+    solver: Literal["gradient", "l-bfgs"] = "gradient"
     keep: Literal["best", "last"] = "last"
 
     @field_validator("terms")
@@ -110,6 +123,16 @@ class Stage(Frozen):
         if not any(term.weight for term in terms):
             raise ValueError("every term has weight 0, so there is nothing to lower")
         return terms
+
+    @model_validator(mode="after")
+    def _stops_and_solver(self):
+        if fault := next(filter(None, (stop.fault(named(self.terms)) for stop in self.stop)), None):
+            raise ValueError(fault)
+        if self.solver == "l-bfgs" and any(move.jitter for move in self.move.values()):
+            raise ValueError("l-bfgs follows an objective that stays the same; drop the jitter or use gradient steps")
+        if self.solver == "l-bfgs" and not any(map(self.lr_of, self.move)) and not (self.release and self.release.lr):
+            raise ValueError("l-bfgs takes lr as the length of its first trial step; got none, so set it, e.g. lr = 1")
+        return self
 
     @property
     def stochastic(self) -> bool:

@@ -79,7 +79,7 @@ def _restoration(
     if len(finished) > 1:
         of_mean = metrics.measure(finished.mean(0), observation.original, unobserved)
         measured |= {f"{name}_mean": of_mean[name] for name in ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")}
-    steps, pictures, count = run.recipe.steps, len(run.observations), run.problem.evaluations
+    steps, pictures, count = len(run.trace[number]), len(run.observations), run.problem.evaluations
     spent = run.search_s + sum(run.stages_s)
     return Restoration(
         observation=observation,

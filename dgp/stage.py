@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from dgp.constraints import Constraint, Unconstrained
 from dgp.curves import CURVES
+from dgp.descent import Descent, Moving
+from dgp.losses.view import View
+from dgp.polish import Polish
 from dgp.problem import Problem
-from dgp.recipe import Move, Recipe, Release, Stage, Variable
+from dgp.recipe import Move, Recipe, Release, Variable
 from dgp.rows import Rows
 from dgp.stepper import Stepper
+from dgp.stops import Past, residual_and_floor
 from generators import Generator
+
+SOLVERS = {"gradient": Descent, "l-bfgs": Polish}
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What one step saw, before it moved anything. image (N, 3, R, R); total (N,); losses by name, each (N,)."""
+    """What one step saw, before it moved anything.
+
+    image (N, 3, R, R); total (N,); losses by name, each (N,): of a row that has stopped, what was last seen of it.
+    live (N,) bool on the CPU: the rows that were looked at.  stopped (N,) bool: those of them that go no further.
+    constrained: how far constraints moved each row afterwards, by variable, (N,), root mean squares.
+    """
 
     image: Tensor
     total: Tensor
     losses: dict[str, Tensor]
+    live: Tensor | None = None
+    stopped: Tensor | None = None
+    constrained: dict[str, Tensor] = field(default_factory=dict)
 
 
 class StageRun:
-    """A stage at work on some rows. starts: the variables when the run began, by name."""
+    """Stage ``number`` of a recipe at work on some rows. starts: the variables when the run began, by name."""
 
     def __init__(
-        self, stage: Stage, recipe: Recipe, problem: Problem, rows: Rows, stepper: Stepper, starts: dict[str, Tensor]
+        self, number: int, recipe: Recipe, problem: Problem, rows: Rows, stepper: Stepper, starts: dict[str, Tensor]
     ):
-        self.stage, self.problem, self.rows, self.stepper, self.starts = stage, problem, rows, stepper, starts
-        self.number = recipe.stages.index(stage)
-        self.constraints = {
-            name: move.constraint or recipe.variables.get(name, Variable()).constraint
-            for name, move in stage.move.items()
-        }
+        self.number, self.stage = number, (stage := recipe.stages[number])
+        self.problem, self.rows, self.starts = problem, rows, starts
         self.through = "sampled" if stage.predict == "sampled" else "forward"
         self.jitter = {name: move.jitter for name, move in stage.move.items() if move.jitter}
         self._convert()
@@ -43,9 +54,24 @@ class StageRun:
         rates = {name: (stage.lr_of(name), move.curve, move) for name, move in stage.move.items()}
         released = release_rates(stage.release, problem.prior.generator) if stage.release else {}
         self._set_moving(stage.move, released)
-        self.entered = {name: rows.values[name].detach().clone() for name in stage.move}
-        stepper.plan(rates | released, rows.values | rows.weights)
+        moving = Moving(rows.values | rows.weights, rates | released, self._constraints(recipe))
+        self.solver = SOLVERS[stage.solver](moving, stepper)
+        self.keeps_best = stage.keep == "best" or self.solver.exact
         self.best: tuple[Tensor, Rows] | None = None
+        self.live, self.seen, self.spent = torch.ones(len(rows), dtype=torch.bool), None, 0
+        self.totals = torch.empty(stage.steps if stage.stop else 0, len(rows))
+
+    def _constraints(self, recipe: Recipe) -> dict[str, tuple[Constraint, Tensor]]:
+        """Of the variables that have one, with the value that each looks back to."""
+        stated = {
+            name: move.constraint or recipe.variables.get(name, Variable()).constraint
+            for name, move in self.stage.move.items()
+        }
+        return {
+            name: (one, self.rows.values[name].detach().clone() if one.anchor == "stage" else self.starts[name])
+            for name, one in stated.items()
+            if not isinstance(one, Unconstrained)
+        }
 
     def _convert(self) -> None:
         if self.stage.convert is None:
@@ -73,41 +99,73 @@ class StageRun:
         for name, weight in self.rows.weights.items():
             weight.requires_grad_(name in released)
 
+    @property
+    def over(self) -> bool:
+        """Whether every row has stopped."""
+        return not self.live.any()
+
     def step(self, iteration: int) -> Moment:
-        """Evaluates, keeps the best if asked to, and moves once."""
-        passed = iteration / self.stage.steps
+        """Looks at the rows that have not stopped, keeps the best if asked to, asks who stops, and moves the others."""
+        passed, live = iteration / self.stage.steps, self.live
         # Noise that is drawn anew decides nothing: what is best is decided under one that stays.
-        occasion = f"{self.number} {iteration}" if self.stage.stochastic else "score"
+        anew = self.stage.stochastic and not self.solver.exact
+        before, part = self.problem.evaluations.cost, None if live.all() else live.nonzero()[:, 0]
+        self._look(part, passed, f"{self.number} {iteration}" if anew else "score")
+        if self.keeps_best:
+            self._remember(self._scores(part) if anew else self.seen.total, part)
+        self.spent += (self.problem.evaluations.cost - before) // int(live.sum())
+        stopped = self._stopping(iteration)
+        going = live & ~stopped
+        moved = self.solver.move(self.seen.total, passed, None if going.all() else going)
+        if moved.done is not None:
+            stopped = stopped | moved.done
+        self.live = live & ~stopped
+        return replace(self.seen, live=live, stopped=stopped, constrained=moved.constrained)
+
+    def _look(self, part: Tensor | None, passed: float, occasion: str) -> None:
+        """Evaluates the rows at ``part`` (None: all) into what is seen, and their gradients."""
         jitter = {name: amount * CURVES["fading"](passed) for name, amount in self.jitter.items()}
         seen = []
-        for part in self.problem.chunks(len(self.rows)):
-            image, score = self.problem.evaluate(self.rows, part, self.stage.terms, self.through, occasion, jitter)
+        for chunk in self.problem.chunks(len(self.rows) if part is None else part):
+            image, score = self.problem.evaluate(self.rows, chunk, self.stage.terms, self.through, occasion, jitter)
             score.total.sum().backward()
             seen.append(Moment(image.detach(), score.total.detach(), score.losses))
-        moment = joined(seen)
-        if self.stage.keep == "best":
-            self._remember(self._scores() if self.stage.stochastic else moment.total)
-        self.stepper.step(passed)
-        self._constrain()
-        return moment
+        self.seen = joined(seen) if part is None else laid_over(self.seen, joined(seen), part)
 
-    def _scores(self) -> Tensor:
-        return self.problem.rank(self.rows, self.stage.terms, self.through)
+    def _stopping(self, iteration: int) -> Tensor:
+        """(N,) bool on the CPU: the live rows that stop here."""
+        stopped = torch.zeros_like(self.live)
+        if not self.stage.stop:
+            return stopped
+        self.totals[iteration] = self.seen.total.cpu()
+        measured = (None, None)
+        if any(stop.measures for stop in self.stage.stop):
+            view = View(self.problem.targets, self.seen.image, {}, self.rows.picture)
+            measured = tuple(values.cpu() for values in residual_and_floor(view))
+        losses = {name: values.cpu() for name, values in self.seen.losses.items()}
+        past = Past(self.totals[: iteration + 1], losses, *measured, self.spent)
+        for stop in self.stage.stop:
+            stopped |= stop.reached(past)
+        return stopped & self.live
 
     @torch.no_grad()
-    def _constrain(self) -> None:
-        for name, constraint in self.constraints.items():
-            value = self.rows.values[name]
-            anchors = self.entered if constraint.anchor == "stage" else self.starts
-            value.copy_(constraint.apply(value, anchors[name]))
+    def _scores(self, part: Tensor | None = None) -> Tensor:
+        """(N,): the objective under noise that stays; of rows that are not at ``part``, what was last seen."""
+        if part is None:
+            return self.problem.rank(self.rows, self.stage.terms, self.through)
+        scores = self.seen.total.clone()
+        for chunk in self.problem.chunks(part):
+            scores[chunk] = self.problem.evaluate(self.rows, chunk, self.stage.terms, self.through)[1].total
+        return scores
 
-    def _remember(self, totals: Tensor) -> None:
-        """Keeps, row by row, the variables and weights with the lowest objective so far."""
+    def _remember(self, totals: Tensor, part: Tensor | None = None) -> None:
+        """Keeps, row by row, the variables and weights with the lowest objective so far, of the rows at ``part``."""
         if self.best is None:
             self.best = totals.clone(), self.rows.take(torch.arange(len(self.rows)))
             return
         lowest, kept = self.best
-        better = (totals < lowest).nonzero()[:, 0]
+        lower = totals < lowest
+        better = lower.nonzero()[:, 0] if part is None else part[lower[part].cpu()]
         if len(better) == 0:
             return
         lowest[better] = totals[better]
@@ -118,7 +176,7 @@ class StageRun:
     def leave(self) -> tuple[Rows, Tensor]:
         """The rows that leave the stage and the objective of each (N,)."""
         scores = self._scores()
-        if self.stage.keep == "best":
+        if self.keeps_best:
             self._remember(scores)
             scores, best = self.best
             with torch.no_grad():
@@ -127,12 +185,26 @@ class StageRun:
                         tensor.copy_(theirs[name])
         return self.rows, scores
 
+    def close(self) -> None:
+        """Ends what the solver has running."""
+        self.solver.close()
+
 
 def joined(moments: list[Moment]) -> Moment:
     if len(moments) == 1:
         return moments[0]
     losses = {name: torch.cat([m.losses[name] for m in moments]) for name in moments[0].losses}
     return Moment(torch.cat([m.image for m in moments]), torch.cat([m.total for m in moments]), losses)
+
+
+def laid_over(before: Moment, now: Moment, part: Tensor) -> Moment:
+    """What is seen of all rows, of which those at ``part`` were looked at again."""
+
+    def laid(old: Tensor, new: Tensor) -> Tensor:
+        return old.index_copy(0, part.to(old.device), new)
+
+    losses = {name: laid(values, now.losses[name]) for name, values in before.losses.items()}
+    return Moment(laid(before.image, now.image), laid(before.total, now.total), losses)
 
 
 def release_rates(release: Release, generator: Generator) -> dict[str, tuple[float, str, Release]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dgp.losses.terms import Term
+from dgp.losses.terms import Term, named
 from dgp.losses.view import View
 
 
@@ -22,11 +22,8 @@ class Score:
 def score(terms: Sequence[Term], view: View) -> Score:
     """Evaluates the terms that carry weight. Raises ValueError when none does."""
     total, losses = None, {}
-    for term in terms:
-        if term.weight == 0:
-            continue
+    for name, term in named(terms).items():
         value = term(view)
-        name = term.name if term.name not in losses else f"{term.name}#{len(losses)}"
         losses[name] = value.detach()
         total = term.weight * value if total is None else total + term.weight * value
     if total is None:

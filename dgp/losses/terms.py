@@ -5,6 +5,7 @@ Third parties add kinds by ``@TERMS.register("name")`` or the entry-point group 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import NonNegativeFloat
@@ -61,6 +62,15 @@ class Term(Frozen):
     def __call__(self, view: View) -> Tensor:
         """(N,), unweighted."""
         raise NotImplementedError
+
+
+def named(terms: Sequence[Term]) -> dict[str, Term]:
+    """The terms that carry weight, by the names of their losses; a name that is taken gets a number."""
+    found: dict[str, Term] = {}
+    for term in terms:
+        if term.weight:
+            found[term.name if term.name not in found else f"{term.name}#{len(found)}"] = term
+    return found
 
 
 @TERMS.register("mse")
