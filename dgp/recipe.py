@@ -13,7 +13,10 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, field_validator
 
-import dgp.search.best_of  # noqa: F401  (registers itself)
+import dgp.composite  # noqa: F401  (these register themselves)
+import dgp.losses.uncovered  # noqa: F401
+import dgp.search.best_of  # noqa: F401
+import dgp.warp  # noqa: F401
 from dgp.charts import CHARTS, Chart, default_chart
 from dgp.constraints import CONSTRAINTS, Constraint, Unconstrained
 from dgp.curves import CURVES
