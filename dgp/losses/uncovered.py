@@ -25,5 +25,5 @@ class Uncovered(Term):
 
     def __call__(self, view):
         share = view.targets.share[view.pictures]
-        cover = view.problem.charts[self.on].cover(view.values[self.on], view.targets, view.pictures)
+        cover = view.problem.charts[self.on].cover(self.on, view.values, view.targets, view.pictures)
         return per_row(share * (1 - cover)) / per_row(share)
