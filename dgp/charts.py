@@ -55,6 +55,10 @@ class Chart(Frozen):
         """
         return image
 
+    def cover(self, name: str, values: dict[str, Tensor], targets: Targets, pictures: Tensor) -> Tensor | None:
+        """(N, 1, R, R) in [0, 1]: how much of each pixel shows the generator's picture; None where all do."""
+        return None
+
 
 @CHARTS.register("direct")
 class Direct(Chart):
@@ -151,4 +155,6 @@ class Codes(Chart):
 
 def default_chart(name: str) -> Chart:
     """The chart of a variable that states none."""
+    if name == "warp":
+        return CHARTS.find("warp")()
     return Noise() if name.startswith("noise[") else Direct()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dgp.kinds import Frozen, Kinds
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from dgp.observation import Observation
@@ -20,6 +21,13 @@ class Finish(Frozen):
     def __call__(self, image: Tensor, observation: Observation) -> Tensor:
         """image (N, 3, R, R) in [-1, 1], N answers to one observation -> the same shape and range."""
         raise NotImplementedError
+
+    def picture(self, image: Tensor, observation: Observation, cover: Tensor | None) -> Image.Image:
+        """One answer (3, R, R), as the finish has left it, at the input's own size.
+
+        cover (1, R, R) in [0, 1]: how much of each pixel the generator made; None: all.
+        """
+        return observation.geometry.restore(image)
 
 
 @FINISHES.register("none")

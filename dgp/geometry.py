@@ -51,6 +51,25 @@ class Geometry:
 
     def restore(self, image: Tensor) -> Image.Image:
         """An answer (3, R, R) or (1, 3, R, R) in [-1, 1] as a picture of size `out`."""
+        x = self._shown(image)
+        if self.missing is not None:
+            return self._filled(x)
+        return to_pil(x) if self.operator is None else self._merged(x)
+
+    def laid(self, image: Tensor, around: np.ndarray) -> np.ndarray:
+        """(height, width, c) of size `out`: an answer (c, R, R) in [-1, 1] as it is; `around` where it does not
+        reach."""
+        result = np.array(around, np.float32)
+        result[self._place] = self._shown(image)[0].permute(1, 2, 0).numpy()
+        return result
+
+    @property
+    def _place(self) -> tuple[slice, slice]:
+        """Rows and columns of the answer's picture that the square shows."""
+        return np.s_[self.box[1] : self.box[3], self.box[0] : self.box[2]] if self.placed == "window" else np.s_[:, :]
+
+    def _shown(self, image: Tensor) -> Tensor:
+        """(1, c, height, width) of what the square shows of the answer's picture."""
         x = image.detach().to("cpu", torch.float32).reshape(1, *image.shape[-3:])
         if tuple(x.shape[-2:]) != (self.resolution, self.resolution):
             raise InputError(
@@ -63,9 +82,7 @@ class Geometry:
         if self.placed == "pad" and self.out != self.shown:
             left, top = (round(-self.box[i] * self.shown[i] / (self.box[i + 2] - self.box[i])) for i in (0, 1))
             x = x[..., top : top + self.out[1], left : left + self.out[0]]
-        if self.missing is not None:
-            return self._filled(x)
-        return to_pil(x) if self.operator is None else self._merged(x)
+        return x
 
     def _merged(self, x: Tensor) -> Image.Image:
         """Pixel by pixel, so in strips: a photograph in float64 is large. A mask fits its one size only."""
@@ -80,9 +97,8 @@ class Geometry:
 
     def _filled(self, x: Tensor) -> Image.Image:
         pixels = np.array(self.seen.convert("RGB"))
-        place = np.s_[self.box[1] : self.box[3], self.box[0] : self.box[2]] if self.placed == "window" else np.s_[:, :]
-        hole = self.missing[place]
-        pixels[place][hole] = np.asarray(to_pil(x))[hole]
+        hole = self.missing[self._place]
+        pixels[self._place][hole] = np.asarray(to_pil(x))[hole]
         return Image.fromarray(pixels)
 
     def record(self) -> dict:

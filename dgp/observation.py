@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -18,6 +20,7 @@ from dgp.geometry import Geometry
 from dgp.images import LAID_ON_WHITE, Picture, flatten, open_picture, to_pil
 from dgp.rows import stream
 from dgp.sheet import figures, png_bytes, viewable
+from dgp.weight import WeightMap, open_weight
 
 if TYPE_CHECKING:
     from generators import Prior
@@ -35,7 +38,8 @@ class Observation:
     label: number of the class, or None when it is to be found.
     asked: the degradation as it was asked for.  whole: the operator as built for the input's own size.
     target: "file" (y rounded to 8 bits) or "float".
-    weight: (1, 1, h, w), how much each value of y counts in mse and l1 (``dataclasses.replace`` sets it), or None.
+    weight: (1, 1, h, w), how much each value of y counts in mse and l1, or None: all alike.
+    weighed: the map at the input's own size of which ``weight`` was made, or None.
     notes: what was done to the picture on the way, in words.
     """
 
@@ -50,6 +54,7 @@ class Observation:
     label: int | None = None
     target: str = "file"
     weight: Tensor | None = None
+    weighed: WeightMap | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -66,6 +71,24 @@ class Observation:
         if operator is None:
             return self.geometry.seen
         return operator.picture(operator.read(self.geometry.seen))
+
+    @cached_property
+    def share(self) -> Tensor | None:
+        """(1, 1, R, R): the weights over the largest of them, of x's pixels; None where there are none."""
+        side = self.geometry.resolution
+        if self.weight is None:
+            return None
+        if self.weighed is not None:
+            weight = self.weighed.fitted(self.geometry.box, (side, side))
+        else:
+            weight = F.interpolate(self.weight.float(), size=(side, side), mode="bilinear", align_corners=False)
+        return weight / weight.max()
+
+    @cached_property
+    def backdrop(self) -> Tensor:
+        """(1, 3, R, R): the picture that tells nothing but the observation: y lifted, and made to agree with y."""
+        side = self.geometry.resolution
+        return self.degradation.merge(self.degradation.lift(self.y, (side, side)), self.y)
 
     def _repr_png_(self) -> bytes:
         return png_bytes(viewable(self.picture))
@@ -87,6 +110,7 @@ def observe(
     simulate: bool = False,
     fit: str = "auto",
     target: str = "file",
+    weight=None,
     seed: int = 0,
 ) -> Observation:
     """Opens a picture and brings it to the prior's resolution.
@@ -99,6 +123,8 @@ def observe(
         fit: "auto" keeps as much of the picture as its degradation allows: holes are filled in a window, y
             of x's size is stretched, others must be of their size. "crop", "pad", "stretch" say how instead.
         target: whether a simulated y is rounded as a "file" would be, or stays "float".
+        weight: how much each pixel of the picture counts in what compares pixels, white fully and black not at all:
+            a picture of the same size, or a tensor in [0, 1] (``dgp.weight.open_weight``); None: all alike.
         seed: for random masks and simulated noise.
 
     Raises InputError, degradations.DegradationError or generators.ClassError, one line each.
@@ -126,6 +152,7 @@ def observe(
         keeps = tuple(asked.size((resolution, resolution))) == (resolution, resolution)
         place, operator, whole, y = (_same_size if keeps else _smaller)(asked, source, image, fit, resolution, seed)
         original = None
+    weighed = None if weight is None else open_weight(weight, image.size)
     if y.shape[1] not in (1, 3):
         operator.lift(y, (resolution, resolution))  # said now rather than when the answer is to be shown
     text = asked.asked or (degradation if isinstance(degradation, str) else asked.spec)
@@ -140,6 +167,8 @@ def observe(
         original=original,
         label=number,
         target=target,
+        weight=None if weighed is None else _weights(weighed, place, tuple(y.shape[-2:])),
+        weighed=weighed,
         notes=source.notes if simulate else _notes(source, whole),
     )
 
@@ -151,6 +180,14 @@ def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
     alpha = np.asarray(flatten(source)[1])
     through = "what is half transparent was laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
     return tuple(filter(None, (through if note == LAID_ON_WHITE else note for note in source.notes)))
+
+
+def _weights(weighed: WeightMap, place: Geometry, size: tuple[int, int]) -> Tensor:
+    """(1, 1, h, w) for a y of ``size`` (h, w)."""
+    weight = weighed.fitted(place.box, size[::-1])
+    if not weight.any():
+        raise InputError("the weight is black in the part of the picture that is used; use --fit stretch or pad")
+    return weight
 
 
 def _simulated(asked, source, image, fit, resolution, seed) -> tuple[Geometry, Degradation, Tensor]:

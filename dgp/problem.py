@@ -161,6 +161,16 @@ class Problem:
                 image = chart.picture(name, image, values, self.targets, pictures)
         return image
 
+    @torch.no_grad()
+    def covered(self, rows: Rows) -> Tensor | None:
+        """(N, 1, R, R) in [0, 1]: how much of each pixel of the answers is the generator's; None where all are."""
+        values, shown = rows.values, None
+        for name, chart in self.charts.items():
+            cover = chart.cover(name, values, self.targets, rows.picture) if name in values else None
+            if cover is not None:
+                shown = cover if shown is None else shown * cover
+        return shown
+
     def evaluate(
         self,
         rows: Rows,

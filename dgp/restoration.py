@@ -50,6 +50,7 @@ class Restoration:
     weights: released parameters by name, each (S, ...); may be empty.
     trace: one dict a recorded step.  metrics, fidelity: of the best; see `dgp.metrics`.
     evaluations: {"forward", "backward", "cost"}, see ``Evaluations``.  timing: seconds, as in a result file.
+    covers: (S, 1, R, R) in [0, 1], how much of each pixel of the answers the generator made; None: all.
     recipe: what ran, mapped onto the prior.  notes: what the mapping changed.
     """
 
@@ -70,6 +71,7 @@ class Restoration:
     num_solutions: int = 1
     device: str = "cpu"
     precision: str = "fp32"
+    covers: Tensor | None = None
     notes: Sequence[str] = ()
     variables: dict[str, Tensor] = field(default_factory=dict)
 
@@ -96,7 +98,9 @@ class Restoration:
     @functools.cached_property
     def solutions(self) -> list[Image.Image]:
         """All answers at the input's own size, the best first."""
-        return [self.observation.geometry.restore(tensor) for tensor in self.tensors]
+        covers = [None] * len(self.tensors) if self.covers is None else self.covers
+        finish = self.recipe.finish
+        return [finish.picture(t, self.observation, cover) for t, cover in zip(self.tensors, covers, strict=True)]
 
     @property
     def comparison(self) -> Image.Image:

@@ -29,6 +29,7 @@ def restore(
     num_solutions: int = 1,
     simulate: bool = False,
     fit: str = "auto",
+    weight=None,
     device: str = "cpu",
     on_step: Callable[[Step], None] | None = None,
     progress: bool | None = None,
@@ -44,6 +45,7 @@ def restore(
         label: class name or number where the prior has classes; None searches over all of them.
         seed: equal seeds give equal answers.  num_solutions: independent answers, best first.
         fit: "auto", "crop", "pad" or "stretch", how the picture meets the prior's resolution.
+        weight: how much each pixel of the picture counts, such as an object's mask: see ``observe``.
         device: "auto", "cpu" or "cuda".
         on_step: called with every Step.
         progress: whether a bar is shown on stderr; None shows it on a terminal and in a notebook.
@@ -54,7 +56,15 @@ def restore(
         prior = generators.load(prior or generators.DEFAULT)
     recipe = load_recipe(recipe, overrides)
     observation = observe(
-        picture, degradation, prior, label=label, simulate=simulate, fit=fit, target=recipe.target, seed=seed
+        picture,
+        degradation,
+        prior,
+        label=label,
+        simulate=simulate,
+        fit=fit,
+        target=recipe.target,
+        weight=weight,
+        seed=seed,
     )
     inversion = Inversion(observation, prior, recipe, seed=seed, num_solutions=num_solutions, device=device)
     name = Path(observation.source.path or "picture").name

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dgp.errors import OutputError
+from dgp.files import sha256_of
 
 RESULT = "result.json"
 
@@ -19,6 +20,7 @@ IDENTITY = {
     "input": ("input", "sha256"),
     "degradation": ("degradation", "spec"),
     "mask": ("degradation", "assets"),
+    "weight": ("weight", "sha256"),
     "prior": ("prior", "sha256"),
     "recipe": ("recipe", "sha256"),
     "class": ("class",),
@@ -39,6 +41,7 @@ def run_identity(observation, prior, recipe, *, seed: int, num_solutions: int = 
     return {
         "input": {"path": source.path, "sha256": source.sha256},
         "degradation": {"spec": whole.spec, "assets": plain(whole.assets)},
+        "weight": _weight(observation),
         "prior": {"name": prior.name, "sha256": prior.sha256},
         "recipe": {"name": recipe.name, "sha256": recipe.sha256},
         "class": observation.label,
@@ -48,6 +51,15 @@ def run_identity(observation, prior, recipe, *, seed: int, num_solutions: int = 
         "simulate": observation.simulated,
         "target": observation.target if observation.simulated else None,
     }
+
+
+def _weight(observation) -> dict | None:
+    """Of the map that was given, at whatever size."""
+    if observation.weighed is not None:
+        return {"path": observation.weighed.path, "sha256": observation.weighed.sha256}
+    if observation.weight is not None:
+        return {"path": None, "sha256": sha256_of(observation.weight.numpy().tobytes())}
+    return None
 
 
 def differences(existing: Mapping, planned: Mapping) -> list[str]:

@@ -49,11 +49,13 @@ def settle(run: Ended) -> list[Restoration]:
             f"the objective of {run.recipe.name!r} ended as {scores.max().item():g}, so that there is no answer; "
             "lower its learning rates, e.g. --set stages.*.lr=0.01"
         )
-    images = run.problem.pictures(rows).cpu()
+    images, covered = run.problem.pictures(rows).cpu(), run.problem.covered(rows)
     results = []
     for number, observation in enumerate(run.observations):
         mine = (rows.picture == number).nonzero()[:, 0]
-        results.append(_restoration(run, number, observation, rows.take(mine), images[mine], scores[mine]))
+        result = _restoration(run, number, observation, rows.take(mine), images[mine], scores[mine])
+        result.covers = None if covered is None else covered[mine].cpu()
+        results.append(result)
     share = (time.perf_counter() - begin) / len(results)
     for result in results:
         result.timing["total_s"] += share

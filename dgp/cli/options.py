@@ -73,6 +73,7 @@ class RunOptions(EngineOptions):
     output: Path
     recipe: str
     label: str
+    weight: str | None
     simulate: bool
 
 
@@ -178,6 +179,12 @@ RUN = (
         default="auto",
         metavar="NAME|ID|auto",
         help="What the picture shows, of the prior's classes; auto searches over all.",
+    ),
+    click.option(
+        "--weight",
+        metavar="FILE",
+        show_default=False,
+        help="A picture of the same size that says what counts, white fully and black not at all: an object's mask.",
     ),
     *ENGINE[2:-1],
     click.option(

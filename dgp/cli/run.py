@@ -67,6 +67,7 @@ class Runner:
             simulate=self.options.simulate,
             fit=self.options.fit,
             target=self.recipe.target,
+            weight=self.options.weight,
             seed=self.options.seed,
         )
 

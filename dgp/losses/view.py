@@ -74,6 +74,24 @@ class Targets:
             self._cache[kind, key] = [torch.cat(m) for m in zip(*made, strict=True)] if lists else torch.cat(made)
         return self._cache[kind, key]
 
+    @cached_property
+    def backdrop(self) -> Tensor:
+        """(pictures, 3, R, R): pictures that explain the observations without any prior (``Observation.backdrop``)."""
+        return torch.cat([o.backdrop for o in self.observations]).to(self.y[0].device)
+
+    @cached_property
+    def share(self) -> Tensor:
+        """(pictures, 1, R, R) in [0, 1]: how much each pixel of x counts (``Observation.share``); 1 without weights."""
+        whole = torch.ones(1, 1, *self.size)
+        shares = [whole if o.share is None else o.share for o in self.observations]
+        return torch.cat(shares).to(self.y[0].device)
+
+    @cached_property
+    def boxes(self) -> Tensor:
+        """(pictures, 4): centre x and y, width and height, in parts of the side, of the box around all pixels that
+        count more than half of what counts most; NaN without weights."""
+        return torch.stack([torch.full((4,), torch.nan) if o.share is None else box_of(o) for o in self.observations])
+
     @property
     def features(self) -> list[Tensor]:
         """Of the lifted observations, shallow to deep, each (pictures, ...)."""
@@ -91,6 +109,14 @@ def weights(observations: Sequence[Observation], device: str) -> Tensor | None:
         return None
     maps = [torch.ones(1, 1, *o.y.shape[-2:]) if o.weight is None else o.weight for o in observations]
     return torch.cat([m / m.mean() for m in maps]).to(device)
+
+
+def box_of(observation: Observation) -> Tensor:
+    """(4,), see ``Targets.boxes``."""
+    counts = observation.share[0, 0] > 0.5
+    edges = [(line.nonzero()[0, 0], line.nonzero()[-1, 0] + 1) for line in (counts.any(0), counts.any(1))]
+    (left, right), (top, bottom) = ((a / len(counts), b / len(counts)) for a, b in edges)
+    return torch.stack([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
 
 
 def missing(operator: Degradation, y: Tensor) -> Tensor | None:

@@ -186,3 +186,21 @@ def test_quiet_says_nothing_and_plain_says_one_line(call, toy, photo):
     assert call("colorize", photo.name, *toy, "-q", "-o", "q").output == ""
     said = call("colorize", photo.name, *toy)
     assert len(said.output.splitlines()) == 1 and "out/photo/restored.png" in said.stdout and not said.stderr
+
+
+def test_a_weight_says_what_counts_and_is_part_of_the_run(call, toy, photo, tmp_path):
+    from dgp.files import sha256_of
+
+    weight = np.zeros((31, 47), np.uint8)
+    weight[8:24, 10:30] = 255
+    Image.fromarray(weight).save(tmp_path / "weight.png")
+    options = (photo.name, *toy, "--set", "finish=composite", "--json")
+    record = call("invert", *options, "--weight", "weight.png").json
+    assert record["weight"]["path"] == "weight.png" and len(record["weight"]["sha256"]) == len(sha256_of(b""))
+    before, after = np.asarray(Image.open(photo)), np.asarray(Image.open(tmp_path / "out/photo/restored.png"))
+    assert np.array_equal(before[weight == 0], after[weight == 0])
+    assert not np.array_equal(before[weight > 0], after[weight > 0])
+    assert "weight: " in call("invert", *options, code=2).stderr
+    Image.fromarray(weight[1:]).save(tmp_path / "other.png")
+    said = call("invert", *options, "--weight", "other.png", code=2).stderr
+    assert "the weight other.png is 47x30 and the picture 47x31" in said

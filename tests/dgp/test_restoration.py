@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from dgp import metrics, restoration, results
 from dgp.errors import OutputError
+from dgp.finish import Merge
 from dgp.observation import observe
 from dgp.restoration import Restoration
 
@@ -22,7 +23,7 @@ PRIOR = types.SimpleNamespace(
     sha256="a" * 64,
     generator=types.SimpleNamespace(info=types.SimpleNamespace(resolution=R, class_index=int)),
 )
-RECIPE = types.SimpleNamespace(name="quick", sha256="b" * 64, model_dump=lambda mode: {"name": "quick"})
+RECIPE = types.SimpleNamespace(name="quick", sha256="b" * 64, finish=Merge(), model_dump=lambda mode: {"name": "quick"})
 REQUIRED = {
     "schema": None,
     "status": None,

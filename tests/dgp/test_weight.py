@@ -1,0 +1,89 @@
+"""What counts of an observation: a map of the input's size, fitted with it, and part of what a run is."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import generators
+from dgp.errors import InputError
+from dgp.observation import observe
+from dgp.results import differences, run_identity
+from dgp.weight import open_weight
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return generators.load("toy")
+
+
+def photo(width, height, seed=0):
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def object_at(width, height, left, top, right, bottom):
+    levels = np.zeros((height, width), np.uint8)
+    levels[top:bottom, left:right] = 255
+    return levels
+
+
+def test_a_weight_comes_from_files_arrays_tensors_and_cut_outs(tmp_path):
+    levels = object_at(6, 4, 1, 1, 4, 3)
+    levels[0, 0] = 51
+    Image.fromarray(levels).save(tmp_path / "weight.png")
+    expected = levels / np.float32(255)
+    found = [open_weight(source, (6, 4)) for source in (tmp_path / "weight.png", levels, torch.from_numpy(expected))]
+    assert all(np.allclose(one.values, expected) for one in found)
+    assert found[0].sha256 == found[1].sha256 and found[0].path == str(tmp_path / "weight.png")
+    cut_out = photo(6, 4)
+    cut_out.putalpha(Image.fromarray(levels))
+    assert np.array_equal(open_weight(cut_out, (6, 4)).values, expected)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (np.zeros((4, 6), np.uint8), "black throughout"),
+        (np.ones((6, 4), np.uint8), "is 4x6 and the picture 6x4"),
+        (torch.full((4, 6), 2.0), r"outside \[0, 1\]"),
+        (torch.ones(3, 4, 6), "expected"),
+        ("nowhere.png", "no such file"),
+        (3, "got int"),
+    ],
+)
+def test_what_is_no_weight_is_told_in_one_line(source, says):
+    with pytest.raises(InputError, match=says) as caught:
+        open_weight(source, (6, 4))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_weight_is_fitted_as_its_picture_is(toy):
+    weight = object_at(60, 40, 0, 0, 30, 40)
+    stretched = observe(photo(60, 40), "gray", toy, weight=weight)
+    assert stretched.weight.shape == (1, 1, 32, 32)
+    assert torch.equal(stretched.weight[0, 0, 0], (torch.arange(32) < 16).float())
+    cropped = observe(photo(60, 40), "identity", toy, weight=weight, fit="crop").weight
+    assert torch.equal(cropped[0, 0, 0], (torch.arange(32) < 16).float())
+    padded = observe(photo(60, 40), "identity", toy, weight=np.full((40, 60), 255, np.uint8), fit="pad").weight
+    assert float(padded[0, 0, 0].max()) == 0 and float(padded[0, 0, 16].min()) == 1
+    small = observe(photo(40, 40), "sr:4", toy, weight=object_at(40, 40, 0, 0, 20, 40), simulate=True)
+    assert torch.equal(small.weight[0, 0, 0], (torch.arange(8) < 4).float()) and small.share.shape == (1, 1, 32, 32)
+    corner = object_at(60, 40, 0, 0, 5, 40)
+    with pytest.raises(InputError, match="part of the picture that is used"):
+        observe(photo(60, 40), "identity", toy, weight=corner, fit="crop")
+
+
+def test_the_weight_is_part_of_what_a_run_is(toy):
+    recipe = SimpleNamespace(name="r", sha256="0")
+    identity = lambda weight: run_identity(observe(photo(8, 8), "gray", toy, weight=weight), toy, recipe, seed=0)  # noqa: E731
+    plain, one, other = (identity(w) for w in (None, np.eye(8), np.eye(8)[::-1].copy()))
+    assert plain["weight"] is None and one["weight"]["sha256"] != other["weight"]["sha256"]
+    assert differences(one, identity(np.eye(8))) == []
+    assert differences(one, other)[0].startswith("weight: ") and differences(plain, one)
+    del plain["weight"]  # as results of earlier versions are
+    assert differences(plain, identity(None)) == []
+    set_by_hand = dataclasses.replace(observe(photo(8, 8), "gray", toy), weight=torch.ones(1, 1, 32, 32))
+    assert run_identity(set_by_hand, toy, recipe, seed=0)["weight"]["sha256"]
