@@ -38,11 +38,14 @@ class AskTell:
         population: members of a generation, at least 4 ("one-plus-one", "random": at least 1).
         generations: how many are planned; a few methods plan by it.
         seed: of all its random numbers, 0 to 2^32 - 1; numpy's global state is neither read nor moved.
+        moves: whether its members will have moved when they are told.
 
     Raises ValueError: too small a population; more dimensions than a full covariance can have.
     """
 
-    def __init__(self, optimizer: Optimizer, dimension: int, population: int, generations: int, seed: int):
+    def __init__(
+        self, optimizer: Optimizer, dimension: int, population: int, generations: int, seed: int, moves: bool = False
+    ):
         if population < fewest(optimizer):
             raise ValueError(f"got a population of {population}, expected at least {fewest(optimizer)} for {optimizer}")
         if optimizer == "cma" and dimension > WIDEST_COVARIANCE:
@@ -53,7 +56,13 @@ class AskTell:
         ng = _nevergrad()
         space = ng.p.Array(shape=(dimension,))
         space.random_state = np.random.RandomState(seed)  # set, not seeded: reading it would draw one from numpy
-        self._optimizer = _begun(ng, optimizer, space, population, budget=population * generations)
+        families = _families(ng, population, moves)
+        self._optimizer = families[optimizer](space, budget=population * generations, num_workers=population)
+        # NGOpt hands over to another. A CMA gets the true population size; a metamodel upon it, which numpy 2.4 breaks,
+        # is that CMA alone.
+        if optimizer == "ngopt" and self._optimizer.optim.name in ("CMA", "DiagonalCMA", "MetaModel"):
+            name = "cma" if dimension <= WIDEST_COVARIANCE else "diagonal-cma"
+            self._optimizer = families[name](space, budget=population * generations, num_workers=population)
         self._asked = []
 
     def ask(self) -> Tensor:
@@ -85,32 +94,31 @@ def _nevergrad():
     return nevergrad
 
 
-def _begun(ng, optimizer: Optimizer, space, population: int, budget: int):
-    """The optimiser with its true population size: the names that nevergrad registers take others for wide spaces, mix
-    generations then, and fail inside pycma from 300 dimensions on."""
-    families = ng.families
-    make = {
-        "cma": lambda: _cma(ng, population, diagonal=False),
-        "diagonal-cma": lambda: _cma(ng, population, diagonal=True),
-        "two-points-de": lambda: families.DifferentialEvolution(crossover="twopoints", popsize=population),
-        "de": lambda: families.DifferentialEvolution(popsize=population),
-        "pso": lambda: families.ConfPSO(transform="identity", popsize=population),
-        "one-plus-one": lambda: ng.optimizers.OnePlusOne,
-        "tbpsa": lambda: families.ParametrizedTBPSA(naive=False, initial_popsize=max(1, population // 4)),
-        "random": lambda: ng.optimizers.RandomSearch,
-        "ngopt": lambda: ng.optimizers.NGOpt,
-    }[optimizer]()
-    begun = make(space, budget=budget, num_workers=population)
-    # NGOpt hands over to another. A CMA gets the true population size; a metamodel upon it, which numpy 2.4 breaks, is
-    # that CMA alone.
-    if optimizer == "ngopt" and begun.optim.name in ("CMA", "DiagonalCMA", "MetaModel"):
-        return _begun(ng, "cma" if space.dimension <= WIDEST_COVARIANCE else "diagonal-cma", space, population, budget)
-    return begun
+def _families(ng, population: int, moves: bool) -> dict:
+    """Of every method the nevergrad family with the true population size: the names that nevergrad registers take
+    others for wide spaces, mix generations then, and fail inside pycma from 300 dimensions on."""
+    families, adaptation = ng.families, _step_size(moves)
+    return {
+        "cma": families.ParametrizedCMA(popsize=population, inopts=adaptation),
+        "diagonal-cma": families.ParametrizedCMA(popsize=population, diagonal=True, inopts=adaptation),
+        "two-points-de": families.DifferentialEvolution(crossover="twopoints", popsize=population),
+        "de": families.DifferentialEvolution(popsize=population),
+        "pso": families.ConfPSO(transform="identity", popsize=population),
+        "one-plus-one": ng.optimizers.OnePlusOne,
+        "tbpsa": families.ParametrizedTBPSA(naive=False, initial_popsize=max(1, population // 4)),
+        "random": ng.optimizers.RandomSearch,
+        "ngopt": ng.optimizers.NGOpt,
+    }
 
 
-def _cma(ng, population: int, diagonal: bool):
-    """pycma with cumulative step-size adaptation: its default for wide spaces, two-point adaptation, cannot be told
-    points that it did not ask for."""
-    from cma.sigma_adaptation import CMAAdaptSigmaCSA
+def _step_size(moves: bool) -> dict:
+    """How CMA adapts its step size. pycma's cumulative rule takes about ``d / population`` generations to change
+    anything, which is more than there are; its two-point rule is quicker, and needs its points where it asked for them.
+    Of points that move, the cumulative rule with less damping."""
+    from cma import sigma_adaptation as rules
 
-    return ng.families.ParametrizedCMA(popsize=population, diagonal=diagonal, inopts={"AdaptSigma": CMAAdaptSigmaCSA})
+    class TwoPoint(rules.CMAAdaptSigmaTPA):
+        def check_consistency(self, es):
+            """Left out: it changes nothing, and draws from numpy's global state."""
+
+    return {"AdaptSigma": rules.CMAAdaptSigmaCSA, "CSA_dampfac": 0.3} if moves else {"AdaptSigma": TwoPoint}

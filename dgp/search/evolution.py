@@ -76,6 +76,11 @@ class Evolution(Search):
             change["inner"] = self.inner.model_copy(update={"move": left}) if left else None
         return self.model_copy(update=change)
 
+    @property
+    def moves(self) -> bool:
+        """Whether the optimiser is told other points than it asked for."""
+        return self.inner is not None and self.feedback == "refined"
+
     def run(self, problem, rows):
         pictures = range(len(problem.targets.observations))
         lineages = [Lineage(self, problem, p, a, rows) for p in pictures for a in range(problem.answers)]
@@ -105,7 +110,12 @@ class Evolution(Search):
         return self._members() * self.generations * each + rows * look
 
     def scaled(self, factor):
-        return self.model_copy(update={"generations": max(1, round(self.generations * factor))})
+        """Fewer generations; where members take gradient steps, fewer of either, by the root of the factor."""
+        if self.inner is None:
+            return self.model_copy(update={"generations": max(1, round(self.generations * factor))})
+        inner = self.inner.model_copy(update={"steps": max(1, round(self.inner.steps * factor**0.5))})
+        share = factor * self.inner.cost(self.terms) / inner.cost(self.terms)
+        return self.model_copy(update={"inner": inner, "generations": max(1, round(self.generations * share))})
 
 
 class Lineage:
@@ -123,7 +133,9 @@ class Lineage:
         value = self.drawn.values[self.name]
         self.coordinates = coordinates(problem, self.name, value, around, search.std)
         seed = stream(problem.seed, f"{problem.keys[picture]} evolution", answer).initial_seed() % 2**32
-        self.optimizer = AskTell(search.optimizer, value[0].numel(), len(value), search.generations, seed)
+        self.optimizer = AskTell(
+            search.optimizer, value[0].numel(), len(value), search.generations, seed, moves=search.moves
+        )
 
     def members(self) -> Rows:
         """The next population."""
@@ -134,11 +146,10 @@ class Lineage:
 
     def learn(self, found: Rows, scores: Tensor) -> None:
         """Takes in what has become of the last population, and what it is worth (B,)."""
-        lamarckian = self.search.feedback == "refined"
-        moved = lamarckian and self.search.inner is not None
-        self.optimizer.tell(scores, self.coordinates.points(found.values[self.name]) if moved else None)
+        points = self.coordinates.points(found.values[self.name]) if self.search.moves else None
+        self.optimizer.tell(scores, points)
         self._keep(found, scores)
-        if lamarckian:
+        if self.search.feedback == "refined":
             heirs = self.elite.take(torch.arange(len(self.drawn)) % len(self.elite))
             self.drawn.values = heirs.values | {self.name: self.drawn.values[self.name]}
 
