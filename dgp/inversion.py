@@ -89,7 +89,8 @@ class Inversion:
         self.recipe, self.notes = map_recipe(load_recipe(recipe), prior)
         size = (prior.generator.info.resolution,) * 2
         targets = Targets(self.observations, self.prior.discriminator, size, device)
-        self.problem = Problem(targets, self.prior, seed, num_solutions, self.recipe.space[0], self.recipe.charts)
+        space, charts, constraints = self.recipe.space[0], self.recipe.charts, self.recipe.constraints
+        self.problem = Problem(targets, self.prior, seed, num_solutions, space, charts, constraints)
         self.rows: Rows | None = None
         self.scores: Tensor | None = None
         self.trace: list[list[dict]] = [[] for _ in self.observations]

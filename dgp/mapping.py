@@ -67,12 +67,16 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
                 f"the recipe {recipe.name!r}: {where} moves nothing that the prior {prior.name!r} has; "
                 + _alternative(recipe, prior)
             )
-    searches = tuple(_fitted_search(search, recipe, prior, notes) for search in recipe.searches)
+    begun = _begun(recipe, prior, space) - fixed
+    searches = tuple(
+        _fitted_search(search, recipe, prior, notes).fitted(prior, space, recipe.charts, begun, notes)
+        for search in recipe.searches
+    )
     change = {"stages": tuple(stages), "searches": searches, "space": (space,)}
     mapped = recipe.model_copy(update=change)
     if recipe.budget:
-        mapped = within(mapped, recipe.budget)
-        notes.append(f"steps and candidates are scaled from {cost(recipe)} to {cost(mapped)} evaluations an answer")
+        whole, mapped = cost(mapped), within(mapped, recipe.budget)
+        notes.append(f"steps and candidates are scaled from {whole} to {cost(mapped)} evaluations an answer")
     return mapped, notes
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from dgp.charts import Chart, default_chart
+from dgp.constraints import Constraint
 from dgp.losses.objective import Score, networks, score
 from dgp.losses.terms import Term
 from dgp.losses.view import Targets, View
@@ -83,7 +84,7 @@ class Evaluations:
 class Problem:
     """What search and stages share: targets, prior, charts, seeds, and the count of evaluations.
 
-    space: the latents in which rows begin.  charts: of the variables that the recipe names.
+    space: the latents in which rows begin.  charts, constraints: of the variables that the recipe names.
     """
 
     targets: Targets
@@ -92,6 +93,7 @@ class Problem:
     answers: int
     space: str = "z"
     charts: Mapping[str, Chart] = field(default_factory=dict)
+    constraints: Mapping[str, Constraint] = field(default_factory=dict)
     evaluations: Evaluations = field(default_factory=Evaluations)
 
     def __post_init__(self):

@@ -28,6 +28,7 @@ import dgp.losses.locality  # noqa: F401
 import dgp.losses.perceptual  # noqa: F401
 import dgp.losses.uncovered  # noqa: F401
 import dgp.search.best_of  # noqa: F401
+import dgp.search.evolution  # noqa: F401
 import dgp.warp  # noqa: F401
 from dgp.charts import CHARTS, Chart, default_chart
 from dgp.constraints import CONSTRAINTS, Constraint, Unconstrained
@@ -187,6 +188,11 @@ class Recipe(Frozen):
     def charts(self) -> dict[str, Chart]:
         """Of the variables that are named."""
         return {name: self.chart(name) for name in self.variables}
+
+    @property
+    def constraints(self) -> dict[str, Constraint]:
+        """Of the variables that are named."""
+        return {name: variable.constraint for name, variable in self.variables.items()}
 
     @property
     def sha256(self) -> str:

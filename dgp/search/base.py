@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 from dgp.kinds import Frozen, Kinds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Set
+
+    from dgp.charts import Chart
     from dgp.problem import Problem
     from dgp.rows import Rows
+    from generators import Prior
 
 SEARCHES = Kinds("search", "dgp.searches")
 
@@ -24,6 +28,14 @@ class Search(Frozen):
         rows: what the search before this one hands on, grouped in the same way; None for the first.
         """
         raise NotImplementedError
+
+    def fitted(self, prior: Prior, space: str, charts: Mapping[str, Chart], live: Set[str], notes: list[str]) -> Search:
+        """The search as it runs on this prior.
+
+        space: the latents in which the run begins.  charts: of the variables that the recipe names.  live: names of all
+        that can be optimised then.  notes: gains a line for everything that is changed.
+        """
+        return self
 
     def rows_out(self, rows: int) -> int:
         """How many starts of each answer it hands on, given ``rows`` of each."""
