@@ -13,6 +13,7 @@ from dgp.classical import mean_chroma
 from dgp.errors import InputError
 from dgp.evaluation import sheets, statistics
 from dgp.evaluation.arms import MEASURED, VIEWS, Classical, Degraded, Engine
+from dgp.evaluation.judge import Judge
 from dgp.evaluation.source import Clean
 from dgp.evaluation.units import Unit, plain_name
 from dgp.files import write_bytes_atomic, write_json_atomic
@@ -35,6 +36,7 @@ class Evaluation:
     label: "folder" (a picture's folder names its class), "auto" (searched for), or one class for all.
     fit: how a picture meets the prior's resolution; "auto" takes the centred square.
     random_weights: every recipe also on a generator of random weights, with the trained discriminator.
+    judge: says of each answer whether it is recognised; it looks at the stored pictures, so it may come later.
 
     The first recipe is the one that all others are compared to. ``check()`` refuses what can be refused,
     ``run()`` does what is still to be done, ``write()`` makes the tables.
@@ -52,6 +54,7 @@ class Evaluation:
     random_weights: bool = False
     plugins: Sequence[dict] = field(default=())
     fit: str = "auto"
+    judge: Judge | None = None
 
     @cached_property
     def arms(self) -> list[Engine | Degraded | Classical]:
@@ -80,6 +83,8 @@ class Evaluation:
             observe(self.pictures[0].picture, spec, self.prior, simulate=True, fit=self.fit, seed=self.seed)
         for picture in self.pictures:
             self._class_of(picture)
+            if self.judge:
+                self.judge.class_of(picture.folder)
         for _ in self._units():
             pass
 
@@ -124,6 +129,8 @@ class Evaluation:
             values: dict[str, dict[str, dict]] = {}
             for arm in self.arms:
                 own = {p.name: _numbers(self._unit(arm, spec, p).read()) for p in self.pictures}
+                for name, verdict in self._verdicts(arm, spec).items():
+                    own[name] |= verdict
                 values |= _views(arm.name, own)
             results[spec] = {name: statistics.means(own) for name, own in values.items()}
             to_first[spec] = _differences(values, self.arms[0].name)
@@ -148,7 +155,7 @@ class Evaluation:
             "results": results,
             "differences": to_first,
             "differences_to_classical": to_classical,
-        }
+        } | self._about_judge()
 
     def _units(self) -> Iterator[tuple[Engine | Degraded | Classical, Unit]]:
         """All units, each compared with what lies in its place (OutputError)."""
@@ -171,6 +178,27 @@ class Evaluation:
         fitted = {} if self.fit == "auto" else {"fit": self.fit}
         plugins = {"plugins": [p["sha256"] for p in self.plugins]} if self.plugins else {}
         return Unit(self.folder, common | told | fitted | plugins | arm.identity())
+
+    def _verdicts(self, arm, spec: str) -> dict[str, dict[str, float]]:
+        """What the judge says of the pictures that an arm has left, by picture."""
+        if self.judge is None:
+            return {}
+        done = [(p, u) for p in self.pictures if (u := self._unit(arm, spec, p)).read() is not None]
+        found = self.judge.verdicts(
+            (Image.open(unit.picture_path).convert("RGB") for _, unit in done),
+            [self.judge.class_of(picture.folder) for picture, _ in done],
+        )
+        return {picture.name: verdict for (picture, _), verdict in zip(done, found, strict=True)}
+
+    def _about_judge(self) -> dict:
+        """Who judged, and the most that can be asked of an answer: what is said of the originals."""
+        if self.judge is None:
+            return {}
+        shown = (to_pil(self._observe(Degraded(), self.degradations[0], p).original) for p in self.pictures)
+        found = self.judge.verdicts(shown, [self.judge.class_of(p.folder) for p in self.pictures])
+        originals = statistics.means({p.name: v for p, v in zip(self.pictures, found, strict=True)})
+        judge = {"name": self.judge.name, "sha256": self.judge.sha256, "about": self.judge.about}
+        return {"judge": judge | {"originals": originals}}
 
     def _class_of(self, picture: Clean) -> int | None:
         info = self.prior.generator.info
