@@ -37,6 +37,8 @@ class Evaluation:
     fit: how a picture meets the prior's resolution; "auto" takes the centred square.
     random_weights: every recipe also on a generator of random weights, with the trained discriminator.
     judge: says of each answer whether it is recognised; it looks at the stored pictures, so it may come later.
+    at_once: how many pictures are inverted together; released layers take memory for each.
+    baselines: also the degraded input and the classical method.
 
     The first recipe is the one that all others are compared to. ``check()`` refuses what can be refused,
     ``run()`` does what is still to be done, ``write()`` makes the tables.
@@ -55,6 +57,8 @@ class Evaluation:
     plugins: Sequence[dict] = field(default=())
     fit: str = "auto"
     judge: Judge | None = None
+    at_once: int = GROUP
+    baselines: bool = True
 
     @cached_property
     def arms(self) -> list[Engine | Degraded | Classical]:
@@ -67,6 +71,8 @@ class Evaluation:
             # Named by what they are made from: their last digits differ from one machine to the next.
             key = f"{RANDOM}, seed {self.seed}, of {self.prior.sha256}"
             engines += [Engine(f"{e.name} ({RANDOM})", e.recipe, blank, key, *shared) for e in engines]
+        if not self.baselines:
+            return engines
         return [*engines, Degraded(), Classical(mean_chroma(self.prior), self.prior.sha256)]
 
     def check(self) -> None:
@@ -103,8 +109,8 @@ class Evaluation:
         for spec in self.degradations:
             for arm in self.arms:
                 todo = [p for p in self.pictures if self._unit(arm, spec, p).read() is None]
-                for first in range(0, len(todo), GROUP):
-                    group = todo[first : first + GROUP]
+                for first in range(0, len(todo), self.at_once):
+                    group = todo[first : first + self.at_once]
                     observations = [self._observe(arm, spec, picture) for picture in group]
                     found = arm.run(observations, lambda n, doing=f"{spec}, {arm.name}": on_step(n, doing))
                     for picture, finding in zip(group, found, strict=True):
@@ -134,7 +140,7 @@ class Evaluation:
                 values |= _views(arm.name, own)
             results[spec] = {name: statistics.means(own) for name, own in values.items()}
             to_first[spec] = _differences(values, self.arms[0].name)
-            to_classical[spec] = _differences(values, Classical.name)
+            to_classical[spec] = _differences(values, Classical.name) if self.baselines else {}
         return {
             "schema": 1,
             "status": "done",
@@ -156,6 +162,17 @@ class Evaluation:
             "differences": to_first,
             "differences_to_classical": to_classical,
         } | self._about_judge()
+
+    def answers(self, arm: Engine | Degraded | Classical, spec: str) -> Iterator[tuple[Clean, Image.Image]]:
+        """What an arm has made of each picture so far, as 8-bit pictures."""
+        for picture in self.pictures:
+            unit = self._unit(arm, spec, picture)
+            if unit.read() is not None:
+                yield picture, Image.open(unit.picture_path).convert("RGB")
+
+    def observation(self, picture: Clean, spec: str) -> Observation:
+        """What a file of the degraded picture would hold, with the original at the prior's resolution."""
+        return self._observe(Degraded(), spec, picture)
 
     def _units(self) -> Iterator[tuple[Engine | Degraded | Classical, Unit]]:
         """All units, each compared with what lies in its place (OutputError)."""
@@ -183,19 +200,17 @@ class Evaluation:
         """What the judge says of the pictures that an arm has left, by picture."""
         if self.judge is None:
             return {}
-        done = [(p, u) for p in self.pictures if (u := self._unit(arm, spec, p)).read() is not None]
-        found = self.judge.verdicts(
-            (Image.open(unit.picture_path).convert("RGB") for _, unit in done),
-            [self.judge.class_of(picture.folder) for picture, _ in done],
-        )
-        return {picture.name: verdict for (picture, _), verdict in zip(done, found, strict=True)}
+        answers = list(self.answers(arm, spec))
+        found = self.judge.verdicts((answer, picture.folder) for picture, answer in answers)
+        return {picture.name: verdict for (picture, _), verdict in zip(answers, found, strict=True)}
 
     def _about_judge(self) -> dict:
         """Who judged, and the most that can be asked of an answer: what is said of the originals."""
         if self.judge is None:
             return {}
-        shown = (to_pil(self._observe(Degraded(), self.degradations[0], p).original) for p in self.pictures)
-        found = self.judge.verdicts(shown, [self.judge.class_of(p.folder) for p in self.pictures])
+        found = self.judge.verdicts(
+            (to_pil(self.observation(p, self.degradations[0]).original), p.folder) for p in self.pictures
+        )
         originals = statistics.means({p.name: v for p, v in zip(self.pictures, found, strict=True)})
         judge = {"name": self.judge.name, "sha256": self.judge.sha256, "about": self.judge.about}
         return {"judge": judge | {"originals": originals}}
@@ -227,7 +242,7 @@ class Evaluation:
         shown = [arm for arm in self.arms if arm.name != Degraded.name]
         rows = []
         for picture in self.pictures[: sheets.MOST_ROWS]:
-            observation = self._observe(Degraded(), spec, picture)
+            observation = self.observation(picture, spec)
             answers = [Image.open(self._unit(arm, spec, picture).picture_path).convert("RGB") for arm in shown]
             rows.append([observation.picture, *answers, to_pil(observation.original)])
         return sheets.gallery(["observed", *(arm.name for arm in shown), "original"], rows)

@@ -85,16 +85,17 @@ class Judge:
         x = torch.cat([prepared(picture) for picture in pictures])
         return torch.cat([self.network(some).softmax(1) for some in x.split(AT_ONCE)])
 
-    def verdicts(self, pictures: Iterable[Image.Image], classes: Sequence[int]) -> list[dict[str, float]]:
-        """For each picture, of what it should show: "recognised" (0 or 1: is that the likeliest class?) and
-        "true_class" (its probability)."""
-        if not classes:
+    def verdicts(self, shown: Iterable[tuple[Image.Image, str]]) -> list[dict[str, float]]:
+        """For each (picture, folder that names what it should show): "recognised" (0 or 1: whether that is the
+        likeliest class) and "true_class" (its probability)."""
+        shown = list(shown)
+        if not shown:
             return []
-        found = self.probabilities(pictures)
-        best, own = found.argmax(1), found[torch.arange(len(found)), torch.tensor(classes)]
+        found = self.probabilities(picture for picture, _ in shown)
+        classes = [self.class_of(folder) for _, folder in shown]
         return [
-            {"recognised": float(guess == number), "true_class": probability}
-            for guess, number, probability in zip(best.tolist(), classes, own.tolist(), strict=True)
+            {"recognised": float(own == best), "true_class": row[own]}
+            for own, best, row in zip(classes, found.argmax(1).tolist(), found.tolist(), strict=True)
         ]
 
 

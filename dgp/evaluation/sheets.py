@@ -48,6 +48,8 @@ def table(summary: dict) -> str:
             (first, summary["differences"][spec]),
             ("classical", summary["differences_to_classical"][spec]),
         ):
+            if not gaps:
+                continue
             lines += ["", f"Minus {reference}:", ""]
             lines += _markdown(
                 ["", *(COLUMNS[m][0] for m in compared)],

@@ -54,8 +54,8 @@ def test_a_verdict_is_the_same_alone_and_among_others(judge, monkeypatch):
     pictures = [picture(i, size) for i, size in enumerate((32, 32, 64, 16, 32))]
     together = judge.probabilities(pictures)
     assert torch.allclose(together, torch.cat([judge.probabilities([p]) for p in pictures]), atol=1e-5)
-    assert torch.allclose(together.sum(1), torch.ones(5)) and judge.verdicts([], []) == []
-    verdicts = judge.verdicts(pictures, [0] * 5)
+    assert torch.allclose(together.sum(1), torch.ones(5)) and judge.verdicts([]) == []
+    verdicts = judge.verdicts((p, "first") for p in pictures)
     assert [v["recognised"] for v in verdicts] == [float(v["true_class"] > 0.5) for v in verdicts]
     assert torch.allclose(torch.tensor([v["true_class"] for v in verdicts]), together[:, 0])
 
@@ -193,6 +193,6 @@ def test_the_judge_that_comes_with_the_benchmarks(shared):
     assert said["held out"]["accuracy"] > 0.8 and judge.about["licence"] == "MIT"
     source = Source(shared / "data/cifar10-dev.zip")
     pictures = source.open(source.choose(300))
-    found = judge.verdicts([p.picture.image for p in pictures], [judge.class_of(p.folder) for p in pictures])
+    found = judge.verdicts((p.picture.image, p.folder) for p in pictures)
     share = np.mean([verdict["recognised"] for verdict in found])
     assert abs(share - said["cifar10-dev"]["accuracy"]) < 0.06
