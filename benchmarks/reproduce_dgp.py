@@ -20,7 +20,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 import generators
+from degradations.errors import DegradationError
 from dgp import metrics
 from dgp.device import device_named
 from dgp.errors import DgpError, InputError
@@ -134,12 +137,14 @@ def _inside(evaluation: Evaluation) -> dict[str, float]:
     """The published SSIM of the hole alone, cut out of the stored pictures."""
     arm, (spec,) = evaluation.arms[0], evaluation.degradations
     values = {}
-    for picture, answer in evaluation.answers(arm, spec):
+    for picture, _, path in evaluation.answers(arm, spec):
         observation = evaluation.observation(picture, spec)
         original = observation.original[0]
         hidden = observation.degradation.unobserved(tuple(original.shape[-2:]))[0]
         rows, columns = (slice(where.min(), where.max() + 1) for where in hidden.nonzero(as_tuple=True))
-        values[picture.name] = metrics.ssim_published(*(x[:, rows, columns] for x in (to_tensor(answer)[0], original)))
+        values[picture.name] = metrics.ssim_published(
+            *(x[:, rows, columns] for x in (to_tensor(Image.open(path))[0], original))
+        )
     return values
 
 
@@ -210,7 +215,7 @@ def main(arguments: list[str] | None = None) -> dict:
     options = parser.parse_args(arguments)
     try:
         told = reproduce(options)
-    except (DgpError, generators.GeneratorError) as error:
+    except (DgpError, DegradationError, generators.GeneratorError) as error:
         raise SystemExit(f"error: {error}") from None
     print((options.output / "table.md").read_text())
     return told

@@ -163,12 +163,13 @@ class Evaluation:
             "differences_to_classical": to_classical,
         } | self._about_judge()
 
-    def answers(self, arm: Engine | Degraded | Classical, spec: str) -> Iterator[tuple[Clean, Image.Image]]:
-        """What an arm has made of each picture so far, as 8-bit pictures."""
+    def answers(self, arm: Engine | Degraded | Classical, spec: str) -> Iterator[tuple[Clean, dict, Path]]:
+        """What an arm has made of the pictures so far: (picture, what its unit says, the answer as an 8-bit file)."""
         for picture in self.pictures:
             unit = self._unit(arm, spec, picture)
-            if unit.read() is not None:
-                yield picture, Image.open(unit.picture_path).convert("RGB")
+            content = unit.read()
+            if content is not None:
+                yield picture, content, unit.picture_path
 
     def observation(self, picture: Clean, spec: str) -> Observation:
         """What a file of the degraded picture would hold, with the original at the prior's resolution."""
@@ -200,8 +201,8 @@ class Evaluation:
         """What the judge says of the pictures that an arm has left, by picture."""
         if self.judge is None:
             return {}
-        answers = list(self.answers(arm, spec))
-        found = self.judge.verdicts((answer, picture.folder) for picture, answer in answers)
+        answers = [(picture, path) for picture, _, path in self.answers(arm, spec)]
+        found = self.judge.verdicts((Image.open(path).convert("RGB"), picture.folder) for picture, path in answers)
         return {picture.name: verdict for (picture, _), verdict in zip(answers, found, strict=True)}
 
     def _about_judge(self) -> dict:

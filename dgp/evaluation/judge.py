@@ -80,19 +80,20 @@ class Judge:
         return self.classes.index(folder)
 
     @torch.inference_mode()
-    def probabilities(self, pictures: Iterable[Image.Image]) -> Tensor:
-        """(N, classes) float32, on the CPU: what it takes pictures of any size for."""
-        x = torch.cat([prepared(picture) for picture in pictures])
+    def probabilities(self, x: Tensor) -> Tensor:
+        """x (N, 3, 32, 32) in [-1, 1] -> (N, classes)."""
         return torch.cat([self.network(some).softmax(1) for some in x.split(AT_ONCE)])
 
     def verdicts(self, shown: Iterable[tuple[Image.Image, str]]) -> list[dict[str, float]]:
         """For each (picture, folder that names what it should show): "recognised" (0 or 1: whether that is the
         likeliest class) and "true_class" (its probability)."""
-        shown = list(shown)
-        if not shown:
+        x, classes = [], []
+        for picture, folder in shown:
+            x.append(prepared(picture))
+            classes.append(self.class_of(folder))
+        if not x:
             return []
-        found = self.probabilities(picture for picture, _ in shown)
-        classes = [self.class_of(folder) for _, folder in shown]
+        found = self.probabilities(torch.cat(x))
         return [
             {"recognised": float(own == best), "true_class": row[own]}
             for own, best, row in zip(classes, found.argmax(1).tolist(), found.tolist(), strict=True)

@@ -7,6 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
@@ -47,3 +49,28 @@ def imagenet(tmp_path):
         for place in (2, 9):
             picture(10 * number + place).save(tmp_path / f"val/{name}/ILSVRC2012_val_{10 * number + place:08}.JPEG")
     return tmp_path / "val"
+
+
+@pytest.fixture
+def pulse_weights(tmp_path):
+    """The files of PULSE, of 16 px."""
+    torch.manual_seed(0)
+    tensors = StyleGAN1(StyleGAN1Config((8, 6, 4), 10, 12, 2, 10)).state_dict()
+    parts = {
+        "synthesis": {n: t for n, t in tensors.items() if not n.startswith("mapping.") and "noise_const" not in n},
+        "mapping": {n.removeprefix("mapping."): t for n, t in tensors.items() if n.startswith("mapping.dense")},
+        "gaussian_fit": {"mean": torch.zeros(10), "std": torch.ones(10)},
+    }
+    folder = tmp_path / "pulse"
+    folder.mkdir()
+    for name, part in parts.items():
+        torch.save(part, folder / f"{name}.pt")
+    return folder
+
+
+@pytest.fixture
+def faces(tmp_path):
+    (tmp_path / "faces").mkdir()
+    for number in range(3):
+        picture(number, (16, 16)).save(tmp_path / f"faces/{number}.png")
+    return tmp_path / "faces"

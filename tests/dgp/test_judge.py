@@ -52,8 +52,9 @@ def test_pictures_of_any_size_and_mode_are_brought_to_its_own():
 def test_a_verdict_is_the_same_alone_and_among_others(judge, monkeypatch):
     monkeypatch.setattr("dgp.evaluation.judge.AT_ONCE", 3)
     pictures = [picture(i, size) for i, size in enumerate((32, 32, 64, 16, 32))]
-    together = judge.probabilities(pictures)
-    assert torch.allclose(together, torch.cat([judge.probabilities([p]) for p in pictures]), atol=1e-5)
+    x = [prepared(p) for p in pictures]
+    together = judge.probabilities(torch.cat(x))
+    assert torch.allclose(together, torch.cat([judge.probabilities(one) for one in x]), atol=1e-5)
     assert torch.allclose(together.sum(1), torch.ones(5)) and judge.verdicts([]) == []
     verdicts = judge.verdicts((p, "first") for p in pictures)
     assert [v["recognised"] for v in verdicts] == [float(v["true_class"] > 0.5) for v in verdicts]
