@@ -65,11 +65,12 @@ def _judge(summary: dict) -> list[str]:
     if "judge" not in summary:
         return []
     judge, n = summary["judge"], summary["n"]
+    told = "" if summary["class"] == "auto" else " Recipes are told the class that it looks for; the baselines are not."
     recognised, probability = (_cell(judge["originals"][m], "mean", 3, n) for m in ("recognised", "true_class"))
     return [
         "",
         f"Judge: {judge['name']}, trained on {judge['about']['data']}. Of the originals it recognises {recognised}, "
-        f"at a mean probability of {probability}: the ceiling.",
+        f"at a mean probability of {probability}: the ceiling.{told}",
     ]
 
 

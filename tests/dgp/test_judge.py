@@ -83,7 +83,7 @@ def evaluated(tmp_path, judge=None, folders=("first", "second", "second")) -> Ev
     source = Source(tmp_path / "set")
     return Evaluation(
         source.open(source.choose()),
-        ["gray", "inpaint:center=1/3"],
+        ["gray", "sr:2"],
         {"one": Recipe.model_validate(recipe)},
         generators.load("toy"),
         tmp_path / "out",
