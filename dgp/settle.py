@@ -18,6 +18,9 @@ from dgp.recipe import Recipe
 from dgp.restoration import Restoration
 from dgp.rows import Rows
 
+# Which measurements of the published convention stand for PSNR and SSIM where L* is the original's.
+PUBLISHED = {"psnr": "psnr", "ssim": "ssim_published"}
+
 
 @dataclass
 class Ended:
@@ -73,11 +76,9 @@ def _restoration(
     measured = metrics.measure(finished[0], observation.original, unobserved)
     if isinstance(finish, LabLuminance) and observation.original is not None:
         published = with_luminance(images[:1], observation.original)[0]
-        measured |= {
-            f"{name}_published": entry | {"region": "all, L* of the original"}
-            for name, entry in metrics.measure(published, observation.original, None).items()
-            if name == "psnr"
-        }
+        entries = metrics.measure(published, observation.original, None)
+        region = {"region": "all, L* of the original"}
+        measured |= {f"{name}_published": entries[own] | region for name, own in PUBLISHED.items()}
     if len(finished) > 1:
         of_mean = metrics.measure(finished.mean(0), observation.original, unobserved)
         measured |= {f"{name}_mean": of_mean[name] for name in ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")}

@@ -18,6 +18,7 @@ Examples:
   dgp evaluate pictures.zip -d gray -d sr:4 -d inpaint:center=1/3 --recipe default,latent-mse --per-class 2
   dgp evaluate pictures/ -d sr:4 --count 50 --class auto --num-solutions 8
   dgp evaluate pictures/ -d gray --random-weights --json
+  dgp evaluate cifar10.zip -d gray --judge benchmarks/judge-cifar10.safetensors
 
 \b
 DIR gets summary.json, table.md, a gallery for each degradation, and a unit for each arm, degradation
@@ -73,6 +74,13 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     help="Also run every recipe on a generator of random weights.",
 )
 @click.option(
+    "--judge",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    show_default=False,
+    help="A small classifier: which share of the answers is recognised as what it should show.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
@@ -90,6 +98,7 @@ def evaluate(
     per_class: int | None,
     label: str,
     random_weights: bool,
+    judge: Path | None,
     output: Path,
     options: EngineOptions,
     speech: Speech,
@@ -104,10 +113,12 @@ def evaluate(
     import dgp
     from dgp.device import device_named
     from dgp.evaluation import Evaluation, Source
+    from dgp.evaluation.judge import load_judge
 
     device = device_named(options.device)
     plugins = options.load_plugins()
     chosen = _recipes(recipes, options.changes)
+    critic = load_judge(judge) if judge else None
     prior = dgp.load_prior(options.prior)
     writable(output)
     pictures = Source(source)
@@ -124,6 +135,7 @@ def evaluate(
         random_weights,
         plugins,
         options.fit,
+        critic,
     )
     evaluation.check()
     if options.dry_run:

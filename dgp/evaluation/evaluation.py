@@ -13,6 +13,7 @@ from dgp.classical import mean_chroma
 from dgp.errors import InputError
 from dgp.evaluation import sheets, statistics
 from dgp.evaluation.arms import MEASURED, VIEWS, Classical, Degraded, Engine
+from dgp.evaluation.judge import Judge
 from dgp.evaluation.source import Clean
 from dgp.evaluation.units import Unit, plain_name
 from dgp.files import write_bytes_atomic, write_json_atomic
@@ -35,6 +36,9 @@ class Evaluation:
     label: "folder" (a picture's folder names its class), "auto" (searched for), or one class for all.
     fit: how a picture meets the prior's resolution; "auto" takes the centred square.
     random_weights: every recipe also on a generator of random weights, with the trained discriminator.
+    judge: says of each answer whether it is recognised; it looks at the stored pictures, so it may come later.
+    at_once: how many pictures are inverted together; released layers take memory for each.
+    baselines: also the degraded input and the classical method.
 
     The first recipe is the one that all others are compared to. ``check()`` refuses what can be refused,
     ``run()`` does what is still to be done, ``write()`` makes the tables.
@@ -52,6 +56,9 @@ class Evaluation:
     random_weights: bool = False
     plugins: Sequence[dict] = field(default=())
     fit: str = "auto"
+    judge: Judge | None = None
+    at_once: int = GROUP
+    baselines: bool = True
 
     @cached_property
     def arms(self) -> list[Engine | Degraded | Classical]:
@@ -64,6 +71,8 @@ class Evaluation:
             # Named by what they are made from: their last digits differ from one machine to the next.
             key = f"{RANDOM}, seed {self.seed}, of {self.prior.sha256}"
             engines += [Engine(f"{e.name} ({RANDOM})", e.recipe, blank, key, *shared) for e in engines]
+        if not self.baselines:
+            return engines
         return [*engines, Degraded(), Classical(mean_chroma(self.prior), self.prior.sha256)]
 
     def check(self) -> None:
@@ -80,6 +89,8 @@ class Evaluation:
             observe(self.pictures[0].picture, spec, self.prior, simulate=True, fit=self.fit, seed=self.seed)
         for picture in self.pictures:
             self._class_of(picture)
+            if self.judge:
+                self.judge.class_of(picture.folder)
         for _ in self._units():
             pass
 
@@ -98,8 +109,8 @@ class Evaluation:
         for spec in self.degradations:
             for arm in self.arms:
                 todo = [p for p in self.pictures if self._unit(arm, spec, p).read() is None]
-                for first in range(0, len(todo), GROUP):
-                    group = todo[first : first + GROUP]
+                for first in range(0, len(todo), self.at_once):
+                    group = todo[first : first + self.at_once]
                     observations = [self._observe(arm, spec, picture) for picture in group]
                     found = arm.run(observations, lambda n, doing=f"{spec}, {arm.name}": on_step(n, doing))
                     for picture, finding in zip(group, found, strict=True):
@@ -124,10 +135,12 @@ class Evaluation:
             values: dict[str, dict[str, dict]] = {}
             for arm in self.arms:
                 own = {p.name: _numbers(self._unit(arm, spec, p).read()) for p in self.pictures}
+                for name, verdict in self._verdicts(arm, spec).items():
+                    own[name] |= verdict
                 values |= _views(arm.name, own)
             results[spec] = {name: statistics.means(own) for name, own in values.items()}
             to_first[spec] = _differences(values, self.arms[0].name)
-            to_classical[spec] = _differences(values, Classical.name)
+            to_classical[spec] = _differences(values, Classical.name) if self.baselines else {}
         return {
             "schema": 1,
             "status": "done",
@@ -148,7 +161,19 @@ class Evaluation:
             "results": results,
             "differences": to_first,
             "differences_to_classical": to_classical,
-        }
+        } | self._about_judge()
+
+    def answers(self, arm: Engine | Degraded | Classical, spec: str) -> Iterator[tuple[Clean, dict, Path]]:
+        """What an arm has made of the pictures so far: (picture, what its unit says, the answer as an 8-bit file)."""
+        for picture in self.pictures:
+            unit = self._unit(arm, spec, picture)
+            content = unit.read()
+            if content is not None:
+                yield picture, content, unit.picture_path
+
+    def observation(self, picture: Clean, spec: str) -> Observation:
+        """What a file of the degraded picture would hold, with the original at the prior's resolution."""
+        return self._observe(Degraded(), spec, picture)
 
     def _units(self) -> Iterator[tuple[Engine | Degraded | Classical, Unit]]:
         """All units, each compared with what lies in its place (OutputError)."""
@@ -171,6 +196,25 @@ class Evaluation:
         fitted = {} if self.fit == "auto" else {"fit": self.fit}
         plugins = {"plugins": [p["sha256"] for p in self.plugins]} if self.plugins else {}
         return Unit(self.folder, common | told | fitted | plugins | arm.identity())
+
+    def _verdicts(self, arm, spec: str) -> dict[str, dict[str, float]]:
+        """What the judge says of the pictures that an arm has left, by picture."""
+        if self.judge is None:
+            return {}
+        answers = [(picture, path) for picture, _, path in self.answers(arm, spec)]
+        found = self.judge.verdicts((Image.open(path).convert("RGB"), picture.folder) for picture, path in answers)
+        return {picture.name: verdict for (picture, _), verdict in zip(answers, found, strict=True)}
+
+    def _about_judge(self) -> dict:
+        """Who judged, and the most that can be asked of an answer: what is said of the originals."""
+        if self.judge is None:
+            return {}
+        found = self.judge.verdicts(
+            (to_pil(self.observation(p, self.degradations[0]).original), p.folder) for p in self.pictures
+        )
+        originals = statistics.means({p.name: v for p, v in zip(self.pictures, found, strict=True)})
+        judge = {"name": self.judge.name, "sha256": self.judge.sha256, "about": self.judge.about}
+        return {"judge": judge | {"originals": originals}}
 
     def _class_of(self, picture: Clean) -> int | None:
         info = self.prior.generator.info
@@ -199,7 +243,7 @@ class Evaluation:
         shown = [arm for arm in self.arms if arm.name != Degraded.name]
         rows = []
         for picture in self.pictures[: sheets.MOST_ROWS]:
-            observation = self._observe(Degraded(), spec, picture)
+            observation = self.observation(picture, spec)
             answers = [Image.open(self._unit(arm, spec, picture).picture_path).convert("RGB") for arm in shown]
             rows.append([observation.picture, *answers, to_pil(observation.original)])
         return sheets.gallery(["observed", *(arm.name for arm in shown), "original"], rows)

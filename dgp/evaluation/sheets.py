@@ -17,8 +17,10 @@ COLUMNS = {
     "ssim_unobserved": ("SSIM unobserved", 3),
     "lpips": ("LPIPS", 3),
     "psnr_published": ("PSNR with L* of the original", 2),
+    "recognised": ("recognised", 3),
+    "true_class": ("probability of its class", 3),
 }
-COMPARED = ("psnr", "psnr_unobserved", "ssim")
+COMPARED = ("psnr", "psnr_unobserved", "ssim", "recognised", "true_class")
 
 
 def table(summary: dict) -> str:
@@ -30,7 +32,7 @@ def table(summary: dict) -> str:
         f"{bootstrap['interval']:.0%} bootstrap interval of the mean ({bootstrap['resamples']} resamples); "
         "differences are paired by picture."
     )
-    lines = [about]
+    lines = [about, *_judge(summary)]
     for spec, arms in summary["results"].items():
         present = [m for m in COLUMNS if any(m in means for means in arms.values())]
         lines += ["", f"## {spec}", ""]
@@ -46,6 +48,8 @@ def table(summary: dict) -> str:
             (first, summary["differences"][spec]),
             ("classical", summary["differences_to_classical"][spec]),
         ):
+            if not gaps:
+                continue
             lines += ["", f"Minus {reference}:", ""]
             lines += _markdown(
                 ["", *(COLUMNS[m][0] for m in compared)],
@@ -55,6 +59,19 @@ def table(summary: dict) -> str:
                 ],
             )
     return "\n".join(lines) + "\n"
+
+
+def _judge(summary: dict) -> list[str]:
+    if "judge" not in summary:
+        return []
+    judge, n = summary["judge"], summary["n"]
+    told = "" if summary["class"] == "auto" else " Recipes are told the class that it looks for; the baselines are not."
+    recognised, probability = (_cell(judge["originals"][m], "mean", 3, n) for m in ("recognised", "true_class"))
+    return [
+        "",
+        f"Judge: {judge['name']}, trained on {judge['about']['data']}. Of the originals it recognises {recognised}, "
+        f"at a mean probability of {probability}: the ceiling.{told}",
+    ]
 
 
 def _markdown(head: list[str], rows: list[list[str]]) -> list[str]:

@@ -215,9 +215,8 @@ def evaluation(folder, out, toy, count=3, **options) -> Evaluation:
     )
 
 
-def test_an_interrupted_evaluation_goes_on_where_it_was(folder, tmp_path, toy, monkeypatch):
-    monkeypatch.setattr("dgp.evaluation.evaluation.GROUP", 2)
-    first = evaluation(folder, tmp_path / "e", toy)
+def test_an_interrupted_evaluation_goes_on_where_it_was(folder, tmp_path, toy):
+    first = evaluation(folder, tmp_path / "e", toy, at_once=2)
     assert first.work == 9
     seen = []
 
