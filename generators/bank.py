@@ -48,7 +48,7 @@ class Bank:
 
     def pictures(self, rows: slice, device: torch.device | str = "cpu") -> Tensor:
         """(n, 3, s, s) float32 in [-1, 1]: the thumbnails of some rows."""
-        return self.thumbnails[rows].to(device).float().div_(127.5).sub_(1)
+        return (self.thumbnails[rows].to(device) - 127.5).div_(127.5)
 
     def latents(self, index: Tensor, generator: Generator) -> dict[str, Tensor]:
         """What ``generator`` would draw, each (n, ...): the entries at ``index`` (n,) int64."""

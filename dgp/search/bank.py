@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -14,15 +13,13 @@ from dgp.losses.terms import TERMS, Term
 from dgp.rows import Rows, joined, stream
 from dgp.search.base import SEARCHES, Search
 from dgp.search.lookup import nearest_first
+from dgp.search.offspring import offspring
 from generators.bank import bank_of
 
 if TYPE_CHECKING:
     from dgp.problem import Problem
-    from generators.base import GeneratorInfo
 
-# Chosen on pictures of CIFAR-10; benchmarks/bank.py measures what they give.
 PARENTS = 8
-NOVELTY = 0.3
 
 
 @SEARCHES.register("bank")
@@ -95,7 +92,9 @@ class BankSearch(Search):
         scores = problem.rank(found, self.terms, self.through)
         for _ in range(self.rounds):
             parents = found.best(scores, PARENTS).to(problem.prior.generator.device)
-            born = offspring({n: v[parents] for n, v in latents.items()}, self.children, problem.prior, random)
+            born = offspring(
+                {n: v[parents] for n, v in latents.items()}, self.children, problem.prior.generator.info, random
+            )
             latents = {name: torch.cat([value, born[name]]) for name, value in latents.items()}
             more = starts(born, self.children)
             found = joined([found, more])

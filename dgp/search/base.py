@@ -9,6 +9,7 @@ from dgp.kinds import Frozen, Kinds
 if TYPE_CHECKING:
     from dgp.problem import Problem
     from dgp.rows import Rows
+    from generators import Prior
 
 SEARCHES = Kinds("search", "dgp.searches")
 
@@ -24,6 +25,10 @@ class Search(Frozen):
         rows: what the search before this one hands on, grouped in the same way; None for the first.
         """
         raise NotImplementedError
+
+    def refuse(self, prior: Prior) -> str | None:
+        """Why this prior cannot serve it, in one line."""
+        return None
 
     def rows_out(self, rows: int) -> int:
         """How many starts of each answer it hands on, given ``rows`` of each."""
