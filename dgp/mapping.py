@@ -193,6 +193,8 @@ def _refuse_terms(recipe: Recipe, terms: Sequence[Term], prior: Prior) -> None:
 
 
 def _fitted_search(search: Search, recipe: Recipe, prior: Prior, notes: list[str]) -> Search:
+    if why := search.refuse(prior):
+        raise RecipeError(f"the recipe {recipe.name!r}: {why}")
     if not hasattr(search, "terms"):
         return search
     terms = tuple(_fitted(term, recipe, prior.feature_count, "search", notes) for term in search.terms)

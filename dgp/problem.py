@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from dgp.charts import Chart, default_chart
 from dgp.constraints import Constraint
+from dgp.errors import RecipeError
 from dgp.losses.objective import Score, networks, score
 from dgp.losses.terms import Term
 from dgp.losses.view import Targets, View
@@ -136,6 +137,20 @@ class Problem:
             if charts[name].provides(name, info):
                 drawn = charts[name].begin(name, drawn, count, self.prior, random)
         return drawn
+
+    @torch.no_grad()
+    def placed(self, latents: dict[str, Tensor], count: int, random: torch.Generator) -> dict[str, Tensor]:
+        """Known inputs of the generator, each (count, ...), in the space of the run, with all other variables that the
+        recipe names. Raises RecipeError where the run begins in what no picture can be given by, such as codes."""
+        chart, info = self.charts.get(self.space, default_chart(self.space)), self.prior.generator.info
+        if chart.provides(self.space, info) != (self.space,) or self.space not in {spec.name for spec in info.latents}:
+            raise RecipeError(f"got starts for a run in {self.space!r}, which has no such; set space to z or w")
+        values = latents if self.space in latents else self.prior.generator.convert(latents, self.space)
+        values = values | {self.space: chart.inverse(values[self.space], self.prior)}
+        for name, other in self.charts.items():
+            if other.accompanies and other.provides(name, info):
+                values = other.begin(name, values, count, self.prior, random)
+        return values
 
     def _each(self, what: str, values: dict, weights: dict, *arguments) -> list:
         """Rows with weights of their own pass the generator one at a time."""

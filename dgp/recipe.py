@@ -21,15 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-import dgp.composite  # noqa: F401  (these register themselves)
-import dgp.losses.features  # noqa: F401  (these register themselves)
-import dgp.losses.latent  # noqa: F401
-import dgp.losses.locality  # noqa: F401
-import dgp.losses.perceptual  # noqa: F401
-import dgp.losses.uncovered  # noqa: F401
-import dgp.search.best_of  # noqa: F401
-import dgp.search.evolution  # noqa: F401
-import dgp.warp  # noqa: F401
+import dgp.shipped  # noqa: F401
 from dgp.charts import CHARTS, Chart, default_chart
 from dgp.constraints import CONSTRAINTS, Constraint, Unconstrained
 from dgp.curves import CURVES

@@ -5,8 +5,6 @@ Nothing is computed before it is asked for; what was computed is kept on disk un
 
 from __future__ import annotations
 
-import hashlib
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +18,7 @@ from generators import cache
 from generators.base import Generator
 from generators.checkpoints.read import read_checkpoint
 from generators.errors import WeightsError
+from generators.kept import kept
 from generators.moments import Moments
 
 # Part of what a seed means: other chunks draw other latents.
@@ -119,14 +118,14 @@ class Statistics:
         if not self.sha256:
             return self._measured(draws, change, products)
         path = cache.folder() / "statistics" / f"{self.sha256}-{kind}-{draws}-{self.seed}.safetensors"
-        found = read(path, self.size, products)
-        if found is None:
-            found = self._measured(draws, change, products)
-            try:
-                cache.write_atomic(path, written(found))
-            except OSError as error:
-                warnings.warn(f"{path}: cannot be written ({error.strerror}); set DGP_CACHE", stacklevel=2)
-        return found
+        shapes = {"mean": (self.size,), "std": (self.size,)}
+        shapes |= {"covariance": (self.size, self.size)} if products else {}
+
+        def fits(found: dict[str, Tensor]) -> bool:
+            wide = all(value.dtype.itemsize >= 4 for value in found.values())
+            return wide and {name: tuple(value.shape) for name, value in found.items()} == shapes
+
+        return kept(path, fits, lambda: self._measured(draws, change, products))
 
     def _measured(self, draws: int, change, products: bool) -> dict[str, Tensor]:
         moments = Moments(self.size, products)
@@ -171,33 +170,3 @@ def read_gaussian(path: Path, size: int) -> Gaussian:
     if not mean.isfinite().all() or not std.isfinite().all() or std.min() <= 0:
         raise WeightsError(f"{path}: its mean and std are no Gaussian; remove the file, or get it again")
     return Gaussian(mean, std)
-
-
-def written(tensors: dict[str, Tensor]) -> bytes:
-    """A safetensors file that knows the sha256 of its contents."""
-    from safetensors.torch import save
-
-    return save({name: value.contiguous() for name, value in tensors.items()}, {"sha256": _digest(tensors)})
-
-
-def read(path: Path, size: int, products: bool) -> dict[str, Tensor] | None:
-    """What was ``written``, or None for a file that is not there, or not as it was written."""
-    from safetensors import SafetensorError, safe_open
-
-    shapes = {"mean": (size,), "std": (size,)} | ({"covariance": (size, size)} if products else {})
-    try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in shapes}
-            said = (file.metadata() or {}).get("sha256")
-    except (OSError, SafetensorError):
-        return None
-    fits = all(tensors[n].shape == shape and tensors[n].dtype.itemsize >= 4 for n, shape in shapes.items())
-    return tensors if fits and said == _digest(tensors) else None
-
-
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -37,6 +37,10 @@ class Search(Frozen):
         """
         return self
 
+    def refuse(self, prior: Prior) -> str | None:
+        """Why this prior cannot serve it, in one line."""
+        return None
+
     def rows_out(self, rows: int) -> int:
         """How many starts of each answer it hands on, given ``rows`` of each."""
         raise NotImplementedError

@@ -13,6 +13,7 @@ import generators
 from generators import Generator, GeneratorInfo, LatentSpec, ModelCard, ParameterGroup, Prior, WeightsError
 from generators import statistics as measured
 from generators.base import State
+from generators.kept import written
 from generators.latents import normal
 from generators.moments import Moments
 
@@ -175,7 +176,7 @@ def test_a_damaged_file_is_computed_again(network, cache, damage):
             "empty": b"",
             "truncated": whole[:-3],
             "one bit": whole[:-1] + bytes([whole[-1] ^ 1]),
-            "another's": measured.written({"mean": torch.zeros(7), "std": torch.ones(7)}),
+            "another's": written({"mean": torch.zeros(7), "std": torch.ones(7)}),
             "half": save({"mean": torch.zeros_like(std).bfloat16(), "std": torch.ones_like(std).bfloat16()}),
         }[damage]
     )
