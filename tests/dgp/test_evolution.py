@@ -234,6 +234,14 @@ def test_a_variable_that_begins_everywhere_alike_is_searched_around_it(toy, obse
     assert torch.equal(own.centre, alike[0]) and torch.equal(own.spread, torch.full((3,), 0.1))
 
 
+def test_a_warp_is_searched_over_what_gradients_find_of_z(toy, observations):
+    how = {"over": "warp", "inner": {"steps": 2, "move": {"z": 0.1}}, "variables": {"z": {}, "warp": {"chart": "warp"}}}
+    inversion = Inversion(observations[0], toy, recipe(**how), seed=1)
+    elite, drawn = inversion._starts(), inversion.problem.draw(0, 0, 6).values
+    assert not torch.isclose(elite.values["warp"], torch.zeros(4)).any()
+    assert torch.cdist(elite.values["z"], drawn["z"]).min() > 0.1
+
+
 def test_a_budget_cuts_generations_and_gradient_steps(toy):
     whole = recipe(inner=INNER | {"steps": 40}, generations=40).searches[0]
     part = whole.scaled(0.25)
