@@ -15,6 +15,8 @@ from safetensors.torch import save_file
 from degradations import registry
 from tests.cli.conftest import colours
 
+JUDGE = str(Path(__file__).resolve().parents[2] / "benchmarks/judge-cifar10.safetensors")
+
 
 def bomb() -> bytes:
     """A PNG of few bytes that claims to be 60000 x 60000."""
@@ -194,6 +196,9 @@ def test_weights(call, toy, photo, tmp_path):
         ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "latent-mse"),  # no class is called "set"
         ("evaluate", "set", "-d", "gray", "-d", "gray", "-p", "toy", "-r", "latent-mse", "--class", "auto"),
         ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "latent-mse", "--class", "auto", "--count", "2"),
+        ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "latent-mse", "--class", "auto", "--judge", "absent"),
+        # its classes are not called "set"
+        ("evaluate", "set", "-d", "gray", "-p", "toy", "-r", "latent-mse", "--class", "auto", "--judge", JUDGE),
         (
             "evaluate",
             "set",
