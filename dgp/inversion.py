@@ -22,6 +22,7 @@ from dgp.rows import Rows
 from dgp.settle import Ended, settle
 from dgp.stage import Moment, StageRun
 from dgp.stepper import Stepper
+from dgp.warm import Encoder, Source, rows_from, starts_of
 from generators import Prior
 
 
@@ -58,7 +59,8 @@ class Inversion:
         recipe: a name, a path, or a Recipe. Refused (RecipeError) when it needs what the prior lacks.
         seed: of the run; every picture draws from a stream of its own, derived from this and its content.
         num_solutions: answers to each observation, from independent starts.
-        start: variables (pictures * num_solutions, ...) by name, instead of the recipe's search.
+        start: where to begin instead of searching: an earlier Restoration, the folder of one, or a sequence with one
+            for each picture; an encoder; or the variables, each (pictures * num_solutions, ...) (`dgp.warm`).
         device: "auto", "cpu" or "cuda".
 
     Iterate to run it, step by step; ``result()`` runs whatever is left.
@@ -74,7 +76,7 @@ class Inversion:
         *,
         seed: int = 0,
         num_solutions: int = 1,
-        start: dict[str, Tensor] | None = None,
+        start: Source | Sequence[Source] | Encoder | dict[str, Tensor] | None = None,
         device: str = "cpu",
     ):
         self.single = isinstance(observation, Observation)
@@ -95,7 +97,9 @@ class Inversion:
         self.scores: Tensor | None = None
         self.trace: list[list[dict]] = [[] for _ in self.observations]
         self.search_s, self.stages_s = 0.0, []
-        self._start, self._over = start, False
+        self.starts = None if start is None else starts_of(start, self.problem)
+        self._begun = None if self.starts is None else rows_from(self.starts, self.problem)
+        self._over = False
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[Step]:
@@ -154,21 +158,12 @@ class Inversion:
         )
 
     def _starts(self) -> Rows:
-        if self._start is None:
-            rows = None
-            for search in self.recipe.searches:
-                rows = search.run(self.problem, rows)
-            return rows
-        count = len(self.observations) * self.num_solutions
-        expected = {s.name: (count, *s.shape) for s in self.prior.generator.info.latents if s.sampled}
-        wider = {s.name for s in self.prior.generator.info.latents if not s.sampled}
-        lacking = expected.keys() - self._start.keys() and not wider & self._start.keys()
-        if lacking or any(len(v) != count for v in self._start.values()):
-            got = {name: tuple(v.shape) for name, v in self._start.items()}
-            raise InputError(f"got start={got}, expected {expected}: a row for each solution of each picture")
-        answers = torch.arange(self.num_solutions).repeat(len(self.observations))
-        pictures = torch.arange(len(self.observations)).repeat_interleave(self.num_solutions)
-        return Rows(pictures, answers, {name: v.detach().clone().to(self.device) for name, v in self._start.items()})
+        if self._begun is not None:
+            return self._begun
+        rows = None
+        for search in self.recipe.searches:
+            rows = search.run(self.problem, rows)
+        return rows
 
     def _record(self, step: Step) -> None:
         """A line for each picture that has rows which are still at work."""
@@ -210,6 +205,7 @@ class Inversion:
                 self.search_s,
                 self.stages_s,
                 self.device,
+                [None] * len(self.observations) if self.starts is None else [s.record() for s in self.starts],
             )
         )
         return results[0] if self.single else results

@@ -147,9 +147,14 @@ class Problem:
             raise RecipeError(f"got starts for a run in {self.space!r}, which has no such; set space to z or w")
         values = latents if self.space in latents else self.prior.generator.convert(latents, self.space)
         values = values | {self.space: chart.inverse(values[self.space], self.prior)}
-        for name, other in self.charts.items():
-            if other.accompanies and other.provides(name, info):
-                values = other.begin(name, values, count, self.prior, random)
+        return self.accompanied(values, count, random)
+
+    def accompanied(self, values: dict[str, Tensor], count: int, random: torch.Generator) -> dict[str, Tensor]:
+        """The values with all other variables that the recipe names, where they are not among them."""
+        info = self.prior.generator.info
+        for name, chart in self.charts.items():
+            if chart.accompanies and not set(chart.provides(name, info)) <= values.keys():
+                values = chart.begin(name, values, count, self.prior, random)
         return values
 
     def _each(self, what: str, values: dict, weights: dict, *arguments) -> list:

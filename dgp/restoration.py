@@ -51,7 +51,7 @@ class Restoration:
     trace: one dict a recorded step.  metrics, fidelity: of the best; see `dgp.metrics`.
     evaluations: {"forward", "backward", "cost"}, see ``Evaluations``.  timing: seconds, as in a result file.
     covers: (S, 1, R, R) in [0, 1], how much of each pixel of the answers the generator made; None: all.
-    recipe: what ran, mapped onto the prior.  notes: what the mapping changed.
+    recipe: what ran, mapped onto the prior.  notes: what the mapping changed.  start: of a warm one, its origin.
     """
 
     observation: Observation
@@ -73,6 +73,7 @@ class Restoration:
     precision: str = "fp32"
     covers: Tensor | None = None
     notes: Sequence[str] = ()
+    start: dict | None = None
     variables: dict[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -110,7 +111,9 @@ class Restoration:
     def record(self, argv: Sequence[str] = ()) -> dict:
         """The object that result.json holds and `--json` prints; valid JSON, without NaN and Infinity."""
         observation, place = self.observation, self.observation.geometry
-        identity = run_identity(observation, self.prior, self.recipe, seed=self.seed, num_solutions=self.num_solutions)
+        identity = run_identity(
+            observation, self.prior, self.recipe, seed=self.seed, num_solutions=self.num_solutions, start=self.start
+        )
         degradation = {"spec": "", "asked": observation.asked, "estimated": {}, "assets": {}} | identity["degradation"]
         if observation.degradation.spec != degradation["spec"]:
             degradation["at_prior_resolution"] = observation.degradation.spec
@@ -184,6 +187,7 @@ class Restoration:
             "prior": self.prior.name,
             "prior_sha256": self.prior.sha256,
             "recipe_sha256": self.recipe.sha256,
+            "charts": json.dumps({name: chart.model_dump(mode="json") for name, chart in self.recipe.charts.items()}),
         }
         behind = {f"variable/{name}": value for name, value in self.variables.items()}
         for name, tensors in (("latents", self.latents | behind), ("weights", self.weights)):

@@ -29,13 +29,16 @@ IDENTITY = {
     "fit": ("fit",),
     "simulate": ("simulate",),
     "target": ("target",),
+    "start": ("start", "sha256"),
 }
 
 
-def run_identity(observation, prior, recipe, *, seed: int, num_solutions: int = 1) -> dict:
+def run_identity(
+    observation, prior, recipe, *, seed: int, num_solutions: int = 1, start: Mapping | None = None
+) -> dict:
     """The part of a result that is known before the run and tells it from others (`IDENTITY`).
 
-    recipe: as mapped onto the prior (`inversion.recipe`), which is what runs.
+    recipe: as mapped onto the prior (`inversion.recipe`), which is what runs.  start: of a warm one, its `record()`.
     """
     source, whole = observation.source, observation.whole
     return {
@@ -50,6 +53,7 @@ def run_identity(observation, prior, recipe, *, seed: int, num_solutions: int = 
         "fit": observation.geometry.fit,
         "simulate": observation.simulated,
         "target": observation.target if observation.simulated else None,
+        "start": start,
     }
 
 

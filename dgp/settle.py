@@ -27,6 +27,7 @@ class Ended:
     """A run that is over: what it ends with, and what it has kept on the way.
 
     rows, scores (N,): of the last stage.  trace: the recorded steps of each picture.  search_s, stages_s: seconds.
+    starts: of each picture what its answer says of a warm start.
     """
 
     problem: Problem
@@ -39,6 +40,7 @@ class Ended:
     search_s: float
     stages_s: Sequence[float]
     device: str
+    starts: Sequence[dict | None]
 
 
 def settle(run: Ended) -> list[Restoration]:
@@ -109,4 +111,5 @@ def _restoration(
         seed=run.problem.seed,
         num_solutions=run.problem.answers,
         device=run.device,
+        start=run.starts[number],
     )

@@ -75,6 +75,7 @@ class RunOptions(EngineOptions):
     label: str
     weight: str | None
     simulate: bool
+    start: Path | None
 
 
 def load_plugins(plugins: tuple[str, ...]) -> tuple[dict, ...]:
@@ -192,6 +193,14 @@ RUN = (
         is_flag=True,
         show_default=False,
         help="The pictures are clean: degrade them first, and measure the answers.",
+    ),
+    click.option(
+        "--start",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        metavar="DIR",
+        show_default=False,
+        help="Begin where an earlier run ended, instead of searching: its folder, or the output folder that has one "
+        "for each picture.",
     ),
     ENGINE[-1],
 )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dgp.images import Picture
     from dgp.observation import Observation
     from dgp.recipe import Recipe
+    from dgp.warm import Start
     from generators import Prior
 
     Specify = Callable[[Picture, Recipe], Degradation]
@@ -71,19 +72,29 @@ class Runner:
             seed=self.options.seed,
         )
 
+    def start(self, job: Job) -> Start | None:
+        """Where an earlier run has left it; InputError where there is none."""
+        from dgp.warm import start_of
+
+        folder = self.options.start
+        if folder is None:
+            return None
+        return start_of(folder if (folder / "latents.safetensors").exists() else folder / job.folder.name)
+
     def checked(self, job: Job, keep: bool) -> Job:
         """The job, opened and compared with what lies in its folder; or why it cannot be run."""
         from dgp.mapping import map_recipe
         from dgp.results import is_done, run_identity
 
         try:
-            observation = self.observe(job.path)
+            observation, start = self.observe(job.path), self.start(job)
             planned = run_identity(
                 observation,
                 self.prior,
                 map_recipe(self.recipe, self.prior)[0],
                 seed=self.options.seed,
                 num_solutions=self.options.num_solutions,
+                start=None if start is None else start.record(),
             )
             done = is_done(job.folder, planned)
             if not done:
@@ -106,6 +117,7 @@ class Runner:
             self.recipe,
             seed=self.options.seed,
             num_solutions=self.options.num_solutions,
+            start=self.start(job),
             device=self.device,
         )
         for _ in followed(inversion, printable(job.path.name), shown=watched() and not speech.quiet):
