@@ -20,6 +20,7 @@ from degradations.parameter import Parameter
 from degradations.registry import broken, describe, load_plugin, names, register
 from degradations.spec import parse
 from degradations.sr_dgp import PublishedSuperResolution
+from degradations.sr_pulse import PulseSuperResolution
 from degradations.superres import SuperResolution
 from degradations.trial import try_out
 
@@ -36,6 +37,7 @@ __all__ = [
     "Parameter",
     "PluginError",
     "PublishedSuperResolution",
+    "PulseSuperResolution",
     "SizeError",
     "SpecError",
     "SuperResolution",
