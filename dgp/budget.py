@@ -21,7 +21,7 @@ def cost(recipe: Recipe) -> int:
     for stage in recipe.stages:
         rows = min(rows, stage.rows_kept or rows)
         total += rows * _of_a_row(stage)
-    return total
+    return total + (1 + len(networks([recipe.accept.term])) if recipe.accept else 0)
 
 
 def _of_a_row(stage: Stage) -> int:

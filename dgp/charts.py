@@ -32,6 +32,10 @@ class Chart(Frozen):
         """Names of the values that the variable consists of; none where the network cannot take it."""
         return (name,) if any(spec.name == name for spec in info.latents) else ()
 
+    def fitted(self, depth: int) -> Chart:
+        """The same on a network of ``depth`` blocks."""
+        return self
+
     def begin(
         self, name: str, drawn: dict[str, Tensor], count: int, prior: Prior, random: torch.Generator
     ) -> dict[str, Tensor]:
@@ -137,6 +141,9 @@ class Codes(Chart):
             one = {key: value[:1] for key, value in values.items()}
             channels = self._maps(name, one, prior)[f"feature@{self.block}"].shape[1]
         return values | {"importance": z.new_full((count, self.count, channels), 1 / self.count)}
+
+    def fitted(self, depth):
+        return self if self.block < depth else self.model_copy(update={"block": depth - 1})
 
     def _maps(self, name: str, values: dict[str, Tensor], prior: Prior) -> dict[str, Tensor]:
         codes = {"z": values[name].flatten(0, 1)}

@@ -11,7 +11,7 @@ from dgp.budget import cost, within
 from dgp.errors import RecipeError
 from dgp.losses.features import FeatureTerm
 from dgp.losses.terms import Term, named
-from dgp.recipe import Recipe, Stage, load_recipe
+from dgp.recipe import Accept, Recipe, Stage, load_recipe
 from dgp.search.base import Search
 from dgp.stops import Stop
 from generators import Generator, Prior
@@ -29,7 +29,7 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
     """
     _refuse_unless_served(recipe, prior)
     notes: list[str] = []
-    recipe = _expanded(recipe, prior)
+    recipe = _clip_charts(_expanded(recipe, prior), prior, notes)
     space = _space(recipe, prior)
     info, depth = prior.generator.info, prior.feature_count
     fixed = {spec.name for spec in info.latents if not spec.optimisable}
@@ -73,6 +73,7 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
         for search in recipe.searches
     )
     change = {"stages": tuple(stages), "searches": searches, "space": (space,)}
+    change["accept"] = _fitted_accept(recipe, live, prior, notes)
     mapped = recipe.model_copy(update=change)
     if recipe.budget:
         whole, mapped = cost(mapped), within(mapped, recipe.budget)
@@ -202,6 +203,25 @@ def _fitted_search(search: Search, recipe: Recipe, prior: Prior, notes: list[str
     return search.model_copy(update={"terms": terms})
 
 
+def _fitted_accept(recipe: Recipe, live: set[str], prior: Prior, notes: list[str]) -> Accept | None:
+    """live: the variables of the last stage."""
+    if not recipe.accept or not _sees(recipe.accept.term, live, "accept", notes):
+        return None
+    term = _fitted(recipe.accept.term, recipe, prior.feature_count, "accept", notes)
+    _refuse_terms(recipe, [term], prior)
+    return recipe.accept.model_copy(update={"term": term})
+
+
+def _clip_charts(recipe: Recipe, prior: Prior, notes: list[str]) -> Recipe:
+    depth, variables = prior.generator.depth, {}
+    for name, variable in recipe.variables.items():
+        chart = variable.chart and variable.chart.fitted(depth)
+        if chart != variable.chart:
+            notes.append(f"{name}: {variable.chart.kind} is clipped to the {depth} blocks that this network has")
+        variables[name] = variable.model_copy(update={"chart": chart})
+    return recipe.model_copy(update={"variables": variables})
+
+
 def _fitted(term: Term, recipe: Recipe, depth: int, where: str, notes: list[str]) -> Term:
     if recipe.trunk == "discriminator" and hasattr(term, "trunk"):
         term = term.model_copy(update={"trunk": "discriminator"})
@@ -226,11 +246,11 @@ def _clip_release(stage: Stage, prior: Prior, where: str, notes: list[str]):
                 f"{where}: no layer group {unknown[0]!r} in this network; expected of: {', '.join(names)}"
             )
         return stage.release
-    available = sum(group.progressive for group in groups)
+    available = sum(group.progressive or (group.head and asked == "whole") for group in groups)
     if not available:
         notes.append(f"{where}: this network has no layer groups to walk over, so that nothing is released")
         return None
-    if asked == "all" or asked <= available:
+    if isinstance(asked, str) or asked <= available:
         return stage.release
     notes.append(f"{where}: {asked} layer groups clipped to the {available} that this network has (the head excluded)")
     return stage.release.model_copy(update={"groups": available})

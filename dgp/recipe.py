@@ -71,13 +71,13 @@ class Move(Frozen):
 class Release(Frozen):
     """Which layers of the generator move, each row with weights of its own (Pan et al. 2020, section 3.2).
 
-    groups: how many groups from the coarse end, "all", or their names (the only way to release the head).
+    groups: how many groups from the coarse end; "all" of these; "whole", with the head; or their names.
     lr, ratio: group i moves with ``lr * ratio ** i``.
     moments: "cold" begins a group's optimiser state at its release and spares its gradients until then; "warm"
         lets every progressive group gather moments from the first stage on, as the published code does.
     """
 
-    groups: PositiveInt | Literal["all"] | tuple[str, ...] = "all"
+    groups: PositiveInt | Literal["all", "whole"] | tuple[str, ...] = "all"
     lr: NonNegativeFloat
     ratio: NonNegativeFloat = 1.0
     curve: Curve = "constant"
@@ -141,6 +141,23 @@ class Stage(Frozen):
         return self.lr if lr is None else lr
 
 
+class Accept(Frozen):
+    """What makes an answer good enough. Every answer is handed out, and says whether it is.
+
+    term: looked at in the generator's own picture, before the finish, with its weight.  below: the most that it may be.
+    """
+
+    term: TERMS.field(Term)
+    below: float
+
+    @field_validator("term")
+    @classmethod
+    def _some_weight(cls, term):
+        if not term.weight:
+            raise ValueError("a term of weight 0 tells nothing; give it a weight, or leave accept out")
+        return term
+
+
 class Recipe(Frozen):
     """One method.
 
@@ -150,6 +167,7 @@ class Recipe(Frozen):
     variables: their charts and constraints; those that are moved and not named here are unconstrained inputs.
     searches: one after the other, each from what the one before hands on.
     budget: what one answer may cost, in passes through a network (``dgp.budget``): steps and candidates are scaled so.
+    accept: when an answer is good enough; absent, none is judged.
     trunk: "stated", or "discriminator", which puts the prior's discriminator in the place of every perceptual network.
     operator: the degradation that the published method uses where the user names none.
     target: whether a simulated observation is rounded as a "file" would be, or stays "float".
@@ -170,6 +188,7 @@ class Recipe(Frozen):
     budget: PositiveInt | None = None
     trunk: Literal["stated", "discriminator"] = "stated"
     finish: FINISHES.field(Finish) = Merge()
+    accept: Accept | None = None
 
     def chart(self, name: str) -> Chart:
         """Of a variable, stated or not."""

@@ -51,7 +51,9 @@ class Restoration:
     trace: one dict a recorded step.  metrics, fidelity: of the best; see `dgp.metrics`.
     evaluations: {"forward", "backward", "cost"}, see ``Evaluations``.  timing: seconds, as in a result file.
     covers: (S, 1, R, R) in [0, 1], how much of each pixel of the answers the generator made; None: all.
-    recipe: what ran, mapped onto the prior.  notes: what the mapping changed.  start: of a warm one, its origin.
+    recipe: what ran, mapped onto the prior.  notes: what the mapping changed, and which answers are not good enough.
+    accepted: of each answer, whether the recipe's ``accept`` calls it good enough; None where the recipe has none.
+    start: of a warm one, its origin.
     """
 
     observation: Observation
@@ -75,6 +77,7 @@ class Restoration:
     notes: Sequence[str] = ()
     start: dict | None = None
     variables: dict[str, Tensor] = field(default_factory=dict)
+    accepted: Sequence[bool] | None = None
 
     @property
     def tensor(self) -> Tensor:
@@ -139,6 +142,7 @@ class Restoration:
                 },
                 "variables": {name: _described("", value[0]) for name, value in self.variables.items()},
                 "scores": self.scores,
+                "accepted": self.accepted,
                 "evaluations": self.evaluations,
                 "timing": self.timing,
             }

@@ -55,16 +55,31 @@ def settle(run: Ended) -> list[Restoration]:
             "lower its learning rates, e.g. --set stages.*.lr=0.01"
         )
     images, covered = run.problem.pictures(rows).cpu(), run.problem.covered(rows)
+    accept = run.recipe.accept
+    judged = None if accept is None else run.problem.rank(rows, [accept.term]).cpu()
     results = []
     for number, observation in enumerate(run.observations):
         mine = (rows.picture == number).nonzero()[:, 0]
         result = _restoration(run, number, observation, rows.take(mine), images[mine], scores[mine])
         result.covers = None if covered is None else covered[mine].cpu()
+        if judged is not None:
+            judge(result, judged[mine].tolist())
         results.append(result)
     share = (time.perf_counter() - begin) / len(results)
     for result in results:
         result.timing["total_s"] += share
     return results
+
+
+def judge(result: Restoration, values: Sequence[float]) -> None:
+    """Says which answers are good enough, by what the recipe's ``accept`` saw of each."""
+    term, below = result.recipe.accept.term.name, result.recipe.accept.below
+    result.accepted = [value <= below for value in values]
+    for number, value in enumerate(values, 1):
+        if not value <= below:
+            which = f"answer {number} of {len(values)}" if len(values) > 1 else "the answer"
+            said = f"{which} is not what {result.recipe.name} accepts: its {term} is {value:.3g}, above {below:g}"
+            result.notes = [*result.notes, said]
 
 
 def _restoration(

@@ -216,8 +216,9 @@ def release_rates(release: Release, generator: Generator) -> dict[str, tuple[flo
             group.name: release.lr * release.ratio**i for i, group in enumerate(groups) if group.name in release.groups
         }
     else:
-        count = len(progressive) if release.groups == "all" else release.groups
-        rate = {group.name: release.lr * release.ratio**i for i, group in enumerate(progressive[:count])}
+        walked = [group for group in groups if group.progressive or group.head and release.groups == "whole"]
+        count = release.groups if isinstance(release.groups, int) else len(walked)
+        rate = {group.name: release.lr * release.ratio**i for i, group in enumerate(walked[:count])}
     if release.moments == "warm":
         rate = {group.name: 0.0 for group in progressive} | rate
     return {
