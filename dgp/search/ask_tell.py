@@ -25,6 +25,15 @@ def fewest(optimizer: Optimizer) -> int:
     return 1 if optimizer in WITHOUT_POPULATION else FEWEST
 
 
+def fault(optimizer: Optimizer, dimension: int, population: int) -> str | None:
+    """Why it cannot search so many dimensions with such a population, in one line; None where it can."""
+    if population < fewest(optimizer):
+        return f"got a population of {population}, expected at least {fewest(optimizer)} for {optimizer}"
+    if optimizer == "cma" and dimension > WIDEST_COVARIANCE:
+        return f"got cma over {dimension} numbers, expected at most {WIDEST_COVARIANCE}; use diagonal-cma"
+    return None
+
+
 def usual_population(dimension: int) -> int:
     """Hansen's rule for CMA-ES: ``4 + floor(3 ln d)``."""
     return 4 + math.floor(3 * math.log(dimension))
@@ -40,18 +49,14 @@ class AskTell:
         seed: of all its random numbers, 0 to 2^32 - 1; numpy's global state is neither read nor moved.
         moves: whether its members will have moved when they are told.
 
-    Raises ValueError: too small a population; more dimensions than a full covariance can have.
+    Raises ValueError: see ``fault``.
     """
 
     def __init__(
         self, optimizer: Optimizer, dimension: int, population: int, generations: int, seed: int, moves: bool = False
     ):
-        if population < fewest(optimizer):
-            raise ValueError(f"got a population of {population}, expected at least {fewest(optimizer)} for {optimizer}")
-        if optimizer == "cma" and dimension > WIDEST_COVARIANCE:
-            raise ValueError(
-                f"got cma over {dimension} dimensions, expected at most {WIDEST_COVARIANCE}; use diagonal-cma"
-            )
+        if why := fault(optimizer, dimension, population):
+            raise ValueError(why)
         self.population = population
         ng = _nevergrad()
         space = ng.p.Array(shape=(dimension,))

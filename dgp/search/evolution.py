@@ -15,7 +15,7 @@ from dgp.losses.objective import networks
 from dgp.losses.terms import TERMS, Term
 from dgp.problem import Problem
 from dgp.rows import Rows, joined, stream
-from dgp.search.ask_tell import AskTell, Optimizer, fewest, usual_population
+from dgp.search.ask_tell import AskTell, Optimizer, fault, fewest, usual_population
 from dgp.search.base import SEARCHES, Search
 from dgp.search.coordinates import coordinates, dimension
 from dgp.search.refine import Inner, refined
@@ -69,7 +69,10 @@ class Evolution(Search):
         name = self.over or space
         if name not in live:
             raise RecipeError(f"the search varies {name!r}, expected one of: {', '.join(sorted(live))}")
-        change = {"population": self.population or usual_population(dimension(name, prior, charts))}
+        width = dimension(name, prior, charts)
+        change = {"population": self.population or usual_population(width)}
+        if why := fault(self.optimizer, width, change["population"]):
+            raise RecipeError(f"the search: {why}")
         if self.inner and (gone := sorted(self.inner.move.keys() - live)):
             notes.append(f"search: there is no {', '.join(gone)} here to be moved")
             left = {name: lr for name, lr in self.inner.move.items() if name in live}

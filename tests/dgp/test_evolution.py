@@ -88,7 +88,7 @@ def test_losses_that_are_no_numbers_are_the_worst(optimizer):
     ("settings", "says"),
     [
         (("cma", 20, 3), "got a population of 3, expected at least 4 for cma"),
-        (("cma", 5000, 8), "got cma over 5000 dimensions, expected at most 2048; use diagonal-cma"),
+        (("cma", 5000, 8), "got cma over 5000 numbers, expected at most 2048; use diagonal-cma"),
     ],
 )
 def test_what_no_method_can_do_is_refused(settings, says):
