@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dgp.recipe import Recipe
     from generators import Prior
 
+BEHIND = "variable/"  # before the names of what was optimised in place of inputs, in latents.safetensors
 FILES = (
     "restored.png",
     "restored_prior.png",
@@ -193,7 +194,7 @@ class Restoration:
             "recipe_sha256": self.recipe.sha256,
             "charts": json.dumps({name: chart.model_dump(mode="json") for name, chart in self.recipe.charts.items()}),
         }
-        behind = {f"variable/{name}": value for name, value in self.variables.items()}
+        behind = {f"{BEHIND}{name}": value for name, value in self.variables.items()}
         for name, tensors in (("latents", self.latents | behind), ("weights", self.weights)):
             if tensors:
                 files[f"{name}.safetensors"] = save(

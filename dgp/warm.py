@@ -14,8 +14,8 @@ from torch import Tensor
 
 from dgp.charts import CHARTS, Chart, default_chart
 from dgp.errors import InputError
-from dgp.problem import Charted, Problem
-from dgp.restoration import Restoration
+from dgp.problem import Problem
+from dgp.restoration import BEHIND, Restoration
 from dgp.rows import Rows, joined, stream
 
 Encoder = Callable[[Tensor], dict[str, Tensor]]
@@ -26,21 +26,28 @@ WIDER = ("z", "w", "w+", "w++")
 class Start:
     """Where the answers to one picture begin.
 
-    values: variables by name, each (S, ...), the best first; under ``charts`` they are the generator's inputs.
+    inputs: of the generator, by name, each (S, ...), the best first.
+    variables: what was optimised in place of inputs, by name, each (S, ...); ``charts`` say how it gives them.
     weights: released parameters by name, each (S, ...).
     prior_sha256: whose they are; "" where that is not known.  path: the folder they were read from, or None.
     """
 
-    values: dict[str, Tensor]
+    inputs: dict[str, Tensor]
+    variables: dict[str, Tensor] = field(default_factory=dict)
     weights: dict[str, Tensor] = field(default_factory=dict)
     charts: Mapping[str, Chart] = field(default_factory=dict)
     prior_sha256: str = ""
     path: str | None = None
 
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All of them, by the names that files give them."""
+        return self.inputs | {f"{BEHIND}{name}": value for name, value in self.variables.items()} | self.weights
+
     def record(self) -> dict:
         """What a result says of it: path, and the sha256 of its contents."""
         digest = hashlib.sha256()
-        for name, value in sorted((self.values | self.weights).items()):
+        for name, value in sorted(self.tensors.items()):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return {"path": self.path, "sha256": digest.hexdigest()}
@@ -54,7 +61,7 @@ def start_of(source: Source) -> Start:
     if isinstance(source, Start):
         return source
     if isinstance(source, Restoration):
-        return Start(source.latents, source.weights, source.recipe.charts, source.prior.sha256)
+        return Start(source.latents, source.variables, source.weights, source.recipe.charts, source.prior.sha256)
     folder = Path(source)
     latents, about = _tensors(folder / "latents.safetensors")
     weights = _tensors(folder / "weights.safetensors")[0] if (folder / "weights.safetensors").exists() else {}
@@ -62,7 +69,9 @@ def start_of(source: Source) -> Start:
         charts = {name: CHARTS.parse(chart) for name, chart in json.loads(about.get("charts", "{}")).items()}
     except (ValueError, AttributeError) as error:
         raise InputError(f"{folder}: its variables cannot be read ({error}); run it again") from None
-    return Start(latents, weights, charts, about.get("prior_sha256", ""), str(folder))
+    inputs = {name: value for name, value in latents.items() if not name.startswith(BEHIND)}
+    behind = {name.removeprefix(BEHIND): value for name, value in latents.items() if name.startswith(BEHIND)}
+    return Start(inputs, behind, weights, charts, about.get("prior_sha256", ""), str(folder))
 
 
 def _tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -89,8 +98,8 @@ def starts_of(given: Source | Sequence[Source] | Encoder | Mapping[str, Tensor],
     pictures = len(problem.keys)
     if isinstance(given, Mapping):
         _check_variables(given, problem)
-        chunks = [{n: v[p * problem.answers :][: problem.answers] for n, v in given.items()} for p in range(pictures)]
-        return [Start(chunk, charts=problem.charts) for chunk in chunks]
+        at = [slice(picture * problem.answers, (picture + 1) * problem.answers) for picture in range(pictures)]
+        return [_in_variables({name: value[part] for name, value in given.items()}, problem) for part in at]
     if callable(given):
         with torch.no_grad():
             latents = given(problem.targets.lifted)
@@ -105,6 +114,14 @@ def starts_of(given: Source | Sequence[Source] | Encoder | Mapping[str, Tensor],
     if len(sources) != pictures:
         raise InputError(f"got {len(sources)} starts for {pictures} pictures; give one for each")
     return [start_of(source) for source in sources]
+
+
+@torch.no_grad()
+def _in_variables(values: dict[str, Tensor], problem: Problem) -> Start:
+    """A start in the variables of this run's own recipe."""
+    inputs = problem.charted.latents({n: v.detach().to(problem.prior.generator.device) for n, v in values.items()})
+    behind = {n: v for n, v in values.items() if n not in inputs or not torch.equal(inputs[n], v.to(inputs[n]))}
+    return Start(inputs, behind, charts=problem.charts)
 
 
 def _check_variables(given: Mapping[str, Tensor], problem: Problem) -> None:
@@ -127,7 +144,7 @@ def rows_from(starts: Sequence[Start], problem: Problem) -> Rows:
     own = lambda table: {name: value.detach()[:count].to(device) for name, value in table.items()}  # noqa: E731
     for picture, start in enumerate(starts):
         _check(start, problem)
-        values = _values(own(start.values), start.charts, picture, problem)
+        values = _values(own(start.inputs), own(start.variables), start.charts, picture, problem)
         answers = torch.arange(count)
         rows = Rows(torch.full_like(answers, picture), answers, values, own(start.weights))
         found.append(rows.take(answers))
@@ -151,13 +168,10 @@ def _check(start: Start, problem: Problem) -> None:
             f"{prior.sha256[:12]}...; use the prior that made it"
         )
     shapes = {spec.name: spec.shape for spec in prior.generator.info.latents}
-    for name, chart in start.charts.items():
-        if chart.provides(name, prior.generator.info) != (name,):
-            shapes.pop(name, None)  # its values have a shape of their own
     parameters = {name: tuple(value.shape) for name, value in prior.generator.named_parameters()}
     if strange := sorted(start.weights.keys() - parameters.keys()):
         raise InputError(f"{where} has weights {strange[0]!r}, which {prior.name!r} lacks; use the prior that made it")
-    for name, value in (start.values | start.weights).items():
+    for name, value in start.tensors.items():
         shape = (parameters if name in start.weights else shapes).get(name, tuple(value.shape[1:]))
         if tuple(value.shape[1:]) != tuple(shape):
             raise InputError(
@@ -170,21 +184,27 @@ def _check(start: Start, problem: Problem) -> None:
 
 
 @torch.no_grad()
-def _values(given: dict[str, Tensor], charts: Mapping[str, Chart], picture: int, problem: Problem) -> dict[str, Tensor]:
+def _values(
+    inputs: dict[str, Tensor],
+    behind: dict[str, Tensor],
+    charts: Mapping[str, Chart],
+    picture: int,
+    problem: Problem,
+) -> dict[str, Tensor]:
     """The variables (A, ...) at which the run begins."""
     info, space = problem.prior.generator.info, problem.space
     random = stream(problem.seed, f"{problem.keys[picture]} warm", 0)
     sampled = {spec.name for spec in info.latents if spec.sampled}
-    if "class" in sampled and "z" in given and "class" not in given:
+    if "class" in sampled and "z" in inputs and "class" not in inputs:
         label = problem.targets.observations[picture].label
         if label is None:
             raise InputError("got a start without a class; give one with it, or tell the picture's (--class)")
-        given = given | {"class": problem.prior.generator.embed(torch.full((problem.answers,), label))}
-    chart = lambda table, name: table.get(name, default_chart(name))  # noqa: E731
-    same = all(chart(charts, name) == chart(problem.charts, name) for name in given)
-    if same and set(chart(problem.charts, space).provides(space, info)) <= given.keys():
-        return problem.accompanied(given, problem.answers, random)
-    inputs = Charted(problem.prior, charts).latents(given)
+        inputs = inputs | {"class": problem.prior.generator.embed(torch.full((problem.answers,), label))}
+    owners = [name for name, chart in charts.items() if behind.keys() & set(chart.provides(name, info))]
+    same = all(problem.charts.get(name) == charts[name] for name in owners)
+    begins = problem.charts.get(space, default_chart(space)).provides(space, info)
+    if behind and same and set(begins) <= (inputs | behind).keys():
+        return problem.accompanied(inputs | behind, problem.answers, random)
     held = [name for name in inputs if name in WIDER or name.startswith("feature@")]
     widest = max(held, key=lambda name: WIDER.index(name) if name in WIDER else len(WIDER), default="nothing")
     if widest not in WIDER or space not in WIDER[WIDER.index(widest) :]:
