@@ -23,7 +23,9 @@ PRIOR = types.SimpleNamespace(
     sha256="a" * 64,
     generator=types.SimpleNamespace(info=types.SimpleNamespace(resolution=R, class_index=int)),
 )
-RECIPE = types.SimpleNamespace(name="quick", sha256="b" * 64, finish=Merge(), model_dump=lambda mode: {"name": "quick"})
+RECIPE = types.SimpleNamespace(
+    name="quick", sha256="b" * 64, finish=Merge(), charts={}, model_dump=lambda mode: {"name": "quick"}
+)
 REQUIRED = {
     "schema": None,
     "status": None,
