@@ -33,7 +33,7 @@ def judged(generator) -> Prior:
     """With a discriminator of its resolution."""
     torch.manual_seed(1)
     side = generator.info.resolution
-    widths = (8, 12, 10, 8)[: side.bit_length() - 2]
+    widths = (8, 12, 10, 8, 8)[: side.bit_length() - 2]
     judge = StyleGAN2Discriminator(StyleGAN2DiscriminatorConfig(side, widths, architecture="resnet", group=None))
     name = generator.info.architecture
     return measured(Prior(name, generator, judge, ModelCard(name), ""))
