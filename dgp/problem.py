@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -86,6 +86,7 @@ class Problem:
     """What search and stages share: targets, prior, charts, seeds, and the count of evaluations.
 
     space: the latents in which rows begin.  charts, constraints: of the variables that the recipe names.
+    tell: called with a few words by what takes long before the first step.
     """
 
     targets: Targets
@@ -96,6 +97,7 @@ class Problem:
     charts: Mapping[str, Chart] = field(default_factory=dict)
     constraints: Mapping[str, Constraint] = field(default_factory=dict)
     evaluations: Evaluations = field(default_factory=Evaluations)
+    tell: Callable[[str], None] = lambda words: None
 
     def __post_init__(self):
         self.charted = Charted(self.prior, self.charts)
@@ -144,7 +146,9 @@ class Problem:
         recipe names. Raises RecipeError where the run begins in what no picture can be given by, such as codes."""
         chart, info = self.charts.get(self.space, default_chart(self.space)), self.prior.generator.info
         if chart.provides(self.space, info) != (self.space,) or self.space not in {spec.name for spec in info.latents}:
-            raise RecipeError(f"got starts for a run in {self.space!r}, which has no such; set space to z or w")
+            raise RecipeError(
+                f"a run in {self.space!r} cannot begin at a picture's latents; set space to z or w, or draw by best-of"
+            )
         values = latents if self.space in latents else self.prior.generator.convert(latents, self.space)
         values = values | {self.space: chart.inverse(values[self.space], self.prior)}
         return self.accompanied(values, count, random)

@@ -31,6 +31,7 @@ def followed(inversion: Inversion, name: str, shown: bool) -> Iterator[Step]:
         ) as bar,
         contextlib.closing(iter(inversion)) as steps,
     ):
+        inversion.problem.tell = lambda words: bar.set_description(f"{name}: {words}")
         for step in steps:
             if not step.index:
                 bar.unpause()  # what the search took says nothing about the time left

@@ -65,7 +65,7 @@ def side_of(prior: Prior) -> int:
 def bank_of(prior: Prior, count: int, *, seed: int = 0, progress: Callable[[int], None] | None = None) -> Bank:
     """The first ``count`` entries of the prior's bank, its classes spread evenly in a random order.
 
-    progress: called with how many pictures were just made; never, where all are found.
+    progress: called with how many entries there are by now, whenever some were made.
 
     They are kept in memory as long as the prior, and on disk where it has a sha256: of each the latents and 3 s^2
     bytes, s = min(R, 64); 3.6 kB of a 32-px prior with 128 latents.
@@ -75,7 +75,7 @@ def bank_of(prior: Prior, count: int, *, seed: int = 0, progress: Callable[[int]
     if bank is None or len(bank) < count:
         parts = [] if bank is None else [bank]
         for number in range(0 if bank is None else len(bank) // SHARD, -(-count // SHARD)):
-            parts.append(_shard(prior, number, seed, progress or (lambda made: None)))
+            parts.append(_shard(prior, number, seed, progress or (lambda there: None)))
         bank = banks[seed] = _joined(parts)
     return bank.first(count)
 
@@ -121,7 +121,7 @@ def _made(prior: Prior, number: int, seed: int, progress: Callable[[int], None])
     for start in range(0, SHARD, at_once):
         part = {name: value[start : start + at_once] for name, value in latents.items()}
         thumbnails.append(thumbnail(generator(part), side_of(prior)).cpu())
-        progress(len(thumbnails[-1]))
+        progress(number * SHARD + min(start + at_once, SHARD))
     kept_latents = {name: value.float().cpu() for name, value in latents.items() if name != "class"}
     return {"thumbnails": torch.cat(thumbnails)} | kept_latents | ({"class": labels} if classes else {})
 
