@@ -68,7 +68,7 @@ with a luminance of its own (dgp-colorization) is run with that."""
 @speech
 def colorize(images: tuple[Path, ...], options: RunOptions, speech: Speech):
     """Give grey pictures their colours."""
-    run_pictures(images, _published("gray", "gray"), options, speech)
+    run_pictures(images, _published({"gray": None}, "gray"), options, speech)
 
 
 def _fraction(context: click.Context, option: click.Parameter, text: str | None) -> Fraction | None:
@@ -140,8 +140,8 @@ Examples:
 
 \b
 The picture must have 1/FACTOR of the prior's resolution (8x8 for a factor of 4 on a 32-px prior);
---fit brings others to that size. With --simulate a recipe with an operator of its own
-(dgp-sr-d, factor 4) is run with that."""
+--fit brings others to that size. A recipe with an operator of its own is run with that: pulse, and with
+--simulate, at factor 4, dgp-sr-d."""
 )
 @images_argument
 @click.option(
@@ -156,9 +156,11 @@ The picture must have 1/FACTOR of the prior's resolution (8x8 for a factor of 4 
 def upscale(images: tuple[Path, ...], factor: float, options: RunOptions, speech: Speech):
     """Enlarge small pictures."""
     spec = f"sr:{factor:g}"
-    # The published pair of filters observes the enlarged picture, so that only a simulated one can be had.
-    published = options.simulate and factor == 4
-    run_pictures(images, _published("sr-dgp", spec) if published else spec, options, speech)
+    own = {"sr-pulse": f"sr-pulse:{factor:g}"} if factor == int(factor) else {}
+    # DGP's pair of filters observes the enlarged picture, so that only a simulated one can be had.
+    if options.simulate and factor == 4:
+        own["sr-dgp"] = "sr-dgp"
+    run_pictures(images, _published(own, spec), options, speech)
 
 
 @click.command(
@@ -180,14 +182,15 @@ def invert(images: tuple[Path, ...], options: RunOptions, speech: Speech):
     run_pictures(images, "identity", options, speech)
 
 
-def _published(name: str, spec: str):
-    """The recipe's own operator where that is a `name`, else `spec`."""
+def _published(own: dict[str, str | None], spec: str):
+    """Where the recipe's own operator is named in ``own``, the spec that stands there, or its own; else ``spec``."""
 
     def specify(picture: Picture, recipe: Recipe) -> Degradation:
         import degradations
 
-        own = degradations.parse(recipe.operator) if recipe.operator else None
-        return own if own is not None and own.name == name else degradations.parse(spec)
+        published = recipe.operator and degradations.parse(recipe.operator).name
+        asked = (own[published] or recipe.operator) if published in own else spec
+        return degradations.parse(asked)
 
     return specify
 
