@@ -18,7 +18,7 @@ from generators import Generator, Prior
 
 # Variables that some network has: a recipe that moves one keeps its sense on a network without it.
 KNOWN = re.compile(r"z|class|w\+{0,2}|noise\[\d+\]|feature@\d+|codes|importance|warp")
-WIDER = ("z", "w", "w+", "w++")
+WIDER = ("z", "w", "w+", "w++")  # of which a run has one at a time
 SELECTOR = re.compile(r"noise\[(\*|-\d+|-?\d*:-?\d*)\]")
 
 
@@ -39,9 +39,9 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
         where = f"stage {number}"
         change: dict[str, Any] = {}
         if stage.convert and not _can_convert(stage.convert, live, prior):
-            notes.append(
-                f"{where}: {stage.convert!r} is not to be had on this network, and the latents stay as they are"
-            )
+            # A recipe that asks for no w is made for networks without one as well.
+            if "w" in recipe.requires or stage.convert not in WIDER:
+                notes.append(f"{where}: this network has no {stage.convert}, and the latents stay as they are")
             change["convert"] = None
         elif stage.convert:
             live = _converted(live, stage.convert)
@@ -175,7 +175,7 @@ def _refuse_strangers(stage: Stage, live: set[str], where: str) -> None:
 
 def _sees(term: Term, live: set[str], where: str, notes: list[str]) -> bool:
     absent = [name for name in term.variables if name not in live]
-    if absent:
+    if set(absent) - {*WIDER}:
         notes.append(f"{where}: {term.name} is left out, as there is no {' and no '.join(absent)} then")
     return not absent
 

@@ -184,7 +184,7 @@ def test_robust_restoration_widens_to_a_vector_for_each_filter():
     assert result.latents["w++"].shape[1:] == (sum(prior.generator.rows), 16)
     narrow = family("stylegan3")
     result = Inversion(seen(narrow, "gray"), narrow, loaded("rsr", "stages.*.steps=1")).result()
-    assert "w+" in result.latents and any("'w++' is not to be had" in note for note in result.notes)
+    assert "w+" in result.latents and any("this network has no w++" in note for note in result.notes)
 
 
 def test_codes_meet_inside_a_shallow_network():
@@ -193,3 +193,13 @@ def test_codes_meet_inside_a_shallow_network():
     assert recipe.variables["codes"].chart.block == 2 and any("3 blocks" in note for note in notes)
     blind = replace(prior, discriminator=None)
     assert map_recipe(load_recipe("mganprior"), blind)[0].stages == recipe.stages
+
+
+@pytest.mark.parametrize("where", FAMILIES)
+def test_the_default_ends_in_the_widest_latents_and_lower(where):
+    prior = family(where)
+    inversion = Inversion(seen(prior, "gray"), prior, load_recipe("default", ["stages.*.steps=3"]), seed=1)
+    totals = [float(step.total.min()) for step in inversion]
+    result = inversion.result()
+    assert ("w+" if where in STYLES else "z") in result.latents and result.scores[0] < 0.9 * totals[0]
+    assert not any("w+" in note for note in result.notes)
