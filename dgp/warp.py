@@ -22,23 +22,23 @@ BIGGAN_OBJECT = (137 / 255, 127 / 255, 213 / 255, 210 / 255)
 class Warp(Chart):
     """A similarity transform of the generator's picture; around its square the observation stands.
 
-    The value (N, 4) is x and y in half-sides of the frame, the logarithm of the scale, and the angle in radians
-    (clockwise as it is seen), each divided by the unit that the options give, and added to the start.  Nothing that
-    compares pictures makes a loss outside the square, so that a run that moves or scales it needs the term
-    ``uncovered``: without it the square flees from the object.
+    The value (N, 4) is what is added to the start: x and y in half-sides of the frame, the logarithm of the scale,
+    and the angle in radians (clockwise as it is seen).  Nothing that compares pictures finds fault outside the square,
+    so that a run that moves or scales it needs the term ``uncovered``: without it the square flees from the object.
 
-    translation, scale, rotation: what 1 of the value stands for; 0 leaves that part as it starts.
-    start: "identity", or "object": such that the box around what the observation's weight marks comes to lie where
-    the prior's objects do; the identity without a weight.
+    translation, scale, rotation: factors on these; 0 leaves that part as it starts.
+    start: "identity", or "object": the box around what the observation's weight marks comes to lie where the prior's
+        objects do; without a weight the identity.
     typical: where those lie: centre x and y, width and height, in parts of the side.
-    around: where the observation begins: outside the "square", or already outside the "object" that the weight marks.
+    around: where the observation begins: outside the "square", or already outside the "object" that the weight marks
+        (mixed by the weight), so that no term asks the generator for the object's surroundings.
     """
 
     kind: str = "warp"
     accompanies: ClassVar[bool] = True
-    translation: NonNegativeFloat = 0.1
-    scale: NonNegativeFloat = 0.1
-    rotation: NonNegativeFloat = 0.1
+    translation: NonNegativeFloat = 1.0
+    scale: NonNegativeFloat = 1.0
+    rotation: NonNegativeFloat = 1.0
     start: Literal["identity", "object"] = "identity"
     typical: tuple[float, float, float, float] = BIGGAN_OBJECT
     around: Literal["square", "object"] = "square"
@@ -64,10 +64,10 @@ class Warp(Chart):
 
     def placement(self, value: Tensor, targets: Targets, pictures: Tensor) -> Tensor:
         """(N, 4): x and y in half-sides, the logarithm of the scale, the angle in radians."""
-        units = value.new_tensor([self.translation, self.translation, self.scale, self.rotation])
+        value = value * value.new_tensor([self.translation, self.translation, self.scale, self.rotation])
         if self.start == "identity":
-            return value * units
-        return value * units + aligned(targets.boxes, self.typical)[pictures].to(value)
+            return value
+        return value + aligned(targets.boxes, self.typical)[pictures].to(value)
 
 
 def aligned(boxes: Tensor, typical: tuple[float, float, float, float]) -> Tensor:

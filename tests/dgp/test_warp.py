@@ -20,7 +20,6 @@ from dgp.rows import Rows, stream
 from dgp.warp import Square, Warp, aligned
 
 WHOLE = (0.5, 0.5, 1.0, 1.0)
-ONE = Warp(translation=1, scale=1, rotation=1)
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +122,8 @@ def test_outside_stands_the_observation_which_costs_nothing(toy, picture, spec):
     targets = Targets([observation], None, (32, 32))
     rows = torch.zeros(2, dtype=torch.long)
     image = random(2, 3, 32, 32)
-    framed = ONE.picture("warp", image, {"warp": values}, targets, rows)
-    cover = ONE.cover("warp", {"warp": values}, targets, rows)
+    framed = Warp().picture("warp", image, {"warp": values}, targets, rows)
+    cover = Warp().cover("warp", {"warp": values}, targets, rows)
     assert torch.equal(torch.where(cover == 0, framed, 0)[0], torch.where(cover == 0, observation.backdrop, 0)[0])
     (part,) = View(targets, framed, {}, rows).parts
     reach = torch.nn.functional.max_pool2d(cover, 7, 1, 3)  # of a filter that mixes neighbours
@@ -163,7 +162,7 @@ def test_uncovered_is_what_of_the_object_the_square_leaves(toy, picture):
     observation = observe(picture, "identity", toy, weight=square(32, 0, 0, 16))
     targets, rows = Targets([observation], None, (32, 32)), torch.zeros(3, dtype=torch.long)
     values = {"warp": torch.tensor([[0.0, 0, 0, 0], [0.51, 0, 0, 0], [0, 0, math.log(0.51), 0]])}
-    problem = SimpleNamespace(charts={"warp": ONE})
+    problem = SimpleNamespace(charts={"warp": Warp()})
     found = Uncovered()(View(targets, random(3, 3, 32, 32), values, rows, problem=problem))
     assert torch.allclose(found, torch.tensor([0, 0.51, 1 - 0.51**2]), atol=1e-3)
     values["warp"].requires_grad_()
@@ -190,11 +189,11 @@ def recipe(**changes):
             "cites": (),
             "variables": {
                 "z": {},
-                "warp": {"chart": {"kind": "warp", "start": "object"}, "constraint": {"kind": "clamp", "limit": 3}},
+                "warp": {"chart": {"kind": "warp", "start": "object"}, "constraint": {"kind": "clamp", "limit": 0.5}},
             },
             "searches": [{"kind": "best-of", "count": 4, "elite": 2, "terms": terms}],
             "stages": [
-                {"steps": 4, "lr": 0.05, "move": {"z": {}, "warp": {"lr": 0.1}}, "terms": terms},
+                {"steps": 4, "lr": 0.05, "move": {"z": {}, "warp": {"lr": 0.02}}, "terms": terms},
                 {"steps": 2, "lr": 0.02, "move": {"z": {}}, "release": {"lr": 1e-3}, "terms": terms, "rows_kept": 1},
             ],
             "finish": "composite",
