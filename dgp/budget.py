@@ -5,29 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dgp.errors import RecipeError
-from dgp.losses.objective import networks
+from dgp.losses.objective import networks, passes
 
 if TYPE_CHECKING:
     from dgp.recipe import Recipe, Stage
 
 
-def cost(recipe: Recipe) -> int:
+def cost(recipe: Recipe, depth: int | None = None) -> int:
     """What one answer to one picture costs at most: a pass forward counts 1, forward and backward 3, the generator and
-    every network of the terms alike. Stages that stop before their last step cost less."""
+    every network of the terms alike. Stages that stop before their last step cost less.
+
+    depth: of the generator, where it is known.
+    """
     rows, total = 0, 0
     for search in recipe.searches:
         total += search.cost(rows)
         rows = search.rows_out(rows)
     for stage in recipe.stages:
         rows = min(rows, stage.rows_kept or rows)
-        total += rows * _of_a_row(stage)
+        total += rows * _of_a_row(stage, recipe, depth)
     return total + (1 + len(networks([recipe.accept.term])) if recipe.accept else 0)
 
 
-def _of_a_row(stage: Stage) -> int:
-    passes = 1 + len(networks(stage.terms))
+def _of_a_row(stage: Stage, recipe: Recipe, depth: int | None) -> int:
     again = stage.keep == "best" and stage.stochastic
-    return passes * (3 * stage.steps + 1 + stage.steps * again)
+    return passes(stage.terms, recipe.charts, depth) * (3 * stage.steps + 1 + stage.steps * again)
 
 
 def scaled(recipe: Recipe, factor: float) -> Recipe:
@@ -37,16 +39,16 @@ def scaled(recipe: Recipe, factor: float) -> Recipe:
     return recipe.model_copy(update={"searches": tuple(searches), "stages": tuple(stages)})
 
 
-def within(recipe: Recipe, budget: int) -> Recipe:
+def within(recipe: Recipe, budget: int, depth: int | None = None) -> Recipe:
     """The recipe scaled to cost ``budget``, or a little less. Raises RecipeError where its least costs more."""
     low, high = 0.0, 1.0
-    if (least := cost(scaled(recipe, low))) > budget:
+    if (least := cost(scaled(recipe, low), depth)) > budget:
         raise RecipeError(
             f"a budget of {budget} evaluations is less than the {least} that {recipe.name!r} takes at least; raise it"
         )
-    while cost(scaled(recipe, high)) <= budget and high < 2**20:
+    while cost(scaled(recipe, high), depth) <= budget and high < 2**20:
         low, high = high, 2 * high
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if cost(scaled(recipe, middle)) <= budget else (low, middle)
+        low, high = (middle, high) if cost(scaled(recipe, middle), depth) <= budget else (low, middle)
     return scaled(recipe, low)

@@ -32,9 +32,20 @@ class Chart(Frozen):
         """Names of the values that the variable consists of; none where the network cannot take it."""
         return (name,) if any(spec.name == name for spec in info.latents) else ()
 
+    def stands_for(self, name: str) -> bool:
+        """Whether it can be the chart of the generator's input ``name``."""
+        return True
+
     def fitted(self, depth: int) -> Chart:
         """The same on a network of ``depth`` blocks."""
         return self
+
+    def passes(self, depth: int | None) -> int:
+        """How many passes through a generator of ``depth`` blocks its input costs, beyond that of the picture.
+
+        depth: None where the network is not known; then for one of the fewest blocks.
+        """
+        return 0
 
     def begin(
         self, name: str, drawn: dict[str, Tensor], count: int, prior: Prior, random: torch.Generator
@@ -81,6 +92,9 @@ class MappedGaussian(Chart):
 
     kind: str = "mapped-gaussian"
 
+    def stands_for(self, name):
+        return name in ("w", "w+")
+
     def provides(self, name, info):
         return super().provides(name, info) if name in ("w", "w+") else ()
 
@@ -106,6 +120,9 @@ class Noise(Chart):
     accompanies: ClassVar[bool] = True
     start: Literal["drawn", "stored", "zero"] = "drawn"
 
+    def stands_for(self, name):
+        return name.startswith("noise[")
+
     def begin(self, name, drawn, count, prior, random):
         (shape,) = (spec.shape for spec in prior.generator.info.latents if spec.name == name)
         device = prior.generator.device
@@ -130,6 +147,9 @@ class Codes(Chart):
     count: PositiveInt = 20
     block: NonNegativeInt = 4
 
+    def stands_for(self, name):
+        return False
+
     def provides(self, name, info):
         return (name, "importance") if any(s.name == "z" and s.sampled for s in info.latents) else ()
 
@@ -144,6 +164,9 @@ class Codes(Chart):
 
     def fitted(self, depth):
         return self if self.block < depth else self.model_copy(update={"block": depth - 1})
+
+    def passes(self, depth):
+        return -(-self.count * self.block // (depth or self.block + 1))
 
     def _maps(self, name: str, values: dict[str, Tensor], prior: Prior) -> dict[str, Tensor]:
         codes = {"z": values[name].flatten(0, 1)}

@@ -9,7 +9,6 @@ from typing import Any
 
 from dgp.budget import cost, within
 from dgp.errors import RecipeError
-from dgp.losses.features import FeatureTerm
 from dgp.losses.terms import Term, named
 from dgp.recipe import Accept, Recipe, Stage, load_recipe
 from dgp.search.base import Search
@@ -18,6 +17,7 @@ from generators import Generator, Prior
 
 # Variables that some network has: a recipe that moves one keeps its sense on a network without it.
 KNOWN = re.compile(r"z|class|w\+{0,2}|noise\[\d+\]|feature@\d+|codes|importance|warp")
+VARIABLES = ("z", "class", "w", "w+", "w++", "noise[i]", "feature@k", "codes", "warp")
 WIDER = ("z", "w", "w+", "w++")  # of which a run has one at a time
 SELECTOR = re.compile(r"noise\[(\*|-\d+|-?\d*:-?\d*)\]")
 
@@ -31,7 +31,8 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
     notes: list[str] = []
     recipe = _clip_charts(_expanded(recipe, prior), prior, notes)
     space = _space(recipe, prior)
-    info, depth = prior.generator.info, prior.feature_count
+    _refuse_charts(recipe, prior)
+    info = prior.generator.info
     fixed = {spec.name for spec in info.latents if not spec.optimisable}
     has_norm = type(prior.generator).capture_norm is not Generator.capture_norm
     live, stages = _begun(recipe, prior, space), []
@@ -44,10 +45,12 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
                 notes.append(f"{where}: this network has no {stage.convert}, and the latents stay as they are")
             change["convert"] = None
         elif stage.convert:
-            live = _converted(live, stage.convert)
+            live = _converted(live, stage.convert, set(recipe.chart(space).provides(space, info)) - {*WIDER})
         _refuse_strangers(stage, live, where)
+        if prior.statistics is None and any(move.jitter for move in stage.move.values()):
+            raise RecipeError(f"{where}: jitter is in deviations of w, which the prior {prior.name!r} lacks; drop it")
         terms = [t for t in stage.terms if _sees(t, live, where, notes)]
-        change["terms"] = tuple(_fitted(t, recipe, depth, where, notes) for t in terms)
+        change["terms"] = tuple(_fitted(t, recipe, prior, where, notes) for t in terms)
         _refuse_terms(recipe, change["terms"], prior)
         change["stop"] = _kept_stops(stage, change["terms"], where, notes)
         if gone := sorted(stage.move.keys() - (live - fixed)):
@@ -69,15 +72,16 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
             )
     begun = _begun(recipe, prior, space) - fixed
     searches = tuple(
-        _fitted_search(search, recipe, prior, notes).fitted(prior, space, recipe.charts, begun, notes)
+        _fitted_search(search, recipe, prior, begun, notes).fitted(prior, space, recipe.charts, begun, notes)
         for search in recipe.searches
     )
     change = {"stages": tuple(stages), "searches": searches, "space": (space,)}
     change["accept"] = _fitted_accept(recipe, live, prior, notes)
     mapped = recipe.model_copy(update=change)
     if recipe.budget:
-        whole, mapped = cost(mapped), within(mapped, recipe.budget)
-        notes.append(f"steps and candidates are scaled from {whole} to {cost(mapped)} evaluations an answer")
+        depth = prior.generator.depth
+        whole, mapped = cost(mapped, depth), within(mapped, recipe.budget, depth)
+        notes.append(f"steps and candidates are scaled from {whole} to {cost(mapped, depth)} evaluations an answer")
     return mapped, notes
 
 
@@ -104,15 +108,29 @@ def _begun(recipe: Recipe, prior: Prior, space: str) -> set[str]:
 
 
 def _can_convert(chart: str, live: set[str], prior: Prior) -> bool:
-    if chart.startswith("feature@"):
-        return int(chart.removeprefix("feature@")) <= prior.generator.depth
-    return any(spec.name == chart for spec in prior.generator.info.latents) and chart not in live
+    if not chart.startswith("feature@"):
+        return any(spec.name == chart for spec in prior.generator.info.latents) and chart not in live
+    entered = max((int(name.removeprefix("feature@")) for name in live if name.startswith("feature@")), default=0)
+    return entered <= int(chart.removeprefix("feature@")) <= prior.generator.depth
 
 
-def _converted(live: set[str], chart: str) -> set[str]:
+def _converted(live: set[str], chart: str, codes: set[str]) -> set[str]:
+    """codes: what stands for z, and becomes it."""
+    live = live - codes | {"z"} if codes & live else live
     if chart.startswith("feature@"):
         return {name for name in live if not name.startswith("feature@")} | {chart}
     return live - {*WIDER, "class"} | {chart}
+
+
+def _refuse_charts(recipe: Recipe, prior: Prior) -> None:
+    """RecipeError for variables that no network has, and for charts that cannot be theirs."""
+    for name, chart in recipe.charts.items():
+        if not KNOWN.fullmatch(name) and all(spec.name != name for spec in prior.generator.info.latents):
+            near = difflib.get_close_matches(name, VARIABLES, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(VARIABLES)}"
+            raise RecipeError(f"the recipe {recipe.name!r}: no network has a variable {name!r}; {hint}")
+        if any(spec.name == name for spec in prior.generator.info.latents) and not chart.stands_for(name):
+            raise RecipeError(f"the recipe {recipe.name!r}: the chart {chart.kind!r} cannot be that of {name!r}")
 
 
 def _expanded(recipe: Recipe, prior: Prior) -> Recipe:
@@ -193,12 +211,13 @@ def _refuse_terms(recipe: Recipe, terms: Sequence[Term], prior: Prior) -> None:
             raise RecipeError(f"the recipe {recipe.name!r}: {why}")
 
 
-def _fitted_search(search: Search, recipe: Recipe, prior: Prior, notes: list[str]) -> Search:
+def _fitted_search(search: Search, recipe: Recipe, prior: Prior, live: set[str], notes: list[str]) -> Search:
     if why := search.refuse(prior):
         raise RecipeError(f"the recipe {recipe.name!r}: {why}")
     if not hasattr(search, "terms"):
         return search
-    terms = tuple(_fitted(term, recipe, prior.feature_count, "search", notes) for term in search.terms)
+    seen = [term for term in search.terms if _sees(term, live, "search", notes)]
+    terms = tuple(_fitted(term, recipe, prior, "search", notes) for term in seen)
     _refuse_terms(recipe, terms, prior)
     return search.model_copy(update={"terms": terms})
 
@@ -207,7 +226,7 @@ def _fitted_accept(recipe: Recipe, live: set[str], prior: Prior, notes: list[str
     """live: the variables of the last stage."""
     if not recipe.accept or not _sees(recipe.accept.term, live, "accept", notes):
         return None
-    term = _fitted(recipe.accept.term, recipe, prior.feature_count, "accept", notes)
+    term = _fitted(recipe.accept.term, recipe, prior, "accept", notes)
     _refuse_terms(recipe, [term], prior)
     return recipe.accept.model_copy(update={"term": term})
 
@@ -222,17 +241,13 @@ def _clip_charts(recipe: Recipe, prior: Prior, notes: list[str]) -> Recipe:
     return recipe.model_copy(update={"variables": variables})
 
 
-def _fitted(term: Term, recipe: Recipe, depth: int, where: str, notes: list[str]) -> Term:
+def _fitted(term: Term, recipe: Recipe, prior: Prior, where: str, notes: list[str]) -> Term:
     if recipe.trunk == "discriminator" and hasattr(term, "trunk"):
         term = term.model_copy(update={"trunk": "discriminator"})
-    return _clip(term, depth, where, notes)
-
-
-def _clip(term, depth: int, where: str, notes: list[str]):
-    if not isinstance(term, FeatureTerm) or term.drop < depth:
-        return term
-    notes.append(f"{where}: {term.name}: {term.drop} of {depth} dropped would leave none; {depth - 1} are dropped")
-    return term.model_copy(update={"drop": depth - 1})
+    fitted = term.fitted(prior)
+    if fitted != term:
+        notes.append(f"{where}: {term.name} is clipped to what the prior {prior.name!r} has")
+    return fitted
 
 
 def _clip_release(stage: Stage, prior: Prior, where: str, notes: list[str]):

@@ -12,7 +12,7 @@ from torch.func import functional_call
 from dgp.charts import Chart, default_chart
 from dgp.constraints import Constraint
 from dgp.errors import RecipeError
-from dgp.losses.objective import Score, networks, score
+from dgp.losses.objective import Score, passes, score
 from dgp.losses.terms import Term
 from dgp.losses.view import Targets, View
 from dgp.randomness import Streams
@@ -62,23 +62,43 @@ class Charted(nn.Module):
         """The variables at the same picture, its latents in a wider chart."""
         before = self.latents(values)
         after = self.generator.convert(before, chart)
-        kept = {name: value for name, value in values.items() if name in after or name not in before}
-        inverse = {name: self._charts[name].inverse for name in self._charts}
-        gained = {name: value for name, value in after.items() if name not in before}
+        beside = {v for n, one in self._charts.items() if one.accompanies for v in one.provides(n, self.generator.info)}
+        kept = {name: value for name, value in values.items() if name in after or name in beside}
+        inverse = {name: one.inverse for name, one in self._charts.items()}
+        gained = {name: value for name, value in after.items() if name not in kept}
         return kept | {n: inverse[n](v, self._prior) if n in inverse else v for n, v in gained.items()}
 
     def forward(self, what: str, *arguments):
         return getattr(self, what)(*arguments)
 
 
-@dataclass
 class Evaluations:
     """How often a row was rendered, how often a gradient went back through it, and what that cost: a pass forward
-    through a network counts 1, forward and backward 3; the networks of the terms count as the generator does."""
+    through a network counts 1, forward and backward 3; the networks of the terms count as the generator does.
 
-    forward: int = 0
-    backward: int = 0
-    cost: int = 0
+    Counted for each picture; ``forward``, ``backward`` and ``cost`` are the sums.
+    """
+
+    KINDS = ("forward", "backward", "cost")
+
+    def __init__(self, pictures: int):
+        self._counts = torch.zeros(3, pictures, dtype=torch.long)
+
+    def rendered(self, pictures: Tensor) -> None:
+        """A pass of the generator: a picture for each of ``pictures`` (n,)."""
+        self._counts[0] += pictures.bincount(minlength=self._counts.shape[1])
+        if torch.is_grad_enabled():
+            self._counts[1] += pictures.bincount(minlength=self._counts.shape[1])
+
+    def passed(self, pictures: Tensor, networks: int) -> None:
+        """A pass of rows that explain ``pictures`` (n,) through so many networks."""
+        each = networks * (3 if torch.is_grad_enabled() else 1)
+        self._counts[2] += each * pictures.bincount(minlength=self._counts.shape[1])
+
+    def of(self, picture: int) -> dict[str, int]:
+        return dict(zip(self.KINDS, self._counts[:, picture].tolist(), strict=True))
+
+    forward, backward, cost = (property(lambda self, kind=kind: int(self._counts[kind].sum())) for kind in range(3))
 
 
 @dataclass
@@ -96,12 +116,12 @@ class Problem:
     space: str = "z"
     charts: Mapping[str, Chart] = field(default_factory=dict)
     constraints: Mapping[str, Constraint] = field(default_factory=dict)
-    evaluations: Evaluations = field(default_factory=Evaluations)
     tell: Callable[[str], None] = lambda words: None
 
     def __post_init__(self):
         self.charted = Charted(self.prior, self.charts)
         self.keys = [observation.key for observation in self.targets.observations]
+        self.evaluations = Evaluations(len(self.keys))
 
     @property
     def rows_at_once(self) -> int:
@@ -218,20 +238,15 @@ class Problem:
         weights = {name: w[part] for name, w in rows.weights.items()}
         pictures = rows.picture[part]
         image = self.framed(self.render(values, weights), values, pictures)
-        self.spent(len(image), 1 + len(networks(terms)))
+        self.evaluations.rendered(pictures)
+        self.evaluations.passed(pictures, self.passes(terms))
         return image, score(
             terms, View(self.targets, image, values, pictures, through, self, weights=weights, random=streams)
         )
 
-    def spent(self, rows: int, passes: int) -> None:
-        """Counts ``rows`` pictures made, and looked at in ``passes`` networks, the generator among them."""
-        self.evaluations.forward += rows
-        self.evaluations.backward += rows * torch.is_grad_enabled()
-        self.looked(rows, passes)
-
-    def looked(self, rows: int, passes: int) -> None:
-        """Counts ``rows`` pictures looked at in ``passes`` networks."""
-        self.evaluations.cost += rows * passes * (3 if torch.is_grad_enabled() else 1)
+    def passes(self, terms: Sequence[Term]) -> int:
+        """Through how many networks a row passes to be judged by the terms, the generator's own passes among them."""
+        return passes(terms, self.charts, self.prior.generator.depth)
 
     @property
     def deviation(self) -> float:

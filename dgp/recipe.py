@@ -9,7 +9,7 @@ import tomllib
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -36,6 +36,7 @@ from dgp.stops import STOPS, Stop
 
 Curve = Literal[tuple(CURVES)]
 Optimizer = Literal[tuple(OPTIMIZERS)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Variable(Frozen):
@@ -61,8 +62,8 @@ class Move(Frozen):
     optimizer: Optimizer = "adam"
     lr: NonNegativeFloat | None = None
     curve: Curve = "constant"
-    betas: tuple[float, float] = (0.9, 0.999)
-    momentum: float = 0.0
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    momentum: NonNegativeFloat = 0.0
     constraint: CONSTRAINTS.optional(Constraint) = None
     state: Literal["carry", "reset"] = "carry"
     jitter: PositiveFloat | None = None
@@ -77,14 +78,14 @@ class Release(Frozen):
         lets every progressive group gather moments from the first stage on, as the published code does.
     """
 
-    groups: PositiveInt | Literal["all", "whole"] | tuple[str, ...] = "all"
+    groups: PositiveInt | Literal["all", "whole"] | Annotated[tuple[str, ...], Field(min_length=1)] = "all"
     lr: NonNegativeFloat
     ratio: NonNegativeFloat = 1.0
     curve: Curve = "constant"
     moments: Literal["cold", "warm"] = "cold"
     optimizer: Optimizer = "adam"
-    betas: tuple[float, float] = (0.9, 0.999)
-    momentum: float = 0.0
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    momentum: NonNegativeFloat = 0.0
 
 
 class Stage(Frozen):
@@ -102,7 +103,7 @@ class Stage(Frozen):
     name: str = ""
     steps: PositiveInt
     rows_kept: PositiveInt | None = None
-    convert: str | None = None
+    convert: Annotated[str, Field(pattern=r"^(w|w\+|w\+\+|feature@\d+)$")] | None = None
     lr: NonNegativeFloat = 0.0
     move: dict[str, Move] = {}
     release: Release | None = None
@@ -181,7 +182,7 @@ class Recipe(Frozen):
     instead: str | None = None
     operator: str | None = None
     target: Literal["file", "float"] = "file"
-    space: tuple[str, ...] = ("z",)
+    space: tuple[str, ...] = Field(("z",), min_length=1)
     variables: dict[str, Variable] = {}
     searches: tuple[SEARCHES.field(Search), ...] = Field(min_length=1)
     stages: tuple[Stage, ...] = Field(min_length=1)

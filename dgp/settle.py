@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -44,16 +44,24 @@ class Ended:
 
 
 def settle(run: Ended) -> list[Restoration]:
-    """One Restoration for each observation, its answers sorted by the objective, the best first."""
+    """One Restoration for each observation, its answers sorted by the objective, the best first.
+
+    Answers whose objective is no number are left out. Raises DgpError where a picture has no other.
+    """
     begin = time.perf_counter()
     winners = run.rows.best(run.scores, 1)
     order = run.scores[winners].argsort(stable=True).cpu()
     rows, scores = run.rows.take(winners[order]), run.scores[winners[order]]
-    if not scores.isfinite().all():
-        raise DgpError(
-            f"the objective of {run.recipe.name!r} ended as {scores.max().item():g}, so that there is no answer; "
-            "lower its learning rates, e.g. --set stages.*.lr=0.01"
-        )
+    finite = scores.isfinite().cpu()
+    for number, observation in enumerate(run.observations):
+        if not finite[rows.picture == number].any():
+            which = f" of {observation.source.path}" if observation.source.path and len(run.observations) > 1 else ""
+            raise DgpError(
+                f"the objective of {run.recipe.name!r}{which} ended as {scores[~finite].max().item():g}, so that there "
+                "is no answer; lower its learning rates, e.g. --set stages.*.lr=0.01"
+            )
+    lost = rows.picture[~finite].bincount(minlength=len(run.observations)).tolist()
+    rows, scores = rows.take(finite.nonzero()[:, 0]), scores[finite.to(scores.device)]
     images, covered = run.problem.pictures(rows).cpu(), run.problem.covered(rows)
     accept = run.recipe.accept
     judged = None if accept is None else run.problem.rank(rows, [accept.term]).cpu()
@@ -62,6 +70,9 @@ def settle(run: Ended) -> list[Restoration]:
         mine = (rows.picture == number).nonzero()[:, 0]
         result = _restoration(run, number, observation, rows.take(mine), images[mine], scores[mine])
         result.covers = None if covered is None else covered[mine].cpu()
+        if lost[number]:
+            said = f"{lost[number]} of {run.problem.answers} answers ended in no number, and are left out"
+            result.notes = [*result.notes, said]
         if judged is not None:
             judge(result, judged[mine].tolist())
         results.append(result)
@@ -99,7 +110,7 @@ def _restoration(
     if len(finished) > 1:
         of_mean = metrics.measure(finished.mean(0), observation.original, unobserved)
         measured |= {f"{name}_mean": of_mean[name] for name in ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")}
-    steps, pictures, count = len(run.trace[number]), len(run.observations), run.problem.evaluations
+    steps, pictures = len(run.trace[number]), len(run.observations)
     spent = run.search_s + sum(run.stages_s)
     return Restoration(
         observation=observation,
@@ -112,7 +123,7 @@ def _restoration(
         trace=run.trace[number],
         metrics=measured,
         fidelity=metrics.observation_fidelity(observation.degradation(finished[:1]), observation.y, unobserved),
-        evaluations={name: number // pictures for name, number in asdict(count).items()},
+        evaluations=run.problem.evaluations.of(number),
         timing={
             "total_s": spent / pictures,
             "search_s": run.search_s / pictures,

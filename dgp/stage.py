@@ -109,11 +109,11 @@ class StageRun:
         passed, live = iteration / self.stage.steps, self.live
         # Noise that is drawn anew decides nothing: what is best is decided under one that stays.
         anew = self.stage.stochastic and not self.solver.exact
-        before, part = self.problem.evaluations.cost, None if live.all() else live.nonzero()[:, 0]
+        part = None if live.all() else live.nonzero()[:, 0]
         self._look(part, passed, f"{self.number} {iteration}" if anew else "score")
         if self.keeps_best:
             self._remember(self._scores(part) if anew else self.seen.total, part)
-        self.spent += (self.problem.evaluations.cost - before) // int(live.sum())
+        self.spent += self.problem.passes(self.stage.terms) * (3 + (anew and self.keeps_best))
         stopped = self._stopping(iteration)
         going = live & ~stopped
         moved = self.solver.move(self.seen.total, passed, None if going.all() else going)

@@ -140,14 +140,17 @@ def rows_from(starts: Sequence[Start], problem: Problem) -> Rows:
     Raises InputError for a start of another network, or in latents that the recipe does not begin in.
     """
     found = []
-    device, count = problem.prior.generator.device, problem.answers
-    own = lambda table: {name: value.detach()[:count].to(device) for name, value in table.items()}  # noqa: E731
+    device = problem.prior.generator.device
     for picture, start in enumerate(starts):
         _check(start, problem)
-        values = _values(own(start.inputs), own(start.variables), start.charts, picture, problem)
-        answers = torch.arange(count)
-        rows = Rows(torch.full_like(answers, picture), answers, values, own(start.weights))
-        found.append(rows.take(answers))
+        for answer in range(problem.answers):
+            inputs, variables, weights = (
+                {name: value.detach()[answer : answer + 1].to(device) for name, value in table.items()}
+                for table in (start.inputs, start.variables, start.weights)
+            )
+            values = _values(inputs, variables, start.charts, picture, answer, problem)
+            rows = Rows(torch.tensor([picture]), torch.tensor([answer]), values, weights)
+            found.append(rows.take(torch.tensor([0])))
     if any(rows.values.keys() != found[0].values.keys() for rows in found):
         names = " and ".join(dict.fromkeys(", ".join(sorted(rows.values)) for rows in found))
         raise InputError(f"got starts with {names}; expected the same variables for all pictures; run them one by one")
@@ -155,7 +158,7 @@ def rows_from(starts: Sequence[Start], problem: Problem) -> Rows:
     parameters = dict(problem.prior.generator.named_parameters())
     for name in dict.fromkeys(name for rows in found for name in rows.weights):
         for rows in found:
-            rows.weights.setdefault(name, parameters[name].detach().expand(count, *parameters[name].shape).clone())
+            rows.weights.setdefault(name, parameters[name].detach()[None].clone())
     return joined(found)
 
 
@@ -189,26 +192,27 @@ def _values(
     behind: dict[str, Tensor],
     charts: Mapping[str, Chart],
     picture: int,
+    answer: int,
     problem: Problem,
 ) -> dict[str, Tensor]:
-    """The variables (A, ...) at which the run begins."""
+    """The variables (1, ...) at which an answer begins."""
     info, space = problem.prior.generator.info, problem.space
-    random = stream(problem.seed, f"{problem.keys[picture]} warm", 0)
+    random = stream(problem.seed, f"{problem.keys[picture]} warm", answer)
     sampled = {spec.name for spec in info.latents if spec.sampled}
     if "class" in sampled and "z" in inputs and "class" not in inputs:
         label = problem.targets.observations[picture].label
         if label is None:
             raise InputError("got a start without a class; give one with it, or tell the picture's (--class)")
-        inputs = inputs | {"class": problem.prior.generator.embed(torch.full((problem.answers,), label))}
+        inputs = inputs | {"class": problem.prior.generator.embed(torch.tensor([label]))}
     owners = [name for name, chart in charts.items() if behind.keys() & set(chart.provides(name, info))]
     same = all(problem.charts.get(name) == charts[name] for name in owners)
     begins = problem.charts.get(space, default_chart(space)).provides(space, info)
     if behind and same and set(begins) <= (inputs | behind).keys():
-        return problem.accompanied(inputs | behind, problem.answers, random)
+        return problem.accompanied(inputs | behind, 1, random)
     held = [name for name in inputs if name in WIDER or name.startswith("feature@")]
     widest = max(held, key=lambda name: WIDER.index(name) if name in WIDER else len(WIDER), default="nothing")
     if widest not in WIDER or space not in WIDER[WIDER.index(widest) :]:
         raise InputError(
             f"got a start in {widest}, and the recipe begins in {space}; use the recipe that made it, or set space"
         )
-    return problem.placed(inputs, problem.answers, random)
+    return problem.placed(inputs, 1, random)

@@ -43,6 +43,9 @@ class Warp(Chart):
     typical: tuple[float, float, float, float] = BIGGAN_OBJECT
     around: Literal["square", "object"] = "square"
 
+    def stands_for(self, name):
+        return False
+
     def provides(self, name, info):
         return (name,)
 

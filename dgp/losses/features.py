@@ -32,6 +32,11 @@ class FeatureTerm(Term):
         coarse = (f"discriminator at 1/{2**scale}" for scale in range(1, self.scales))
         return ("discriminator", *coarse)
 
+    def fitted(self, prior):
+        # A recipe that drops the shallowest features means to keep some.
+        least = max(prior.feature_count - 1, 0)
+        return self if self.drop <= least else self.model_copy(update={"drop": least})
+
     def refuse(self, prior):
         if prior.discriminator is None:
             return f"{self.name}: the prior {prior.name!r} has no discriminator; use lpips, mse or l1"

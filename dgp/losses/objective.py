@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from dgp.charts import Chart
 from dgp.losses.terms import Term, named
 from dgp.losses.view import View
 
@@ -34,3 +35,8 @@ def score(terms: Sequence[Term], view: View) -> Score:
 def networks(terms: Sequence[Term]) -> set[str]:
     """Through which networks, besides the generator, the terms look."""
     return {name for term in terms if term.weight for name in term.networks}
+
+
+def passes(terms: Sequence[Term], charts: Mapping[str, Chart], depth: int | None) -> int:
+    """Through how many networks a row passes to be judged by the terms; see ``Chart.passes``."""
+    return 1 + sum(chart.passes(depth) for chart in charts.values()) + len(networks(terms))

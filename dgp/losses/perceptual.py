@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from dgp.losses.terms import TERMS, Term
@@ -92,7 +92,7 @@ class LpipsPyramid(Perceptual):
     kind: str = "lpips-pyramid"
     trunk: TrunkName = "vgg"
     l1: NonNegativeFloat = 0.1
-    above: NonNegativeInt = 16
+    above: PositiveInt = 16
     levels: PositiveInt = 6
 
     @property
@@ -120,13 +120,13 @@ class LpipsPyramid(Perceptual):
                 with torch.no_grad():
                     seen = through.maps(other + filling)
                     if k == 0 or through.enlarges:
-                        view.looked(len(other))
+                        view.looked(part.rows)
             else:
                 known = view.targets.cached((self.networks, "level", k), self._looking(part, through, k), part.kind)
                 seen = [found[part.place] for found in known]
             total = total + through.distance(through.maps(mine), seen, part.weight)
             if k and through.enlarges:
-                view.looked(len(mine))
+                view.looked(part.rows)
         return total
 
     def _levels(self, picture: Tensor) -> list[Tensor]:

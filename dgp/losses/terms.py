@@ -34,7 +34,7 @@ class Term(Frozen):
     """
 
     kind: str
-    weight: float = 1.0
+    weight: NonNegativeFloat = 1.0
 
     @property
     def name(self) -> str:
@@ -54,6 +54,10 @@ class Term(Frozen):
     def stochastic(self) -> bool:
         """Whether it draws random numbers."""
         return False
+
+    def fitted(self, prior: Prior) -> Term:
+        """The same on this prior, whose networks may be smaller than those that it was meant for."""
+        return self
 
     def refuse(self, prior: Prior) -> str | None:
         """Why it cannot be computed with this prior, or on this machine, in one line."""

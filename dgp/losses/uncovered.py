@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
 
 from dgp.losses.terms import TERMS, Term, per_row
 
@@ -13,7 +13,7 @@ class Uncovered(Term):
     warped picture: in [0, 1]. The observation stands there, which no other term finds fault with."""
 
     kind: str = "uncovered"
-    on: str = Field("warp", description="the variable whose chart is a warp")
+    on: Literal["warp"] = "warp"
 
     @property
     def name(self):

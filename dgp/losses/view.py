@@ -181,13 +181,15 @@ class View:
 
     def render(self, latents: dict[str, Tensor], weights: dict[str, Tensor] | None = None) -> Tensor:
         """(N, 3, R, R) of other inputs of the generator, by the prior's weights or by those of each row."""
-        self.problem.spent(len(next(iter(latents.values()))), 1)
+        self.problem.evaluations.rendered(self.pictures)
+        self.looked()
         return self.problem.generated(latents, weights or {})
 
-    def looked(self, rows: int) -> None:
-        """Counts a pass of ``rows`` pictures through a network, beyond the one for each of a term's ``networks``."""
+    def looked(self, rows: Tensor | None = None) -> None:
+        """Counts a pass of all rows, or of those at ``rows``, through a network, beyond the one for each of a term's
+        ``networks``."""
         if self.problem is not None:
-            self.problem.looked(rows, 1)
+            self.problem.evaluations.passed(self.pictures if rows is None else self.pictures[rows], 1)
 
     @cached_property
     def parts(self) -> list[Part]:

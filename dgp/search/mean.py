@@ -14,12 +14,14 @@ class Mean(Search):
     """``count`` starts of each answer at the mean w of the prior.
 
     std: how far from it, in standard deviations of each of w's entries; 0 starts all of them at the mean.
+    apart: the same of the second answer to a picture and all further ones, which would else be the first once more.
     What a search before this one hands on follows after them. Networks without w are refused.
     """
 
     kind: str = "mean"
     count: PositiveInt = 1
     std: NonNegativeFloat = 0.0
+    apart: NonNegativeFloat = 0.5
 
     def run(self, problem, rows):
         statistics, generator = problem.prior.statistics, problem.prior.generator
@@ -32,8 +34,8 @@ class Mean(Search):
                 )
                 given = {name: value for name, value in drawn.items() if name not in ("z", "class")}
                 w = statistics.mean.expand(self.count, -1)
-                if self.std:
-                    w = w + self.std * statistics.std * torch.randn(w.shape, generator=random)
+                if std := max(self.std, self.apart) if answer else self.std:
+                    w = w + std * statistics.std * torch.randn(w.shape, generator=random)
                 values = problem.placed(given | {"w": w.to(generator.device)}, self.count, random)
                 found.append(Rows(torch.full((self.count,), picture), torch.full((self.count,), answer), values))
                 if rows is not None:

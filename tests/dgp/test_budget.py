@@ -25,13 +25,15 @@ def observation(toy):
     return observe(picture, "gray", toy, simulate=True)
 
 
-@pytest.mark.parametrize("name", ["default", "latent-mse", "all-at-once-mse", "dgp-sr-d"])
+@pytest.mark.parametrize("name", ["default", "latent-mse", "all-at-once-mse", "dgp-sr-d", "mganprior"])
 def test_what_is_planned_is_spent(toy, observation, name):
-    inversion = Inversion([observation] * 2, toy, load_recipe(name, SHORT), num_solutions=2)
+    short = SHORT if name != "mganprior" else SHORT[:1]
+    inversion = Inversion([observation] * 2, toy, load_recipe(name, short), num_solutions=2)
     for _ in inversion:
         pass
     # What the best keeps of its last look is counted as well, so that the plan is met to the pass.
-    assert inversion.evaluations.cost == 4 * cost(inversion.recipe)
+    assert inversion.evaluations.cost == 4 * cost(inversion.recipe, toy.generator.depth)
+    assert inversion.evaluations.of(0) == inversion.evaluations.of(1)
 
 
 @pytest.mark.parametrize("budget", [700, 2000, 10_000])

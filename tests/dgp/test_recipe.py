@@ -173,6 +173,9 @@ def test_new_tables_may_be_set():
     [
         ("stages.0.move.klass={lr=0.1}", "'klass', which no network has; did you mean 'class'"),
         ("stages.0.terms.2.on=zz", "nll.* names the variable 'zz'"),
+        ("variables.zz={}", "no network has a variable 'zz'; did you mean 'z'"),
+        ("variables.z={chart='warp'}", "the chart 'warp' cannot be that of 'z'"),
+        ("stages.0.move.z.jitter=0.1", "deviations of w, which the prior .* lacks"),
     ],
 )
 def test_variables_that_no_network_has_are_refused(toy, setting, says):
@@ -210,3 +213,31 @@ def test_a_network_without_groups_to_walk_says_so(toy):
     prior = dataclasses.replace(toy, generator=Whole(toy.generator.config))
     recipe, notes = map_recipe(load_recipe("default"), prior)
     assert not any(stage.release for stage in recipe.stages) and any("nothing is released" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "stages.0.move.z.betas=[2, 3]",
+        "stages.0.move.z.momentum=-1",
+        "stages.0.convert=banana",
+        "stages.0.convert=feature@x",
+        "stages.3.release.groups=[]",
+        "stages.0.terms.0.weight=-1",
+        "space=[]",
+    ],
+)
+def test_values_that_mean_nothing_are_refused(setting):
+    with pytest.raises(RecipeError, match="recipe 'default': "):
+        load_recipe("default", [setting])
+
+
+def test_codes_become_the_maps_that_a_stage_converts_to(toy):
+    table = load_recipe("mganprior", ["stages.0.steps=2"]).model_dump()
+    second = table["stages"][0] | {"convert": "feature@3", "move": {"feature@3": {"lr": 0.01}}}
+    recipe = Recipe.model_validate(table | {"stages": [table["stages"][0], second]})
+    picture = toy.generator(toy.generator.sample(1, generator=dgp.rows.stream(0, "picture", 0)))[0]
+    inversion = Inversion(observe(picture.clamp(-1, 1), "gray", toy, simulate=True), toy, recipe)
+    steps = list(inversion)
+    assert "feature@3" in inversion.rows.values and "codes" not in inversion.rows.values
+    assert steps[2].total < 1.01 * steps[1].total, "the picture stays when its latents are converted"

@@ -1,6 +1,7 @@
 """A row gives the same answer alone and among others: in search, in latent steps, and with weights of its own."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -215,3 +216,15 @@ def test_cold_release_computes_no_gradient_of_what_stands_still(toy, observation
     frozen = {name for g in toy.generator.groups()[2:] for name in g.parameters}
     assert moving and not moving & frozen
     assert all(not p.requires_grad for p in toy.generator.parameters())
+
+
+def test_an_answer_that_diverges_leaves_the_others_alone(toy, observations):
+    inversion = Inversion(observations[:2], toy, recipe(), num_solutions=2)
+    for _ in inversion:
+        pass
+    inversion.scores[slice(*inversion.rows.blocks()[0])] = math.nan  # the first answer to the first picture
+    results = inversion.result()
+    assert [len(result.tensors) for result in results] == [1, 2] and "1 of 2 answers" in results[0].notes[-1]
+    with pytest.raises(DgpError, match="there is no answer"):
+        inversion.scores[:] = math.nan
+        inversion.result()

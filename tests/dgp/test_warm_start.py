@@ -9,6 +9,7 @@ from dgp.inversion import Inversion
 from dgp.observation import observe
 from dgp.recipe import Recipe
 from dgp.rows import stream
+from tests.families import family
 
 FIRST = {
     "name": "first",
@@ -136,3 +137,15 @@ def test_a_broken_file_is_refused(observations, toy, earlier, tmp_path):
     (folder / "weights.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="weights.safetensors cannot be read"):
         run(observations[0], toy, NEXT, start=folder)
+
+
+def test_the_first_answers_do_not_depend_on_how_many_begin_there():
+    prior = family("stylegan2")
+    w = prior.generator.convert(prior.generator.sample(3, generator=stream(0, "starts", 0)), "w")["w"]
+    picture = prior.generator({"w": w[:1]})[0].detach().clamp(-1, 1)
+    stage = NEXT["stages"][0] | {"move": {"w": {}}}
+    recipe = Recipe.model_validate(NEXT | {"space": ["w"], "variables": {"noise[*]": {}}, "stages": [stage]})
+    observation = observe(picture, "gray", prior, simulate=True)
+    few, many = (Inversion(observation, prior, recipe, num_solutions=n, start={"w": w[:n]})._begun for n in (2, 3))
+    for name, value in few.values.items():
+        assert torch.equal(value, many.values[name][:2]), name
