@@ -14,12 +14,12 @@ from torch import Tensor
 
 from dgp.charts import CHARTS, Chart, default_chart
 from dgp.errors import InputError
+from dgp.mapping import WIDER
 from dgp.problem import Problem
 from dgp.restoration import BEHIND, Restoration
 from dgp.rows import Rows, joined, stream
 
 Encoder = Callable[[Tensor], dict[str, Tensor]]
-WIDER = ("z", "w", "w+", "w++")
 
 
 @dataclass(frozen=True, eq=False)

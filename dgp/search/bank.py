@@ -34,10 +34,10 @@ class BankSearch(Search):
     """
 
     kind: str = "bank"
-    count: PositiveInt = 10_000
-    nearest: PositiveInt = 32
+    count: PositiveInt = 5000
+    nearest: PositiveInt = 16
     children: PositiveInt = 8
-    rounds: NonNegativeInt = 4
+    rounds: NonNegativeInt = 6
     elite: PositiveInt = 1
     through: Literal["forward", "measure"] = "forward"
     terms: tuple[TERMS.field(Term), ...]
