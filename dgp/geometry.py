@@ -17,7 +17,7 @@ from degradations import Degradation
 from dgp.errors import InputError
 from dgp.images import MAX_PIXELS, to_pil, to_tensor
 
-FITS = ("auto", "crop", "pad", "stretch")
+FITS = ("auto", "crop", "pad", "stretch", "object")
 # Pillow's, antialiased: what the published code brings its pictures to the network's resolution with.
 FILTER = Image.Resampling.BILINEAR
 
@@ -28,7 +28,7 @@ Box = tuple[int, int, int, int]
 class Geometry:
     """Where the prior's square lies in the input, and how an answer comes to the input's own size.
 
-    fit: as asked ("auto", "crop", "pad", "stretch").
+    fit: as asked ("auto", "crop", "pad", "stretch", "object").
     placed: what was done: "whole" (nothing to do), "crop", "pad", "stretch" or "window".
     resolution: R of the prior.  full: (width, height) of the input.  box: what the square shows of it.
     shown: (width, height) of the box in the answer: its own, or larger by a super-resolution's factor.
@@ -54,6 +54,8 @@ class Geometry:
         x = self._shown(image)
         if self.missing is not None:
             return self._filled(x)
+        if self.placed == "window" and self.seen is not None:
+            x = self._surrounded(x)
         return to_pil(x) if self.operator is None else self._merged(x)
 
     def laid(self, image: Tensor, around: np.ndarray) -> np.ndarray:
@@ -62,6 +64,12 @@ class Geometry:
         result = np.array(around, np.float32)
         result[self._place] = self._shown(image)[0].permute(1, 2, 0).numpy()
         return result
+
+    def _surrounded(self, x: Tensor) -> Tensor:
+        """(1, 3, height, width) of size `out`: what the square shows, amid what was seen."""
+        around = to_tensor(self.seen.convert("RGB"))
+        around[..., self._place[0], self._place[1]] = x
+        return around
 
     @property
     def _place(self) -> tuple[slice, slice]:
@@ -136,17 +144,22 @@ def pad_box(size: tuple[int, int]) -> Box:
 def window_box(missing: np.ndarray, resolution: int) -> Box | None:
     """A square around all that is missing (height, width), as large as the prior's and twice the hole's
     extent where the picture allows; None when no square can hold the hole and something around it."""
-    rows, columns = np.flatnonzero(missing.any(1)), np.flatnonzero(missing.any(0))
+    box = box_around(missing, resolution, 2)
+    return None if box is None or cut(missing, box).mean() > 0.75 else box
+
+
+def box_around(marked: np.ndarray, resolution: int, room: float) -> Box | None:
+    """A square around all that is marked (height, width), as large as the prior's and ``room`` times its extent where
+    the picture allows; None when no square can hold it."""
+    rows, columns = np.flatnonzero(marked.any(1)), np.flatnonzero(marked.any(0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    height, width = missing.shape
+    height, width = marked.shape
     extent = int(max(bottom - top, right - left))
-    side = min(max(2 * extent, resolution), height, width)
+    side = min(max(round(room * extent), resolution), height, width)
     if extent > side:
         return None
     x = int(np.clip((left + right - side) // 2, 0, width - side))
     y = int(np.clip((top + bottom - side) // 2, 0, height - side))
-    if missing[y : y + side, x : x + side].mean() > 0.75:
-        return None
     return (x, y, x + side, y + side)
 
 

@@ -44,7 +44,7 @@ def restore(
         recipe, overrides: the method, and ``key=value`` texts that change it.
         label: class name or number where the prior has classes; None searches over all of them.
         seed: equal seeds give equal answers.  num_solutions: independent answers, best first.
-        fit: "auto", "crop", "pad" or "stretch", how the picture meets the prior's resolution.
+        fit: "auto", "crop", "pad", "stretch" or "object", how the picture meets the prior's resolution.
         weight: how much each pixel of the picture counts, such as an object's mask: see ``observe``.
         device: "auto", "cpu" or "cuda".
         on_step: called with every Step.

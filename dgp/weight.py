@@ -32,6 +32,11 @@ class WeightMap:
     def sha256(self) -> str:
         return sha256_of(f"{self.values.shape}".encode() + np.ascontiguousarray(self.values).tobytes())
 
+    @property
+    def marked(self) -> np.ndarray:
+        """(H, W) bool: what counts more than half of what counts most."""
+        return self.values > self.values.max() / 2
+
     def within(self, box: Box) -> np.ndarray:
         """(height, width) of what the box shows; what lies beyond the input counts nothing."""
         left, top, right, bottom = box

@@ -144,9 +144,9 @@ ENGINE = (
     plugin_option,
     click.option(
         "--fit",
-        type=click.Choice(["auto", "crop", "pad", "stretch"]),
+        type=click.Choice(["auto", "crop", "pad", "stretch", "object"]),
         default="auto",
-        help="How a picture meets the prior's resolution.",
+        help="How a picture meets the prior's resolution; object: by a square around what --weight marks.",
     ),
     click.option(
         "-n",

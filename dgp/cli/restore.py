@@ -168,6 +168,7 @@ def upscale(images: tuple[Path, ...], factor: float, options: RunOptions, speech
 Examples:
   dgp invert photo.png
   dgp invert photo.png -r dgp-reconstruction --fit crop
+  dgp invert photo.png -r aligned --weight object.png --fit object
   dgp invert photo.png --set stages.*.steps=50 --json
 
 \b

@@ -99,3 +99,12 @@ def test_where_the_answer_is_larger_the_square_is_composited(toy):
     outside = observation.share == 0
     assert torch.equal(torch.where(outside, tensor, 0), torch.where(outside, observation.backdrop, 0))
     assert (observation.degradation(observation.backdrop) - observation.y).abs().max() < 1e-4
+
+
+def test_around_a_window_nothing_changes(toy):
+    image, weight = photo(160, 120), object_at(160, 120, 100, 40, 140, 80)
+    observation = observe(image, "identity", toy, weight=weight, fit="object")
+    _, picture = finished(Composite(), observation, torch.ones(1, R, R))
+    before, after = np.asarray(image), np.asarray(picture)
+    assert np.array_equal(before[weight == 0], after[weight == 0])
+    assert (before[weight > 0] != after[weight > 0]).mean() > 0.9

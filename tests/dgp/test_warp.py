@@ -237,10 +237,10 @@ def test_a_saved_answer_renders_again(toy, picture, tmp_path):
 def test_the_aligned_recipe_searches_the_transform_and_leaves_the_surroundings(toy, picture):
     weight = square(32, 8, 6, 16)
     observation = observe(picture, "identity", toy, label=1, weight=weight)
-    inversion = Inversion(observation, toy, load_recipe("aligned", ["budget=900"]))
+    inversion = Inversion(observation, toy, load_recipe("aligned", ["budget=400"]))
     totals = [step.total.min().item() for step in inversion]
     result = inversion.result()
-    assert inversion.evaluations.cost <= 900 and totals[-1] < totals[0]
+    assert inversion.evaluations.cost <= 400 and totals[-1] < totals[0]
     assert result.variables["warp"].abs().max() > 0.01 and result.trace[-1]["losses"]["uncovered(warp)"][0] < 0.1
     before, after = (np.asarray(image) for image in (observation.picture, result.image))
     assert np.array_equal(before[weight == 0], after[weight == 0])

@@ -87,3 +87,42 @@ def test_the_weight_is_part_of_what_a_run_is(toy):
     assert differences(plain, identity(None)) == []
     set_by_hand = dataclasses.replace(observe(photo(8, 8), "gray", toy), weight=torch.ones(1, 1, 32, 32))
     assert run_identity(set_by_hand, toy, recipe, seed=0)["weight"]["sha256"]
+
+
+@pytest.mark.parametrize("spec", ["identity", "gray"])
+def test_a_square_around_the_object_is_worked_in_and_put_back(toy, spec):
+    image = photo(160, 120).convert("L" if spec == "gray" else "RGB")
+    observation = observe(image, spec, toy, weight=object_at(160, 120, 100, 40, 140, 80), fit="object")
+    assert observation.geometry.box == (96, 36, 144, 84) and observation.geometry.placed == "window"
+    cut = observe(image.crop((96, 36, 144, 84)), spec, toy)
+    assert torch.equal(observation.y, cut.y) and observation.share[0, 0].mean() > 0.6
+    answer = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    restored = observation.geometry.restore(answer)
+    inside = np.asarray(cut.geometry.restore(answer))
+    before, after = np.asarray(image.convert("RGB")), np.asarray(restored).copy()
+    assert np.array_equal(after[36:84, 96:144], inside)
+    after[36:84, 96:144] = before[36:84, 96:144]
+    assert np.abs(after.astype(int) - before).max() <= (1 if spec == "gray" else 0)
+
+
+def test_the_square_around_the_object_lies_in_the_picture(toy):
+    edge = observe(photo(160, 120), "identity", toy, weight=object_at(160, 120, 130, 90, 160, 120), fit="object")
+    assert edge.geometry.box == (124, 84, 160, 120)
+    tiny = observe(photo(160, 120), "identity", toy, weight=object_at(160, 120, 0, 0, 4, 4), fit="object")
+    assert tiny.geometry.box == (0, 0, 32, 32)
+    wide = observe(photo(160, 120), "identity", toy, weight=object_at(160, 120, 0, 50, 160, 60), fit="object")
+    assert wide.geometry.placed == "stretch"
+    simulated = observe(
+        photo(160, 120), "sr:4", toy, weight=object_at(160, 120, 100, 40, 140, 80), fit="object", simulate=True
+    )
+    assert simulated.geometry.box == (96, 36, 144, 84) and simulated.y.shape == (1, 3, 8, 8)
+    with pytest.raises(InputError, match="without a weight"):
+        observe(photo(160, 120), "identity", toy, fit="object")
+    with pytest.raises(InputError, match="outside the square around the object"):
+        observe(
+            photo(160, 120),
+            "inpaint:box=0-0-20-20",
+            toy,
+            weight=object_at(160, 120, 100, 40, 140, 80),
+            fit="object",
+        )
