@@ -172,7 +172,7 @@ def test_it_gets_lower_than_adam_at_equal_cost(toy, observations):
     for name, stage in {"l-bfgs": {"solver": "l-bfgs"}, "adam": {"lr": 0.05, "keep": "best"}}.items():
         runs[name] = Inversion(observations, toy, recipe(40, **stage), seed=1)
         runs[name].result()
-    assert runs["l-bfgs"].evaluations == runs["adam"].evaluations
+    assert runs["l-bfgs"].evaluations.cost == runs["adam"].evaluations.cost
     assert (runs["l-bfgs"].scores < runs["adam"].scores).all()
 
 
