@@ -216,8 +216,8 @@ def mean_recipe(**how):
 
 def test_the_mean_is_where_projectors_start(style, observed):
     _, rows = starts([observed, observed], style, mean_recipe(count=2), num_solutions=2)
-    at_mean = (rows.values["w"] == style.statistics.mean).all(1)
-    assert len(rows) == 8 and torch.equal(at_mean, rows.answer == 0), "further answers are others"
+    there = (rows.values["w"] == style.statistics.mean).all(1)
+    assert len(rows) == 8 and torch.equal(there, rows.answer == 0), "further answers begin apart from the first"
     _, spread = starts(observed, style, mean_recipe(count=400, std=0.5))
     off = (spread.values["w"] - style.statistics.mean) / style.statistics.std
     torch.testing.assert_close(off.std(0), torch.full((10,), 0.5), atol=0.08, rtol=0)
