@@ -142,7 +142,9 @@ def observe(
     resolution = prior.generator.info.resolution
     image = flatten(source)[0]
     weighed = None if weight is None else open_weight(weight, image.size)
-    window = _window(weighed, resolution) if fit == "object" else None
+    if fit == "object" and weighed is None:
+        raise InputError("got fit 'object' without a weight, which says where the object is; give --weight FILE")
+    window = weighed.square(resolution) if fit == "object" else None
     key = source.pixels_sha256
     if simulate:
         place, operator, original = _simulated(asked, source, image, fit, window, resolution, seed)
@@ -170,7 +172,7 @@ def observe(
         original=original,
         label=number,
         target=target,
-        weight=None if weighed is None else _weights(weighed, place, tuple(y.shape[-2:])),
+        weight=None if weighed is None else weighed.fitted(place.box, (y.shape[-1], y.shape[-2])),
         weighed=weighed,
         notes=source.notes if simulate else _notes(source, whole),
     )
@@ -183,25 +185,6 @@ def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
     alpha = np.asarray(flatten(source)[1])
     through = "what is half transparent was laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
     return tuple(filter(None, (through if note == LAID_ON_WHITE else note for note in source.notes)))
-
-
-def _weights(weighed: WeightMap, place: Geometry, size: tuple[int, int]) -> Tensor:
-    """(1, 1, h, w) for a y of ``size`` (h, w)."""
-    weight = weighed.fitted(place.box, size[::-1])
-    if not weight.any():
-        raise InputError("the weight is black in the part of the picture that is used; use --fit stretch or pad")
-    return weight
-
-
-# BigGAN's objects fill 0.83 of their pictures (``dgp.warp``).
-ROOM = 1.2
-
-
-def _window(weighed: WeightMap | None, resolution: int) -> g.Box | None:
-    """The square around the object; None where it fills the picture."""
-    if weighed is None:
-        raise InputError("got fit 'object' without a weight, which says where the object is; give --weight FILE")
-    return g.box_around(weighed.marked, resolution, ROOM)
 
 
 def _simulated(asked, source, image, fit, window, resolution, seed) -> tuple[Geometry, Degradation, Tensor]:
