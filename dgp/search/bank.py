@@ -25,7 +25,7 @@ PARENTS = 8
 @SEARCHES.register("bank")
 class BankSearch(Search):
     """Scores the ``nearest`` of ``count`` pictures that are drawn once for each prior and kept (``generators.bank``),
-    then ``children`` of the best in each of ``rounds``, and keeps the ``elite`` best.
+    then ``children`` of the best in each of ``rounds``, and keeps the ``elite`` best, of different descent if it can.
 
     Near is told by small pictures, after ``phi``, without any network (``nearest_first``).  The first answer to a
     picture begins at the nearest, the second at those that follow, and so on; what the bank lacks is drawn.
@@ -91,19 +91,22 @@ class BankSearch(Search):
 
         found = starts(latents, self.nearest)
         scores = problem.rank(found, self.terms, self.through)
+        lineage = torch.arange(self.nearest)
         for _ in range(self.rounds):
             parents = found.best(scores, PARENTS).to(problem.prior.generator.device)
-            born = offspring(
+            born, whose = offspring(
                 {n: v[parents] for n, v in latents.items()}, self.children, problem.prior.generator.info, random
             )
             latents = {name: torch.cat([value, born[name]]) for name, value in latents.items()}
+            lineage = torch.cat([lineage, lineage[parents.cpu()[whose]]])
             more = starts(born, self.children)
             found = joined([found, more])
             scores = torch.cat([scores, problem.rank(more, self.terms, self.through)])
         if before is not None:
             found = joined([found, before])
+            lineage = torch.cat([lineage, self.nearest + torch.arange(len(before))])
             scores = torch.cat([scores, problem.rank(before, self.terms, self.through)])
-        return found.take(found.best(scores, self.elite))
+        return found.take(apart(found.best(scores, len(found)), lineage, self.elite))
 
     def rows_out(self, rows):
         return self.elite
@@ -114,3 +117,15 @@ class BankSearch(Search):
     def scaled(self, factor):
         nearest = min(self.count, max(self.elite, round(self.nearest * factor)))
         return self.model_copy(update={"nearest": nearest, "rounds": round(self.rounds * factor)})
+
+
+def apart(order: Tensor, lineage: Tensor, keep: int) -> Tensor:
+    """``keep`` of the rows in ``order`` (n,), in that order: the first of each lineage (n,), then others.
+
+    The best of one family are nearly the same start, and whoever halves them would have only one.
+    """
+    known, heads, others = set(), [], []
+    for place, family in enumerate(lineage[order].tolist()):
+        (others if family in known else heads).append(place)
+        known.add(family)
+    return order[sorted((heads + others)[:keep])]

@@ -12,8 +12,9 @@ NOVELTY = 0.3  # deviation of what is drawn anew
 
 def offspring(
     parents: dict[str, Tensor], count: int, info: GeneratorInfo, random: torch.Generator
-) -> dict[str, Tensor]:
-    """``count`` rows of what the generator draws, out of (m, ...) rows of the same, the best first.
+) -> tuple[dict[str, Tensor], Tensor]:
+    """``count`` rows of what the generator draws, out of (m, ...) rows of the same, the best first; and int64 (count,),
+    the first parent of each.
 
     The i-th best is chosen in proportion to 1/i.  Half of the children lie between two parents, half are one with some
     of it drawn anew, so that z stays standard normal; every w lies between.  All else is as in the first parent.
@@ -30,4 +31,4 @@ def offspring(
             born[name][::2] = (first[::2] + second[::2]) / 2**0.5
         else:
             born[name] = (first + second) / 2 if chart == "w" else first
-    return born
+    return born, one

@@ -12,6 +12,7 @@ from dgp.inversion import Inversion
 from dgp.observation import observe
 from dgp.recipe import Recipe
 from dgp.rows import stream
+from dgp.search.bank import apart
 from dgp.search.lookup import nearest_first
 from dgp.search.offspring import offspring
 from generators import ModelCard, Prior
@@ -141,14 +142,23 @@ def test_what_comes_before_competes(toy, observations):
 def test_children_are_as_likely_as_their_parents(toy):
     info, random = toy.generator.info, torch.Generator().manual_seed(0)
     families = [toy.generator.sample(8, classes=torch.arange(8) % 3, generator=random) for _ in range(200)]
-    born = [offspring(parents, 8, info, random) for parents in families]
+    born = [offspring(parents, 8, info, random)[0] for parents in families]
     z = torch.cat([children["z"] for children in born])
     assert z.shape == (1600, 20) and abs(float(z.std()) - 1) < 0.03 and abs(float(z[::2].std()) - 1) < 0.03
     parents, born = families[0], born[0]
     known = {tuple(row.tolist()) for row in parents["class"]}
     assert {tuple(row.tolist()) for row in born["class"]} <= known
-    alone = offspring({name: value[:1] for name, value in parents.items()}, 3, info, random)
+    children, whose = offspring(parents, 8, info, random)
+    assert torch.equal(children["class"], parents["class"][whose])
+    alone, _ = offspring({name: value[:1] for name, value in parents.items()}, 3, info, random)
     assert alone["z"].shape == (3, 20)
+
+
+def test_the_elite_is_of_different_descent_as_far_as_it_can():
+    order, lineage = torch.tensor([4, 2, 0, 1, 3]), torch.tensor([0, 1, 2, 0, 2])
+    assert apart(order, lineage, 3).tolist() == [4, 0, 1]
+    assert apart(order, lineage, 4).tolist() == [4, 2, 0, 1]
+    assert apart(order, lineage, 1).tolist() == [4]
 
 
 @pytest.mark.parametrize(
