@@ -23,6 +23,7 @@ from degradations.sr_dgp import PublishedSuperResolution
 from degradations.sr_pulse import PulseSuperResolution
 from degradations.superres import SuperResolution
 from degradations.trial import try_out
+from degradations.unknown import Unknown
 
 __all__ = [
     "Chain",
@@ -41,6 +42,7 @@ __all__ = [
     "SizeError",
     "SpecError",
     "SuperResolution",
+    "Unknown",
     "broken",
     "describe",
     "load_plugin",

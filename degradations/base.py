@@ -18,6 +18,7 @@ from degradations.parameter import Parameter
 from degradations.pictures import from_picture, luma, rounded, to_picture
 from degradations.projection import project
 from degradations.sameness import alike
+from degradations.unknown import Unknown
 
 Size = tuple[int, int]
 
@@ -58,6 +59,7 @@ class Degradation(nn.Module):
         self.asked: str | None = None
         self.assets: dict[str, dict] = {}
         self._bound: tuple[str, ...] = ()
+        self._unknown: dict[str, Unknown] = {}
         unknown = set(parameters) - {p.name for p in self.parameters_spec}
         if unknown:
             known = ", ".join(p.name for p in self.parameters_spec) or "none"
@@ -72,6 +74,9 @@ class Degradation(nn.Module):
                     value = parameter.check(value)
                 except SpecError as wrong:
                     raise SpecError(f"{self._title()}: {wrong}") from None
+            if isinstance(value, Unknown):
+                self._unknown[parameter.name] = value
+                value = value.middle
             setattr(self, parameter.name, parameter.default if value is None else value)
 
     def _title(self) -> str:
@@ -92,7 +97,7 @@ class Degradation(nn.Module):
             raise SpecError(
                 f"{self._title()} is bound to values of {', '.join(self._bound)} per row; one text has one value"
             )
-        given = [(p, getattr(self, p.name)) for p in self.parameters_spec]
+        given = [(p, self._unknown.get(p.name, getattr(self, p.name))) for p in self.parameters_spec]
         given = [(p, value) for p, value in given if value is not None and (p.required or value != p.default)]
         if len(given) == 1 and given[0][0] is self.parameters_spec[0] and given[0][0].required:
             return f"{self._title()}:{given[0][0].write(given[0][1])}"
@@ -144,6 +149,7 @@ class Degradation(nn.Module):
             if value.ndim not in (1, 4) or value.numel() != len(value):
                 raise SizeError(f"got values of shape {tuple(value.shape)} for {name}; expected (N,), one a row")
             bound.__dict__[name] = value.reshape(-1, 1, 1, 1)
+            bound._unknown.pop(name, None)
         bound._bound = tuple(dict.fromkeys((*self._bound, *values)))
         rows = {len(getattr(bound, name)) for name in bound._bound} - {1}
         if len(rows) > 1:
@@ -161,8 +167,36 @@ class Degradation(nn.Module):
         twin = copy.copy(self)
         for table in ("_buffers", "_parameters", "_modules"):
             twin.__dict__[table] = self.__dict__[table].copy()
-        twin.assets = dict(self.assets)
+        twin.assets, twin._unknown = dict(self.assets), dict(self._unknown)
         return twin
+
+    def unknowns(self) -> dict[str, Unknown]:
+        """The parameters that are to be estimated, by the names that ``bind`` takes. Until they are bound, or
+        ``given``, each stands in the middle of its range."""
+        return dict(self._unknown)
+
+    def standing(self, values: Mapping[str, float]) -> Degradation:
+        """A copy whose unknown parameters stand at other values than the middle of their ranges, unknown as before."""
+        twin = self.given(values)
+        twin._unknown = dict(self._unknown)
+        return twin
+
+    def given(self, values: Mapping[str, float]) -> Degradation:
+        """A copy in which some unknown parameters have been found, and are numbers in its spec. SpecError for values
+        out of bounds, and for names that are not unknown."""
+        if strange := sorted(values.keys() - self._unknown.keys()):
+            known = ", ".join(self._unknown) or "nothing"
+            raise SpecError(f"{self._title()} has no unknown {strange[0]!r}; unknown is {known}")
+        found = self._shallow()
+        for parameter in self.parameters_spec:
+            if parameter.name in values:
+                found.__dict__[parameter.name] = parameter.check(values[parameter.name])
+                del found._unknown[parameter.name]
+        return found
+
+    def told(self, picture: Image.Image) -> dict[str, float]:
+        """What an opened file itself says of parameters, by name: a JPEG's tables say its quality. Default: nothing."""
+        return {}
 
     def _in_double(self) -> Degradation:
         """A detached float64 copy, for computations that need the digits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import nn
@@ -10,6 +10,10 @@ from torch import nn
 from degradations.base import Degradation
 from degradations.errors import SpecError
 from degradations.inpaint import Inpaint
+
+
+def _bindable(link: Degradation) -> list[str]:
+    return [parameter.name for parameter in link.parameters_spec if parameter.bindable]
 
 
 class Chain(Degradation):
@@ -84,23 +88,46 @@ class Chain(Degradation):
             sizes.append(tuple(link.size(sizes[-1])))
         return sizes
 
+    def _named(self) -> Iterator[tuple[int, str, str]]:
+        """(number of the link, its parameter, the name that the chain gives it) of all that can be bound."""
+        for number, (link, keys) in enumerate(self._keys(_bindable)):
+            yield from ((number, name, key) for name, key in zip(_bindable(link), keys, strict=True))
+
+    def _shared_out(self, values: Mapping) -> list[dict]:
+        """To each link its own of the values. SpecError for a name that no link has, or more than one."""
+        share: list[dict] = [{} for _ in self.links]
+        for number, name, key in self._named():
+            for asked in {key, key if "." in key else f"{self.links[number]._title()}.{name}"} & set(values):
+                share[number][name] = values[asked]
+        if len(values) != sum(map(len, share)):
+            known = ", ".join(key for _, _, key in self._named()) or "nothing"
+            raise SpecError(f"{self.spec} cannot bind {', '.join(values)}; it can bind {known}")
+        return share
+
     def bind(self, values):
         """As for one operator. A name may be qualified (``blur.sigma``), and must be where several links have
         it."""
-        share: list[dict] = [{} for _ in self.links]
-        known: list[str] = []
-
-        def bindable(link):
-            return [p.name for p in link.parameters_spec if p.bindable]
-
-        for own, (link, keys) in zip(share, self._keys(bindable), strict=True):
-            for key, name in zip(keys, bindable(link), strict=True):
-                known.append(key)
-                for asked in {key, key if "." in key else f"{link._title()}.{name}"} & set(values):
-                    own[name] = values[asked]
-        if len(values) != sum(map(len, share)):
-            raise SpecError(f"{self.spec} cannot bind {', '.join(values)}; it can bind {', '.join(known) or 'nothing'}")
+        share = self._shared_out(values)
         return self._copy(link.bind(own) if own else link for link, own in zip(self.links, share, strict=True))
+
+    def unknowns(self):
+        own = [link.unknowns() for link in self.links]
+        return {key: own[number][name] for number, name, key in self._named() if name in own[number]}
+
+    def standing(self, values):
+        share = self._shared_out(values)
+        return self._copy(link.standing(own) if own else link for link, own in zip(self.links, share, strict=True))
+
+    def given(self, values):
+        share = self._shared_out(values)
+        return self._copy(link.given(own) if own else link for link, own in zip(self.links, share, strict=True))
+
+    def told(self, picture):
+        """Of the last link alone: what was done before it, a file does not say."""
+        last = self.links[-1].told(picture)
+        return {
+            key: last[name] for number, name, key in self._named() if number == len(self.links) - 1 and name in last
+        }
 
     def bound(self):
         return {

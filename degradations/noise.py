@@ -36,6 +36,11 @@ class NoiseModel:
         """-log p(y | y_hat), (N, c, h, w) twice -> (N,): the mean over a row's numbers, in nats."""
         raise NotImplementedError
 
+    def distance(self, y_hat: Tensor, y: Tensor) -> Tensor:
+        """The data term, (N, c, h, w) twice -> (N,): what this noise makes of y - y_hat, on the scale of a mean squared
+        difference, so that it can stand in the place of one."""
+        return (y_hat - y).square().flatten(1).mean(1)
+
     def mean_square(self, y_hat: Tensor) -> Tensor | None:
         """The expected mean square of y - y_hat over a row's numbers, (N, c, h, w) -> (N,); None: not known."""
         return None

@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any
 
 from degradations.errors import SpecError
+from degradations.unknown import RANGE, Unknown
 
 KINDS = ("float", "int", "fraction", "choice", "text", "box")
 
@@ -29,6 +30,7 @@ class Parameter:
         name: how it is written in a spec; the operator has an attribute of this name.
         default: value when it is not given.
         bounds: lowest and highest legal value, both included.
+        plausible: between which values an unknown one is searched; default: ``bounds``.
         unit: for help texts ("px", ...).
         transform: ``linear`` or ``log``, the scale on which an unknown value is searched.
         kind: ``float``, ``int``, ``fraction`` (exact: 1/3 or 0.25), ``choice``, ``text`` or ``box``
@@ -50,12 +52,19 @@ class Parameter:
     required: bool = False
     fixed: bool = False
     help: str = ""
+    plausible: tuple[float, float] | None = None
 
     def __post_init__(self):
         if self.kind not in KINDS:
             raise SpecError(f"parameter {self.name}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
         if self.transform not in ("linear", "log"):
             raise SpecError(f"parameter {self.name}: transform {self.transform!r} is not 'linear' or 'log'")
+        if (
+            self.plausible
+            and self.bounds
+            and not self.bounds[0] <= self.plausible[0] < self.plausible[1] <= self.bounds[1]
+        ):
+            raise SpecError(f"parameter {self.name}: plausible={self.plausible} is no range within {self.bounds}")
 
     @property
     def bindable(self) -> bool:
@@ -80,8 +89,8 @@ class Parameter:
 
     def read(self, text: str) -> Any:
         """Text from a spec -> value. SpecError when it is not one."""
-        if self.kind != "text" and (text in ("auto", "?") or re.fullmatch(r"[\d.eE+-]*\d\.\.[\d.].*", text)):
-            raise SpecError(f"{self.name}={text} asks for an estimate, which is not offered; give {self.expected}")
+        if self.kind != "text" and (text in ("auto", "?") or re.fullmatch(RANGE, text)):
+            return self.unknown(text)
         try:
             value: Any = {
                 "float": lambda t: float(Fraction(t)) if "/" in t else float(t),
@@ -93,9 +102,31 @@ class Parameter:
             raise SpecError(f"{self.name}={text} is not {self.expected}") from None
         return self.check(value)
 
+    def unknown(self, text: str) -> Unknown:
+        """What ``auto``, ``?`` or a range such as ``0.5..4`` asks for. SpecError where it cannot be had."""
+        if not self.bindable:
+            raise SpecError(
+                f"{self.name}={text} asks for an estimate, which {self.name} cannot be; give {self.expected}"
+            )
+        stated = re.fullmatch(RANGE, text)
+        span = tuple(map(float, stated.groups())) if stated else self.plausible or self.bounds
+        if span is None:
+            raise SpecError(f"{self.name}={text}: no range is known; say where to search, e.g. {self.name}=0.5..4")
+        low, high = map(self.check, span)
+        if not low < high:
+            raise SpecError(f"{self.name}={text} is an empty range; give the lower value first")
+        if self.transform == "log" and not low > 0:
+            raise SpecError(f"{self.name}={text}: a scale by ratios cannot begin at {low:g}; begin above 0")
+        whole = span == (self.plausible or self.bounds)
+        return Unknown(
+            self.name, low, high, self.transform, "auto" if whole else f"{self.write(low)}..{self.write(high)}"
+        )
+
     def check(self, value: Any) -> Any:
         """A value given in Python -> the value kept. SpecError when it is of the wrong kind or out of
         bounds."""
+        if isinstance(value, Unknown):
+            return value
         wrong = SpecError(f"{self.name}={value} is not {self.expected}")
         if self.kind in ("text", "choice"):
             value = str(value)
@@ -120,6 +151,8 @@ class Parameter:
 
     def write(self, value: Any) -> str:
         """The canonical text of a value; ``read`` gives the value back."""
+        if isinstance(value, Unknown):
+            return value.asked
         if self.kind == "float":
             return (
                 str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value)).replace("e+", "e")

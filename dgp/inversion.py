@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dgp.blind import expected, extended
 from dgp.device import device_named
 from dgp.errors import DgpError, InputError
 from dgp.losses.view import Targets
@@ -88,11 +89,13 @@ class Inversion:
             )
         device = device_named(device)
         self.prior, self.seed, self.num_solutions, self.device = prior.to(device), seed, num_solutions, device
-        self.recipe, self.notes = map_recipe(load_recipe(recipe), prior)
+        expectations = expected(self.observations)
+        recipe = extended(load_recipe(recipe), list(expectations[0]) if expectations else [])
+        self.recipe, self.notes = map_recipe(recipe, prior)
         size = (prior.generator.info.resolution,) * 2
         targets = Targets(self.observations, self.prior.discriminator, size, device)
         space, charts, constraints = self.recipe.space[0], self.recipe.charts, self.recipe.constraints
-        self.problem = Problem(targets, self.prior, seed, num_solutions, space, charts, constraints)
+        self.problem = Problem(targets, self.prior, seed, num_solutions, space, charts, constraints, expectations)
         self.rows: Rows | None = None
         self.scores: Tensor | None = None
         self.trace: list[list[dict]] = [[] for _ in self.observations]

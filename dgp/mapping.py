@@ -16,7 +16,7 @@ from dgp.stops import Stop
 from generators import Generator, Prior
 
 # Variables that some network has: a recipe that moves one keeps its sense on a network without it.
-KNOWN = re.compile(r"z|class|w\+{0,2}|noise\[\d+\]|feature@\d+|codes|importance|warp")
+KNOWN = re.compile(r"z|class|w\+{0,2}|noise\[\d+\]|feature@\d+|codes|importance|warp|phi\[.+\]")
 VARIABLES = ("z", "class", "w", "w+", "w++", "noise[i]", "feature@k", "codes", "warp")
 WIDER = ("z", "w", "w+", "w++")  # of which a run has one at a time
 SELECTOR = re.compile(r"noise\[(\*|-\d+|-?\d*:-?\d*)\]")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from dgp.geometry import Geometry
 from dgp.images import LAID_ON_WHITE, Picture, flatten, open_picture, to_pil
 from dgp.rows import stream
 from dgp.sheet import figures, png_bytes, viewable
+from dgp.unknown import Estimate
 from dgp.weight import WeightMap, open_weight
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Observation:
     weight: (1, 1, h, w), how much each value of y counts in mse and l1, or None: all alike.
     weighed: the map at the input's own size of which ``weight`` was made, or None.
     notes: what was done to the picture on the way, in words.
+    estimates: of the degradation's unknown parameters, by name, what is known before the run; there ``degradation``
+        stands, until the run finds better.
     """
 
     y: Tensor
@@ -56,6 +60,7 @@ class Observation:
     weight: Tensor | None = None
     weighed: WeightMap | None = None
     notes: tuple[str, ...] = field(default=())
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -71,6 +76,15 @@ class Observation:
         if operator is None:
             return self.geometry.seen
         return operator.picture(operator.read(self.geometry.seen))
+
+    def given(self, values: Mapping[str, float]) -> Observation:
+        """The same with unknown parameters found."""
+        if not values:
+            return self
+        place, operator = self.geometry, self.geometry.operator
+        if operator is not None:
+            operator = operator.given({name: v for name, v in values.items() if name in operator.unknowns()})
+        return replace(self, degradation=self.degradation.given(values), geometry=replace(place, operator=operator))
 
     @cached_property
     def share(self) -> Tensor | None:
@@ -160,6 +174,9 @@ def observe(
         original = None
     if y.shape[1] not in (1, 3):
         operator.lift(y, (resolution, resolution))  # said now rather than when the answer is to be shown
+    estimates = first_estimates(operator, None if simulate else source.image, y, prior, seed)
+    if estimates:
+        operator = operator.standing({name: estimate.value for name, estimate in estimates.items()})
     text = asked.asked or (degradation if isinstance(degradation, str) else asked.spec)
     return Observation(
         y=y,
@@ -175,7 +192,25 @@ def observe(
         weight=None if weighed is None else weighed.fitted(place.box, (y.shape[-1], y.shape[-2])),
         weighed=weighed,
         notes=source.notes if simulate else _notes(source, whole),
+        estimates=estimates,
     )
+
+
+def first_estimates(
+    operator: Degradation, picture: Image.Image | None, y: Tensor, prior: Prior, seed: int
+) -> dict[str, Estimate]:
+    """Of the unknown parameters: what the file itself tells, and for the rest their ranges.
+
+    picture: as it was opened, or None: there is no file.
+    """
+    told, found = {} if picture is None else operator.told(picture), {}
+    for name, unknown in operator.unknowns().items():
+        if name in told and unknown.low <= told[name] <= unknown.high:
+            found[name] = Estimate(told[name], 0.0, "file")
+        else:
+            middle, width = unknown.middle, unknown.high - unknown.low
+            found[name] = Estimate(middle, width / 4, "range")
+    return found
 
 
 def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:

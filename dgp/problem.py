@@ -17,6 +17,7 @@ from dgp.losses.terms import Term
 from dgp.losses.view import Targets, View
 from dgp.randomness import Streams
 from dgp.rows import Rows, stream
+from dgp.unknown import Guess, guesses
 from generators import Prior
 
 
@@ -106,6 +107,7 @@ class Problem:
     """What search and stages share: targets, prior, charts, seeds, and the count of evaluations.
 
     space: the latents in which rows begin.  charts, constraints: of the variables that the recipe names.
+    guesses: of each picture, where the unknown parameters of its degradation are expected, by variable.
     tell: called with a few words by what takes long before the first step.
     """
 
@@ -116,6 +118,7 @@ class Problem:
     space: str = "z"
     charts: Mapping[str, Chart] = field(default_factory=dict)
     constraints: Mapping[str, Constraint] = field(default_factory=dict)
+    guesses: Sequence[Mapping[str, Guess]] = ()
     tell: Callable[[str], None] = lambda words: None
 
     def __post_init__(self):
@@ -148,20 +151,29 @@ class Problem:
             if spec.chart == "z" and spec.name in values:
                 values[spec.name] = values[spec.name] * std
         here = (torch.full((count,), picture), torch.full((count,), answer))
-        return Rows(*here, self.begun(values, count, random))
+        return Rows(*here, self.begun(values, picture, count, random))
 
     @torch.no_grad()
-    def begun(self, drawn: dict[str, Tensor], count: int, random: torch.Generator) -> dict[str, Tensor]:
+    def begun(self, drawn: dict[str, Tensor], picture: int, count: int, random: torch.Generator) -> dict[str, Tensor]:
         """What the generator has drawn, in the space of the run, with all other variables that the recipe names."""
         info = self.prior.generator.info
         charts = {self.space: default_chart(self.space)} | dict(self.charts)
         for name in (self.space, *(name for name, chart in charts.items() if chart.accompanies)):
             if charts[name].provides(name, info):
                 drawn = charts[name].begin(name, drawn, count, self.prior, random)
-        return drawn
+        return drawn | self.guessed(picture, count, random)
+
+    def guessed(self, picture: int, count: int, random: torch.Generator) -> dict[str, Tensor]:
+        """Where the unknown parameters of the run begin, each (count, 1): the first row at the estimate."""
+        if not self.guesses:
+            return {}
+        drawn = guesses(self.guesses[picture], count, random)
+        return {name: value.to(self.prior.generator.device) for name, value in drawn.items()}
 
     @torch.no_grad()
-    def placed(self, latents: dict[str, Tensor], count: int, random: torch.Generator) -> dict[str, Tensor]:
+    def placed(
+        self, latents: dict[str, Tensor], picture: int, count: int, random: torch.Generator
+    ) -> dict[str, Tensor]:
         """Known inputs of the generator, each (count, ...), in the space of the run, with all other variables that the
         recipe names. Raises RecipeError where the run begins in what no picture can be given by, such as codes."""
         chart, info = self.charts.get(self.space, default_chart(self.space)), self.prior.generator.info
@@ -171,15 +183,17 @@ class Problem:
             )
         values = latents if self.space in latents else self.prior.generator.convert(latents, self.space)
         values = values | {self.space: chart.inverse(values[self.space], self.prior)}
-        return self.accompanied(values, count, random)
+        return self.accompanied(values, picture, count, random)
 
-    def accompanied(self, values: dict[str, Tensor], count: int, random: torch.Generator) -> dict[str, Tensor]:
+    def accompanied(
+        self, values: dict[str, Tensor], picture: int, count: int, random: torch.Generator
+    ) -> dict[str, Tensor]:
         """The values with all other variables that the recipe names, where they are not among them."""
         info = self.prior.generator.info
         for name, chart in self.charts.items():
             if chart.accompanies and not set(chart.provides(name, info)) <= values.keys():
                 values = chart.begin(name, values, count, self.prior, random)
-        return values
+        return self.guessed(picture, count, random) | values
 
     def _each(self, what: str, values: dict, weights: dict, *arguments) -> list:
         """Rows with weights of their own pass the generator one at a time."""

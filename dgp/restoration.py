@@ -55,6 +55,7 @@ class Restoration:
     recipe: what ran, mapped onto the prior.  notes: what the mapping changed, and which answers are not good enough.
     accepted: of each answer, whether the recipe's ``accept`` calls it good enough; None where the recipe has none.
     start: of a warm one, its origin.
+    found: the degradation's unknown parameters as each answer has them, by name.
     """
 
     observation: Observation
@@ -79,6 +80,7 @@ class Restoration:
     start: dict | None = None
     variables: dict[str, Tensor] = field(default_factory=dict)
     accepted: Sequence[bool] | None = None
+    found: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def tensor(self) -> Tensor:
@@ -119,6 +121,16 @@ class Restoration:
             observation, self.prior, self.recipe, seed=self.seed, num_solutions=self.num_solutions, start=self.start
         )
         degradation = {"spec": "", "asked": observation.asked, "estimated": {}, "assets": {}} | identity["degradation"]
+        degradation["estimated"] = {
+            name: {
+                "value": values[0],
+                "spread": observation.estimates[name].spread,
+                "before": observation.estimates[name].value,
+                "source": observation.estimates[name].source,
+                "of_solutions": values,
+            }
+            for name, values in self.found.items()
+        }
         if observation.degradation.spec != degradation["spec"]:
             degradation["at_prior_resolution"] = observation.degradation.spec
         return plain(

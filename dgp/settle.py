@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from dgp.problem import Problem
 from dgp.recipe import Recipe
 from dgp.restoration import Restoration
 from dgp.rows import Rows
+from dgp.unknown import variable
 
 # Which measurements of the published convention stand for PSNR and SSIM where L* is the original's.
 PUBLISHED = {"psnr": "psnr", "ssim": "ssim_published"}
@@ -98,7 +99,12 @@ def _restoration(
 ) -> Restoration:
     finish, inputs = run.recipe.finish, run.problem.inputs(rows)
     behind = {n: v for n, v in rows.values.items() if n not in inputs or not torch.equal(inputs[n], v)}
-    finished = finish(images, observation).clamp(-1, 1)
+    found = {
+        name: u.value(rows.values[variable(name)][:, 0].cpu()) for name, u in observation.degradation.unknowns().items()
+    }
+    bound = replace(observation, degradation=observation.degradation.bind(found)) if found else observation
+    finished = finish(images, bound).clamp(-1, 1)
+    observation = observation.given({name: float(values[0]) for name, values in found.items()})
     size = tuple(images.shape[-2:])
     unobserved = observation.degradation.unobserved(size)
     measured = metrics.measure(finished[0], observation.original, unobserved)
@@ -138,4 +144,5 @@ def _restoration(
         num_solutions=run.problem.answers,
         device=run.device,
         start=run.starts[number],
+        found={name: values.tolist() for name, values in found.items()},
     )

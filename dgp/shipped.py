@@ -7,6 +7,7 @@ import dgp.losses.locality
 import dgp.losses.perceptual
 import dgp.losses.terms
 import dgp.losses.uncovered
+import dgp.losses.unknowns
 import dgp.search.bank
 import dgp.search.best_of
 import dgp.search.evolution

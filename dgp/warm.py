@@ -18,6 +18,7 @@ from dgp.mapping import WIDER
 from dgp.problem import Problem
 from dgp.restoration import BEHIND, Restoration
 from dgp.rows import Rows, joined, stream
+from dgp.unknown import is_unknown
 
 Encoder = Callable[[Tensor], dict[str, Tensor]]
 
@@ -204,15 +205,16 @@ def _values(
         if label is None:
             raise InputError("got a start without a class; give one with it, or tell the picture's (--class)")
         inputs = inputs | {"class": problem.prior.generator.embed(torch.tensor([label]))}
+    behind = {name: value for name, value in behind.items() if name in problem.charts or not is_unknown(name)}
     owners = [name for name, chart in charts.items() if behind.keys() & set(chart.provides(name, info))]
     same = all(problem.charts.get(name) == charts[name] for name in owners)
     begins = problem.charts.get(space, default_chart(space)).provides(space, info)
     if behind and same and set(begins) <= (inputs | behind).keys():
-        return problem.accompanied(inputs | behind, 1, random)
+        return problem.accompanied(inputs | behind, picture, 1, random)
     held = [name for name in inputs if name in WIDER or name.startswith("feature@")]
     widest = max(held, key=lambda name: WIDER.index(name) if name in WIDER else len(WIDER), default="nothing")
     if widest not in WIDER or space not in WIDER[WIDER.index(widest) :]:
         raise InputError(
             f"got a start in {widest}, and the recipe begins in {space}; use the recipe that made it, or set space"
         )
-    return problem.placed(inputs, 1, random)
+    return problem.placed(inputs, picture, 1, random)

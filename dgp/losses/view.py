@@ -13,6 +13,7 @@ from torch import Tensor
 
 from degradations import Degradation
 from dgp.observation import Observation
+from dgp.unknown import known
 from generators import Discriminator, Prior
 
 if TYPE_CHECKING:
@@ -199,14 +200,15 @@ class View:
         for kind in kinds.unique().tolist():
             rows = (kinds == kind).nonzero()[:, 0]
             place = targets.place[self.pictures[rows]]
-            prediction = self._predicted(targets.operators[kind], rows, len(rows) == len(kinds))
+            operator = known(targets.operators[kind], {name: v[rows] for name, v in self.values.items()})
+            prediction = self._predicted(operator, rows, len(rows) == len(kinds))
             weight, missing = targets.weight[kind], targets.missing[kind]
             parts.append(
                 Part(
                     rows,
                     prediction,
                     targets.y[kind][place],
-                    targets.operators[kind],
+                    operator,
                     None if weight is None else weight[place],
                     None if missing is None else missing.expand(len(targets.y[kind]), -1, -1, -1)[place],
                     kind,

@@ -87,7 +87,7 @@ class BankSearch(Search):
 
         def starts(latents: dict[str, Tensor], count: int) -> Rows:
             here = torch.full((count,), picture), torch.full((count,), answer)
-            return Rows(*here, problem.placed(latents, count, random))
+            return Rows(*here, problem.placed(latents, picture, count, random))
 
         found = starts(latents, self.nearest)
         scores = problem.rank(found, self.terms, self.through)

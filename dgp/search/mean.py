@@ -36,7 +36,7 @@ class Mean(Search):
                 w = statistics.mean.expand(self.count, -1)
                 if std := max(self.std, self.apart) if answer else self.std:
                     w = w + std * statistics.std * torch.randn(w.shape, generator=random)
-                values = problem.placed(given | {"w": w.to(generator.device)}, self.count, random)
+                values = problem.placed(given | {"w": w.to(generator.device)}, picture, self.count, random)
                 found.append(Rows(torch.full((self.count,), picture), torch.full((self.count,), answer), values))
                 if rows is not None:
                     found.append(rows.of(picture, answer))

@@ -1,0 +1,52 @@
+"""Blind restoration is the same run with more variables: a recipe, extended by the unknown parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dgp.constraints import Bounds
+from dgp.losses.unknowns import Unknowns
+from dgp.recipe import Move, Recipe, Variable
+from dgp.unknown import Guess, Phi, variable
+
+if TYPE_CHECKING:
+    from dgp.observation import Observation
+
+# A step of the position in its range, and how strongly what was known beforehand holds it back.
+STEP, TRUST = 0.02, 0.01
+
+
+def expected(observations: Sequence[Observation]) -> list[dict[str, Guess]]:
+    """Of each picture, where every variable of the run is expected; those of other pictures stay where they are."""
+    every = [o.degradation.unknowns() for o in observations]
+    names = dict.fromkeys(name for unknowns in every for name in unknowns)
+    if not names:
+        return []
+    return [
+        {
+            variable(name): Guess.of(o.estimates[name], unknowns[name]) if name in unknowns else Guess(spread=0.0)
+            for name in names
+        }
+        for o, unknowns in zip(observations, every, strict=True)
+    ]
+
+
+def extended(recipe: Recipe, variables: Sequence[str]) -> Recipe:
+    """The recipe with more variables of chart ``phi``, which every stage moves along with the rest.
+
+    What the recipe itself says of such a variable, or of the term ``unknowns``, stands.
+    """
+    if not variables:
+        return recipe
+    own = Variable(chart=Phi(), constraint=Bounds(low=0.0, high=1.0))
+    stages = []
+    for stage in recipe.stages:
+        move = {name: Move(lr=STEP) for name in variables} | stage.move
+        terms = stage.terms
+        if not any(isinstance(term, Unknowns) for term in terms):
+            terms = (*terms, Unknowns(weight=TRUST))
+        stages.append(stage.model_copy(update={"move": move, "terms": terms}))
+    return recipe.model_copy(
+        update={"variables": dict.fromkeys(variables, own) | recipe.variables, "stages": tuple(stages)}
+    )
