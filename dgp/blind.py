@@ -24,12 +24,15 @@ def expected(observations: Sequence[Observation]) -> list[dict[str, Guess]]:
     if not names:
         return []
     return [
-        {
-            variable(name): Guess.of(o.estimates[name], unknowns[name]) if name in unknowns else Guess(spread=0.0)
-            for name in names
-        }
+        {variable(name): Guess.of(o.estimates[name], unknowns[name]) if name in unknowns else Guess() for name in names}
         for o, unknowns in zip(observations, every, strict=True)
     ]
+
+
+def blind(recipe: Recipe, observations: Sequence[Observation]) -> Recipe:
+    """The recipe with whatever the observations leave open."""
+    positions = expected(observations)
+    return extended(recipe, list(positions[0])) if positions else recipe
 
 
 def extended(recipe: Recipe, variables: Sequence[str]) -> Recipe:
@@ -37,8 +40,6 @@ def extended(recipe: Recipe, variables: Sequence[str]) -> Recipe:
 
     What the recipe itself says of such a variable, or of the term ``unknowns``, stands.
     """
-    if not variables:
-        return recipe
     own = Variable(chart=Phi(), constraint=Bounds(low=0.0, high=1.0))
     stages = []
     for stage in recipe.stages:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dgp.blind import expected, extended
+from dgp.blind import blind, expected
 from dgp.device import device_named
 from dgp.errors import DgpError, InputError
 from dgp.losses.view import Targets
@@ -89,13 +89,13 @@ class Inversion:
             )
         device = device_named(device)
         self.prior, self.seed, self.num_solutions, self.device = prior.to(device), seed, num_solutions, device
-        expectations = expected(self.observations)
-        recipe = extended(load_recipe(recipe), list(expectations[0]) if expectations else [])
-        self.recipe, self.notes = map_recipe(recipe, prior)
+        self.recipe, self.notes = map_recipe(blind(load_recipe(recipe), self.observations), prior)
         size = (prior.generator.info.resolution,) * 2
         targets = Targets(self.observations, self.prior.discriminator, size, device)
         space, charts, constraints = self.recipe.space[0], self.recipe.charts, self.recipe.constraints
-        self.problem = Problem(targets, self.prior, seed, num_solutions, space, charts, constraints, expectations)
+        self.problem = Problem(
+            targets, self.prior, seed, num_solutions, space, charts, constraints, expected(self.observations)
+        )
         self.rows: Rows | None = None
         self.scores: Tensor | None = None
         self.trace: list[list[dict]] = [[] for _ in self.observations]

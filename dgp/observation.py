@@ -45,6 +45,7 @@ class Observation:
     notes: what was done to the picture on the way, in words.
     estimates: of the degradation's unknown parameters, by name, what is known before the run; there ``degradation``
         stands, until the run finds better.
+    truth: the operator that made y, where it was simulated by another than ``degradation``.
     """
 
     y: Tensor
@@ -61,6 +62,7 @@ class Observation:
     weighed: WeightMap | None = None
     notes: tuple[str, ...] = field(default=())
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    truth: Degradation | None = None
 
     @property
     def simulated(self) -> bool:
@@ -122,6 +124,7 @@ def observe(
     *,
     label: str | int | None = None,
     simulate: bool = False,
+    truth: str | Degradation | None = None,
     fit: str = "auto",
     target: str = "file",
     weight=None,
@@ -133,6 +136,8 @@ def observe(
         picture: the degraded picture (path, PIL image, array, tensor or Picture); with `simulate`
             a clean one, which is fitted to the prior's resolution (auto: centre square) and degraded there.
         degradation: the operator, or its spec.
+        truth: with ``simulate`` the operator that makes y, where it is another than the one that shall explain it;
+            default: that one, unknown parameters drawn from their ranges by the seed.
         label: None or "auto" (to be found), or the name or number of a class.
         fit: "auto" keeps as much of the picture as its degradation allows: holes are filled in a window, y
             of x's size is stretched, others must be of their size. "crop", "pad", "stretch" say how instead;
@@ -160,13 +165,18 @@ def observe(
         raise InputError("got fit 'object' without a weight, which says where the object is; give --weight FILE")
     window = weighed.square(resolution) if fit == "object" else None
     key = source.pixels_sha256
+    true = None
+    if truth is not None and not simulate:
+        raise InputError("got a truth for a picture that is not simulated; leave it out, or add simulate")
     if simulate:
         place, operator, original = _simulated(asked, source, image, fit, window, resolution, seed)
         degradations.try_out(operator, (resolution, resolution))
-        measure = operator.simulate if target == "file" else operator.measure
+        true = _true(operator, truth, source, image, fit, window, resolution, seed, key)
+        measure = true.simulate if target == "file" else true.measure
         with torch.no_grad():
             y = measure(original, stream(seed, f"noise {key}", 0))
-        whole = operator
+        _same_shape(y, operator, true, resolution)
+        whole, true = operator, None if true is operator else true
     else:
         keeps = tuple(asked.size((resolution, resolution))) == (resolution, resolution)
         fitting = _same_size if keeps else _smaller
@@ -175,8 +185,7 @@ def observe(
     if y.shape[1] not in (1, 3):
         operator.lift(y, (resolution, resolution))  # said now rather than when the answer is to be shown
     estimates = first_estimates(operator, None if simulate else source.image, y, prior, seed)
-    if estimates:
-        operator = operator.standing({name: estimate.value for name, estimate in estimates.items()})
+    operator = _standing(operator, estimates)
     text = asked.asked or (degradation if isinstance(degradation, str) else asked.spec)
     return Observation(
         y=y,
@@ -193,7 +202,16 @@ def observe(
         weighed=weighed,
         notes=source.notes if simulate else _notes(source, whole),
         estimates=estimates,
+        truth=true,
     )
+
+
+def _standing(operator: Degradation, estimates: Mapping[str, Estimate]) -> Degradation:
+    """What the file itself tells is no longer unknown; for the rest the estimates are where it begins."""
+    told = {name: estimate.value for name, estimate in estimates.items() if estimate.source == "file"}
+    rest = {name: estimate.value for name, estimate in estimates.items() if name not in told}
+    operator = operator.given(told) if told else operator
+    return operator.standing(rest) if rest else operator
 
 
 def first_estimates(
@@ -240,6 +258,30 @@ def _simulated(asked, source, image, fit, window, resolution, seed) -> tuple[Geo
         operator = _moved(full, image.size, box, square)
     place = Geometry(fit, placed, resolution, image.size, box, square, square)
     return place, operator, original
+
+
+def _true(operator, truth, source, image, fit, window, resolution, seed, key) -> Degradation:
+    """The operator that makes y of the original, at the prior's resolution."""
+    if truth is not None:
+        asked = degradations.parse(truth) if isinstance(truth, str) else truth
+        if asked.unknowns():
+            raise InputError(f"got the truth {asked.spec!r}, expected one without unknowns; give their values")
+        return _simulated(asked, source, image, fit, window, resolution, seed)[1]
+    random = stream(seed, f"truth {key}", 0)
+    drawn = {
+        name: unknown.value(float(torch.rand((), generator=random))) for name, unknown in operator.unknowns().items()
+    }
+    return operator.given(drawn) if drawn else operator
+
+
+def _same_shape(y: Tensor, operator: Degradation, true: Degradation, resolution: int) -> None:
+    """InputError where what one operator makes cannot be explained by the other."""
+    expected = (operator.channels(3), *operator.size((resolution, resolution)))
+    if tuple(y.shape[1:]) != expected:
+        raise InputError(
+            f"got an observation of {tuple(y.shape[1:])} from {true.spec}, expected {expected} as of {operator.spec}; "
+            "the two must give the same size and channels"
+        )
 
 
 def _smaller(asked, source, image, fit, window, resolution, seed):

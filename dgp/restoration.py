@@ -123,13 +123,13 @@ class Restoration:
         degradation = {"spec": "", "asked": observation.asked, "estimated": {}, "assets": {}} | identity["degradation"]
         degradation["estimated"] = {
             name: {
-                "value": values[0],
-                "spread": observation.estimates[name].spread,
-                "before": observation.estimates[name].value,
-                "source": observation.estimates[name].source,
-                "of_solutions": values,
+                "value": self.found.get(name, [estimate.value])[0],
+                "spread": estimate.spread,
+                "before": estimate.value,
+                "source": estimate.source,
+                "of_solutions": self.found.get(name),
             }
-            for name, values in self.found.items()
+            for name, estimate in observation.estimates.items()
         }
         if observation.degradation.spec != degradation["spec"]:
             degradation["at_prior_resolution"] = observation.degradation.spec

@@ -28,6 +28,7 @@ def restore(
     seed: int = 0,
     num_solutions: int = 1,
     simulate: bool = False,
+    truth: str | Degradation | None = None,
     fit: str = "auto",
     weight=None,
     device: str = "cpu",
@@ -44,6 +45,7 @@ def restore(
         recipe, overrides: the method, and ``key=value`` texts that change it.
         label: class name or number where the prior has classes; None searches over all of them.
         seed: equal seeds give equal answers.  num_solutions: independent answers, best first.
+        truth: with ``simulate`` what really degrades it, where ``degradation`` is another, or leaves it open.
         fit: "auto", "crop", "pad", "stretch" or "object", how the picture meets the prior's resolution.
         weight: how much each pixel of the picture counts, such as an object's mask: see ``observe``.
         device: "auto", "cpu" or "cuda".
@@ -61,6 +63,7 @@ def restore(
         prior,
         label=label,
         simulate=simulate,
+        truth=truth,
         fit=fit,
         target=recipe.target,
         weight=weight,

@@ -29,6 +29,7 @@ IDENTITY = {
     "fit": ("fit",),
     "simulate": ("simulate",),
     "target": ("target",),
+    "truth": ("degradation", "truth"),
     "start": ("start", "sha256"),
 }
 
@@ -43,7 +44,11 @@ def run_identity(
     source, whole = observation.source, observation.whole
     return {
         "input": {"path": source.path, "sha256": source.sha256},
-        "degradation": {"spec": whole.spec, "assets": plain(whole.assets)},
+        "degradation": {
+            "spec": whole.spec,
+            "assets": plain(whole.assets),
+            "truth": observation.truth and observation.truth.spec,
+        },
         "weight": _weight(observation),
         "prior": {"name": prior.name, "sha256": prior.sha256},
         "recipe": {"name": recipe.name, "sha256": recipe.sha256},

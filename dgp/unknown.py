@@ -41,16 +41,21 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Guess:
-    """Where a variable is expected: a position in the range, from 0 to 1, and its standard deviation."""
+    """Where a variable is expected: a position in the range, from 0 to 1, and its standard deviation.
+
+    held: whether more than the range is known, so that leaving the place has its price.
+    """
 
     position: float = 0.5
-    spread: float = 0.3
+    spread: float = 0.0
+    held: bool = True
 
     @classmethod
     def of(cls, estimate: Estimate, unknown: Unknown) -> Guess:
         low, high = (max(unknown.low, min(unknown.high, estimate.value + s * estimate.spread)) for s in (-1, 1))
         value = max(unknown.low, min(unknown.high, estimate.value))
-        return cls(unknown.position(value), (unknown.position(high) - unknown.position(low)) / 2)
+        spread = (unknown.position(high) - unknown.position(low)) / 2
+        return cls(unknown.position(value), spread, estimate.source != "range")
 
 
 @CHARTS.register("phi")

@@ -38,6 +38,12 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     help="What to undo: gray, sr:4, inpaint:center=1/3, a chain. Repeatable.",
 )
 @click.option(
+    "--truth",
+    metavar="SPEC",
+    show_default=False,
+    help="What really degrades the pictures, where -d shall be told another, or less (blur:sigma=auto).",
+)
+@click.option(
     "-r",
     "--recipe",
     "--recipes",
@@ -93,6 +99,7 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
 def evaluate(
     source: Path,
     specs: tuple[str, ...],
+    truth: str | None,
     recipes: str,
     count: int | None,
     per_class: int | None,
@@ -136,6 +143,7 @@ def evaluate(
         plugins,
         options.fit,
         critic,
+        truth,
     )
     evaluation.check()
     if options.dry_run:

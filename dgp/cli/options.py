@@ -75,6 +75,7 @@ class RunOptions(EngineOptions):
     label: str
     weight: str | None
     simulate: bool
+    truth: str | None
     start: Path | None
 
 
@@ -193,6 +194,12 @@ RUN = (
         is_flag=True,
         show_default=False,
         help="The pictures are clean: degrade them first, and measure the answers.",
+    ),
+    click.option(
+        "--truth",
+        metavar="SPEC",
+        show_default=False,
+        help="With --simulate: degrade them by this, and restore them as -d says (blur:sigma=auto, say).",
     ),
     click.option(
         "--start",

@@ -66,6 +66,7 @@ class Runner:
             self.prior,
             label=self.options.label,
             simulate=self.options.simulate,
+            truth=self.options.truth,
             fit=self.options.fit,
             target=self.recipe.target,
             weight=self.options.weight,
@@ -83,6 +84,7 @@ class Runner:
 
     def checked(self, job: Job, keep: bool) -> Job:
         """The job, opened and compared with what lies in its folder; or why it cannot be run."""
+        from dgp.blind import blind
         from dgp.mapping import map_recipe
         from dgp.results import is_done, run_identity
 
@@ -91,7 +93,7 @@ class Runner:
             planned = run_identity(
                 observation,
                 self.prior,
-                map_recipe(self.recipe, self.prior)[0],
+                map_recipe(blind(self.recipe, [observation]), self.prior)[0],
                 seed=self.options.seed,
                 num_solutions=self.options.num_solutions,
                 start=None if start is None else start.record(),

@@ -135,6 +135,7 @@ class Engine:
                     "metrics": measured,
                     "objective": result.scores[0],
                     "fidelity": result.fidelity,
+                    "degradation": record["degradation"],
                     "latents": record["latents"],
                     "evaluations": result.evaluations,
                     "timing": result.timing,

@@ -37,6 +37,7 @@ class Evaluation:
     fit: how a picture meets the prior's resolution; "auto" takes the centred square.
     random_weights: every recipe also on a generator of random weights, with the trained discriminator.
     judge: says of each answer whether it is recognised; it looks at the stored pictures, so it may come later.
+    truth: the operator that degrades the pictures, where it is another than the one that shall explain them.
     at_once: how many pictures are inverted together; released layers take memory for each.
     baselines: also the degraded input and the classical method.
 
@@ -57,6 +58,7 @@ class Evaluation:
     plugins: Sequence[dict] = field(default=())
     fit: str = "auto"
     judge: Judge | None = None
+    truth: str | None = None
     at_once: int = GROUP
     baselines: bool = True
 
@@ -86,7 +88,8 @@ class Evaluation:
                 f"got {', '.join(self.degradations)}, of which two would share a file name; give each once"
             )
         for spec in self.degradations:
-            observe(self.pictures[0].picture, spec, self.prior, simulate=True, fit=self.fit, seed=self.seed)
+            first = self.pictures[0].picture
+            observe(first, spec, self.prior, simulate=True, truth=self.truth, fit=self.fit, seed=self.seed)
         for picture in self.pictures:
             self._class_of(picture)
             if self.judge:
@@ -195,7 +198,8 @@ class Evaluation:
         told = {"class": self._class_of(picture)} if arm.steps else {}
         fitted = {} if self.fit == "auto" else {"fit": self.fit}
         plugins = {"plugins": [p["sha256"] for p in self.plugins]} if self.plugins else {}
-        return Unit(self.folder, common | told | fitted | plugins | arm.identity())
+        truth = {} if self.truth is None else {"truth": self.truth}
+        return Unit(self.folder, common | told | fitted | truth | plugins | arm.identity())
 
     def _verdicts(self, arm, spec: str) -> dict[str, dict[str, float]]:
         """What the judge says of the pictures that an arm has left, by picture."""
@@ -234,6 +238,7 @@ class Evaluation:
             self.prior,
             label=self._class_of(picture),
             simulate=True,
+            truth=self.truth,
             fit=self.fit,
             target=arm.target,
             seed=self.seed,

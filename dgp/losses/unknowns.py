@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from dgp.losses.terms import TERMS, Term
 from dgp.unknown import is_unknown
 
@@ -9,7 +11,8 @@ from dgp.unknown import is_unknown
 @TERMS.register("unknowns")
 class Unknowns(Term):
     """Half the squared distance of the unknown parameters from where they are expected, in standard deviations of what
-    is known of them beforehand: the negative logarithm of a normal density, summed over the parameters."""
+    is known of them beforehand: the negative logarithm of a normal density, summed over the parameters. Where only the
+    range is known, none."""
 
     kind: str = "unknowns"
 
@@ -19,6 +22,6 @@ class Unknowns(Term):
             if is_unknown(name):
                 expected = [view.problem.guesses[picture][name] for picture in view.pictures.tolist()]
                 position = value.new_tensor([guess.position for guess in expected])
-                spread = value.new_tensor([max(guess.spread, 1e-3) for guess in expected])
+                spread = value.new_tensor([max(guess.spread, 0.01) if guess.held else math.inf for guess in expected])
                 total = total + ((value[:, 0] - position) / spread).square() / 2
         return total
