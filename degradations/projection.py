@@ -5,6 +5,10 @@ picture is ``clip(x + A^T lambda)``, and Newton's method on the (concave, piecew
 few rounds. Where no pixel is clipped the first round is back-projection with the pseudo-inverse. Rows that
 this leaves short of y (a nearly singular A, or a y that no picture has) are brought to the least misfit by
 projected gradients. Rows never meet: each has its own step lengths and stops on its own.
+
+Where y is known only to within a ``floor``, a row that has come so close goes on only as long as that is cheap: what a
+blur has left of fine detail lies below the rounding of a file, and undoing the blur would blow the rounding up (early
+stopping by the discrepancy principle: Morozov 1966; Hanke 1995).
 """
 
 from __future__ import annotations
@@ -25,23 +29,36 @@ def per_row(v: Tensor) -> Tensor:
     return v[:, None, None, None]
 
 
-def _newton_step(forward: Map, adjoint: Map, weight: Tensor, r: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
-    """Least-squares solution q of A W A^T q = r by CGLS on A W^(1/2) -> (q, A^T q).
+# A change of the picture is cheap while it is at most so many times what it changes in y (both root mean square).
+CHEAP = 4.0
+
+
+def rms(v: Tensor) -> Tensor:
+    return v.flatten(1).square().mean(1).sqrt()
+
+
+def _newton_step(
+    forward: Map, adjoint: Map, weight: Tensor, r: Tensor, rounds: int, floor: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Least-squares solution q of A W A^T q = r by CGLS on A W^(1/2) -> (q, A^T q, rows that are close enough).
 
     A row stops when its misfit does not fall any more: what is left is out of reach, and going on would only
-    blow up directions that A hardly sees.
+    blow up directions that A hardly sees. Or when it is within its floor, and the next step is not cheap.
     """
     image = adjoint(r)
     p, direction = image, r
     gamma, misfit = dot(image, weight * image), dot(r, r)
     going = misfit > 0
     q, back = torch.zeros_like(r), torch.zeros_like(image)
+    enough = torch.zeros_like(going)
     for _ in range(rounds):
         moved = forward(weight * p)
         length = torch.where(going, gamma / dot(moved, moved).clamp_min(1e-300), 0)
         closer = r - per_row(length) * moved
         fresh = dot(closer, closer)
-        going = going & (fresh < 0.9999 * misfit)
+        dear = rms(weight * p) > CHEAP * rms(moved)
+        enough = enough | (going & dear & (rms(r) <= floor))
+        going = going & (fresh < 0.9999 * misfit) & ~enough
         if not going.any():
             break
         take = per_row(going)
@@ -54,15 +71,15 @@ def _newton_step(forward: Map, adjoint: Map, weight: Tensor, r: Tensor, rounds: 
         before, gamma = gamma, dot(image, weight * image)
         turn = per_row(gamma / before.clamp_min(1e-300))
         p, direction = image + turn * p, r + turn * direction
-    return q, back
+    return q, back, enough
 
 
-def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int) -> Tensor:
+def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int, enough: Tensor) -> Tensor:
     """For rows that Newton's method left short of y (nearly singular A, y out of reach): accelerated
     projected gradient on |A x - y|^2, restarted where it overshoots, so that the misfit of a row never
     grows."""
     r = y - forward(x)
-    going = r.flatten(1).abs().amax(1) > 1e-6
+    going = (r.flatten(1).abs().amax(1) > 1e-6) & ~enough
     if not going.any():
         return x
     probe = adjoint(r)
@@ -88,13 +105,22 @@ def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int) -> T
 
 
 def project(
-    forward: Map, adjoint: Map, x: Tensor, y: Tensor, *, rounds: int = 25, inner: int = 100, finish: int = 300
+    forward: Map,
+    adjoint: Map,
+    x: Tensor,
+    y: Tensor,
+    *,
+    floor: Tensor | None = None,
+    rounds: int = 25,
+    inner: int = 100,
+    finish: int = 300,
 ) -> Tensor:
     """See the module's text. A row that meets y to 1e-6 already is returned as it is.
 
     Args:
         forward, adjoint: A and A^T on batches, float64.
         x: (N, C, H, W) float64. y: (N, c, h, w) float64.
+        floor: (N,), to within which root mean square y is known; None: exactly.
         rounds, inner, finish: at most so many Newton rounds, steps within one, and projected gradients.
 
     Returns:
@@ -105,7 +131,8 @@ def project(
     r = y - forward(best)
     misfit = r.flatten(1).norm(dim=1)
     going = r.flatten(1).abs().amax(1) > 1e-6
-    stalled = torch.zeros_like(misfit)
+    stalled, floor = torch.zeros_like(misfit), torch.zeros_like(misfit) if floor is None else floor
+    enough = torch.zeros_like(going)
 
     def dual(picture, multiplier, r):
         return dot(picture - x, picture - x) / 2 + dot(multiplier, r)
@@ -116,7 +143,7 @@ def project(
             break
         # clipped pixels keep a little weight, so that a y all of whose pixels are clipped can pull them back
         weight = torch.where(free.abs() <= 1, 1.0, 1e-4).to(x)
-        q, back = _newton_step(forward, adjoint, weight, r * per_row(going), inner)
+        q, back, close = _newton_step(forward, adjoint, weight, r * per_row(going), inner, floor)
         slope, step, waiting = dot(q, r), torch.ones_like(misfit), going.clone()
         for _ in range(20):
             trial = free + per_row(step) * back
@@ -138,5 +165,6 @@ def project(
         misfit = torch.where(better, fresh, misfit)
         stalled = torch.where(better, 0, stalled + 1)
         # the dual climbs at every round, the misfit need not fall at every one
-        going = going & ~waiting & (r.flatten(1).abs().amax(1) > 1e-8) & (stalled < 4)
-    return _descend(forward, adjoint, best, y, finish)
+        enough = enough | (close & (rms(r) <= floor))
+        going = going & ~enough & ~waiting & (r.flatten(1).abs().amax(1) > 1e-8) & (stalled < 4)
+    return _descend(forward, adjoint, best, y, finish, enough)
