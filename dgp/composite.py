@@ -33,6 +33,9 @@ class Composite(Finish):
     blend: Literal["soft", "hard"] = "soft"
     merge: bool = True
 
+    def unmerged(self):
+        return self.model_copy(update={"merge": False})
+
     def __call__(self, image, observation):
         degradation = observation.degradation
         answer = degradation.merge(image, observation.y) if self._merges(image, observation) else image

@@ -22,6 +22,10 @@ class Finish(Frozen):
         """image (N, 3, R, R) in [-1, 1], N answers to one observation -> the same shape and range."""
         raise NotImplementedError
 
+    def unmerged(self) -> Finish:
+        """The same, without making the answer agree with what was observed."""
+        return self
+
     def picture(self, image: Tensor, observation: Observation, cover: Tensor | None) -> Image.Image:
         """One answer (3, R, R), as the finish has left it, at the input's own size.
 
@@ -45,6 +49,9 @@ class Merge(Finish):
     """The smallest change that makes the picture agree with what was observed (``Degradation.merge``)."""
 
     kind: str = "merge"
+
+    def unmerged(self):
+        return Untouched()
 
     def __call__(self, image, observation):
         return observation.degradation.merge(image, observation.y)

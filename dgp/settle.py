@@ -128,7 +128,8 @@ def _restoration(
         weights={name: value.cpu() for name, value in rows.weights.items()},
         trace=run.trace[number],
         metrics=measured,
-        fidelity=metrics.observation_fidelity(observation.degradation(finished[:1]), observation.y, unobserved),
+        fidelity=_fidelity(finished[:1], observation, unobserved)
+        | {"before": _fidelity(images[:1], observation, unobserved)},
         evaluations=run.problem.evaluations.of(number),
         timing={
             "total_s": spent / pictures,
@@ -146,3 +147,7 @@ def _restoration(
         start=run.starts[number],
         found={name: values.tolist() for name, values in found.items()},
     )
+
+
+def _fidelity(picture: Tensor, observation: Observation, unobserved: Tensor | None) -> dict:
+    return metrics.observation_fidelity(observation.degradation(picture), observation.y, unobserved)

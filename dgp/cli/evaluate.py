@@ -124,7 +124,7 @@ def evaluate(
 
     device = device_named(options.device)
     plugins = options.load_plugins()
-    chosen = _recipes(recipes, options.changes)
+    chosen = _recipes(recipes, options)
     critic = load_judge(judge) if judge else None
     prior = dgp.load_prior(options.prior)
     writable(output)
@@ -164,16 +164,14 @@ def evaluate(
     )
 
 
-def _recipes(text: str, overrides: tuple[str, ...]) -> dict:
+def _recipes(text: str, options: EngineOptions) -> dict:
     """Recipes by the names that the tables give them."""
-    import dgp
-
     chosen = {}
     for name in (part.strip() for part in text.split(",")):
         short = Path(name).stem if name.endswith(".toml") else name
         if not name or short in chosen:
             raise click.UsageError(f"got --recipe {text!r}; expected different names, separated by commas")
-        chosen[short] = dgp.load_recipe(name, overrides)
+        chosen[short] = options.recipe_named(name)
     return chosen
 
 

@@ -7,8 +7,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from dgp.recipe import Recipe
 
 DEFAULT_PRIOR = "biggan-cifar10"
 
@@ -54,12 +58,16 @@ class EngineOptions:
     num_solutions: int
     plugins: tuple[str, ...]
     fit: str
+    merge: bool
     dry_run: bool
 
-    @property
-    def changes(self) -> tuple[str, ...]:
-        """What the call changes in its recipes, as --set has it."""
-        return self.overrides if self.budget is None else (*self.overrides, f"budget={self.budget}")
+    def recipe_named(self, name: str) -> Recipe:
+        """A recipe, changed as the call wants it."""
+        import dgp
+
+        changes = self.overrides if self.budget is None else (*self.overrides, f"budget={self.budget}")
+        recipe = dgp.load_recipe(name, changes)
+        return recipe if self.merge else recipe.unmerged()
 
     def load_plugins(self) -> tuple[dict, ...]:
         """Runs the plugin files; what a result records of them. PluginError for one that cannot be used."""
@@ -148,6 +156,12 @@ ENGINE = (
         type=click.Choice(["auto", "crop", "pad", "stretch", "object"]),
         default="auto",
         help="How a picture meets the prior's resolution; object: by a square around what --weight marks.",
+    ),
+    click.option(
+        "--merge/--no-merge",
+        default=True,
+        help="Whether the answer is made to agree with what was observed, by the smallest change, where the recipe "
+        "ends so.",
     ),
     click.option(
         "-n",

@@ -147,7 +147,7 @@ def run_pictures(images: Sequence[Path], degradation: str | Specify, options: Ru
     plugins = options.load_plugins()
     if isinstance(degradation, str):
         degradations.parse(degradation)
-    recipe = dgp.load_recipe(options.recipe, options.changes)
+    recipe = options.recipe_named(options.recipe)
     prior = dgp.load_prior(options.prior)
     if options.label != "auto":
         prior.generator.info.class_index(options.label)
@@ -274,6 +274,7 @@ def in_words(record: dict) -> str:
     words = [
         text.format(metrics[name]["value"]) for name, text in shown if metrics.get(name, {}).get("value") is not None
     ]
+    words += [f"{name} {found['value']:.3g}" for name, found in record["degradation"]["estimated"].items()]
     if fidelity["exact"]:
         elsewhere = fidelity["size"] != record["geometry"]["input_size"]
         words.append("agrees with what was observed" + (" at {}x{}".format(*fidelity["size"]) if elsewhere else ""))
