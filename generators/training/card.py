@@ -55,7 +55,8 @@ A class-conditional {PAPER[settings.arch]} for {side}x{side} pictures and its di
 
 ## Limits
 
-{about.limits[0].upper() + about.limits[1:]}. What it invents is not evidence of what was there. It has the biases of its data.
+{about.limits[0].upper() + about.limits[1:]}. What it invents is not evidence of what was there. It has the
+biases of its data.
 
 ![samples, a column a class]({samples})
 """
@@ -87,9 +88,7 @@ def training_of(settings: Settings, seen: int) -> str:
     if settings.r1:
         words.append(f"R1 of {settings.r1:g} every {settings.r1_every} steps")
     words.append(f"{seen:,} generated pictures in batches of {settings.batch}")
-    words.append(
-        f"{settings.d_steps} discriminator steps each" if settings.d_steps > 1 else "one discriminator step each"
-    )
+    words.append(f"{settings.d_steps} discriminator step{'s' if settings.d_steps > 1 else ''} each")
     words.append(f"Adam (0, {settings.beta2:g}) at {settings.lr:g}")
     if settings.decay:
         words.append(f"falling to zero over the last {settings.decay:,}")

@@ -18,7 +18,7 @@ def stream(seed: int, kind: int, number: int = 0) -> torch.Generator:
 
 
 def order(seed: int, count: int, first: int, rows: int) -> Tensor:
-    """(rows,) int64: which of ``count`` pictures are those from ``first`` on, where all are shuffled again and again."""
+    """(rows,) int64: which of ``count`` pictures come from place ``first`` on, where all are shuffled ever again."""
     places = torch.arange(first, first + rows)
     epochs = places // count
     return torch.cat(

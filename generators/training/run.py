@@ -22,7 +22,7 @@ W_AVERAGE = 0.002  # share of a batch in the mean w (Karras et al. 2019)
 
 
 class Run:
-    """seen: generated pictures that the generator learnt from; real ones are ``d_steps`` times as many.  seconds: spent.
+    """seen: pictures that the generator made to learn from; real ones are ``d_steps`` times as many.  seconds: spent.
 
     What is random in step n depends on the seed and n alone: a run that goes on from its state is the same run.
     """
@@ -116,9 +116,12 @@ class Run:
         return augmented(x, self.settings.augment, random).contiguous(memory_format=torch.channels_last)
 
     def _descend(self, name: str, loss: Tensor) -> None:
-        self.optimisers[name].zero_grad(set_to_none=True)
+        optimiser, network = self.optimisers[name], getattr(self, name)
+        optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self.optimisers[name].step()
+        optimiser.step()
+        # The fused step writes without counting, and what layers keep of a weight would outlive it.
+        torch.autograd.graph.increment_version(network.parameters())
 
     def _fast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16, cache_enabled=False)
