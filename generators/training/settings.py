@@ -44,8 +44,8 @@ class Settings:
                 raise TrainingError(f"got {name} {getattr(self, name)}, expected at least {low}")
         if self.decay > self.pictures:
             raise TrainingError(
-                f"got decay {self.decay} of {self.pictures} pictures; give --pictures, the end of the run, and a lesser "
-                "--decay"
+                f"got decay {self.decay} of {self.pictures} pictures; give --pictures, the end of the run, and no "
+                "longer --decay"
             )
 
     def changed(self, **said: Any) -> Settings:
