@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,9 +12,10 @@ from torch import nn
 from generators.checkpoints.beside import discriminator_stem
 from generators.convert import convert
 from generators.errors import TrainingError
+from generators.load import load
 from generators.prior import ModelCard, Prior
 from generators.training.average import settled
-from generators.training.card import About, card_of
+from generators.training.card import About, card_of, with_scores
 from generators.training.networks import power_step
 from generators.training.run import Run
 from generators.training.sheet import sheet
@@ -42,6 +43,19 @@ def rounded(network: nn.Module) -> nn.Module:
         if parameter.ndim > 1 and parameter.abs().max() < HALF.max:
             parameter.data = parameter.data.half()
     return network
+
+
+def rescored(path: Path, lines: list[str]) -> None:
+    """Writes scores into the card of an exported generator, in its file and beside it. Raises WeightsError."""
+    prior = load(path)
+    text = with_scores(prior.card.text, lines)
+    pair = rounded(prior.generator), rounded(prior.discriminator)
+    convert(
+        replace(prior, generator=pair[0], discriminator=pair[1], card=replace(prior.card, text=text)),
+        path,
+        overwrite=True,
+    )
+    path.with_name(f"{prior.name.removesuffix('-G_ema')}-card.md").write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
