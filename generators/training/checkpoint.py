@@ -24,7 +24,7 @@ NAME, LOG = "checkpoint.pt", "log.jsonl"
 def save(run: Run, folder: Path) -> None:
     pair = run.generator, run.discriminator
     about = {"format": FORMAT, "settings": asdict(run.settings), "pictures": run.pictures.sha256}
-    draft = folder / f".{NAME}.{os.getpid()}.tmp"
+    draft = folder / f".{NAME}.tmp"
     with open(draft, "wb") as file:
         torch.save(about | {"made": networks.described(pair)} | run.state(), file)
         file.flush()

@@ -113,9 +113,11 @@ def begun(arch: str, data: Path, out: Path, weights: str | None, seen: int | Non
     pictures = read_pictures(data)
     if weights:
         pair = networks.taken(weights, arch, pictures.side, pictures.classes)
+        fits(pair)
     else:
+        with torch.device("meta"):
+            fits(networks.shaped(settings, pictures.side, pictures.classes))
         pair = networks.fresh(settings, pictures.side, pictures.classes)
-    fits(pair)
     return Run(settings, pictures, pair, device, seen or 0)
 
 

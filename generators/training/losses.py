@@ -34,4 +34,4 @@ def r1(discriminator: Discriminator, x: Tensor, classes: Tensor) -> Tensor:
     """(): the mean squared norm of the logit's gradient at real pictures (Mescheder et al. 2018, equation 9, twice)."""
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator.logit(x, classes).sum(), x, create_graph=True)
-    return gradient.float().square().sum((1, 2, 3)).mean()
+    return gradient.square().sum((1, 2, 3)).mean()

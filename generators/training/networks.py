@@ -29,8 +29,8 @@ FEWEST_VALUES = 2**10  # of kernels into which resampling is merged
 Pair = tuple[Generator, Discriminator]
 
 
-def fresh(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
-    """Of random weights. Raises TrainingError for a size of pictures that the architecture does not have."""
+def shaped(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
+    """Raises TrainingError for a size of pictures that the architecture does not have."""
     width, count, group = settings.width, len(classes), min(GROUP, settings.batch)
     sides = tuple(CHANNELS) if settings.arch == "biggan" else tuple(4 << k for k in range(1, 9))
     if side not in sides:
@@ -39,26 +39,28 @@ def fresh(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
         )
     if settings.batch % group:
         raise TrainingError(f"got batch {settings.batch}, expected up to {GROUP}, or a multiple of it")
+    if settings.arch == "biggan":
+        config = BigGANConfig(side, width, settings.z_dim, count, SHARED, hier=False)
+        return BigGAN(config, classes), BigGANDiscriminator(DiscriminatorConfig(side, width, count))
+    channels = (width,) * (side.bit_length() - 2)
+    config = StyleGAN2Config(side, channels, settings.z_dim, W_DIM, MAPPING_LAYERS, W_DIM, count, W_DIM)
+    judging = {"n_classes": count, "mapping_layers": JUDGE_MAPPING_LAYERS, "mapping_width": width, "group": group}
+    return StyleGAN2(config, classes), StyleGAN2Discriminator(
+        StyleGAN2DiscriminatorConfig(side, channels, embed_dim=width, cmap_dim=width, **judging)
+    )
+
+
+def fresh(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
+    """Of random weights, from the seed: BigGAN's orthogonal (Brock et al. 2019), StyleGAN2's as it is made."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(settings.seed, WEIGHTS).initial_seed())
-        if settings.arch == "biggan":
-            config = BigGANConfig(side, width, settings.z_dim, count, SHARED, hier=False)
-            pair = BigGAN(config, classes), BigGANDiscriminator(DiscriminatorConfig(side, width, count))
-            for number, network in enumerate(pair):
-                initialise(network, settings.seed + number)
-            return pair
-        channels = (width,) * (side.bit_length() - 2)
-        mapped = {"n_classes": count, "mapping_layers": MAPPING_LAYERS, "mapping_width": W_DIM, "embed_dim": W_DIM}
-        judging = {"n_classes": count, "mapping_layers": JUDGE_MAPPING_LAYERS, "mapping_width": width}
-        return (
-            StyleGAN2(StyleGAN2Config(side, channels, settings.z_dim, W_DIM, **mapped), classes),
-            StyleGAN2Discriminator(
-                StyleGAN2DiscriminatorConfig(side, channels, embed_dim=width, cmap_dim=width, group=group, **judging)
-            ),
-        )
+        pair = shaped(settings, side, classes)
+    for number, network in enumerate(pair if settings.arch == "biggan" else ()):
+        initialise(network, settings.seed + number)
+    return pair
 
 
-def taken(weights: Path, arch: str, side: int, classes: tuple[str, ...]) -> Pair:
+def taken(weights: str | Path, arch: str, side: int, classes: tuple[str, ...]) -> Pair:
     """From any file or name that `generators.load` takes, with a discriminator. Raises TrainingError, WeightsError."""
     prior = load(weights)
     info = prior.generator.info
