@@ -41,3 +41,9 @@ class ConversionError(GeneratorError, ValueError):
     """Weights that cannot be written where, or as, they were asked for."""
 
     exit_code = 2
+
+
+class TrainingError(GeneratorError, ValueError):
+    """Data, settings or a checkpoint that a network cannot be trained with."""
+
+    exit_code = 2

@@ -80,6 +80,16 @@ class SpectralNorm(WeightForms, nn.Module):
         """``form`` of the normalised weight, kept while the weight stands still (``WeightForms``)."""
         return self.form(form.__name__, lambda _: form(self._normalised()))
 
+    @torch.no_grad()
+    def power_step(self) -> None:
+        """One step of the power iteration that stays, as training takes one before each of its own (Miyato et al. 2018,
+        algorithm 1)."""
+        matrix = self.weight.flatten(1)
+        projected = F.normalize(self.u0 @ matrix, eps=self.eps) @ matrix.t()
+        self.sv0.fill_(projected.norm())
+        self.u0.copy_(F.normalize(projected, eps=self.eps))
+        self.__dict__.pop("_forms", None)  # they were made with the u0 before
+
     def _normalised(self) -> Tensor:
         if not hasattr(self, "u0"):
             return self.weight
@@ -89,7 +99,13 @@ class SpectralNorm(WeightForms, nn.Module):
 
 
 class Conv(SpectralNorm, nn.Conv2d):
-    """A convolution that keeps the size."""
+    """A convolution that keeps the size.
+
+    merging: whether resampling is part of the kernel; None: where it pays for few rows. Training, whose batches are
+    large, sets it.
+    """
+
+    merging: bool | None = None
 
     def __init__(self, cin: int, cout: int, kernel: int, singular_values: int, eps: float, bias: bool = True):
         nn.Conv2d.__init__(self, cin, cout, kernel, padding=kernel // 2, bias=bias)
@@ -122,6 +138,8 @@ class Conv(SpectralNorm, nn.Conv2d):
         The kernel grows by 16/9, so the map has to be large enough; that of a weight that moves would be made anew
         in every step. On tiny kernels what is saved is lost in the calls.
         """
+        if self.merging is not None:
+            return self.merging
         return not self.weight.requires_grad and self.weight.numel() >= 2**10 and positions >= 4 * self.out_channels
 
 

@@ -39,7 +39,11 @@ class StoredStatistics(nn.Module):
     """Batch normalisation by the statistics that training stored, as a scale and a shift.
 
     truncations: how many there are of each, evenly from truncation 0 to 1, in rows (truncations, C); 0: one, (C,).
+    momentum: of training, where a batch is normalised by its own statistics, which enter the stored ones with this
+    share; None: the stored ones are used.
     """
+
+    momentum: float | None = None
 
     def __init__(self, channels: int, eps: float, truncations: int = 0):
         super().__init__()
@@ -50,6 +54,9 @@ class StoredStatistics(nn.Module):
 
     def scale_and_shift(self, x: Tensor, gain: Tensor, bias: Tensor, place: Place = None) -> Tensor:
         """x (N, C, h, w); gain, bias (N or 1, C). The mean is taken off first: in the shift it would cost digits."""
+        if self.momentum is not None:
+            x = F.batch_norm(x, self.stored_mean, self.stored_var, None, None, True, self.momentum, self.eps)
+            return torch.addcmul(bias.to(x.dtype)[..., None, None], x, gain.to(x.dtype)[..., None, None])
         mean, variance = self.at(self.stored_mean, place), self.at(self.stored_var, place)
         scale = gain * torch.rsqrt(variance + self.eps)
         return (x - mean[..., None, None]) * scale[..., None, None] + bias[..., None, None]

@@ -1,0 +1,3 @@
+from generators.training.command import main
+
+main()

@@ -1,0 +1,110 @@
+"""The model card of a trained prior."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+import torch
+
+from generators.base import Generator
+from generators.biggan import BigGAN
+from generators.training.data import Pictures
+from generators.training.settings import Settings
+
+LOSS = {"biggan": "hinge loss", "stylegan2": "non-saturating logistic loss"}
+PAPER = {"biggan": "BigGAN (Brock et al. 2019)", "stylegan2": "StyleGAN2 (Karras et al. 2020)"}
+SCORES = "<!-- scores -->"  # where `with_scores` writes
+
+
+@dataclass(frozen=True)
+class About:
+    """What only people know of a prior; each a text of one line."""
+
+    name: str
+    data: str = "unknown"
+    licence: str = "unknown"
+    origin: str = "trained by the project from random initialisation"
+    limits: str = "small pictures of the classes that it was trained on"
+
+
+def card_of(
+    about: About, settings: Settings, generator: Generator, pictures: Pictures, seen: int, seconds: float, samples: str
+) -> str:
+    """Markdown."""
+    classes, side = ", ".join(pictures.classes[:20]), pictures.side
+    rows = {
+        "data": f"{about.data}; {len(pictures):,} pictures",
+        "classes": classes + (", ..." if len(pictures.classes) > 20 else ""),
+        "network": network_of(generator, settings),
+        "training": training_of(settings, seen),
+        "precision": f"{'bfloat16 convolutions, ' if settings.bf16 else ''}float32 weights; stored as float16",
+        "hardware, time": f"{hardware(generator.device)}; {duration(seconds)}",
+        "origin, licence": f"{about.origin}; {about.licence}",
+    }
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    return f"""# {about.name}
+
+A class-conditional {PAPER[settings.arch]} for {side}x{side} pictures and its discriminator.
+
+| | |
+|---|---|
+{table}
+
+{SCORES}
+
+## Limits
+
+{about.limits[0].upper() + about.limits[1:]}. What it invents is not evidence of what was there. It has the
+biases of its data.
+
+![samples, a column a class]({samples})
+"""
+
+
+def with_scores(card: str, lines: list[str]) -> str:
+    """The card with a section of scores in place of the one that it had."""
+    before, _, after = card.partition(SCORES)
+    after = after.partition("\n## Limits")
+    section = "\n".join(["", "", "## Scores", "", *lines, ""]) if lines else "\n"
+    return f"{before}{SCORES}{section}{after[1]}{after[2]}"
+
+
+def network_of(generator: Generator, settings: Settings) -> str:
+    config = generator.config
+    if isinstance(generator, BigGAN):
+        embedding = f"class embedding of {config.shared_dim}, " if config.shared_dim else ""
+        chunks = "hierarchical" if config.hier else "not hierarchical"
+        attention = f"attention in blocks {config.attention}" if config.attention else "no attention"
+        return f"{config.ch} channels a unit, z of {config.dim_z}, {embedding}{chunks}, {attention}"
+    return (
+        f"{' '.join(map(str, config.channels))} channels from 4 px on, z of {config.z_dim}, w of {config.w_dim}, "
+        f"{config.mapping_layers} mapping layers"
+    )
+
+
+def training_of(settings: Settings, seen: int) -> str:
+    words = [LOSS[settings.arch]]
+    if settings.r1:
+        words.append(f"R1 of {settings.r1:g} every {settings.r1_every} steps")
+    words.append(f"{seen:,} generated pictures in batches of {settings.batch}")
+    words.append(f"{settings.d_steps} discriminator step{'s' if settings.d_steps > 1 else ''} each")
+    words.append(f"Adam (0, {settings.beta2:g}) at {settings.lr:g}")
+    if settings.decay:
+        words.append(f"falling to zero over the last {settings.decay:,}")
+    words.append("flips" + (f", DiffAugment at strength {settings.augment:g}" if settings.augment else ""))
+    averaged = f"averaged weights (half-life up to {settings.half_life:,} pictures)"
+    standing = ", standing batch statistics" if settings.arch == "biggan" else ""
+    return ", ".join(words) + "; " + averaged + standing
+
+
+def hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{threads} CPU thread{'s' if threads > 1 else ''} ({platform.machine()})"
+
+
+def duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"

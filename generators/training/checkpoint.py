@@ -1,0 +1,81 @@
+"""A run on disk: ``checkpoint.pt``, which appears whole, and ``log.jsonl``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from generators.errors import TrainingError
+from generators.training import networks
+from generators.training.data import Pictures
+from generators.training.run import Run
+from generators.training.settings import Settings
+
+FORMAT = 1
+NAME, LOG = "checkpoint.pt", "log.jsonl"
+
+
+def save(run: Run, folder: Path) -> None:
+    pair = run.generator, run.discriminator
+    about = {"format": FORMAT, "settings": asdict(run.settings), "pictures": run.pictures.sha256}
+    draft = folder / f".{NAME}.tmp"
+    with open(draft, "wb") as file:
+        torch.save(about | {"made": networks.described(pair)} | run.state(), file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(folder / NAME)
+
+
+def found(folder: Path) -> dict[str, Any] | None:
+    """What `save` wrote, None where there is nothing yet. Raises TrainingError for what cannot be read."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        said = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # whatever a broken file brings about in zip, pickle and torch
+        said = None
+    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        raise TrainingError(f"{path}: not a checkpoint of this version; move it away, or choose another --out")
+    return said
+
+
+def resumed(said: dict[str, Any], pictures: Pictures, change: Callable[[Settings], Settings], device: str) -> Run:
+    """The run as it was saved. change: of its settings.
+
+    Raises TrainingError for other pictures, and for changes that are none of this run.
+    """
+    if said["pictures"] != pictures.sha256:
+        raise TrainingError("this run was begun with other pictures; give the --data it had, or choose another --out")
+    settings = change(Settings(**said["settings"]))
+    run = Run(settings, pictures, networks.rebuilt(settings.arch, said["made"]), device)
+    run.restore(said)
+    return run
+
+
+class Log:
+    """One JSON object a line, in order; what was written after ``steps`` by a run that was killed is taken off."""
+
+    def __init__(self, folder: Path, steps: int):
+        self.path = folder / LOG
+        before = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        kept = [line for line in before if _steps(line) <= steps]
+        self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+    def add(self, entry: dict[str, Any]) -> None:
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def _steps(line: str) -> float:
+    """Infinity for a line that was cut off."""
+    try:
+        return json.loads(line)["steps"]
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

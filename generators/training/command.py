@@ -1,0 +1,160 @@
+"""``python -m generators.training``: trains until it is told to end, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from generators.errors import GeneratorError, TrainingError
+from generators.training import checkpoint, networks
+from generators.training.average import settled
+from generators.training.card import About
+from generators.training.data import read_pictures
+from generators.training.export import export, fits
+from generators.training.run import Run
+from generators.training.settings import usual
+from generators.training.sheet import sheet
+
+INTERRUPTED = 130
+SHEET_BATCHES = 16  # of standing statistics, for a look in between
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, GIGABYTE = -1, -3, 2**30
+NETWORK = ("width", "z_dim")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110})
+@click.option("--arch", type=click.Choice(networks.ARCHITECTURES), required=True)
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Zip or folder of class folders.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Run again with the same to go on.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="This call ends after so long, and exports.")
+@click.option("--pictures", type=int, help="The run ends when so many were generated, --seen included.")
+@click.option("--decay", type=int, help="The last of --pictures, over which the learning rate falls to zero.")
+@click.option("--from", "weights", help="Begin with a prior: a file or name that generators.load takes.")
+@click.option("--seen", type=click.IntRange(0), help="How many pictures the weights of --from have seen.")
+@click.option("--width", type=int, help="Channels a unit (biggan) or of all maps (stylegan2).")
+@click.option("--z-dim", type=int)
+@click.option("--batch", type=int)
+@click.option("--lr", type=float)
+@click.option("--d-steps", type=int, help="Of the discriminator, for one of the generator.")
+@click.option("--r1", type=float, help="Weight of the gradient penalty, 0 for none.")
+@click.option("--augment", type=float, help="Strength of differentiable augmentation, 1 as published, 0 for none.")
+@click.option("--half-life", type=int, help="Of older weights in the average, in pictures.")
+@click.option("--seed", type=int)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option("--precision", type=click.Choice(["bf16", "fp32"]), help="Of maps and convolutions.  [default: bf16]")
+@click.option("--threads", type=click.IntRange(1), help="Of the CPU.")
+@click.option("--save-minutes", type=click.FloatRange(0), default=8, help="Between checkpoints and sample sheets.")
+@click.option("--log-steps", type=click.IntRange(1), default=10, help="Between lines of the log.")
+@click.option("--name", help="Of the prior.  [default: the name of --out]")
+@click.option("--data-name", default="unknown", help="What the model card says of the pictures.")
+@click.option("--licence", default="unknown", help="Of the weights.")
+@click.option("--origin", default=About.origin, help="What the model card says of it.")
+@click.option("--limits", default=About.limits, help="What the model card says of them.")
+def main(arch, data, out, minutes, pictures, decay, weights, seen, device, threads, **options) -> None:
+    """Trains a class-conditional prior: a generator and its discriminator.
+
+    Leaves in --out: checkpoint.pt, log.jsonl, samples.png and, at the end, NAME-G_ema.safetensors with its
+    NAME-D.safetensors, NAME-samples.png and NAME-card.md. Defaults depend on --arch, and on whether there is a GPU.
+
+    \b
+    python -m generators.training --arch biggan --data cifar10-train.zip --out run --minutes 60
+    python -m generators.training --arch biggan --data cifar10-train.zip --out run --pictures 400000 --decay 50000
+    """
+    begin = time.monotonic()
+    if minutes is None and pictures is None:
+        raise click.UsageError("give --minutes or --pictures, or the run would have no end")
+    if threads:
+        torch.set_num_threads(threads)
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    card = {name: options.pop(name) for name in ("data_name", "licence", "origin", "limits")}
+    about = About(options.pop("name") or out.resolve().name, card.pop("data_name"), **card)
+    save_minutes, log_steps, precision = (options.pop(name) for name in ("save_minutes", "log_steps", "precision"))
+    said = options | {"pictures": pictures, "decay": decay, "bf16": None if precision is None else precision == "bf16"}
+    keep_memory()
+    torch.backends.cudnn.benchmark = True
+    try:
+        run = begun(arch, data, out, weights, seen, device, said)
+        stopped = train(run, out, begin, minutes, save_minutes, log_steps)
+        kept = export(run, out, about)
+    except GeneratorError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    click.echo(f"{run.seen} pictures, {run.seconds / 60:.1f} min in all: {kept.generator}")
+    sys.exit(INTERRUPTED if stopped else 0)
+
+
+def begun(arch: str, data: Path, out: Path, weights: str | None, seen: int | None, device: str, said: dict) -> Run:
+    """A new run, or the one in ``out``."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("got device cuda, but torch finds none; give --device cpu")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{out}: {error.strerror}; choose another --out") from None
+    state = checkpoint.found(out)
+    if state is not None:
+        if weights or seen is not None:
+            raise TrainingError(f"{out} holds a run that goes on; leave --from and --seen out, or choose another --out")
+        run = checkpoint.resumed(state, read_pictures(data), lambda own: own.changed(arch=arch, **said), device)
+        click.echo(f"goes on at {run.seen} pictures, {run.seconds / 60:.1f} min")
+        return run
+    settings = usual(arch, device, **said)
+    if seen and not weights:
+        raise TrainingError("got --seen without --from; networks that are made afresh have seen nothing")
+    if weights and (given := [name for name in NETWORK if said.get(name) is not None]):
+        raise TrainingError(f"got {given[0]} with --from, whose networks have their own; leave it out")
+    pictures = read_pictures(data)
+    if weights:
+        pair = networks.taken(weights, arch, pictures.side, pictures.classes)
+        fits(pair)
+    else:
+        with torch.device("meta"):
+            fits(networks.shaped(settings, pictures.side, pictures.classes))
+        pair = networks.fresh(settings, pictures.side, pictures.classes)
+    return Run(settings, pictures, pair, device, seen or 0)
+
+
+def train(run: Run, out: Path, begin: float, minutes: float | None, save_minutes: float, log_steps: int) -> bool:
+    """Until the run is done, the time is over or a signal comes; the last step is saved. -> whether a signal came."""
+    signals: list[int] = []
+    before = {
+        kind: signal.signal(kind, lambda kind, _: signals.append(kind)) for kind in (signal.SIGINT, signal.SIGTERM)
+    }
+    log, saved, last = checkpoint.Log(out, run.steps), run.steps, time.monotonic()
+    noted = last, run.seen
+    spent, since = run.seconds, last
+    while not run.done and not signals and (minutes is None or time.monotonic() - begin < 60 * minutes):
+        found = run.step()
+        now = time.monotonic()
+        run.seconds = spent + now - since
+        if run.steps % log_steps == 0:
+            losses = {name: round(value.item(), 6) for name, value in found.items()}
+            log.add({"steps": run.steps, "seen": run.seen} | losses)
+            rate = (run.seen - noted[1]) / max(now - noted[0], 1e-9)
+            words = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+            click.echo(f"{run.seen} pictures  {words}  {rate:.0f}/s  {run.seconds / 60:.1f} min")
+            noted = now, run.seen
+        if now - last >= 60 * save_minutes:
+            checkpoint.save(run, out)
+            sheet(settled(run.average, SHEET_BATCHES), out / "samples.png")
+            saved, last = run.steps, time.monotonic()
+    if saved != run.steps:
+        checkpoint.save(run, out)
+    for kind, handler in before.items():
+        signal.signal(kind, handler)
+    return bool(signals)
+
+
+def keep_memory() -> None:
+    """glibc gives the memory of large tensors back to the system, and pays a tenth of a step to get it again."""
+    allocator: Any = ctypes.CDLL(None)
+    if os.name == "posix" and hasattr(allocator, "mallopt"):
+        allocator.mallopt(M_MMAP_THRESHOLD, GIGABYTE)
+        allocator.mallopt(M_TRIM_THRESHOLD, GIGABYTE)

@@ -1,0 +1,91 @@
+"""Pictures in class folders."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from generators.errors import TrainingError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """pixels (N, 3, R, R) uint8, labels (N,) int64, by class and name.  sha256: of both."""
+
+    pixels: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    sha256: str
+
+    @property
+    def side(self) -> int:
+        return self.pixels.shape[-1]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def to(self, device: torch.device) -> Pictures:
+        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+
+    def batch(self, numbers: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
+        """(pictures (rows, 3, R, R) in [-1, 1], labels (rows,)). flip (rows,): bool, those that are mirrored."""
+        device = self.pixels.device
+        x = self.pixels[numbers.to(device)].float() / 127.5 - 1
+        x = torch.where(flip.to(device)[:, None, None, None], x.flip(3), x)
+        return x, self.labels[numbers.to(device)]
+
+
+def read_pictures(source: Path) -> Pictures:
+    """From a folder or zip archive of ``.../class/file``. Raises TrainingError."""
+    if not source.exists():
+        raise TrainingError(f"{source}: no such file or folder; expected pictures in class folders, or a zip of them")
+    found = sorted(_folder(source) if source.is_dir() else _archive(source), key=lambda entry: entry[0])
+    named = [(PurePosixPath(name).parent.name, name, data) for name, data in found]
+    if not named or not all(folder for folder, _, _ in named):
+        raise TrainingError(f"{source}: expected pictures ({', '.join(SUFFIXES)}) in folders named after their classes")
+    classes = tuple(sorted({folder for folder, _, _ in named}))
+    named.sort(key=lambda entry: entry[:2])
+    pixels = [_pixels(data, f"{source}: {name}") for _, name, data in named]
+    if len(shapes := {value.shape for value in pixels}) > 1 or pixels[0].shape[0] != pixels[0].shape[1]:
+        sizes = ", ".join(f"{w}x{h}" for h, w, _ in sorted(shapes)[:3])
+        raise TrainingError(f"{source}: holds pictures of {sizes}, expected squares of one size; resize them first")
+    stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+    labels = torch.tensor([classes.index(folder) for folder, _, _ in named])
+    own = hashlib.sha256(stacked.permute(0, 2, 3, 1).numpy().tobytes() + labels.numpy().tobytes())
+    return Pictures(stacked, labels, classes, own.hexdigest())
+
+
+def _folder(source: Path) -> Iterator[tuple[str, bytes]]:
+    for path in source.rglob("*"):
+        if path.suffix.lower() in SUFFIXES:
+            yield path.relative_to(source).as_posix(), path.read_bytes()
+
+
+def _archive(source: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for name in archive.namelist():
+                if name.lower().endswith(SUFFIXES):
+                    yield name, archive.read(name)
+    except zipfile.BadZipFile:
+        raise TrainingError(
+            f"{source}: is no zip archive; expected one of class folders, or a folder of them"
+        ) from None
+
+
+def _pixels(data: bytes, name: str) -> np.ndarray:
+    try:
+        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    except (UnidentifiedImageError, OSError):
+        raise TrainingError(f"{name}: cannot be read as a picture; remove it, or get it again") from None

@@ -1,0 +1,37 @@
+"""What the two networks learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from generators.base import Discriminator
+
+
+@dataclass(frozen=True)
+class Loss:
+    """discriminator: (logits of real, of generated pictures) -> ().  generator: logits of generated ones -> ()."""
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor], Tensor]
+
+
+LOSSES = {
+    # Lim & Ye 2017, as BigGAN uses it.
+    "biggan": Loss(lambda real, fake: (F.relu(1 - real) + F.relu(1 + fake)).mean(), lambda fake: -fake.mean()),
+    # Goodfellow et al. 2014, non-saturating, as StyleGAN2 uses it.
+    "stylegan2": Loss(
+        lambda real, fake: (F.softplus(-real) + F.softplus(fake)).mean(), lambda fake: F.softplus(-fake).mean()
+    ),
+}
+
+
+def r1(discriminator: Discriminator, x: Tensor, classes: Tensor) -> Tensor:
+    """(): the mean squared norm of the logit's gradient at real pictures (Mescheder et al. 2018, equation 9, twice)."""
+    x = x.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator.logit(x, classes).sum(), x, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean()

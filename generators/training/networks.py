@@ -1,0 +1,117 @@
+"""The two networks of a run: made afresh, or taken from weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from generators.base import Discriminator, Generator
+from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
+from generators.biggan.discriminator import CHANNELS
+from generators.biggan.layers import StoredStatistics
+from generators.checkpoints.own import DISCRIMINATORS, GENERATORS, architecture_of
+from generators.errors import TrainingError
+from generators.fresh import initialise
+from generators.load import load
+from generators.spectral_norm import Conv, SpectralNorm
+from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
+from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
+from generators.training.draws import WEIGHTS, stream
+from generators.training.settings import Settings
+
+ARCHITECTURES = ("biggan", "stylegan2")
+SHARED = 128  # width of BigGAN's class embedding
+W_DIM, MAPPING_LAYERS, JUDGE_MAPPING_LAYERS, GROUP = 512, 2, 8, 32  # as StyleGAN2-ADA for CIFAR-10 (Karras et al. 2020)
+FEWEST_VALUES = 2**10  # of kernels into which resampling is merged
+
+Pair = tuple[Generator, Discriminator]
+
+
+def shaped(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
+    """Raises TrainingError for a size of pictures that the architecture does not have."""
+    width, count, group = settings.width, len(classes), min(GROUP, settings.batch)
+    sides = tuple(CHANNELS) if settings.arch == "biggan" else tuple(4 << k for k in range(1, 9))
+    if side not in sides:
+        raise TrainingError(
+            f"got pictures of {side} px, but {settings.arch} is trained at {', '.join(map(str, sides))} px; resize them"
+        )
+    if settings.batch % group:
+        raise TrainingError(f"got batch {settings.batch}, expected up to {GROUP}, or a multiple of it")
+    if settings.arch == "biggan":
+        config = BigGANConfig(side, width, settings.z_dim, count, SHARED, hier=False)
+        return BigGAN(config, classes), BigGANDiscriminator(DiscriminatorConfig(side, width, count))
+    channels = (width,) * (side.bit_length() - 2)
+    config = StyleGAN2Config(side, channels, settings.z_dim, W_DIM, MAPPING_LAYERS, W_DIM, count, W_DIM)
+    judging = {"n_classes": count, "mapping_layers": JUDGE_MAPPING_LAYERS, "mapping_width": width, "group": group}
+    return StyleGAN2(config, classes), StyleGAN2Discriminator(
+        StyleGAN2DiscriminatorConfig(side, channels, embed_dim=width, cmap_dim=width, **judging)
+    )
+
+
+def fresh(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
+    """Of random weights, from the seed: BigGAN's orthogonal (Brock et al. 2019), StyleGAN2's as it is made."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(settings.seed, WEIGHTS).initial_seed())
+        pair = shaped(settings, side, classes)
+    for number, network in enumerate(pair if settings.arch == "biggan" else ()):
+        initialise(network, settings.seed + number)
+    return pair
+
+
+def taken(weights: str | Path, arch: str, side: int, classes: tuple[str, ...]) -> Pair:
+    """From any file or name that `generators.load` takes, with a discriminator. Raises TrainingError, WeightsError."""
+    prior = load(weights)
+    info = prior.generator.info
+    if info.architecture != arch or prior.discriminator is None or architecture_of(prior.discriminator) != arch:
+        has = "no discriminator" if prior.discriminator is None else "its discriminator"
+        raise TrainingError(f"{weights}: got a {info.architecture} with {has}, expected a {arch} with its own")
+    if info.resolution != side or len(info.classes) != len(classes):
+        raise TrainingError(
+            f"{weights}: makes {info.resolution} px of {len(info.classes)} classes, but the pictures are of {side} px "
+            f"and {len(classes)} classes; give those that it was trained on"
+        )
+    generator = GENERATORS[arch].network(prior.generator.config, classes)
+    generator.load_state_dict(prior.generator.state_dict())
+    return generator, prior.discriminator
+
+
+def described(pair: Pair) -> dict:
+    """What `rebuilt` needs, for a checkpoint."""
+    return {"generator": vars(pair[0].config), "discriminator": vars(pair[1].config), "classes": pair[0].info.classes}
+
+
+def rebuilt(arch: str, said: dict) -> Pair:
+    """Networks of those shapes, whose values are yet to come."""
+    made, judging = GENERATORS[arch], DISCRIMINATORS[arch]
+    return (
+        made.network(made.config(**said["generator"]), tuple(said["classes"])),
+        judging.network(judging.config(**said["discriminator"])),
+    )
+
+
+def prepared(network: nn.Module, device: torch.device) -> nn.Module:
+    """On its device, channels-last, every parameter free, resampling merged into the kernels."""
+    network.train().requires_grad_(True).to(device, memory_format=torch.channels_last)
+    for layer in network.modules():
+        if isinstance(layer, Conv):
+            layer.merging = layer.weight.numel() >= FEWEST_VALUES
+    if isinstance(network, StyleGAN2Discriminator):
+        network.minibatch_std = network.config.group
+    return network
+
+
+def power_step(network: nn.Module, times: int = 1) -> None:
+    """Of every spectral norm."""
+    for layer in network.modules():
+        if isinstance(layer, SpectralNorm) and hasattr(layer, "u0"):
+            for _ in range(times):
+                layer.power_step()
+
+
+def by_batch(network: nn.Module, momentum: float | None) -> None:
+    """Whether norms go by the batch, whose statistics enter the stored ones with this share (None: by the stored)."""
+    for layer in network.modules():
+        if isinstance(layer, StoredStatistics):
+            layer.momentum = momentum

@@ -1,0 +1,149 @@
+"""A training run: its networks, and one step of it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from generators.errors import TrainingError
+from generators.stylegan.stylegan2 import StyleGAN2
+from generators.training import average, networks
+from generators.training.augment import augmented
+from generators.training.data import Pictures
+from generators.training.draws import STEP, order, stream
+from generators.training.losses import LOSSES, r1
+from generators.training.settings import Settings
+
+MOMENTUM = 0.1  # of statistics that nothing reads: the average has its own
+W_AVERAGE = 0.002  # share of a batch in the mean w (Karras et al. 2019)
+
+
+class Run:
+    """seen: pictures that the generator made to learn from; real ones are ``d_steps`` times as many.  seconds: spent.
+
+    What is random in step n depends on the seed and n alone: a run that goes on from its state is the same run.
+    """
+
+    def __init__(self, settings: Settings, pictures: Pictures, pair: networks.Pair, device: str, seen: int = 0):
+        self.settings, self.device = settings, torch.device(device)
+        self.pictures = pictures.to(self.device)
+        self.generator, self.discriminator = (networks.prepared(network, self.device) for network in pair)
+        networks.by_batch(self.generator, MOMENTUM)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        # Lazy regularisation takes the place of every r1_every-th gradient (Karras et al. 2020, appendix B).
+        lazy = settings.r1_every / (settings.r1_every + 1) if settings.r1 else 1.0
+        adam = lambda network, c: torch.optim.Adam(  # noqa: E731
+            network.parameters(), settings.lr * c, (0.0, settings.beta2**c), fused=True
+        )
+        self.optimisers = {"generator": adam(self.generator, 1.0), "discriminator": adam(self.discriminator, lazy)}
+        self.rates = {"generator": settings.lr, "discriminator": settings.lr * lazy}
+        self.steps, self.seen, self.seconds = 0, seen, 0.0
+
+    @property
+    def done(self) -> bool:
+        return bool(self.settings.pictures) and self.seen >= self.settings.pictures
+
+    def step(self) -> dict[str, Tensor]:
+        """One of the generator, after ``d_steps`` of the discriminator. -> losses and mean logits, each ()."""
+        random = stream(self.settings.seed, STEP, self.steps)
+        for name, optimiser in self.optimisers.items():
+            for group in optimiser.param_groups:
+                group["lr"] = self.rates[name] * self.settings.rate(self.seen)
+        for i in range(self.settings.d_steps):
+            found = self._teach_discriminator(i, random)
+        found |= self._teach_generator(random)
+        self.steps += 1
+        self.seen += self.settings.batch
+        average.follow(self.average, self.generator, self.settings, self.seen)
+        return found
+
+    def _teach_discriminator(self, i: int, random: torch.Generator) -> dict[str, Tensor]:
+        own, rows = self.settings, self.settings.batch
+        numbers = order(own.seed, len(self.pictures), (self.steps * own.d_steps + i) * rows, rows)
+        x, classes = self.pictures.batch(numbers, torch.rand(rows, generator=random) < 0.5)
+        networks.power_step(self.discriminator)
+        with torch.no_grad(), self._fast():
+            made, made_classes = self._made(random)
+        x, made = (self._seen(pictures, random) for pictures in (x, made))
+        with self._fast():
+            # Apart, since the deviation within a minibatch would tell one of the other.
+            real, fake = self.discriminator.logit(x, classes), self.discriminator.logit(made, made_classes)
+        loss = LOSSES[own.arch].discriminator(real.float(), fake.float())
+        found = {"d": loss.detach(), "real": real.detach().mean(), "fake": fake.detach().mean()}
+        if own.r1 and i == 0 and self.steps % own.r1_every == 0:
+            with self._fast():
+                penalty = r1(self.discriminator, x, classes)
+            loss = loss + own.r1 / 2 * own.r1_every * penalty
+            found["r1"] = penalty.detach()
+        self._descend("discriminator", loss)
+        return found
+
+    def _teach_generator(self, random: torch.Generator) -> dict[str, Tensor]:
+        networks.power_step(self.generator)
+        self.discriminator.requires_grad_(False)
+        with self._fast():
+            made, classes = self._made(random)
+            logits = self.discriminator.logit(self._seen(made, random), classes)
+        loss = LOSSES[self.settings.arch].generator(logits.float())
+        self._descend("generator", loss)
+        self.discriminator.requires_grad_(True)
+        return {"g": loss.detach()}
+
+    def _made(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """(generated pictures, their classes)"""
+        network, rows = self.generator, self.settings.batch
+        z = torch.randn(rows, network.config.z_dim if self._styled else network.config.dim_z, generator=random)
+        classes = torch.randint(len(self.pictures.classes), (rows,), generator=random).to(self.device)
+        latents = {"z": z.to(self.device), "class": classes}
+        if self._styled:
+            latents = network.convert(latents, "w")
+            if torch.is_grad_enabled():
+                network.mapping.w_avg.lerp_(latents["w"].detach().float().mean(0), W_AVERAGE)
+            for spec in network.info.latents:
+                if spec.chart == "noise":
+                    latents[spec.name] = torch.randn(rows, *spec.shape, generator=random).to(self.device)
+        return network(latents).float(), classes
+
+    @property
+    def _styled(self) -> bool:
+        return isinstance(self.generator, StyleGAN2)
+
+    def _seen(self, x: Tensor, random: torch.Generator) -> Tensor:
+        """As the discriminator sees pictures."""
+        return augmented(x, self.settings.augment, random).contiguous(memory_format=torch.channels_last)
+
+    def _descend(self, name: str, loss: Tensor) -> None:
+        optimiser, network = self.optimisers[name], getattr(self, name)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        # The fused step writes without counting, and what layers keep of a weight would outlive it.
+        torch.autograd.graph.increment_version(network.parameters())
+
+    def _fast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16, cache_enabled=False)
+
+    def state(self) -> dict[str, Any]:
+        """All that the next steps depend on, the settings and the pictures apart."""
+        held = {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+        return {
+            "networks": {name: network.state_dict() for name, network in held.items()},
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "steps": self.steps,
+            "seen": self.seen,
+            "seconds": self.seconds,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """What `state` gave. Raises TrainingError for that of other networks."""
+        try:
+            for name, values in state["networks"].items():
+                getattr(self, name).load_state_dict(values)
+            for name, values in state["optimisers"].items():
+                self.optimisers[name].load_state_dict(values)
+            self.steps, self.seen, self.seconds = state["steps"], state["seen"], state["seconds"]
+        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError):
+            raise TrainingError("the checkpoint does not fit its own networks; choose another --out") from None

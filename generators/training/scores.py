@@ -1,0 +1,45 @@
+"""How far generated pictures are from real ones, by the features that some classifier has of both."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+NEIGHBOUR = 3  # k of the radius, as published
+AT_ONCE = 1000
+
+
+def frechet(real: Tensor, made: Tensor) -> float:
+    """Between the Gaussians of two sets of features (N, C), (M, C): |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)).
+
+    It is FID (Heusel et al. 2017) only on the features of Inception; on others its values are values of their own.
+    Raises ValueError for sets of one.
+    """
+    if min(len(real), len(made)) < 2:
+        raise ValueError(f"got {len(real)} and {len(made)} rows of features, expected two or more of each")
+    real, made = real.double(), made.double()
+    ours, theirs = torch.cov(real.T), torch.cov(made.T)
+    squares, directions = torch.linalg.eigh(ours)
+    root = (directions * squares.clamp_min(0).sqrt()) @ directions.T
+    shared = torch.linalg.eigvalsh(root @ theirs @ root).clamp_min(0).sqrt().sum()
+    apart = (real.mean(0) - made.mean(0)).square().sum()
+    return float((apart + ours.trace() + theirs.trace() - 2 * shared).clamp_min(0))
+
+
+def precision_recall(real: Tensor, made: Tensor) -> tuple[float, float]:
+    """(share of made rows that lie among the real ones, share of real rows that lie among the made ones), Kynkäänniemi
+    et al. 2019: within reach of the third neighbour of some row. real (N, C), made (M, C), N and M above 3."""
+    return covered(made, real), covered(real, made)
+
+
+def covered(rows: Tensor, by: Tensor) -> float:
+    """The share of rows that are no further from some row of ``by`` than that row's third neighbour is."""
+    if len(by) <= NEIGHBOUR:
+        raise ValueError(f"got {len(by)} rows of features, expected more than {NEIGHBOUR}")
+    radii = torch.cat([_nearest(part, by) for part in by.split(AT_ONCE)])
+    return float(torch.cat([(torch.cdist(part, by) <= radii).any(1) for part in rows.split(AT_ONCE)]).float().mean())
+
+
+def _nearest(part: Tensor, among: Tensor) -> Tensor:
+    """(n,): the distance of the third neighbour; the first found is the row itself."""
+    return torch.cdist(part, among).kthvalue(NEIGHBOUR + 1, dim=1).values

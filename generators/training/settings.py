@@ -1,0 +1,76 @@
+"""What a training run is told, and what it is told by default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from generators.errors import TrainingError
+
+# What cannot change once a run has begun.
+FIXED = ("arch", "width", "z_dim", "seed")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """width: channels a unit (biggan: its maps have 4 units at 32 px), or of all maps (stylegan2).  batch: rows of
+    real and of generated pictures a step.  d_steps: of the discriminator for one of the generator.  beta2: of Adam,
+    whose beta1 is 0.  r1: gamma of the gradient penalty (Mescheder et al. 2018), taken every ``r1_every`` steps.
+    augment: strength of differentiable augmentation, 0 for none.  half_life: pictures in which the share of older
+    weights in the average halves; a twentieth of those seen while that is less.  pictures: seen at the end, 0: without
+    end.  decay: the last pictures, over which the learning rate falls to zero on a line.
+    """
+
+    arch: str
+    width: int
+    z_dim: int
+    batch: int
+    d_steps: int
+    lr: float
+    beta2: float
+    r1: float
+    augment: float
+    half_life: int = 500_000
+    r1_every: int = 16
+    seed: int = 0
+    pictures: int = 0
+    decay: int = 0
+    bf16: bool = True
+
+    def __post_init__(self):
+        least = {"width": 1, "z_dim": 1, "batch": 2, "d_steps": 1, "r1_every": 1, "half_life": 1}
+        for name, low in (least | dict.fromkeys(("lr", "r1", "augment", "pictures", "decay", "seed"), 0)).items():
+            if getattr(self, name) < low:
+                raise TrainingError(f"got {name} {getattr(self, name)}, expected at least {low}")
+        if self.decay > self.pictures:
+            raise TrainingError(
+                f"got decay {self.decay} of {self.pictures} pictures; give --pictures, the end of the run, and no "
+                "longer --decay"
+            )
+
+    def changed(self, **said: Any) -> Settings:
+        """With what is not None. Raises TrainingError for what cannot change."""
+        given = {name: value for name, value in said.items() if value is not None}
+        for name in FIXED:
+            if name in given and given[name] != getattr(self, name):
+                raise TrainingError(
+                    f"this run was begun with {name} {getattr(self, name)}, got {given[name]}; leave it out, or choose "
+                    "another --out"
+                )
+        return replace(self, **given)
+
+    def rate(self, seen: int) -> float:
+        """What the learning rate is multiplied by."""
+        return min(1.0, max(0.0, (self.pictures - seen) / self.decay)) if self.decay else 1.0
+
+
+def usual(arch: str, device: str, **said: Any) -> Settings:
+    """The defaults for a network on a device ("cpu" or "cuda"), with what is not None in their place."""
+    gpu = device != "cpu"
+    if arch == "biggan":
+        own = {"width": 64 if gpu else 24, "z_dim": 128, "batch": 128 if gpu else 64, "d_steps": 2, "lr": 2e-4}
+        own |= {"beta2": 0.999, "r1": 0.0, "augment": 1.0 if gpu else 0.0}
+    else:
+        own = {"width": 224 if gpu else 96, "z_dim": 512, "batch": 128 if gpu else 32, "d_steps": 1, "lr": 2.5e-3}
+        own |= {"beta2": 0.99, "r1": 0.01, "augment": 1.0}
+    return Settings(arch, **own | {name: value for name, value in said.items() if value is not None})

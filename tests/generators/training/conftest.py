@@ -1,0 +1,11 @@
+"""Statistics of fewer samples, so that tests do not wait for them."""
+
+import pytest
+
+from generators.training import command, export
+
+
+@pytest.fixture(autouse=True)
+def few_samples(monkeypatch):
+    monkeypatch.setattr(export, "BATCHES", 2)
+    monkeypatch.setattr(command, "SHEET_BATCHES", 1)

@@ -1,0 +1,66 @@
+"""Draws, augmentation and scores."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+
+from generators.training.augment import augmented
+from generators.training.card import SCORES, with_scores
+from generators.training.draws import order, stream
+from generators.training.scores import frechet, precision_recall
+
+
+def test_every_shuffle_holds_each_picture_once_however_it_is_read():
+    whole = order(7, 10, 0, 30)
+    assert all(sorted(whole[first : first + 10].tolist()) == list(range(10)) for first in (0, 10, 20))
+    assert torch.equal(torch.cat([order(7, 10, first, 6) for first in range(0, 30, 6)]), whole)
+    assert not torch.equal(whole[:10], whole[10:20]) and not torch.equal(whole, order(8, 10, 0, 30))
+
+
+def test_streams_of_steps_differ_and_repeat():
+    first, again, other = (torch.rand(4, generator=stream(0, 0, number)) for number in (5, 5, 6))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_augmentation_changes_each_row_in_its_own_way_and_has_gradients():
+    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)).expand(64, -1, -1, -1) * 2 - 1
+    x = x.clone().requires_grad_()
+    y = augmented(x, 1.0, stream(0, 0))
+    assert y.shape == x.shape and len(torch.unique(y.detach().flatten(1), dim=0)) == 64
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert (gradient.abs().sum((1, 2, 3)) > 0).all()
+    holes = (y.detach() == 0).all(1).float().mean((1, 2))
+    assert holes.max() < 0.6 and holes.min() > 0.05  # a hole of a quarter at most, and what was shifted in
+    assert augmented(x, 0.0, stream(0, 0)) is x
+    assert torch.equal(y, augmented(x, 1.0, stream(0, 0)))
+
+
+def test_the_frechet_distance_is_that_of_its_formula():
+    random = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(200, 5, generator=random, dtype=torch.float64) @ torch.randn(5, 5).double() for _ in range(2))
+    ca, cb = np.cov(a.T.numpy()), np.cov(b.T.numpy())
+    expected = (a.mean(0) - b.mean(0)).square().sum() + np.trace(ca + cb - 2 * scipy.linalg.sqrtm(ca @ cb).real)
+    assert frechet(a, b) == pytest.approx(float(expected), rel=1e-6)
+    assert frechet(a, a) == pytest.approx(0, abs=1e-6) and frechet(a, a + 2) == pytest.approx(20)
+    with pytest.raises(ValueError, match="expected two or more"):
+        frechet(a[:1], b)
+
+
+def test_precision_and_recall_tell_what_is_wrong_from_what_is_missing():
+    random = torch.Generator().manual_seed(0)
+    cluster = lambda place: torch.randn(50, 4, generator=random) + place  # noqa: E731
+    here, there, nowhere = 0.0, 100.0, 1000.0
+    real = torch.cat([cluster(here), cluster(there)])
+    assert precision_recall(real, real) == (1, 1)
+    precision, recall = precision_recall(real, torch.cat([cluster(here), cluster(here)]))
+    assert precision > 0.8 and recall <= 0.5
+    precision, recall = precision_recall(real, torch.cat([real, cluster(nowhere), cluster(nowhere)]))
+    assert precision == 0.5 and recall == 1
+
+
+def test_scores_take_the_place_of_scores():
+    card = f"# x\n\n{SCORES}\n\n## Limits\n\nNone.\n"
+    once = with_scores(card, ["a", "b"])
+    assert "## Scores\n\na\nb\n\n## Limits\n\nNone." in once
+    assert with_scores(once, ["c"]).count("## Scores") == 1 and "\na\n" not in with_scores(once, ["c"])
