@@ -10,6 +10,7 @@ This package imports torch, numpy and Pillow, and nothing of ``dgp``.
 """
 
 from degradations.base import Degradation
+from degradations.blur import Blur, Defocus, MotionBlur
 from degradations.chain import Chain
 from degradations.color import Gray
 from degradations.errors import DegradationError, MaskError, PluginError, SizeError, SpecError

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import torch
 from torch import nn
 
-from degradations.base import Degradation
+from degradations.base import ROUNDING, Degradation
 from degradations.errors import SpecError
 from degradations.inpaint import Inpaint
 
@@ -34,6 +34,7 @@ class Chain(Degradation):
     def _describe(self) -> None:
         self.linear = all(link.linear for link in self.links)
         self.smooth = all(link.smooth for link in self.links)
+        self.well_posed = all(link.well_posed for link in self.links)
         self.pointwise = all(link.pointwise for link in self.links)
         reach = 1.0
         for link in self.links:
@@ -209,16 +210,19 @@ class Chain(Degradation):
     def merge(self, x, y):
         """As for one operator. Where a link takes the colours away, each link's own way of merging is used
         first, so that grey chains keep chroma as ``gray`` does; so are those of chains that are not smooth, as
-        far as they bring a row closer to y."""
+        far as they bring a row closer to y. What an ill-posed link is asked for on the way is mostly out of its
+        reach, so a chain that begins with one goes without."""
         if len(self.links) == 1:
             return self.links[0].merge(x, y)
-        if not (self.linear or self.smooth) or any(link.channels(3) != 3 for link in self.links):
+        apart = not (self.linear or self.smooth) or any(link.channels(3) != 3 for link in self.links)
+        if apart and self.links[0].well_posed:
             exact, rest = self._in_double(), Chain(self.links[1:])
             y = self.settle(y).expand(len(x), -1, -1, -1)
             middle = rest.merge(exact.links[0](x.double().clamp(-1, 1)), y.double())
             merged = self.links[0].merge(x.double(), middle).to(x)
             before, after = ((exact(z.double()) - y.double()).flatten(1).norm(dim=1) for z in (x.clamp(-1, 1), merged))
-            x = torch.where((after <= before)[:, None, None, None], merged, x)
+            near = 0 if self.well_posed else ROUNDING * y[0].numel() ** 0.5
+            x = torch.where(((after <= before) & (before > near))[:, None, None, None], merged, x)
         return super().merge(x, y)
 
     def hidden(self, size, below, channels=3):
