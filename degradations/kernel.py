@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from degradations.arrays import matrix_of
+from degradations.arrays import WRITTEN, matrix_of
 from degradations.base import Degradation
 from degradations.convolution import Convolution
 from degradations.errors import SpecError
@@ -24,16 +24,11 @@ class FromFile(Degradation):
 
     def _prepare(self) -> None:
         self.register_buffer("values", None)
-        values, asset = (None, {}) if self._is_path() else matrix_of(self.file, self.what)
-        self._take(values, asset)
+        if WRITTEN.fullmatch(self.file):
+            self._take(*matrix_of(self.file, self.what))
 
-    def _is_path(self) -> bool:
-        from degradations.arrays import WRITTEN
-
-        return not WRITTEN.fullmatch(self.file)
-
-    def _take(self, values: Tensor | None, asset: dict) -> None:
-        self.values = None if values is None else self.accept(values)
+    def _take(self, values: Tensor, asset: dict) -> None:
+        self.values = self.accept(values)
         self.assets = {"file": asset} if asset else {}
 
     def accept(self, values: Tensor) -> Tensor:
@@ -86,6 +81,7 @@ class Kernel(FromFile, Convolution):
             raise SpecError(f"kernel {self.file} sums to {total:g}, so it leaves no picture; expected a blur or the like")
         values = values / values.sum()
         self.overshoot = float(values.abs().sum()) - 1
+        self.well_posed = float(torch.fft.rfft2(values, s=tuple(max(64, n) for n in values.shape)).abs().min()) > 0.05
         return values
 
     def kernel(self, like):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from degradations.errors import SizeError, SpecError
 from degradations.kernel import FromFile
@@ -13,6 +14,13 @@ from degradations.pictures import expect_pictures
 from degradations.registry import register
 
 OF = ("channels", "pixels", "all")
+LARGE = 1024  # beyond it, singular values take too long
+
+
+def _conditioned(values: Tensor) -> bool:
+    """Whether no direction that the matrix shows at all is shown much more weakly than another."""
+    found = torch.linalg.svdvals(values)
+    return bool(found[-1] > 0.05 * found[0])
 
 
 @register("matrix")
@@ -44,11 +52,14 @@ class Matrix(FromFile):
 
     def accept(self, values):
         rows, columns = values.shape
-        if self.of == "channels" and columns != 3:
-            raise SpecError(f"matrix {self.file} is {rows}x{columns}; of=channels takes 3 columns: red, green and blue")
+        if self.of == "channels" and (columns != 3 or rows not in (1, 3)):
+            raise SpecError(
+                f"matrix {self.file} is {rows}x{columns}; of=channels takes 3 columns, red, green and blue, and 1 or 3 rows"
+            )
         if self.of != "channels" and self.height is not None and rows % self.height:
             raise SpecError(f"matrix {self.file} has {rows} rows, which are no picture of height {self.height}")
         self.overshoot = max(float(values.abs().sum(1).max()) - 1, 0)
+        self.well_posed = min(rows, columns) <= LARGE and _conditioned(values)
         return values
 
     def _shape(self) -> tuple[int, int]:
@@ -75,23 +86,21 @@ class Matrix(FromFile):
         matrix = self.resolved(y)
         if self.of == "channels":
             return torch.einsum("oc,nohw->nchw", matrix, y)
-        return (y.flatten(2) @ matrix).unflatten(-1, tuple(size)) if self.of == "pixels" else self._all(y, matrix, size)
-
-    def _all(self, y, matrix, size):
+        if self.of == "pixels":
+            return (y.flatten(2) @ matrix).unflatten(-1, tuple(size))
         return (y.flatten(1) @ matrix).unflatten(-1, (-1, *size))
 
     def channels(self, c):
-        return {"channels": self._rows, "pixels": lambda: c, "all": lambda: 1}[self.of]()
-
-    def _rows(self):
-        return len(self.resolved(torch.zeros(())))
+        if self.of == "channels":
+            return len(self.resolved(torch.zeros(())))
+        return c if self.of == "pixels" else 1
 
     def size(self, hw):
         return tuple(hw) if self.of == "channels" else self._shape()
 
     def lift(self, y, size):
         """M^T y, scaled so that a picture comes out about as bright as it went in."""
-        if self.of == "channels" and y.shape[1] in (1, 3):
+        if self.of == "channels":
             return super().lift(y, size)
         matrix = self.resolved(y)
         return (self.adjoint(y, size) / matrix.square().sum(0).mean().clamp_min(1e-12)).expand(-1, 3, -1, -1)
