@@ -37,6 +37,7 @@ class Degradation(nn.Module):
         pointwise: each pixel of y comes from the same pixel of x, and mid-grey (0) stays mid-grey.
         well_posed: whether ``merge`` is to undo it exactly. Where it is not (blur), that would blow up the rounding of
             y, and near enough is ``ROUNDING``.
+        scales: whether a y that is resized is the y of a resized x, so that pictures of any size can be fitted.
         overshoot: by how much y may leave [-1, 1].
         parameters_spec: its parameters, each an attribute; the first may be given without its name
             (``sr:4``).
@@ -52,6 +53,7 @@ class Degradation(nn.Module):
     smooth = True
     pointwise = False
     well_posed = True
+    scales = True
     overshoot = 0.0
     parameters_spec: tuple[Parameter, ...] = ()
     noise: NoiseModel | None = None
@@ -304,9 +306,10 @@ class Degradation(nn.Module):
     def merge(self, x: Tensor, y: Tensor) -> Tensor:
         """The smallest change of x that brings phi(x) to within the noise of y. (N, C, H, W) in [-1, 1].
 
-        Linear operators: the nearest picture in [-1, 1] (``projection``), in float64; where they are not ``well_posed``,
-        a near one (``near_projection``) that brings phi(x) to within the noise and the rounding of y. Smooth ones: the nearest
-        to be found by damped steps (``curved_projection``). Others cannot be merged, and x is returned.
+        Linear operators: the nearest picture in [-1, 1] (``projection``), in float64; where they are not
+        ``well_posed``, a near one (``near_projection``) that brings phi(x) to within the noise and the rounding of y.
+        Smooth ones: the nearest to be found by damped steps (``curved_projection``). Others cannot be merged, and x is
+        returned.
         """
         exact = self._in_double()
         picture = x.double().clamp(-1, 1)
@@ -324,7 +327,7 @@ class Degradation(nn.Module):
                 return project_near(exact, pull, picture, y, near).to(x)
             return project(exact, pull, picture, y, floor=floor).to(x)
         if self.smooth:
-            picture = project_curved(exact, picture, y)
+            picture = project_curved(exact, picture, y, within=near)
         return picture.to(x)
 
     def _noise_floor(self, y_hat: Tensor) -> Tensor:

@@ -75,9 +75,7 @@ class MotionBlur(Convolution):
 
     parameters_spec = (
         Parameter("length", 5.0, bounds=(0, 128), unit="px", help="how far the camera moved"),
-        Parameter(
-            "angle", 0.0, bounds=(-180, 180), unit="degrees", help="0 is along rows, 90 upwards"
-        ),
+        Parameter("angle", 0.0, bounds=(-180, 180), unit="degrees", help="0 is along rows, 90 upwards"),
     )
     example = "motion-blur:length=5,angle=30"
 
@@ -87,8 +85,9 @@ class MotionBlur(Convolution):
         along = ((torch.arange(POSITIONS).to(like) + 0.5) / POSITIONS - 0.5) * length
         pixels = torch.arange(-reach, reach + 1).to(like)[:, None]
         turn = angle * (math.pi / 180)
-        across, down = ((1 - (pixels - along[:, None] * way[..., None]).abs()).clamp_min(0)
-                        for way in (turn.cos(), -turn.sin()))
+        across, down = (
+            (1 - (pixels - along[:, None] * way[..., None]).abs()).clamp_min(0) for way in (turn.cos(), -turn.sin())
+        )
         return (down @ across.mT)[:, None] / POSITIONS
 
 
@@ -99,9 +98,7 @@ class Defocus(Convolution):
     The disc is even, its rim antialiased over one pixel. Up to half a pixel that is the picture itself.
     """
 
-    parameters_spec = (
-        Parameter("radius", 2.0, bounds=(0.1, 64), unit="px", transform="log", help="of the disc"),
-    )
+    parameters_spec = (Parameter("radius", 2.0, bounds=(0.1, 64), unit="px", transform="log", help="of the disc"),)
     example = "defocus:1.5"
 
     def kernel(self, like):

@@ -35,6 +35,7 @@ class Chain(Degradation):
         self.linear = all(link.linear for link in self.links)
         self.smooth = all(link.smooth for link in self.links)
         self.well_posed = all(link.well_posed for link in self.links)
+        self.scales = all(link.scales for link in self.links)
         self.pointwise = all(link.pointwise for link in self.links)
         reach = 1.0
         for link in self.links:
@@ -191,7 +192,13 @@ class Chain(Degradation):
         return self.links[-1].picture(y) if self._last_has("picture") else super().picture(y)
 
     def lift(self, y, size):
-        return self.links[-1].lift(y, size)
+        """Each link's own way, from the last to the first; y is resized once for all those that have none."""
+        sizes = self._sizes(size)
+        for link, before, after in reversed(list(zip(self.links, sizes, sizes[1:], strict=False))):
+            if type(link).lift is not Degradation.lift:
+                y = y if tuple(y.shape[-2:]) == after else Degradation.lift(self, y, after)
+                y = link.lift(y, before)
+        return super().lift(y, size)
 
     def measure(self, x, generator=None):
         for link in self.links:

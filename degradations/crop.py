@@ -80,9 +80,7 @@ class Crop(Part):
 
     parameters_spec = (
         Parameter("center", kind="fraction", bounds=(0, 1), help="what is kept, a fraction of each side"),
-        Parameter(
-            "box", kind="box", unit="px", help="what is kept: left-top-right-bottom, right and bottom excluded"
-        ),
+        Parameter("box", kind="box", unit="px", help="what is kept: left-top-right-bottom, right and bottom excluded"),
     )
     example = "crop:center=2/3"
 
@@ -97,7 +95,9 @@ class Crop(Part):
     def frame(self, hw):
         if self.box is not None:
             return self._checked(self.box, hw)
-        (top, bottom), (left, right) = (((n - int(self.center * n)) // 2, n - (n - int(self.center * n)) // 2) for n in hw)
+        (top, bottom), (left, right) = (
+            ((n - int(self.center * n)) // 2, n - (n - int(self.center * n)) // 2) for n in hw
+        )
         return self._checked((left, top, right, bottom), hw)
 
 

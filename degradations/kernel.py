@@ -78,7 +78,9 @@ class Kernel(FromFile, Convolution):
     def accept(self, values):
         total = float(values.sum())
         if abs(total) < 1e-6 * float(values.abs().sum()) or total == 0:
-            raise SpecError(f"kernel {self.file} sums to {total:g}, so it leaves no picture; expected a blur or the like")
+            raise SpecError(
+                f"kernel {self.file} sums to {total:g}, so it leaves no picture; expected a blur or the like"
+            )
         values = values / values.sum()
         self.overshoot = float(values.abs().sum()) - 1
         self.well_posed = float(torch.fft.rfft2(values, s=tuple(max(64, n) for n in values.shape)).abs().min()) > 0.05

@@ -38,7 +38,9 @@ class Matrix(FromFile):
     parameters_spec = (
         Parameter("file", kind="text", required=True, help='.npy or .npz file, or rows such as "0.5 0.5 0/0 0.5 0.5"'),
         Parameter("of", "all", kind="choice", choices=OF, help="what the matrix mixes"),
-        Parameter("height", kind="int", bounds=(1, 65536), unit="px", help="h of y, where the matrix makes h w numbers"),
+        Parameter(
+            "height", kind="int", bounds=(1, 65536), unit="px", help="h of y, where the matrix makes h w numbers"
+        ),
     )
     example = 'matrix:file="0.6 0.4 0/0.2 0.6 0.2/0 0.3 0.7",of=channels'
     what = "matrix"
@@ -80,7 +82,9 @@ class Matrix(FromFile):
 
     def _expect(self, numbers, got, matrix):
         if matrix.shape[1] != numbers:
-            raise SizeError(f"got {got}, {numbers} numbers; the matrix {self.file} takes {matrix.shape[1]} (of={self.of})")
+            raise SizeError(
+                f"got {got}, {numbers} numbers; the matrix {self.file} takes {matrix.shape[1]} (of={self.of})"
+            )
 
     def adjoint(self, y, size):
         matrix = self.resolved(y)

@@ -64,7 +64,9 @@ class Mosaic(Degradation):
         filters = self._filters(y)
         line = y.new_tensor([1, 2, 1])
         kernel = (line[:, None] * line).expand(3, 1, 3, 3)
-        return F.conv2d(y * filters, kernel, padding=1, groups=3) / F.conv2d(filters, kernel, padding=1, groups=3).clamp_min(1)
+        return F.conv2d(y * filters, kernel, padding=1, groups=3) / F.conv2d(
+            filters, kernel, padding=1, groups=3
+        ).clamp_min(1)
 
     @torch.no_grad()
     def merge(self, x, y):

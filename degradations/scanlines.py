@@ -40,8 +40,8 @@ class Scanlines(Degradation):
     def _loss(self, y: Tensor) -> Tensor:
         """(1 or N, 1, H, 1), how much of each row is lost."""
         lost = torch.arange(y.shape[-2], device=y.device) % self.period >= self.period - self.width
-        return lost.to(y.dtype)[:, None] * torch.as_tensor(self.strength, dtype=y.dtype, device=y.device)[..., :]\
-            if isinstance(self.strength, Tensor) else lost.to(y.dtype)[None, None, :, None] * self.strength
+        strength = torch.as_tensor(self.strength, dtype=y.dtype, device=y.device)
+        return lost.to(y.dtype)[:, None] * strength.reshape(-1, 1, 1, 1)
 
     def forward(self, x):
         loss = self._loss(expect_pictures(x))

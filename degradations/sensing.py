@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,11 +22,11 @@ KINDS = ("circulant", "gaussian")
 @lru_cache(maxsize=8)
 def _convolution(size: tuple[int, int], m: int, seed: int, dtype: torch.dtype, device: torch.device):
     """(signs (H, W), spectrum of an orthogonal circulant matrix, m rows of it), see ``Sensing``."""
-    random = torch.Generator().manual_seed(seed)
-    signs = torch.randint(0, 2, size, generator=random) * 2.0 - 1
-    spectrum = torch.fft.rfft2(torch.randn(size, generator=random, dtype=torch.float64))
+    random = np.random.Generator(np.random.PCG64(seed))  # torch's would resemble pictures drawn with the same seed
+    signs = torch.from_numpy(random.integers(0, 2, size) * 2.0 - 1)
+    spectrum = torch.fft.rfft2(torch.from_numpy(random.standard_normal(size)))
     spectrum = spectrum / spectrum.abs()
-    rows = torch.randperm(size[0] * size[1], generator=random)[:m].sort().values
+    rows = torch.from_numpy(np.sort(random.permutation(size[0] * size[1])[:m]))
     whole = torch.complex64 if dtype != torch.float64 else torch.complex128
     return signs.to(device, dtype), spectrum.to(device, whole), rows.to(device)
 
@@ -33,8 +34,8 @@ def _convolution(size: tuple[int, int], m: int, seed: int, dtype: torch.dtype, d
 @lru_cache(maxsize=2)
 def _gaussian(n: int, m: int, seed: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(m, n), independent N(0, 1 / n)."""
-    drawn = torch.randn(m, n, generator=torch.Generator().manual_seed(seed))
-    return (drawn / n**0.5).to(device, dtype)
+    drawn = np.random.Generator(np.random.PCG64(seed)).standard_normal((m, n), np.float32)
+    return torch.from_numpy(drawn).to(device, dtype) / n**0.5
 
 
 @register("sensing")
