@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from degradations.base import Degradation, Size
 from degradations.errors import SizeError, SpecError
@@ -95,10 +94,8 @@ class Crop(Part):
     def frame(self, hw):
         if self.box is not None:
             return self._checked(self.box, hw)
-        (top, bottom), (left, right) = (
-            ((n - int(self.center * n)) // 2, n - (n - int(self.center * n)) // 2) for n in hw
-        )
-        return self._checked((left, top, right, bottom), hw)
+        top, left = ((n - int(self.center * n)) // 2 for n in hw)
+        return self._checked((left, top, hw[1] - left, hw[0] - top), hw)
 
 
 @register("outpaint")
@@ -124,10 +121,8 @@ class Outpaint(Part):
         if not any(getattr(self, name) for name in given):
             raise SpecError(f"outpaint adds nothing; give a margin, e.g. {self.example} or outpaint:left=1/3")
         for a, b in (("left", "right"), ("top", "bottom")):
-            if self._share(a) + self._share(b) >= 1:
-                raise SpecError(
-                    f"outpaint: {a} and {b} add {float(self._share(a) + self._share(b)):g} of the whole; less than 1 is needed"
-                )
+            if (share := self._share(a) + self._share(b)) >= 1:
+                raise SpecError(f"outpaint: {a} and {b} add {float(share):g} of the whole; expected less than 1")
 
     def _share(self, side: str) -> Fraction:
         own = getattr(self, side)

@@ -89,12 +89,8 @@ class Perspective(Warp):
     """
 
     parameters_spec = (
-        Parameter(
-            "across", 0.0, bounds=(-0.9, 0.9), plausible=(-0.4, 0.4), help="above 0 the right edge is further away"
-        ),
-        Parameter(
-            "down", 0.0, bounds=(-0.9, 0.9), plausible=(-0.4, 0.4), help="above 0 the lower edge is further away"
-        ),
+        Parameter("across", 0.0, bounds=(-0.9, 0.9), plausible=(-0.4, 0.4), help="above 0: the right is further away"),
+        Parameter("down", 0.0, bounds=(-0.9, 0.9), plausible=(-0.4, 0.4), help="above 0: below is further away"),
     )
     example = "perspective:0.2"
 

@@ -59,8 +59,8 @@ class Kernel(FromFile, Convolution):
     """The picture was convolved with a kernel, say the measured blur of a camera. (N, C, H, W) -> (N, C, H, W).
 
     The kernel (h, w) is what becomes of a single bright point; it is made to sum to 1, and its centre is pixel
-    ``(h // 2, w // 2)``. It comes from a picture (grey, black = 0), a .npy or .npz file, or from rows of numbers. Equals
-    ``scipy.ndimage.convolve(x, kernel, mode="reflect")`` in each channel.
+    ``(h // 2, w // 2)``. It comes from a picture (grey, black = 0), a .npy or .npz file, or from rows of numbers.
+    Equals ``scipy.ndimage.convolve(x, kernel, mode="reflect")`` in each channel.
     """
 
     parameters_spec = (
@@ -78,9 +78,7 @@ class Kernel(FromFile, Convolution):
     def accept(self, values):
         total = float(values.sum())
         if abs(total) < 1e-6 * float(values.abs().sum()) or total == 0:
-            raise SpecError(
-                f"kernel {self.file} sums to {total:g}, so it leaves no picture; expected a blur or the like"
-            )
+            raise SpecError(f"kernel {self.file} sums to {total:g}, which leaves no picture; expected a blur")
         values = values / values.sum()
         self.overshoot = float(values.abs().sum()) - 1
         self.well_posed = float(torch.fft.rfft2(values, s=tuple(max(64, n) for n in values.shape)).abs().min()) > 0.05

@@ -55,9 +55,7 @@ class Matrix(FromFile):
     def accept(self, values):
         rows, columns = values.shape
         if self.of == "channels" and (columns != 3 or rows not in (1, 3)):
-            raise SpecError(
-                f"matrix {self.file} is {rows}x{columns}; of=channels takes 3 columns, red, green and blue, and 1 or 3 rows"
-            )
+            raise SpecError(f"matrix {self.file} is {rows}x{columns}; of=channels takes 1 or 3 rows of 3 columns")
         if self.of != "channels" and self.height is not None and rows % self.height:
             raise SpecError(f"matrix {self.file} has {rows} rows, which are no picture of height {self.height}")
         self.overshoot = max(float(values.abs().sum(1).max()) - 1, 0)
@@ -82,9 +80,7 @@ class Matrix(FromFile):
 
     def _expect(self, numbers, got, matrix):
         if matrix.shape[1] != numbers:
-            raise SizeError(
-                f"got {got}, {numbers} numbers; the matrix {self.file} takes {matrix.shape[1]} (of={self.of})"
-            )
+            raise SizeError(f"got {got}, {numbers} numbers; matrix {self.file} takes {matrix.shape[1]}")
 
     def adjoint(self, y, size):
         matrix = self.resolved(y)
