@@ -341,6 +341,11 @@ class Degradation(nn.Module):
         hidden = self.hidden(tuple(size), None)
         return hidden if hidden is not None and bool(hidden.any()) else None
 
+    def blank(self, hw: Size) -> Tensor | None:
+        """The pixels of y that tell nothing of x: (N or 1, h, w) bool for a y of (h, w), or None. Default: those of
+        missing pixels, where each pixel of y comes from the same one of x."""
+        return self.unobserved(hw) if self.pointwise else None
+
     def hidden(self, size: Size, below: Tensor | None, channels: int = 3) -> Tensor | None:
         """The pixels of x that only unseen pixels of y depend on.
 

@@ -232,6 +232,10 @@ class Chain(Degradation):
             x = torch.where(((after <= before) & (before > near))[:, None, None, None], merged, x)
         return super().merge(x, y)
 
+    def blank(self, hw):
+        masks = [mask for link in self._last_links() if (mask := link.blank(hw)) is not None]
+        return torch.stack(torch.broadcast_tensors(*masks)).any(0) if masks else None
+
     def hidden(self, size, below, channels=3):
         sizes, counts = self._sizes(size), [channels]
         for link in self.links:

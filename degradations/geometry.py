@@ -49,11 +49,20 @@ class Warp(Degradation):
     def size(self, hw):
         return tuple(hw)
 
+    @torch.no_grad()
+    def _empty(self, like: Tensor) -> Tensor:
+        """(1 or N, 1, H, W) bool: what lies beyond x."""
+        rows = max(map(len, self.bound().values()), default=1)
+        return self(like.new_ones(rows, 1, *like.shape[-2:])) <= SEEN
+
     def settle(self, y):
         """Beyond x there is nothing but mid-grey, which no 8-bit level is."""
-        rows = max(map(len, self.bound().values()), default=1)
-        with torch.no_grad():
-            return y * (self(y.new_ones(rows, 1, *y.shape[-2:])) > SEEN)
+        return y.masked_fill(self._empty(y), 0)
+
+    def blank(self, hw):
+        bound = next(iter(self.bound().values()), torch.zeros(()))
+        empty = self._empty(bound.new_zeros(1, 1, *hw))[:, 0]
+        return empty if bool(empty.any()) else None
 
 
 @register("affine")

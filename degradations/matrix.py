@@ -49,7 +49,7 @@ class Matrix(FromFile):
         super().__init__(file=file, of=of, height=height)
         if self.of == "channels" and self.height is not None:
             raise SpecError("matrix: height has no effect with of=channels; leave it out")
-        self.pointwise = self.of == "channels"
+        self.pointwise = self.scales = self.of == "channels"
         self._prepare()
 
     def accept(self, values):
@@ -64,7 +64,7 @@ class Matrix(FromFile):
 
     def _shape(self) -> tuple[int, int]:
         """(h, w) of y, where that is not x's."""
-        rows = len(self.resolved(torch.zeros((), dtype=torch.float64)))
+        rows = len(self.build().values)
         root = math.isqrt(rows)
         height = self.height or next(h for h in range(root, 0, -1) if rows % h == 0)
         return height, rows // height
@@ -92,7 +92,7 @@ class Matrix(FromFile):
 
     def channels(self, c):
         if self.of == "channels":
-            return len(self.resolved(torch.zeros(())))
+            return len(self.build().values)
         return c if self.of == "pixels" else 1
 
     def size(self, hw):
