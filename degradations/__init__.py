@@ -10,14 +10,23 @@ This package imports torch, numpy and Pillow, and nothing of ``dgp``.
 """
 
 from degradations.base import Degradation
+from degradations.blur import Blur, Defocus, MotionBlur
 from degradations.chain import Chain
 from degradations.color import Gray
+from degradations.crop import Crop, Outpaint
 from degradations.errors import DegradationError, MaskError, PluginError, SizeError, SpecError
+from degradations.geometry import Affine, Lens, Perspective
 from degradations.identity import Identity
 from degradations.inpaint import Inpaint
+from degradations.kernel import Kernel
+from degradations.matrix import Matrix
+from degradations.mosaic import Mosaic
 from degradations.noise import GaussianNoise, NoiseModel
 from degradations.parameter import Parameter
 from degradations.registry import broken, describe, load_plugin, names, register
+from degradations.rescale import Rescale
+from degradations.scanlines import Scanlines
+from degradations.sensing import Sensing
 from degradations.spec import parse
 from degradations.sr_dgp import PublishedSuperResolution
 from degradations.sr_pulse import PulseSuperResolution
@@ -26,19 +35,33 @@ from degradations.trial import try_out
 from degradations.unknown import Unknown
 
 __all__ = [
+    "Affine",
+    "Blur",
     "Chain",
+    "Crop",
+    "Defocus",
     "Degradation",
     "DegradationError",
     "GaussianNoise",
     "Gray",
     "Identity",
     "Inpaint",
+    "Kernel",
+    "Lens",
     "MaskError",
+    "Matrix",
+    "Mosaic",
+    "MotionBlur",
     "NoiseModel",
+    "Outpaint",
     "Parameter",
+    "Perspective",
     "PluginError",
     "PublishedSuperResolution",
     "PulseSuperResolution",
+    "Rescale",
+    "Scanlines",
+    "Sensing",
     "SizeError",
     "SpecError",
     "SuperResolution",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from degradations import notebook
 from degradations.curved_projection import project_curved
 from degradations.errors import DegradationError, SizeError, SpecError
+from degradations.near_projection import project_near
 from degradations.noise import Generators, NoiseModel
 from degradations.parameter import Parameter
 from degradations.pictures import from_picture, luma, rounded, to_picture
@@ -21,6 +22,7 @@ from degradations.sameness import alike
 from degradations.unknown import Unknown
 
 Size = tuple[int, int]
+ROUNDING = 2 / 255 / 12**0.5  # root mean square of what rounding to 8 bits changes, on the scale of [-1, 1]
 
 
 class Degradation(nn.Module):
@@ -33,6 +35,9 @@ class Degradation(nn.Module):
     Attributes:
         linear, smooth: what the contract suite may test, and what ``merge`` may rely on.
         pointwise: each pixel of y comes from the same pixel of x, and mid-grey (0) stays mid-grey.
+        well_posed: whether ``merge`` is to undo it exactly. Where it is not (blur), that would blow up the rounding of
+            y, and near enough is ``ROUNDING``.
+        scales: whether a y that is resized is the y of a resized x, so that pictures of any size can be fitted.
         overshoot: by how much y may leave [-1, 1].
         parameters_spec: its parameters, each an attribute; the first may be given without its name
             (``sr:4``).
@@ -47,6 +52,8 @@ class Degradation(nn.Module):
     linear = False
     smooth = True
     pointwise = False
+    well_posed = True
+    scales = True
     overshoot = 0.0
     parameters_spec: tuple[Parameter, ...] = ()
     noise: NoiseModel | None = None
@@ -299,29 +306,45 @@ class Degradation(nn.Module):
     def merge(self, x: Tensor, y: Tensor) -> Tensor:
         """The smallest change of x that brings phi(x) to within the noise of y. (N, C, H, W) in [-1, 1].
 
-        Linear operators: the nearest picture in [-1, 1] (``projection``), in float64. Smooth ones: the nearest
-        to be found by damped steps (``curved_projection``). Others cannot be merged, and x is returned.
+        Linear operators: the nearest picture in [-1, 1] (``projection``), in float64; where they are not
+        ``well_posed``, a near one (``near_projection``) that brings phi(x) to within the noise and the rounding of y.
+        Smooth ones: the nearest to be found by damped steps (``curved_projection``). Others cannot be merged, and x is
+        returned.
         """
         exact = self._in_double()
         picture = x.double().clamp(-1, 1)
         y = self.settle(y).double().expand(len(x), -1, -1, -1)
+        near = None if self.well_posed else self._noise_floor(exact(picture))
         floor = _known_to(y, self.noise)
-        if hasattr(self.noise, "within"):
+        if self.well_posed and hasattr(self.noise, "within"):
             y = self.noise.within(exact(picture), y)
         if self.linear:
             hw = tuple(x.shape[-2:])
-            if x.shape[1] == (3 if self.channels(3) == y.shape[1] else y.shape[1]):
-                return project(exact, lambda v: exact.adjoint(v, hw), picture, y, floor=floor).to(x)
-            pull = lambda v: torch.func.vjp(exact, picture)[1](v)[0]  # noqa: E731
+            pull = lambda v: exact.adjoint(v, hw)  # noqa: E731
+            if x.shape[1] != (3 if self.channels(3) == y.shape[1] else y.shape[1]):
+                pull = lambda v: torch.func.vjp(exact, picture)[1](v)[0]  # noqa: E731
+            if near is not None:
+                return project_near(exact, pull, picture, y, near).to(x)
             return project(exact, pull, picture, y, floor=floor).to(x)
         if self.smooth:
-            picture = project_curved(exact, picture, y)
+            picture = project_curved(exact, picture, y, within=near)
         return picture.to(x)
+
+    def _noise_floor(self, y_hat: Tensor) -> Tensor:
+        """(N,), the root mean square of y - y_hat for the true picture: what rounding to 8 bits and the noise make."""
+        known = getattr(self.noise, "mean_square", lambda _: None)(y_hat)
+        noise = y_hat.new_zeros(len(y_hat)) if known is None else known
+        return (noise + ROUNDING**2).sqrt()
 
     def unobserved(self, size: Size) -> Tensor | None:
         """Where nothing of x was seen: (N or 1, H, W) bool, or None when all was."""
         hidden = self.hidden(tuple(size), None)
         return hidden if hidden is not None and bool(hidden.any()) else None
+
+    def blank(self, hw: Size) -> Tensor | None:
+        """The pixels of y that tell nothing of x: (N or 1, h, w) bool for a y of (h, w), or None. Default: those of
+        missing pixels, where each pixel of y comes from the same one of x."""
+        return self.unobserved(hw) if self.pointwise else None
 
     def hidden(self, size: Size, below: Tensor | None, channels: int = 3) -> Tensor | None:
         """The pixels of x that only unseen pixels of y depend on.
@@ -361,5 +384,5 @@ def _known_to(y: Tensor, noise: NoiseModel | None) -> Tensor:
     stated = noise.mean_square(y) if hasattr(noise, "mean_square") else None
     levels = (y + 1) * 127.5
     on_levels = ((levels - levels.round()).abs() < 1e-3).flatten(1).all(1)
-    rounding = torch.where(on_levels, 2 / 255 / 12**0.5, 0.0).to(y)
+    rounding = torch.where(on_levels, ROUNDING, 0.0).to(y)
     return rounding if stated is None else torch.maximum(rounding, 0.1 * stated.to(y).sqrt())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import torch
 from torch import nn
 
-from degradations.base import Degradation
+from degradations.base import ROUNDING, Degradation
 from degradations.errors import SpecError
 from degradations.inpaint import Inpaint
 
@@ -34,6 +34,8 @@ class Chain(Degradation):
     def _describe(self) -> None:
         self.linear = all(link.linear for link in self.links)
         self.smooth = all(link.smooth for link in self.links)
+        self.well_posed = all(link.well_posed for link in self.links)
+        self.scales = all(link.scales for link in self.links)
         self.pointwise = all(link.pointwise for link in self.links)
         reach = 1.0
         for link in self.links:
@@ -190,7 +192,13 @@ class Chain(Degradation):
         return self.links[-1].picture(y) if self._last_has("picture") else super().picture(y)
 
     def lift(self, y, size):
-        return self.links[-1].lift(y, size)
+        """Each link's own way, from the last to the first; y is resized once for all those that have none."""
+        sizes = self._sizes(size)
+        for link, before, after in reversed(list(zip(self.links, sizes, sizes[1:], strict=False))):
+            if type(link).lift is not Degradation.lift:
+                y = y if tuple(y.shape[-2:]) == after else Degradation.lift(self, y, after)
+                y = link.lift(y, before)
+        return super().lift(y, size)
 
     def measure(self, x, generator=None):
         for link in self.links:
@@ -209,17 +217,24 @@ class Chain(Degradation):
     def merge(self, x, y):
         """As for one operator. Where a link takes the colours away, each link's own way of merging is used
         first, so that grey chains keep chroma as ``gray`` does; so are those of chains that are not smooth, as
-        far as they bring a row closer to y."""
+        far as they bring a row closer to y. What an ill-posed link is asked for on the way is mostly out of its
+        reach, so a chain that begins with one goes without."""
         if len(self.links) == 1:
             return self.links[0].merge(x, y)
-        if not (self.linear or self.smooth) or any(link.channels(3) != 3 for link in self.links):
+        apart = not (self.linear or self.smooth) or any(link.channels(3) != 3 for link in self.links)
+        if apart and self.links[0].well_posed:
             exact, rest = self._in_double(), Chain(self.links[1:])
             y = self.settle(y).expand(len(x), -1, -1, -1)
             middle = rest.merge(exact.links[0](x.double().clamp(-1, 1)), y.double())
             merged = self.links[0].merge(x.double(), middle).to(x)
             before, after = ((exact(z.double()) - y.double()).flatten(1).norm(dim=1) for z in (x.clamp(-1, 1), merged))
-            x = torch.where((after <= before)[:, None, None, None], merged, x)
+            near = 0 if self.well_posed else ROUNDING * y[0].numel() ** 0.5
+            x = torch.where(((after <= before) & (before > near))[:, None, None, None], merged, x)
         return super().merge(x, y)
+
+    def blank(self, hw):
+        masks = [mask for link in self._last_links() if (mask := link.blank(hw)) is not None]
+        return torch.stack(torch.broadcast_tensors(*masks)).any(0) if masks else None
 
     def hidden(self, size, below, channels=3):
         sizes, counts = self._sizes(size), [channels]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from degradations.base import Degradation, Size
+from degradations.base import ROUNDING, Degradation, Size
 from degradations.chain import Chain
 from degradations.errors import DegradationError
 from degradations.registry import names
@@ -165,8 +165,11 @@ def _merge(phi, x, draw, tolerance):
     if phi.noise is None and _far(phi.merge(x, y), x) > 1e-5:
         yield f"merge changes the true picture by {_far(phi.merge(x, y), x):.1e}"
     before, after = _far(phi(other), y), _far(phi(merged), y)
-    if phi.linear and phi.noise is None and after > tolerance:
+    if phi.linear and phi.noise is None and phi.well_posed and after > tolerance:
         yield f"phi(merge(x, y)) misses y by {after:.1e}"
+    error = (phi(merged) - y).square().flatten(1).mean(1).sqrt().max()
+    if phi.linear and phi.noise is None and not phi.well_posed and error > 1.001 * ROUNDING:
+        yield f"phi(merge(x, y)) misses y by {error:.1e} in the root mean square; rounding makes {ROUNDING:.1e}"
     if after > before + 1e-5:
         yield f"merge moves phi(x) away from y ({before:.1e} to {after:.1e})"
     if phi.linear and _far(phi.merge(merged, y), merged) > tolerance:

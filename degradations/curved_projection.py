@@ -60,15 +60,16 @@ def _step(push: Map, pull: Map, movable: Tensor, r: Tensor, damping: Tensor, rou
     return d
 
 
-def _to(phi: Map, x: Tensor, y: Tensor, rounds: int, inner: int) -> Tensor:
-    """From x (N, C, H, W) in [-1, 1] towards phi(x) = y; the misfit of a row never grows.
+def _to(phi: Map, x: Tensor, y: Tensor, rounds: int, inner: int, within: float | Tensor = 0.0) -> Tensor:
+    """From x (N, C, H, W) in [-1, 1] towards phi(x) = y, or ``within`` it; the misfit of a row never grows.
 
     A pixel moves no further at once than its row's ``reach``: in a flat part of a curve a Newton step is huge, and
     would be thrown from one border of the gamut to the other for ever.
     """
     r = y - phi(x)
     misfit = dot(r, r)
-    going = (r.flatten(1).abs().amax(1) > CLOSE) & misfit.isfinite()
+    enough = torch.as_tensor(within).to(misfit).square() * y[0].numel()
+    going = (r.flatten(1).abs().amax(1) > CLOSE) & (misfit > enough) & misfit.isfinite()
     damping, reach, stalled = torch.full_like(misfit, 0.1), torch.full_like(misfit, 0.5), torch.zeros_like(misfit)
     aside = torch.rand(x.shape[1:], generator=torch.Generator().manual_seed(0), dtype=x.dtype).to(x) * 2 - 1
     for number in range(rounds):
@@ -90,24 +91,35 @@ def _to(phi: Map, x: Tensor, y: Tensor, rounds: int, inner: int) -> Tensor:
         misfit = torch.where(closer, fresh, misfit)
         damping = torch.where(closer, damping / 5, damping * 5).clamp(1e-12, 1e12)
         reach = torch.where(closer, reach * 2, reach / 3).clamp(1e-3, 1)
-        going = going & (r.flatten(1).abs().amax(1) > CLOSE) & (stalled < 4 * len(ASIDE))
+        going = going & (r.flatten(1).abs().amax(1) > CLOSE) & (misfit > enough) & (stalled < 4 * len(ASIDE))
     return x
 
 
 def project_curved(
-    phi: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, *, rounds: int = 100, inner: int = 30, turns: int = 6
+    phi: Callable[[Tensor], Tensor],
+    x: Tensor,
+    y: Tensor,
+    *,
+    within: Tensor | None = None,
+    rounds: int = 100,
+    inner: int = 30,
+    turns: int = 6,
 ) -> Tensor:
-    """See the module's text. A row that meets y to 1e-6 already is returned as it is.
+    """See the module's text. A row that meets y to 1e-6, or within, already is returned as it is.
 
     Args:
         phi: smooth, on batches, float64.
         x: (N, C, H, W) float64 in [-1, 1]. y: (N, c, h, w) float64.
+        within: (N,), the root mean square of y - phi(x') that is near enough, where phi is ill-posed: the damped
+            steps stop there, and there is no walk, which would be as ill-posed.
         rounds, inner, turns: at most so many steps towards y, conjugate gradients within one, and walks along
             the pictures that have this y.
 
     Returns:
         (N, C, H, W) float64 in [-1, 1], with no row further from y than it was.
     """
+    if within is not None:
+        return _to(phi, x, y, rounds, inner, within)
     picture = _to(phi, x, y, rounds, inner)
 
     def away(z: Tensor) -> Tensor:

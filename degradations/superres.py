@@ -19,7 +19,7 @@ class Separable(Degradation):
     linear = True
 
     def matrices(self, hw: Size, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-        """(A (h, H), B (w, W)) for an x of (H, W)."""
+        """(A (h, H), B (w, W)) for an x of (H, W); (N, 1, h, H) and (N, 1, w, W) where rows have their own."""
         raise NotImplementedError
 
     def forward(self, x):
@@ -28,8 +28,9 @@ class Separable(Degradation):
 
     def adjoint(self, y, size):
         a, b = self.matrices(tuple(size), y.dtype, y.device)
-        if tuple(y.shape[-2:]) != (len(a), len(b)):
-            raise SizeError(f"got y of {tuple(y.shape[-2:])}; {self.spec} makes {(len(a), len(b))} of {tuple(size)}")
+        expected = (a.shape[-2], b.shape[-2])
+        if tuple(y.shape[-2:]) != expected:
+            raise SizeError(f"got y of {tuple(y.shape[-2:])}; {self._title()} makes {expected} of {tuple(size)}")
         return a.mT @ y @ b
 
     def channels(self, c):
@@ -38,8 +39,9 @@ class Separable(Degradation):
     def hidden(self, size, below, channels=3):
         device = torch.device("cpu") if below is None else below.device
         a, b = self.matrices(tuple(size), torch.float64, device)
-        seen = torch.ones(1, len(a), len(b), dtype=a.dtype, device=device) if below is None else (~below).double()
-        return a.abs().mT @ seen @ b.abs() == 0
+        shape = (1, 1, a.shape[-2], b.shape[-2])
+        seen = torch.ones(shape, dtype=a.dtype, device=device) if below is None else (~below[:, None]).double()
+        return (a.abs().mT @ seen @ b.abs() == 0)[:, 0]
 
 
 @register("sr")

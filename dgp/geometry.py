@@ -29,13 +29,15 @@ class Geometry:
     """Where the prior's square lies in the input, and how an answer comes to the input's own size.
 
     fit: as asked ("auto", "crop", "pad", "stretch", "object").
-    placed: what was done: "whole" (nothing to do), "crop", "pad", "stretch" or "window".
+    placed: what was done: "whole" (nothing to do), "crop", "pad", "stretch", "window" or "framed" (the input is a part
+        of the answer).
     resolution: R of the prior.  full: (width, height) of the input.  box: what the square shows of it.
     shown: (width, height) of the box in the answer: its own, or larger by a super-resolution's factor.
     out: (width, height) of the answer.
     seen: the input as an 8-bit picture of size `out`; None where it has another size than the answer.
     operator: the pointwise degradation at size `out`, whose `merge` keeps what `seen` tells; or None.
     missing: (height, width) bool: only these pixels of `seen` change, all others stay bit for bit; or None.
+    used: the part of the input that was used, where it was framed.
     """
 
     fit: str
@@ -48,6 +50,7 @@ class Geometry:
     seen: Image.Image | None = None
     operator: Degradation | None = None
     missing: np.ndarray | None = None
+    used: Box | None = None
 
     def restore(self, image: Tensor) -> Image.Image:
         """An answer (3, R, R) or (1, 3, R, R) in [-1, 1] as a picture of size `out`."""

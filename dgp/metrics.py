@@ -104,7 +104,7 @@ def observation_fidelity(predicted: Tensor, y: Tensor, unobserved: Tensor | None
     """How well the answer explains the observation: {"observation_psnr": dB or None, "exact": bool, "size": [w, h]}.
 
     predicted: phi(x), y: both (1, c, h, w) or (c, h, w) in [-1, 1].
-    unobserved: pixels of no evidence, left out where it has the size of y.
+    unobserved: the pixels of y that are no evidence, left out; a mask of another size does not count.
     exact: every value within half an 8-bit level.  size: at which the two were compared.
     """
     return {**_fidelity(predicted, y, unobserved), "size": [y.shape[-1], y.shape[-2]]}

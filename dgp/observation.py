@@ -74,6 +74,8 @@ class Observation:
         y has the size of x (holes grey, or transparent where the mask was), else at the size of y."""
         if self.geometry.seen is None:
             return self.degradation.picture(self.y)
+        if self.geometry.placed == "framed":
+            return flatten(self.source)[0].crop(self.geometry.used)
         operator = self.geometry.operator
         if operator is None:
             return self.geometry.seen
@@ -178,8 +180,15 @@ def observe(
         _same_shape(y, operator, true, resolution)
         whole, true = operator, None if true is operator else true
     else:
-        keeps = tuple(asked.size((resolution, resolution))) == (resolution, resolution)
-        fitting = _same_size if keeps else _smaller
+        size = tuple(asked.size((resolution, resolution)))
+        if not asked.scales and image.size != size[::-1]:
+            raise InputError(
+                f"got {image.width}x{image.height}, expected {size[1]}x{size[0]}; what {asked.spec} gives cannot be "
+                "scaled, pixel for pixel as it is, so make it of a picture of the prior's size"
+            )
+        fitting = _same_size if size == (resolution, resolution) else _smaller
+        if hasattr(asked, "frame"):
+            fitting = _framed
         place, operator, whole, y = fitting(asked, source, image, fit, window, resolution, seed)
         original = None
     if y.shape[1] not in (1, 3):
@@ -311,19 +320,43 @@ def _smaller(asked, source, image, fit, window, resolution, seed):
     return Geometry(fit, placed, resolution, image.size, box, shown, out), operator, operator, y
 
 
+def _framed(asked, source, image, fit, window, resolution, seed):
+    """y is a part of x that stays where it is: what is around it is added at the input's own size."""
+    if fit not in ("auto", "stretch", "crop"):
+        raise InputError(f"got fit {fit!r}, which {asked.spec} cannot be; use --fit auto, stretch or crop")
+    operator = asked.build(source.image, seed, (resolution, resolution))
+    left, top, right, bottom = operator.frame((resolution, resolution))
+    used = g.crop_box(image.size) if fit == "crop" else g.whole_box(image.size)
+    y = operator.read(g.fitted(image, used, (right - left, bottom - top)))
+    part = image.crop(used)
+    across, down = part.width / (right - left), part.height / (bottom - top)
+    out, corner = (round(resolution * across), round(resolution * down)), (round(left * across), round(top * down))
+    if out[0] * out[1] > g.MAX_PIXELS:
+        raise InputError(
+            f"got {image.width}x{image.height}, whose answer would have {out[0]}x{out[1]} pixels; scale it down first"
+        )
+    canvas = Image.new(part.mode, out, 128 if part.mode == "L" else (128,) * len(part.getbands()))
+    canvas.paste(part, corner)
+    missing = np.ones(out[::-1], bool)
+    missing[corner[1] : corner[1] + part.height, corner[0] : corner[0] + part.width] = False
+    place = Geometry(fit, "framed", resolution, image.size, g.whole_box(out), out, out, canvas, None, missing, used)
+    return place, operator, operator, y
+
+
 def _same_size(asked, source, image, fit, window, resolution, seed):
     """y has the size of x. What it tells is kept at the input's size where pixels stayed in place."""
     full = image.size
     whole = asked.build(source.image, seed, full[::-1])
-    hidden = whole.unobserved(full[::-1])
+    hidden = whole.blank(full[::-1])
     missing = None if hidden is None else hidden[0].cpu().numpy()
     grey, pasted = whole.channels(3) == 1, missing is not None and _passes(whole, full, resolution)
     box, placed = _box(full, fit, window, resolution)
-    if fit == "auto" and pasted and placed != "whole" and (hole := g.window_box(missing, resolution)):
-        box, placed = hole, "window"
-    if fit == "object" and missing is not None and g.cut(missing, box).sum() < missing.sum():
+    if fit == "auto" and pasted and placed != "whole" and (around := g.window_box(missing, resolution)):
+        box, placed = around, "window"
+    hole = missing is not None and whole.pointwise
+    if fit == "object" and hole and g.cut(missing, box).sum() < missing.sum():
         raise InputError("part of the hole lies outside the square around the object; use --fit auto")
-    if missing is not None and not g.cut(missing, box).any():
+    if hole and not g.cut(missing, box).any():
         raise InputError("nothing is missing in the centred square; use --fit auto, which works around the hole")
     operator = _moved(whole, full, box, (resolution, resolution))
     degradations.try_out(operator, (resolution, resolution))

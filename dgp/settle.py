@@ -128,8 +128,7 @@ def _restoration(
         weights={name: value.cpu() for name, value in rows.weights.items()},
         trace=run.trace[number],
         metrics=measured,
-        fidelity=_fidelity(finished[:1], observation, unobserved)
-        | {"before": _fidelity(images[:1], observation, unobserved)},
+        fidelity=_fidelity(finished[:1], observation) | {"before": _fidelity(images[:1], observation)},
         evaluations=run.problem.evaluations.of(number),
         timing={
             "total_s": spent / pictures,
@@ -149,5 +148,6 @@ def _restoration(
     )
 
 
-def _fidelity(picture: Tensor, observation: Observation, unobserved: Tensor | None) -> dict:
-    return metrics.observation_fidelity(observation.degradation(picture), observation.y, unobserved)
+def _fidelity(picture: Tensor, observation: Observation) -> dict:
+    blank = observation.degradation.blank(tuple(observation.y.shape[-2:]))
+    return metrics.observation_fidelity(observation.degradation(picture), observation.y, blank)

@@ -27,6 +27,20 @@ SPECS = [describe(name).example for name in names()] + [
     "inpaint:pixels=0.3+gray+sr:2",
     "sr:2+sr:2+gray",
     "sr-dgp+gray",
+    "scanlines:shade=gray,strength=1,period=3",
+    "sensing:fraction=0.2,kind=gaussian",
+    "affine:scale=1.5",
+    "rescale:2-3",
+    "blur:1+sr:2",
+    "gray+blur:1.5",
+    "blur:1+mosaic",
+    "mosaic+inpaint:pixels=0.2",
+    "scanlines+sr:2",
+    "crop:box=3-4-20-25+sr:2",
+    "sr:2+sensing:0.5",
+    "motion-blur:7+gray+sr:2",
+    "affine:10+gray+blur:1",
+    "rescale:2+defocus+outpaint:1/5",
 ]
 
 
