@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -35,6 +36,12 @@ def gaussian(n: int, sigma: Tensor) -> Tensor:
     return matrix / total
 
 
+@lru_cache(maxsize=32)
+def _plain(n: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(n, n), remembered. Must not be changed in place."""
+    return gaussian(n, torch.tensor(sigma, dtype=torch.float64, device=device)).to(dtype)
+
+
 def _column(value: float | Tensor, like: Tensor) -> Tensor:
     """A parameter, bound or not, as (1 or N, 1)."""
     return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)
@@ -60,7 +67,9 @@ class Blur(Separable):
         return tuple(hw)
 
     def matrices(self, hw, dtype, device):
-        sigma = torch.as_tensor(self.sigma, dtype=torch.float64, device=device)
+        if not isinstance(self.sigma, Tensor):
+            return tuple(_plain(n, self.sigma, dtype, device) for n in hw)
+        sigma = self.sigma.to(device, torch.float64)
         height = gaussian(hw[0], sigma).to(dtype)
         return height, height if hw[0] == hw[1] else gaussian(hw[1], sigma).to(dtype)
 

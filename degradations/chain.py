@@ -189,7 +189,11 @@ class Chain(Degradation):
         return self.settle(self.links[-1].read(picture)) if self._last_has("read") else super().read(picture)
 
     def picture(self, y):
-        return self.links[-1].picture(y) if self._last_has("picture") else super().picture(y)
+        if self._last_has("picture"):
+            return self.links[-1].picture(y)
+        if y.shape[-3] not in (1, 3):
+            y = self.links[-1].lift(y[:1], tuple(y.shape[-2:]))
+        return super().picture(y)
 
     def lift(self, y, size):
         """Each link's own way, from the last to the first; y is resized once for all those that have none."""

@@ -17,8 +17,8 @@ INSIDE = 0.98  # of the distance: so that rounding the answer to float32 does no
 
 
 def _pace(forward: Map, adjoint: Map, probe: Tensor) -> Tensor:
-    """(N,) 1 / |A|^2, by the power method, a little less to be safe."""
-    for _ in range(20):
+    """(N,) about 1 / |A|^2, by the power method."""
+    for _ in range(8):
         probe = adjoint(forward(probe / per_row(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
     return 1 / (1.05 * probe.flatten(1).norm(dim=1)).clamp_min(1e-12)
 
@@ -41,11 +41,11 @@ def project_near(forward: Map, adjoint: Map, x: Tensor, y: Tensor, within: Tenso
     if not going.any():
         return x
     enough = enough * INSIDE**2
-    step = per_row(_pace(forward, adjoint, adjoint(r)))
+    step = _pace(forward, adjoint, adjoint(r))
     ahead, beyond = x, r  # beyond: y - A ahead
     turns = torch.zeros_like(misfit)
     for _ in range(rounds):
-        moved = (ahead + step * adjoint(beyond)).clamp(-1, 1)
+        moved = (ahead + per_row(step) * adjoint(beyond)).clamp(-1, 1)
         left = y - forward(moved)
         fresh = dot(left, left)
         better = going & (fresh < misfit)
@@ -56,7 +56,9 @@ def project_near(forward: Map, adjoint: Map, x: Tensor, y: Tensor, within: Tenso
         last = better & (fresh <= enough)
         share = per_row(torch.where(last, ((-slope - root) / curve).clamp(0, 1), 1))
         moved, left = x + share * (moved - x), r + share * way
-        turns = torch.where(better, turns + 1, 0)  # a step that overshoots is not taken, and the momentum is dropped
+        # a step that overshoots is not taken, and the momentum is dropped; where there was none, the step was too long
+        step = torch.where(better | (turns > 0), step, step / 2)
+        turns = torch.where(better, turns + 1, 0)
         momentum = per_row((turns - 1).clamp_min(0) / (turns + 2))
         take = per_row(better)
         ahead = torch.where(take, moved + momentum * (moved - x), x)

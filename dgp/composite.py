@@ -70,7 +70,7 @@ class Composite(Finish):
         place = observation.geometry
         nothing = np.zeros((*place.out[::-1], 1), np.float32)
         if observation.weighed is not None:
-            extent = place.box if place.placed == "crop" else whole_box(place.full)
+            extent = place.box if place.placed in ("crop", "framed") else whole_box(place.full)
             weight = torch.from_numpy(observation.weighed.within(extent))[..., None]
             share = self._blended(weight / weight.max()).numpy()
         elif observation.share is not None:

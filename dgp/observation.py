@@ -15,6 +15,7 @@ from torch import Tensor
 
 import degradations
 from degradations import Degradation
+from degradations.crop import Part
 from dgp import geometry as g
 from dgp.errors import InputError
 from dgp.geometry import Geometry
@@ -187,7 +188,7 @@ def observe(
                 "scaled, pixel for pixel as it is, so make it of a picture of the prior's size"
             )
         fitting = _same_size if size == (resolution, resolution) else _smaller
-        if hasattr(asked, "frame"):
+        if isinstance(asked, Part):
             fitting = _framed
         place, operator, whole, y = fitting(asked, source, image, fit, window, resolution, seed)
         original = None
@@ -207,7 +208,7 @@ def observe(
         original=original,
         label=number,
         target=target,
-        weight=None if weighed is None else weighed.fitted(place.box, (y.shape[-1], y.shape[-2])),
+        weight=None if weighed is None else weighed.fitted(place.used or place.box, (y.shape[-1], y.shape[-2])),
         weighed=weighed,
         notes=source.notes if simulate else _notes(source, whole),
         estimates=estimates,
@@ -339,7 +340,8 @@ def _framed(asked, source, image, fit, window, resolution, seed):
     canvas.paste(part, corner)
     missing = np.ones(out[::-1], bool)
     missing[corner[1] : corner[1] + part.height, corner[0] : corner[0] + part.width] = False
-    place = Geometry(fit, "framed", resolution, image.size, g.whole_box(out), out, out, canvas, None, missing, used)
+    box = (used[0] - corner[0], used[1] - corner[1], used[0] - corner[0] + out[0], used[1] - corner[1] + out[1])
+    place = Geometry(fit, "framed", resolution, image.size, box, out, out, canvas, None, missing, used)
     return place, operator, operator, y
 
 

@@ -169,6 +169,58 @@ def test_a_hole_outside_the_square_that_is_kept():
     assert cropped.geometry.box == (30, 0, 60, 30) and cropped.geometry.restore(ANSWER).size == (30, 30)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize(
+    ("spec", "size", "out", "corner"),
+    [
+        ("outpaint:1/4", (60, 44), (120, 88), (30, 22)),
+        ("outpaint:left=1/2", (16, 32), (32, 32), (16, 0)),
+        ("crop:box=4-0-20-32", (16, 48), (32, 48), (4, 0)),
+        ("outpaint:1/4+blur:0.05", (16, 16), (32, 32), None),
+    ],
+)
+def test_more_around_a_photograph(spec, size, out, corner, mode):
+    """The photograph itself stays bit for bit, at its own size, where the operator says that it lies."""
+    image = photo(*size, mode=mode)
+    observation = look(image, spec)
+    assert observation.y.shape == (1, 3, *degradations.parse(spec).size((R, R)))
+    answer = observation.geometry.restore(ANSWER)
+    assert answer.size == out and observation.geometry.record()["size"] == list(out)
+    assert np.array_equal(np.asarray(observation.picture.convert("RGB")), np.asarray(image.convert("RGB")))
+    if corner:  # in a chain what was seen is not the photograph itself
+        inside = answer.crop((*corner, corner[0] + size[0], corner[1] + size[1]))
+        assert np.array_equal(np.asarray(inside), np.asarray(image.convert("RGB")))
+        around = np.ones(out[::-1], bool)
+        around[corner[1] : corner[1] + size[1], corner[0] : corner[0] + size[0]] = False
+        assert np.asarray(answer)[around].std() > 5, "something was invented"
+
+
+def test_a_cropped_photograph_is_framed_by_its_centred_square():
+    observation = look(photo(60, 40), "outpaint:1/4", fit="crop")
+    assert observation.geometry.out == (80, 80) and observation.picture.size == (40, 40)
+    weight = torch.zeros(1, 1, 40, 60)
+    weight[..., 20:40] = 1
+    weighed = look(photo(60, 40), "outpaint:1/4", fit="crop", weight=weight)
+    assert weighed.weight.shape == (1, 1, 16, 16)
+    share = weighed.share[0, 0]
+    assert share[16, 16] == 1 and share[16, 9] == 0 and (share[:7] == 0).all()
+    with pytest.raises(InputError, match="fit 'pad'"):
+        look(photo(60, 40), "outpaint:1/4", fit="pad")
+
+
+@pytest.mark.parametrize(("spec", "size"), [("mosaic", (64, 48)), ("sensing", (40, 8)), ("scanlines", (31, 32))])
+@pytest.mark.parametrize("fit", ["auto", "stretch"])
+def test_what_cannot_be_scaled_is_refused(spec, size, fit):
+    with pytest.raises(InputError, match="cannot be scaled"):
+        look(photo(*size), spec, fit=fit)
+
+
+def test_what_lies_beyond_a_turned_picture_is_no_hole_in_it():
+    observation = look(photo(40, 40), "affine:scale=2", fit="crop")
+    assert observation.geometry.missing is None and observation.y.shape == (1, 3, R, R)
+    assert observation.degradation.unobserved((R, R)) is not None
+
+
 def test_grey_with_a_hole():
     image = photo(75, 50)
     observation = look(image, "gray+inpaint:center=1/3")
