@@ -41,6 +41,23 @@ SPECS = [describe(name).example for name in names()] + [
     "motion-blur:7+gray+sr:2",
     "affine:10+gray+blur:1",
     "rescale:2+defocus+outpaint:1/5",
+    "gamma:0.45",
+    "sepia:0.5",
+    "channel:red,amount=0.6",
+    "gray+sepia",
+    "gray+sr:2+noise:0.05",
+    "inpaint:center=1/3+poisson:30",
+    "sr:2+salt-pepper:0.1",
+    "gray+speckle:0.2+dropout:0.3",
+    "poisson:30+noise:0.02",
+    "fade+gamma:0.7+noise:0.05",
+    "sr:2+white-balance:blue=0.4",
+    "inpaint:center=1/3+fade",
+    "gray+dither",
+    "gray+palette:8",
+    "sr:2+quantise:4",
+    "sepia+fade+palette:16",
+    "fade+sr:2+dither:4",
 ]
 
 
