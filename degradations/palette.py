@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 
+from degradations.base import Degradation
 from degradations.noisy import Noisy
 from degradations.parameter import Parameter
 from degradations.pictures import expect_pictures
@@ -32,6 +33,7 @@ class Quantise(Rounded):
 
     linear = False
     pointwise = False
+    adjoint = Degradation.adjoint
     parameters_spec = (Parameter("levels", kind="int", bounds=(2, 256), required=True, help="how many are left"),)
     example = "quantise:8"
 

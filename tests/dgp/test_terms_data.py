@@ -92,7 +92,7 @@ def test_a_noise_that_says_no_more_is_compared_by_squares(toy, pictures):
 
 
 def default(toy, observation, *settings):
-    few = ["stages.*.steps=6", "searches.0.count=6", "searches.0.elite=3", "stages.1.rows_kept=2"]
+    few = ["stages.*.steps=2", "searches.0.count=3", "searches.0.elite=3", "stages.1.rows_kept=2"]
     return Inversion(observation, toy, load_recipe("default", [*few, *settings]), seed=3)
 
 
