@@ -54,7 +54,7 @@ class ImpulseNoise(NoiseModel):
         one, so that those that were struck are outvoted by their surroundings."""
         error, suspect = y_hat - y, self.suspects(y)
         known = per_row(suspect.to(y)).clamp_min(1e-12)[:, None, None, None]
-        innocent = 1 - (number(self.share, y_hat) / known).clamp_max(1)
+        innocent = 1 - (number(self.share, y_hat).detach() / known).clamp_max(1)
         loose = 2 * KNEE * ((error.square() + KNEE**2).sqrt() - KNEE)
         return torch.where(suspect, innocent * loose, error.square())
 

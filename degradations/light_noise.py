@@ -56,7 +56,7 @@ class PoissonNoise(NoiseModel):
 
     def differences(self, y_hat, y):
         """The deviance, in units that make it a squared difference at the row's mean brightness."""
-        dark = self._dark(number(self.photons, y_hat))
+        dark = self._dark(number(self.photons, y_hat).detach())
         seen, expected = brightness(y) + dark, brightness(y_hat) + dark
         return 8 * row_mean(seen) * (seen * (seen / expected).log() - seen + expected)
 
@@ -95,7 +95,7 @@ class SpeckleNoise(NoiseModel):
     def differences(self, y_hat, y):
         """The divergence of Itakura and Saito, in units that make it a squared difference at the row's root mean
         square of brightness."""
-        dark = self._dark(number(self.sigma, y_hat))
+        dark = self._dark(number(self.sigma, y_hat).detach())
         seen, expected = brightness(y) + dark, brightness(y_hat) + dark
         ratio = seen / expected
         return 8 * row_mean(seen.square()) * (ratio - ratio.log() - 1)

@@ -84,7 +84,8 @@ class NoiseModel:
 
     def differences(self, y_hat: Tensor, y: Tensor) -> Tensor:
         """What of y each number of y_hat leaves unexplained, (N, c, h, w) twice -> (N, c, h, w), not negative and on
-        the scale of squared differences."""
+        the scale of squared differences. It judges pictures, and has no gradient in the noise's own parameters: a
+        stronger noise would explain more at no cost. ``nll`` is the one to find those by."""
         return (y_hat - y).square()
 
     def distance(self, y_hat: Tensor, y: Tensor) -> Tensor:

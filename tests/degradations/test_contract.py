@@ -55,9 +55,11 @@ SPECS = [describe(name).example for name in names()] + [
     "inpaint:center=1/3+fade",
     "gray+dither",
     "gray+palette:8",
-    "sr:2+quantise:4",
+    "gray+quantise:4",
     "sepia+fade+palette:16",
     "fade+sr:2+dither:4",
+    "blur:2+noise:0.05",
+    "gray+motion-blur:5+poisson:40",
 ]
 
 

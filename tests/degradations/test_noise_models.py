@@ -100,6 +100,8 @@ def test_gradients_of_likelihood_and_data_term(spec):
 
     assert torch.autograd.gradcheck(nll, (y_hat, strength))
     assert torch.autograd.gradcheck(distance, (y_hat,))
+    judged = phi.bind({name: strength}).noise.distance(y_hat, y).sum()
+    assert torch.autograd.grad(judged, strength, allow_unused=True, materialize_grads=True)[0] == 0
 
 
 @pytest.mark.parametrize("spec", MODELS)
