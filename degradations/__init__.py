@@ -35,7 +35,8 @@ from degradations.spec import parse
 from degradations.sr_dgp import PublishedSuperResolution
 from degradations.sr_pulse import PulseSuperResolution
 from degradations.superres import SuperResolution
-from degradations.tone import Channel, Fade, Gamma, Sepia, WhiteBalance
+from degradations.tint import Channel, Sepia, WhiteBalance
+from degradations.tone import Fade, Gamma
 from degradations.trial import try_out
 from degradations.unknown import Unknown
 

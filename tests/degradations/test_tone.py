@@ -7,7 +7,7 @@ from PIL import Image
 
 from degradations import SizeError, SpecError, parse
 from degradations.pictures import from_picture, levels8
-from degradations.tone import SEPIA
+from degradations.tint import SEPIA
 
 LUMA = (0.299, 0.587, 0.114)
 SPECS = (
