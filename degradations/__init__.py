@@ -17,11 +17,15 @@ from degradations.crop import Crop, Outpaint
 from degradations.errors import DegradationError, MaskError, PluginError, SizeError, SpecError
 from degradations.geometry import Affine, Lens, Perspective
 from degradations.identity import Identity
+from degradations.impulse_noise import ImpulseNoise
 from degradations.inpaint import Inpaint
 from degradations.kernel import Kernel
+from degradations.light_noise import PoissonNoise, SpeckleNoise
 from degradations.matrix import Matrix
 from degradations.mosaic import Mosaic
 from degradations.noise import GaussianNoise, NoiseModel
+from degradations.noisy import AdditiveNoise, Dropout, SaltAndPepper, ShotNoise, Speckle
+from degradations.palette import Dither, Palette, Quantise
 from degradations.parameter import Parameter
 from degradations.registry import broken, describe, load_plugin, names, register
 from degradations.rescale import Rescale
@@ -31,6 +35,8 @@ from degradations.spec import parse
 from degradations.sr_dgp import PublishedSuperResolution
 from degradations.sr_pulse import PulseSuperResolution
 from degradations.superres import SuperResolution
+from degradations.tint import Channel, Sepia, WhiteBalance
+from degradations.tone import Fade, Gamma
 from degradations.trial import try_out
 from degradations.unknown import Unknown
 
@@ -40,11 +46,19 @@ __all__ = [
     "Chain",
     "Crop",
     "Defocus",
+    "AdditiveNoise",
+    "Chain",
+    "Channel",
     "Degradation",
     "DegradationError",
+    "Dither",
+    "Dropout",
+    "Fade",
+    "Gamma",
     "GaussianNoise",
     "Gray",
     "Identity",
+    "ImpulseNoise",
     "Inpaint",
     "Kernel",
     "Lens",
@@ -54,18 +68,27 @@ __all__ = [
     "MotionBlur",
     "NoiseModel",
     "Outpaint",
+    "Palette",
     "Parameter",
     "Perspective",
     "PluginError",
+    "PoissonNoise",
     "PublishedSuperResolution",
     "PulseSuperResolution",
     "Rescale",
     "Scanlines",
     "Sensing",
+    "Quantise",
+    "SaltAndPepper",
+    "Sepia",
+    "ShotNoise",
     "SizeError",
     "SpecError",
+    "Speckle",
+    "SpeckleNoise",
     "SuperResolution",
     "Unknown",
+    "WhiteBalance",
     "broken",
     "describe",
     "load_plugin",

@@ -1,9 +1,12 @@
-"""Noise, kept apart from the operators: what a camera adds to phi(x)."""
+"""Noise, kept apart from the operators: what a camera adds to phi(x).
+
+Parameters of a model are floats, or tensors (N, 1, 1, 1) with one value a row, through which gradients flow.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,17 +14,56 @@ from torch import Tensor
 from degradations.errors import SizeError, SpecError
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
+Amount = float | Tensor
+
+LEVEL = 2 / 255  # between two neighbours of the 256 that a file holds, on the scale of [-1, 1]
+
+
+def drawn(values: Tensor, generator: Generators, draw: Callable[[Tensor, torch.Generator | None], Tensor]) -> Tensor:
+    """``draw(values, generator)`` on the CPU, in the type and place of the values; a list of generators has one for
+    each row."""
+    here = values.detach().cpu()
+    if generator is None or isinstance(generator, torch.Generator):
+        return draw(here, generator).to(values)
+    if len(generator) != len(values):
+        raise SizeError(f"got {len(generator)} random generators for {len(values)} rows; give one, or one a row")
+    return torch.stack([draw(row, one) for row, one in zip(here, generator, strict=True)]).to(values)
 
 
 def normal_like(y: Tensor, generator: Generators = None) -> Tensor:
-    """Standard normal numbers of y's shape, drawn on the CPU; a list of generators has one for each row."""
-    if generator is None or isinstance(generator, torch.Generator):
-        drawn = torch.randn(y.shape, generator=generator)
-    else:
-        if len(generator) != len(y):
-            raise SizeError(f"got {len(generator)} random generators for {len(y)} rows; give one, or one a row")
-        drawn = torch.stack([torch.randn(y.shape[1:], generator=one) for one in generator])
-    return drawn.to(y)
+    """Standard normal numbers of y's shape."""
+    return drawn(y, generator, lambda v, random: torch.randn(v.shape, generator=random))
+
+
+def uniform_like(y: Tensor, generator: Generators = None) -> Tensor:
+    """Numbers in [0, 1) of y's shape."""
+    return drawn(y, generator, lambda v, random: torch.rand(v.shape, generator=random))
+
+
+def number(amount: Amount, like: Tensor) -> Tensor:
+    """A parameter in the type and place of ``like``, with its gradient."""
+    return torch.as_tensor(amount, dtype=like.dtype, device=like.device)
+
+
+def positive(name: str, amount: Amount) -> Amount:
+    """The amount itself. SpecError unless it is a tensor, or a number above 0."""
+    if isinstance(amount, Tensor):
+        return amount
+    if not amount > 0:
+        raise SpecError(f"{name}={amount} is not positive; leave the noise out where there is none")
+    return float(amount)
+
+
+def per_row(values: Tensor) -> Tensor:
+    return values.flatten(1).mean(1)
+
+
+def shrunk(y_hat: Tensor, y: Tensor, deviation: Tensor) -> Tensor:
+    """On the way from y_hat to y, the first point from which y is as far as the noise makes it: whose error, in
+    deviations, has a mean square of 1."""
+    error = y - y_hat
+    rms = per_row((error / deviation).square()).sqrt().clamp_min(1e-12)
+    return y_hat + error * (1 - 1 / rms).clamp_min(0)[:, None, None, None]
 
 
 class NoiseModel:
@@ -36,14 +78,19 @@ class NoiseModel:
         """-log p(y | y_hat), (N, c, h, w) twice -> (N,): the mean over a row's numbers, in nats."""
         raise NotImplementedError
 
-    def distance(self, y_hat: Tensor, y: Tensor) -> Tensor:
-        """The data term, (N, c, h, w) twice -> (N,): what this noise makes of y - y_hat, on the scale of a mean squared
-        difference, so that it can stand in the place of one."""
-        return (y_hat - y).square().flatten(1).mean(1)
-
     def mean_square(self, y_hat: Tensor) -> Tensor | None:
         """The expected mean square of y - y_hat over a row's numbers, (N, c, h, w) -> (N,); None: not known."""
         return None
+
+    def differences(self, y_hat: Tensor, y: Tensor) -> Tensor:
+        """What of y each number of y_hat leaves unexplained, (N, c, h, w) twice -> (N, c, h, w), not negative and on
+        the scale of squared differences. It judges pictures, and has no gradient in the noise's own parameters: a
+        stronger noise would explain more at no cost. ``nll`` is the one to find those by."""
+        return (y_hat - y).square()
+
+    def distance(self, y_hat: Tensor, y: Tensor) -> Tensor:
+        """The data term, (N, c, h, w) twice -> (N,), on the scale of a mean squared difference."""
+        return per_row(self.differences(y_hat, y))
 
     def within(self, y_hat: Tensor, y: Tensor) -> Tensor:
         """The point nearest to y_hat that this noise explains as well as it does y."""
@@ -53,22 +100,18 @@ class NoiseModel:
 class GaussianNoise(NoiseModel):
     """Independent, y ~ N(y_hat, sigma^2), with sigma on the scale of [-1, 1]."""
 
-    def __init__(self, sigma: float):
-        if not sigma > 0:
-            raise SpecError(f"sigma={sigma} is not positive; leave the noise out where there is none")
-        self.sigma = float(sigma)
+    def __init__(self, sigma: Amount):
+        self.sigma = positive("sigma", sigma)
 
     def sample(self, y, generator=None):
-        return y + self.sigma * normal_like(y, generator)
+        return y + number(self.sigma, y) * normal_like(y, generator)
 
     def nll(self, y_hat, y):
-        squares = ((y - y_hat) / self.sigma).square().flatten(1).mean(1)
-        return squares / 2 + math.log(self.sigma * math.sqrt(2 * math.pi))
+        sigma = number(self.sigma, y_hat)
+        return per_row(((y - y_hat) / sigma).square() / 2 + (sigma * math.sqrt(2 * math.pi)).log())
 
     def mean_square(self, y_hat):
-        return y_hat.new_full((len(y_hat),), self.sigma**2)
+        return number(self.sigma, y_hat).square().flatten().expand(len(y_hat))
 
     def within(self, y_hat, y):
-        error = y - y_hat
-        rms = error.flatten(1).square().mean(1).sqrt().clamp_min(1e-12)
-        return y_hat + error * (1 - self.sigma / rms).clamp_min(0)[:, None, None, None]
+        return shrunk(y_hat, y, number(self.sigma, y_hat))

@@ -1,6 +1,7 @@
 """What this package itself offers to recipes: importing a module registers its kinds."""
 
 import dgp.composite
+import dgp.losses.data
 import dgp.losses.features
 import dgp.losses.latent
 import dgp.losses.locality

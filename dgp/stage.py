@@ -59,7 +59,8 @@ class StageRun:
         self.keeps_best = stage.keep == "best" or self.solver.exact
         self.best: tuple[Tensor, Rows] | None = None
         self.live, self.seen, self.spent = torch.ones(len(rows), dtype=torch.bool), None, 0
-        self.totals = torch.empty(stage.steps if stage.stop else 0, len(rows))
+        self.stops = [stop for stop in stage.stop if not stop.idle(problem.targets.operators)]
+        self.totals = torch.empty(stage.steps if self.stops else 0, len(rows))
 
     def _constraints(self, recipe: Recipe) -> dict[str, tuple[Constraint, Tensor]]:
         """Of the variables that have one, with the value that each looks back to."""
@@ -135,16 +136,16 @@ class StageRun:
     def _stopping(self, iteration: int) -> Tensor:
         """(N,) bool on the CPU: the live rows that stop here."""
         stopped = torch.zeros_like(self.live)
-        if not self.stage.stop:
+        if not self.stops:
             return stopped
         self.totals[iteration] = self.seen.total.cpu()
         measured = (None, None)
-        if any(stop.measures for stop in self.stage.stop):
-            view = View(self.problem.targets, self.seen.image, {}, self.rows.picture)
+        if any(stop.measures for stop in self.stops):
+            view = View(self.problem.targets, self.seen.image, self.rows.values, self.rows.picture)
             measured = tuple(values.cpu() for values in residual_and_floor(view))
         losses = {name: values.cpu() for name, values in self.seen.losses.items()}
         past = Past(self.totals[: iteration + 1], losses, *measured, self.spent)
-        for stop in self.stage.stop:
+        for stop in self.stops:
             stopped |= stop.reached(past)
         return stopped & self.live
 

@@ -5,7 +5,7 @@ Asked at every step about what that step saw, before it moves anything: a row th
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from dgp.kinds import Frozen, Kinds
 
 if TYPE_CHECKING:
+    from degradations import Degradation
     from dgp.losses.view import Part, View
 
 STOPS = Kinds("stop", "dgp.stops")
@@ -72,6 +73,10 @@ class Stop(Frozen):
         """What is wrong with this stop in a stage whose terms have these names, in one line, or None."""
         return None
 
+    def idle(self, operators: Sequence[Degradation]) -> bool:
+        """Whether no row that is seen through one of these is ever stopped, so that nothing need be measured."""
+        return False
+
     def reached(self, past: Past) -> Tensor:
         """(N,) bool, each row on its own."""
         raise NotImplementedError
@@ -118,6 +123,9 @@ class NoiseFloor(Stop):
     kind: str = "noise-floor"
     factor: PositiveFloat = 1.0
     measures: ClassVar = True
+
+    def idle(self, operators):
+        return not any(hasattr(operator.noise, "mean_square") for operator in operators)
 
     def reached(self, past):
         return past.residual <= self.factor * past.floor

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from degradations import Degradation, Parameter, register
 
 
-@register("fade")
+@register("haze")
 class Fade(Degradation):
     """Neighbouring rows run into each other, and contrast is lost."""
     linear = True
@@ -56,21 +56,21 @@ def clean(monkeypatch):
 
 
 def test_a_degradation_in_ten_lines(tmp_path):
-    file = tmp_path / "fade.py"
+    file = tmp_path / "haze.py"
     file.write_text(TEN_LINES)
     names, sha256 = degradations.load_plugin(file)
-    assert names == ("fade",)
+    assert names == ("haze",)
     assert sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert "fade" in degradations.names()
-    assert degradations.describe("fade").parameters[0].help == "how much is lost"
+    assert "haze" in degradations.names()
+    assert degradations.describe("haze").parameters[0].help == "how much is lost"
     for size in ((32, 32), (37, 31)):
-        assert check(parse("fade:0.25").build(size=size), size) == []
-        assert check(parse("gray+fade:strength=0.25+sr:2").build(size=size), size) == []
-    phi = parse("fade")
-    assert phi.spec == "fade"
-    assert parse("fade:strength=0.25").spec == "fade:strength=0.25"
-    with pytest.raises(SpecError, match="fade: strength=2.0 is out of range; expected a number from 0 to 1"):
-        parse("fade:2")
+        assert check(parse("haze:0.25").build(size=size), size) == []
+        assert check(parse("gray+haze:strength=0.25+sr:2").build(size=size), size) == []
+    phi = parse("haze")
+    assert phi.spec == "haze"
+    assert parse("haze:strength=0.25").spec == "haze:strength=0.25"
+    with pytest.raises(SpecError, match="haze: strength=2.0 is out of range; expected a number from 0 to 1"):
+        parse("haze:2")
     assert degradations.load_plugin(file) == (names, sha256), "loading a file again is no collision"
 
 
