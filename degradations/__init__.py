@@ -14,6 +14,8 @@ from degradations.blur import Blur, Defocus, MotionBlur
 from degradations.chain import Chain
 from degradations.color import Gray
 from degradations.crop import Crop, Outpaint
+from degradations.deepinv import from_deepinv
+from degradations.deepinv_text import Deepinv
 from degradations.errors import DegradationError, MaskError, PluginError, SizeError, SpecError
 from degradations.geometry import Affine, Lens, Perspective
 from degradations.identity import Identity
@@ -40,6 +42,7 @@ __all__ = [
     "Chain",
     "Crop",
     "Defocus",
+    "Deepinv",
     "Degradation",
     "DegradationError",
     "GaussianNoise",
@@ -68,6 +71,7 @@ __all__ = [
     "Unknown",
     "broken",
     "describe",
+    "from_deepinv",
     "load_plugin",
     "names",
     "parse",

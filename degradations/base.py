@@ -97,6 +97,11 @@ class Degradation(nn.Module):
 
     # ---- what it is
 
+    @classmethod
+    def parameter(cls, name: str) -> Parameter | None:
+        """The parameter that a spec means by a name; None: it has none."""
+        return next((p for p in cls.parameters_spec if p.name == name), None)
+
     @property
     def spec(self) -> str:
         """Canonical text, which parses back to an equal operator."""
