@@ -24,6 +24,12 @@ from degradations.errors import DegradationError, PluginError, SizeError, SpecEr
 from degradations.pictures import expect_pictures
 
 Shape = tuple[int, int, int]
+PRECISION = {
+    torch.float64: nn.Module.double,
+    torch.float32: nn.Module.float,
+    torch.bfloat16: nn.Module.bfloat16,
+    torch.float16: nn.Module.half,
+}
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,8 @@ def is_linear(physics: nn.Module) -> bool:
 
 @torch.no_grad()
 def fit(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
-    """Look at an operator at one shape, on which it then is known."""
+    """Take an operator to a device and a precision, and look at what it does at one shape."""
+    PRECISION[dtype](physics.to(device))  # not .to(dtype), which makes complex buffers real
     white = observed(physics, torch.ones(1, *shape, dtype=dtype, device=device))
     return Fitted(physics, white, is_linear(physics) and _has_adjoint(physics, shape, dtype, device))
 
@@ -194,7 +201,7 @@ class FromDeepinv(Adapter):
 
 @lru_cache(maxsize=8)
 def _look(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
-    return fit(copy.deepcopy(physics).to(device=device, dtype=dtype), shape, dtype, device)
+    return fit(copy.deepcopy(physics), shape, dtype, device)
 
 
 def from_deepinv(physics: nn.Module, size: Size | None = None, smooth: bool | None = None) -> Degradation:
