@@ -44,7 +44,7 @@ class Fitted:
 def physics_module():
     """``deepinv.physics``. PluginError where deepinv is not installed."""
     try:
-        import deepinv.physics
+        import deepinv
     except ModuleNotFoundError as error:
         if error.name != "deepinv":
             raise PluginError(f"deepinv cannot be used: {error}; install what it needs") from error

@@ -155,6 +155,8 @@ def _made(kind: type, values: tuple, seed: int, shape: Shape, dtype: torch.dtype
     try:
         with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
+            if "rng" in takes:
+                given["rng"] = torch.Generator().manual_seed(seed)
             physics: nn.Module = kind(**given)
     except Exception as error:  # a stranger's code may fail in any way
         first = f"{type(error).__name__}: {error}".strip().splitlines()[0]

@@ -56,20 +56,30 @@ def draw(x: Tensor, names: Sequence[str], *, seed: int = 0, side: int = 112, col
         side: height and width of a picture on the page, in pixels.
         columns: so many operators side by side.
     """
-    every = [(name, strengths(name)) for name in names]
-    across = max([3, *(len(specs) for _, specs in every)])
+    lines = _lines([(name, strengths(name)) for name in names])
+    across = max(sum(len(specs) for _, specs in line) for line in lines)
     cell = (side + GAP, side + LINE + GAP)
     block = (across * cell[0] + 2 * GAP, cell[1] + LINE + 2)
-    rows = -(-len(every) // columns)
-    page = Image.new("RGB", (columns * block[0] + GAP, rows * block[1] + GAP), "white")
+    rows = -(-len(lines) // columns)
+    page = Image.new("RGB", (min(columns, len(lines)) * block[0] + GAP, rows * block[1] + GAP), "white")
     pen = ImageDraw.Draw(page)
-    for place, (name, specs) in enumerate(every):  # down the first column, then down the next
+    for place, line in enumerate(lines):  # down the first column, then down the next
         left, top = GAP + place // rows * block[0], GAP + place % rows * block[1]
-        title, labels = _labels(name, specs)
-        pen.text((left, top), title, INK, ImageFont.load_default(LARGE))
-        for i, (spec, label) in enumerate(zip(specs, labels, strict=True)):
-            _cell(page, pen, (left + i * cell[0], top + LINE + 2), x, spec, label, seed, side)
+        for name, specs in line:
+            title, labels = _labels(name, specs)
+            font = ImageFont.load_default(LARGE)
+            pen.text((left, top), _cut(title, len(specs) * cell[0], font), INK, font)
+            for spec, label in zip(specs, labels, strict=True):
+                _cell(page, pen, (left, top + LINE + 2), x, spec, label, seed, side)
+                left += cell[0]
     return page
+
+
+def _lines(every: list) -> list[list]:
+    """Operators of several strengths have a line of their own; three of one strength share one."""
+    single = [one for one in every if len(one[1]) == 1]
+    shared = [single[i : i + 3] for i in range(0, len(single), 3)]
+    return [*shared, *([one] for one in every if len(one[1]) > 1)]
 
 
 def _cell(page: Image.Image, pen: ImageDraw.ImageDraw, corner, x: Tensor, spec: str, label: str, seed: int, side: int):

@@ -59,8 +59,11 @@ def check(
     x = draw(rows, 3, *size)
     findings = []
     for title, part in PARTS.items():
+        if title == "merge" and any(finding.startswith("adjoint") for finding in findings):
+            continue  # which takes for granted what was just found wrong
         try:
-            findings += [f"{title}: {finding}" for finding in part(operator, x, draw, merge_tolerance)]
+            for finding in part(operator, x, draw, merge_tolerance):
+                findings.append(f"{title}: {finding}")  # what was found before a failure is kept
         except Exception as error:  # noqa: BLE001  a stranger's code may fail in any way
             said = str(error).splitlines()[0] if str(error) else ""
             findings.append(f"{title}: raised {type(error).__name__}: {said}")

@@ -18,8 +18,9 @@ POSITIONS = (0.25, 0.5, 0.75)
 def binding(phi, x, draw, tolerance):
     for key, parameter, link in _bindable(phi):
         values = _values(parameter, getattr(link, parameter.name))
-        yield from _rows(phi, key, parameter, link, values, x)
-        if phi.smooth:
+        wrong = list(_rows(phi, key, parameter, link, values, x))
+        yield from wrong
+        if phi.smooth and not wrong:
             yield from _gradient(phi, key, values[1], x, draw)
 
 
