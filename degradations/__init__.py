@@ -14,6 +14,8 @@ from degradations.blur import Blur, Defocus, MotionBlur
 from degradations.chain import Chain
 from degradations.color import Gray
 from degradations.crop import Crop, Outpaint
+from degradations.deepinv import from_deepinv
+from degradations.deepinv_text import Deepinv
 from degradations.errors import DegradationError, MaskError, PluginError, SizeError, SpecError
 from degradations.geometry import Affine, Lens, Perspective
 from degradations.identity import Identity
@@ -41,14 +43,14 @@ from degradations.trial import try_out
 from degradations.unknown import Unknown
 
 __all__ = [
+    "AdditiveNoise",
     "Affine",
     "Blur",
     "Chain",
-    "Crop",
-    "Defocus",
-    "AdditiveNoise",
-    "Chain",
     "Channel",
+    "Crop",
+    "Deepinv",
+    "Defocus",
     "Degradation",
     "DegradationError",
     "Dither",
@@ -75,11 +77,11 @@ __all__ = [
     "PoissonNoise",
     "PublishedSuperResolution",
     "PulseSuperResolution",
+    "Quantise",
     "Rescale",
+    "SaltAndPepper",
     "Scanlines",
     "Sensing",
-    "Quantise",
-    "SaltAndPepper",
     "Sepia",
     "ShotNoise",
     "SizeError",
@@ -91,6 +93,7 @@ __all__ = [
     "WhiteBalance",
     "broken",
     "describe",
+    "from_deepinv",
     "load_plugin",
     "names",
     "parse",

@@ -44,6 +44,7 @@ class Degradation(nn.Module):
         noise: None, or what ``measure`` adds (``sample``, ``nll``) and, if it can say ``within`` which bounds,
             ``merge`` need not explain.
         example: a spec for help texts and for the contract suite, where the name alone is not one.
+        strengths: specs from weak to strong, three if there are, for the sheet of all operators; None: derived.
         name: given by ``register``.
         asked: the text that was parsed, or None.
         assets: what ``build`` read: name -> {"sha256": ..., "path": ... or None}.
@@ -58,6 +59,7 @@ class Degradation(nn.Module):
     parameters_spec: tuple[Parameter, ...] = ()
     noise: NoiseModel | None = None
     example: str | None = None
+    strengths: tuple[str, ...] | None = None
     name: str | None = None
 
     def __init__(self, **parameters):
@@ -96,6 +98,11 @@ class Degradation(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, x)")
 
     # ---- what it is
+
+    @classmethod
+    def parameter(cls, name: str) -> Parameter | None:
+        """The parameter that a spec means by a name; None: it has none."""
+        return next((p for p in cls.parameters_spec if p.name == name), None)
 
     @property
     def spec(self) -> str:

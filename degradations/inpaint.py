@@ -47,6 +47,7 @@ class Inpaint(Degradation):
         Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="for strokes and pixels; default: the run's seed"),
     )
     example = "inpaint:center=1/3"
+    strengths = ("inpaint:center=1/3", "inpaint:strokes=0.3", "inpaint:pixels=0.7")
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import re
 import sys
+import traceback
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,6 +77,12 @@ def register(name: str) -> Callable[[type[Degradation]], type[Degradation]]:
 
 def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+
+
+def _place(error: BaseException, path: Path) -> str:
+    """The line of the file in which it went wrong."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" (line {lines[-1]})" if lines else ""
 
 
 def _scan() -> None:
@@ -175,7 +182,7 @@ def load_plugin(path: str | Path) -> tuple[tuple[str, ...], str]:
         _classes.clear()
         _classes.update(before)
         del sys.modules[module.__name__]
-        raise PluginError(f"plugin {path} failed: {_one_line(error)}") from error
+        raise PluginError(f"plugin {path} failed: {_one_line(error)}{_place(error, path)}") from error
     added = tuple(name for name in _classes if name not in before)
     if not added:
         raise PluginError(f'plugin {path} registers nothing; decorate its class with @degradations.register("name")')

@@ -63,7 +63,7 @@ def _operator(text: str, whole: str) -> Degradation:
                 )
                 raise SpecError(f"{name}: {part} stands without a parameter's name; {known}")
             key, value = spec[0].name, [part]
-        parameter = next((p for p in spec if p.name == key), None)
+        parameter = cls.parameter(key)
         if parameter is None:
             cls_text = f"it has {', '.join(p.name for p in spec)}" if spec else "it has none"
             raise SpecError(f"{name} has no parameter {key!r}; {cls_text}")

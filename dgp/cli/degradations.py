@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from dgp.cli.degradations_authors import check, new
+from dgp.cli.degradations_sheet import sheet
 from dgp.cli.options import Speech, load_plugins, plugin_option, speech
 
 
@@ -14,10 +16,17 @@ from dgp.cli.options import Speech, load_plugins, plugin_option, speech
 Examples:
   dgp degradations list
   dgp degradations info sr
-  dgp degradations preview photo.png -d gray+sr:2 -o degraded.png"""
+  dgp degradations preview photo.png -d gray+sr:2 -o degraded.png
+  dgp degradations new vignette
+  dgp degradations check vignette.py
+  dgp degradations sheet -o sheet.png"""
 )
 def degradations():
     """The operators that can be undone."""
+
+
+for command in (new, check, sheet):
+    degradations.add_command(command)
 
 
 @degradations.command(

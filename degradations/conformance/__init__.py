@@ -1,0 +1,105 @@
+"""The contract of an operator as a function, for our tests and for plugin authors.
+
+from degradations.conformance import check, survey
+
+assert not check(MyDegradation(), size=(37, 31))
+assert not survey("mine:0.5")  # at several sizes, alone and in chains
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from degradations.base import Degradation, Size
+from degradations.conformance import binding, files, mapping, merging, noise, surrogate
+from degradations.errors import DegradationError, SizeError
+from degradations.spec import parse
+
+PARTS = {
+    "forward": mapping.forward,
+    "rows": mapping.rows,
+    "adjoint": mapping.adjoint,
+    "gradient": mapping.gradient,
+    "lift": mapping.lift,
+    "files": files.files,
+    "text": files.text,
+    "merge": merging.merge,
+    "unobserved": mapping.unobserved,
+    "noise": noise.noise,
+    "surrogate": surrogate.surrogate,
+    "binding": binding.binding,
+    "unknown": binding.unknown,
+}
+SIZES: tuple[Size, ...] = ((32, 32), (37, 31))
+CHAINS = ("gray+{}", "{}+sr:2", "sr:2+{}+inpaint:center=1/3")
+
+
+def check(
+    operator: Degradation,
+    size: Size = (32, 32),
+    *,
+    rows: int = 3,
+    seed: int = 0,
+    merge_tolerance: float = 1e-5,
+) -> list[str]:
+    """Try a built operator on random pictures of (H, W); returns what is wrong, in words. Empty: it keeps the
+    contract.
+
+    Args:
+        operator: for any number of rows (nothing bound, one mask for all).
+        merge_tolerance: how far phi(merge(x, y)) may be from the y of a real picture, and merging twice from
+            merging once, for linear operators.
+    """
+    random = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int, dtype=torch.float32) -> Tensor:
+        return torch.rand(*shape, generator=random, dtype=dtype) * 2 - 1
+
+    x = draw(rows, 3, *size)
+    findings = []
+    for title, part in PARTS.items():
+        if title == "merge" and any(finding.startswith("adjoint") for finding in findings):
+            continue  # which takes for granted what was just found wrong
+        try:
+            for finding in part(operator, x, draw, merge_tolerance):
+                findings.append(f"{title}: {finding}")  # what was found before a failure is kept
+        except Exception as error:  # noqa: BLE001  a stranger's code may fail in any way
+            said = str(error).splitlines()[0] if str(error) else ""
+            findings.append(f"{title}: raised {type(error).__name__}: {said}")
+            if title == "forward":  # the rest would say the same
+                break
+    return findings
+
+
+def survey(spec: str, *, seed: int = 0, merge_tolerance: float = 1e-3) -> dict[str, list[str]]:
+    """``check`` an operator by its text, at two sizes and in chains of two and three.
+
+    Chains are tried where the operator alone keeps the contract; those that it refuses by a SizeError (``gray+`` where
+    it needs colours) are left out.
+
+    Returns:
+        What was tried ("mine:0.5 at 37x31", height first) -> what is wrong with it.
+    """
+    found = {
+        f"{spec} at {h}x{w}": check(_built(spec, (h, w), seed), (h, w), seed=seed, merge_tolerance=merge_tolerance)
+        for h, w in SIZES
+    }
+    if any(found.values()):
+        return found
+    h, w = SIZES[-1]
+    for chain in (pattern.format(spec) for pattern in CHAINS):
+        try:
+            operator = _built(chain, (h, w), seed)
+            operator(torch.zeros(1, 3, h, w))
+        except SizeError:
+            continue
+        except DegradationError as error:
+            found[f"{chain} at {h}x{w}"] = [f"forward: {error}"]
+            continue
+        found[f"{chain} at {h}x{w}"] = check(operator, (h, w), seed=seed, merge_tolerance=merge_tolerance)
+    return found
+
+
+def _built(spec: str, size: Size, seed: int) -> Degradation:
+    return parse(spec).build(seed=seed, size=size)

@@ -1,0 +1,114 @@
+"""Contract of parameters: bound to rows, differentiated, and left unknown."""
+
+from __future__ import annotations
+
+import torch
+
+from degradations.base import Degradation
+from degradations.chain import Chain
+from degradations.conformance.distance import far
+from degradations.errors import SpecError
+from degradations.registry import names
+from degradations.spec import parse
+from degradations.unknown import Unknown
+
+POSITIONS = (0.25, 0.5, 0.75)
+
+
+def binding(phi, x, draw, tolerance):
+    for key, parameter, link in _bindable(phi):
+        values = _values(parameter, getattr(link, parameter.name))
+        wrong = list(_rows(phi, key, parameter, link, values, x))
+        yield from wrong
+        if phi.smooth and not wrong:
+            yield from _gradient(phi, key, values[1], x, draw)
+
+
+def unknown(phi, x, draw, tolerance):
+    if isinstance(phi, Chain) or phi.name not in names():
+        return
+    for _, parameter, _ in _bindable(phi):
+        try:
+            asked = parameter.unknown("auto")
+        except SpecError as refusal:
+            yield f"{parameter.name} can be bound, but not be left unknown: {refusal}"
+            continue
+        open_ = phi._shallow()
+        open_._unknown[parameter.name] = asked
+        again = parse(open_.spec)
+        if again.spec != open_.spec or list(again.unknowns()) != [parameter.name]:
+            yield f"{open_.spec!r} parses to something that is written {again.spec!r}"
+            continue
+        found = again.given({parameter.name: asked.middle})
+        if parse(found.spec).unknowns():
+            yield f"{parameter.name} stays unknown in {found.spec!r} once it is given"
+
+
+def _bindable(phi):
+    """(the name that bind takes, the parameter, its link) of all that have a value."""
+    if not isinstance(phi, Chain):
+        every = [(p.name, p, phi) for p in phi.parameters_spec if p.bindable]
+    else:
+        every = [(key, phi.links[i].parameter(name), phi.links[i]) for i, name, key in phi._named()]
+    return [(key, p, link) for key, p, link in every if getattr(link, p.name) is not None]
+
+
+def _values(parameter, now: float) -> list[float]:
+    low, high = parameter.plausible or parameter.bounds or sorted((0.8 * now, 1.2 * now or 1.0))
+    if parameter.transform == "log":
+        low = max(low, high / 1000)
+    span = Unknown(parameter.name, low, high, parameter.transform, "auto")
+    return [span.value(position) for position in POSITIONS]
+
+
+def _single(phi, parameter, link, value):
+    """The operator made anew with another value, so that what a constructor computes from it is computed again."""
+    given = {p.name: getattr(link, p.name) for p in link.parameters_spec if getattr(link, p.name) is not None}
+    made_once = type(link).build is not Degradation.build or any(True for _ in link.buffers())
+    if made_once:  # a mask that was drawn, a kernel that was read
+        single = link._shallow()
+        single.__dict__[parameter.name] = value
+    else:
+        single = type(link)(**{**given, parameter.name: value})
+        single.noise = link.noise if "noise" in vars(link) else single.noise
+    return single if phi is link else phi._copy(single if one is link else one for one in phi.links)
+
+
+def _rows(phi, key, parameter, link, values, x):
+    rows = x[:1].expand(len(values), -1, -1, -1)
+    bound = phi.bind({key: torch.tensor(values, dtype=x.dtype)})
+    together = bound(rows)
+    measured = bound.measure(rows, [torch.Generator().manual_seed(i) for i in range(len(values))])
+    for i, value in enumerate(values):
+        single = _single(phi, parameter, link, value)
+        alone = single(x[:1])
+        if alone.shape != together[i : i + 1].shape:
+            yield f"{key} changes the size of y; declare it fixed=True"
+            return
+        if far(alone, together[i : i + 1]) > 1e-4:
+            yield (
+                f"{key} bound to {value:.4g} gives another row than an operator with {key}={value:.4g} "
+                f"(differs by {far(alone, together[i : i + 1]):.1e})"
+            )
+            return
+        if far(single.measure(x[:1], [torch.Generator().manual_seed(i)]), measured[i : i + 1]) > 1e-3:
+            yield f"{key} bound to {value:.4g} is measured otherwise than by an operator with {key}={value:.4g}"
+            return
+
+
+def _gradient(phi, key, value, x, draw):
+    """Of a random projection of y, against differences in float64."""
+    exact, picture = phi._in_double(), x[:1].double() * 0.8
+    weight = draw(*exact(picture).shape, dtype=torch.float64)
+
+    def at(v):
+        return (exact.bind({key: v.reshape(1)})(picture) * weight).sum()
+
+    point = torch.tensor(value, dtype=torch.float64, requires_grad=True)
+    step = 1e-5 * max(abs(value), 1e-3)
+    with torch.no_grad():
+        expected = float((at(point + step) - at(point - step)) / (2 * step))
+    answer = at(point)
+    slope = float(torch.autograd.grad(answer, point, allow_unused=True)[0] or 0) if answer.requires_grad else 0.0
+    if abs(slope - expected) > 1e-3 * max(abs(expected), 1e-3 * float(weight.norm())):
+        yield f"the derivative in {key} is {slope:.6g} at {value:.4g}; differences of values give {expected:.6g}"

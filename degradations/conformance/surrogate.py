@@ -1,0 +1,61 @@
+"""Contract of operators whose ``measure`` is the true codec or filter, and ``forward`` its smooth surrogate: a step
+along the surrogate's gradient brings the true observation nearer."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from degradations.chain import Chain
+from degradations.notebook import sample
+
+TRIALS, SHARE = 20, 0.9
+STEPS = (0.003, 0.01, 0.03, 0.1)
+
+
+def surrogate(phi, x, draw, tolerance):
+    if any(link.noise is not None for link in (phi.links if isinstance(phi, Chain) else [phi])):
+        return
+    size = tuple(x.shape[-2:])
+    truth, start = _pictures(size, 1), _pictures(size, 2)
+    with torch.no_grad():
+        y = phi.measure(truth)
+        if y.shape != phi(truth).shape:
+            yield f"measure gives {tuple(y.shape)} and forward {tuple(phi(truth).shape)}"
+            return
+        if float((y - phi(truth)).abs().max()) < 1e-5:
+            return  # forward is the truth
+    start = truth + 0.3 * (start - truth)
+    point = start.clone().requires_grad_()
+    misfit = phi(point)
+    if not misfit.requires_grad:
+        yield "measure differs from forward, which passes no gradient on"
+        return
+    (gradient,) = torch.autograd.grad(_square(misfit, y).sum(), point)
+    with torch.no_grad():
+        way = gradient / gradient.flatten(1).square().mean(1).sqrt().clamp_min(1e-20)[:, None, None, None]
+        trials = [start, *((start - step * way).clamp(-1, 1) for step in STEPS)]
+        best = torch.stack([_square(phi(trial), y) for trial in trials]).argmin(0)
+        stepped = torch.stack(trials)[best, torch.arange(TRIALS)]
+        before, after = _square(phi.measure(start), y), _square(phi.measure(stepped), y)
+    lowered = float(((after < before) | (before < 1e-7)).float().mean())
+    if lowered < SHARE:
+        yield f"a step along the gradient lowers the true error in {lowered:.0%} of {TRIALS} trials, not in {SHARE:.0%}"
+
+
+def _square(a, b):
+    return (a - b).square().flatten(1).mean(1)
+
+
+def _pictures(size, seed):
+    """(TRIALS, 3, H, W): edges, stripes and soft colours, as photographs have them and white noise has not."""
+    random = torch.Generator().manual_seed(seed)
+    rows = []
+    for _ in range(TRIALS):
+        down, across = (int(torch.randint(n, (), generator=random)) for n in size)
+        colours = torch.randperm(3, generator=random)
+        soft = F.interpolate(
+            torch.rand(1, 3, 4, 4, generator=random) * 2 - 1, size=size, mode="bicubic", align_corners=False
+        )
+        rows.append(0.5 * sample(size)[:, colours].roll((down, across), (2, 3)) + 0.5 * soft)
+    return torch.cat(rows).clamp(-1, 1)
