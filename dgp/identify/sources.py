@@ -21,14 +21,21 @@ KEPT_QUALITY = (70, 99)
 
 
 def sources(
-    prior: Prior, which: range, seed: int, share: float = 0.25, photographs: tuple[str, ...] = PHOTOGRAPHS
+    prior: Prior,
+    which: range,
+    seed: int,
+    share: float = 0.25,
+    photographs: tuple[str, ...] = PHOTOGRAPHS,
+    side: int | None = None,
 ) -> Tensor:
-    """(n, 3, R, R) in [-1, 1]: ``which`` of the prior's bank, but for a ``share`` of parts of photographs.
+    """(n, 3, s, s) in [-1, 1]: ``which`` of the prior's bank, but for a ``share`` of parts of photographs.
 
-    Each is mirrored at random, and rounded anew, so that steps between 8-bit levels tell nothing.
+    side: s, of parts of the prior's pictures; default: their whole, R. Each is mirrored at random, and rounded anew, so that steps between 8-bit levels tell nothing.
     """
     count, random = len(which), np.random.default_rng([seed, which.start])
     pictures = _drawn(prior, which, random)
+    if side is not None and side < pictures.shape[-1]:
+        pictures = _part(pictures, side, random)
     real = torch.from_numpy(random.random(count) < share)
     pictures[real] = cut_outs(photographs, int(real.sum()), pictures.shape[-1], random)
     turned = torch.from_numpy(random.random(count) < 0.5)
@@ -47,6 +54,12 @@ def _drawn(prior: Prior, which: range, random: np.random.Generator) -> Tensor:
     with torch.no_grad():
         shown = torch.cat([prior.generator(bank.latents(torch.tensor([i]), prior.generator)) for i in range(RENDERED)])
     return shown.float().cpu().clamp(-1, 1)[torch.from_numpy(random.integers(0, RENDERED, len(which)))]
+
+
+def _part(pictures: Tensor, side: int, random: np.random.Generator) -> Tensor:
+    """A random square of each."""
+    places = random.integers(0, pictures.shape[-1] - side + 1, (len(pictures), 2))
+    return torch.stack([p[:, i : i + side, j : j + side] for p, (i, j) in zip(pictures, places, strict=True)])
 
 
 def cut_outs(photographs: tuple[str, ...], count: int, side: int, random: np.random.Generator) -> Tensor:
