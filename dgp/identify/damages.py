@@ -27,6 +27,7 @@ class Damage:
 
 
 FACTORS = ("2", "3", "4")
+JPEG = "jpeg"
 SCRATCHES = "scratches"
 LOW_RESOLUTION = "low resolution"
 DAMAGES = (
@@ -35,7 +36,7 @@ DAMAGES = (
     Damage("blur", ("blur:sigma=0.7..3",), ("blur:sigma=auto",)),
     Damage(LOW_RESOLUTION, tuple(f"rescale:{f}" for f in FACTORS), tuple(f"rescale:{f}" for f in FACTORS)),
     Damage("noise", ("noise:sigma=0.02..0.25",), ("noise:sigma=auto",)),
-    Damage("jpeg", ("jpeg:quality=8..65",), ("jpeg:quality=auto",)),
+    Damage(JPEG, ("jpeg:quality=8..65",), ("jpeg:quality=auto",)),
     Damage(SCRATCHES, (SCRATCHES,), ("inpaint:mask=auto",)),
 )
 NAMES: Names = tuple(damage.name for damage in DAMAGES)
@@ -55,7 +56,7 @@ def damage_named(name: str) -> Damage:
 
 
 def operator_of(chain: Names, variants: Sequence[int]) -> Degradation:
-    """What does to pictures what a chain says; unknown strengths are parameters. variants: which of ``seen``, of each."""
+    """What damages pictures as a chain says, its strengths unknown. variants: which of ``seen``, of each damage."""
     specs = [damage_named(name).seen[which] for name, which in zip(chain, variants, strict=True)]
     links = [Scratched() if spec == SCRATCHES else degradations.parse(spec) for spec in specs]
     return degradations.Chain(links) if links else degradations.Identity()

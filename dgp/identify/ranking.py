@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Set
 from dataclasses import dataclass
 
 import torch
@@ -44,26 +45,36 @@ class Candidate:
     probability: float
     damages: Names
 
+    def record(self) -> dict:
+        """As results hold it."""
+        return {"spec": self.spec, "probability": round(self.probability, 4), "damages": list(self.damages)}
 
-def rank(y: Tensor, prior: Prior, *, factor: float | None = None, seed: int = 0) -> list[Candidate]:
+
+def rank(
+    y: Tensor, prior: Prior, *, known: Set[str] = frozenset(), factor: float | None = None, seed: int = 0
+) -> list[Candidate]:
     """All chains that may have made a picture what it is, the likeliest first.
 
     Args:
         y: (1, 3 or 1, R, R) in [-1, 1], the picture at the prior's resolution.
+        known: damages that it has for certain; chains without them are left out.
         factor: by how much the picture was smaller than that: then it has lost resolution, and chains say so.
         seed: of what is simulated.
 
     The first call for a prior simulates and trains, half a minute at 32 pixels; others look it up on disk.
     """
-    return ranked(y, prior, factor=factor, seed=seed)[0]
+    return ranked(y, prior, known=known, factor=factor, seed=seed)[0]
 
 
-def ranked(y: Tensor, prior: Prior, *, factor: float | None = None, seed: int = 0) -> list[list[Candidate]]:
+def ranked(
+    y: Tensor, prior: Prior, *, known: Set[str] = frozenset(), factor: float | None = None, seed: int = 0
+) -> list[list[Candidate]]:
     """``rank`` of every row of y (N, 3 or 1, R, R)."""
     parts = [_parts(row) for row in y.expand(-1, 3, -1, -1)]
     network = _network(prior, parts[0].shape[-1], seed)
+    known = known if factor is None else {*known, LOW_RESOLUTION}
     found = network(statistics(torch.cat(parts))).split([len(part) for part in parts])
-    return [_candidates(evidence.mean(0), factor) for evidence in found]
+    return [_candidates(evidence.mean(0), known, factor) for evidence in found]
 
 
 @functools.cache
@@ -71,13 +82,12 @@ def chains() -> list[Names]:
     return all_chains(NAMES, COMMUTING, LONGEST)
 
 
-def _candidates(evidence: Tensor, factor: float | None) -> list[Candidate]:
+def _candidates(evidence: Tensor, known: Set[str], factor: float | None) -> list[Candidate]:
     each, (told, variants) = chains(), _split(evidence[None])
     length = torch.tensor([len(chain) for chain in each])
     alike = torch.bincount(length)[length].log()
     score = told[0] - PENALTY * (length - 1).clamp_min(0) - alike
-    if factor is not None:
-        score[torch.tensor([LOW_RESOLUTION not in chain for chain in each])] = -torch.inf
+    score[torch.tensor([not known <= set(chain) for chain in each])] = -torch.inf
     probability = score.double().softmax(0)
     strengths = {name: int(which[0].argmax()) for name, which in variants.items()}
     return [

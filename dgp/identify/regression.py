@@ -1,4 +1,4 @@
-"""A small network from the statistics of pictures to what was done to them: trained in seconds, kept as plain tensors."""
+"""A small network from the statistics of pictures to what was done to them: trained in seconds."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Scratched(Degradation):
 
 
 def mark(picture: Tensor, random: torch.Generator | None) -> None:
-    """Lays one mark over (C, H, W), in place: a line, slightly bent, across the picture or across a part; or a speck."""
+    """Lays a mark over (C, H, W), in place: a line, slightly bent, across the picture or a part of it; or a speck."""
     h, w = picture.shape[-2:]
     side, u = max(h, w), torch.rand(9, generator=random).tolist()
     down = torch.arange(h)[:, None] + 0.5 - u[0] * h

@@ -30,7 +30,8 @@ def sources(
 ) -> Tensor:
     """(n, 3, s, s) in [-1, 1]: ``which`` of the prior's bank, but for a ``share`` of parts of photographs.
 
-    side: s, of parts of the prior's pictures; default: their whole, R. Each is mirrored at random, and rounded anew, so that steps between 8-bit levels tell nothing.
+    side: s, of parts of the pictures; default: R, their whole. Each is mirrored at random, and rounded anew, so that
+    steps between 8-bit levels tell nothing, and a share of them has been stored as JPEG before, as most pictures have.
     """
     count, random = len(which), np.random.default_rng([seed, which.start])
     pictures = _drawn(prior, which, random)

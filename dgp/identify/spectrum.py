@@ -32,7 +32,7 @@ def _masks(h: int, w: int, edges: tuple[float, ...]) -> Tensor:
 
 
 def bands(plane: Tensor, edges: tuple[float, ...] = BANDS) -> Tensor:
-    """(N, h, w) in levels -> (N, 2 bands): the log of the mean, and the mean of the log, of squared cosine amplitudes."""
+    """(N, h, w) in levels -> (N, 2 bands): log of the mean and mean of the log of squared cosine amplitudes."""
     h, w = plane.shape[-2:]
     energy = (cosines(h) @ plane @ cosines(w).T).square().flatten(1) + FLOOR
     masks = _masks(h, w, edges)
@@ -51,7 +51,7 @@ def axes(plane: Tensor) -> Tensor:
 
 
 def differences(plane: Tensor) -> Tensor:
-    """(N, h, w) -> (N, 24): logs of the mean absolute difference, and of its root mean square, by lag, across and down."""
+    """(N, h, w) -> (N, 24): logs of the mean absolute and root mean square difference, by lag, across and down."""
     found = []
     for turned in (plane, plane.mT):
         for lag in LAGS:
