@@ -40,7 +40,7 @@ comparison.png and result.json; a run that lies there complete is not run again.
     "spec",
     required=True,
     metavar="SPEC",
-    help="What happened to the picture: gray, sr:4, inpaint:mask=hole.png, or a chain such as gray+sr:2; auto: what it shows.",
+    help="What happened to the picture: gray, sr:4, inpaint:mask=hole.png, a chain such as gray+sr:2, or auto.",
 )
 @run_options
 @speech

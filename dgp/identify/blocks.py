@@ -11,7 +11,9 @@ from dgp.identify.spectrum import cosines
 
 SIDE = 8
 MOST = 64  # blocks that are looked at
-QUALITIES = (*range(2, 30, 4), *range(30, 70, 3), *range(70, 100, 1))
+QUALITIES = tuple(range(2, 100))
+LOWEST = 5  # diagonals of a block that are looked at: the finer amplitudes are hardly ever other than 0
+VANISHING = 1.0  # levels, below which an amplitude may be 0
 ROUNDING = 0.4  # deviation, in levels, that decoding to 8 bits leaves on each amplitude
 STRAY = 0.02  # share of amplitudes that lie anywhere, as those of clipped blocks do
 
@@ -36,37 +38,53 @@ def tables() -> Tensor:
     return ((torch.tensor(TABLE).flatten() * scale + 50) // 100).clamp(1, 255).float()
 
 
+def _blocks(plane: Tensor) -> Tensor:
+    """(N, h, w) -> (N, blocks, 8, 8), of the blocks that begin in the upper left corner; at most ``MOST`` of them."""
+    n, h, w = plane.shape
+    plane = plane[:, : h // SIDE * SIDE, : w // SIDE * SIDE]
+    found = plane.unfold(1, SIDE, SIDE).unfold(2, SIDE, SIDE).reshape(n, -1, SIDE, SIDE)
+    if found.shape[1] > MOST:
+        found = found[:, torch.linspace(0, found.shape[1] - 1, MOST).round().long()]
+    return found
+
+
 def amplitudes(luma: Tensor) -> Tensor:
-    """(N, h, w) in levels, h and w at least 8 -> (N, blocks, 64), of the blocks that begin in the upper left corner."""
-    n, h, w = luma.shape
-    luma = luma[:, : h // SIDE * SIDE, : w // SIDE * SIDE] - 128
-    blocks = luma.unfold(1, SIDE, SIDE).unfold(2, SIDE, SIDE).reshape(n, -1, SIDE, SIDE)
-    if blocks.shape[1] > MOST:
-        blocks = blocks[:, torch.linspace(0, blocks.shape[1] - 1, MOST).round().long()]
+    """(N, h, w) in levels, h and w at least 8 -> (N, blocks, 64)."""
     basis = cosines(SIDE)
-    return (basis @ blocks @ basis.T).flatten(2)
+    return (basis @ (_blocks(luma) - 128) @ basis.T).flatten(2)
 
 
-def evidence(found: Tensor) -> Tensor:
-    """(N, blocks, 64) -> (N, qualities): the log-likelihood of each quality, against amplitudes that lie anywhere.
+def whole(levels: Tensor) -> Tensor:
+    """(N, c, h, w) -> (N, blocks) of 0 and 1: the blocks in which nothing was clipped, so that amplitudes stay put."""
+    clipped = ((levels <= 0) | (levels >= 255)).any(1).float()
+    return (_blocks(clipped).amax((2, 3)) == 0).float()
 
-    An amplitude that is not 0 lies on its lattice by chance the more rarely the coarser that is; one that is 0 says
-    nothing, as smooth pictures have many.
+
+def evidence(found: Tensor, counts: Tensor) -> Tensor:
+    """Amplitudes (N, blocks, 64), of blocks that count (N, blocks) -> (N, qualities): the log-likelihood of each
+    quality, against amplitudes that lie anywhere.
+
+    An amplitude lies on its lattice by chance the more rarely the coarser that is; one that vanishes says nothing, as
+    smooth pictures have many.
     """
+    low = (torch.arange(SIDE)[:, None] + torch.arange(SIDE)).flatten() < LOWEST
+    found = found[..., low]
+    counts = counts[..., None] * (found.abs() >= VANISHING)
     sums = []
-    for steps in tables():
+    for steps in tables()[:, low]:
         multiple = (found / steps).round()
-        near = torch.exp(-((found - steps * multiple) / ROUNDING).square() / 2)
-        gain = torch.where(multiple == 0, 1.0, steps.clamp_min(1) / (ROUNDING * (2 * torch.pi) ** 0.5))
-        sums.append(((1 - STRAY) * gain * near + STRAY).log().sum((1, 2)))
+        near = torch.exp(-((found - steps * multiple) / ROUNDING).square() / 2) * (multiple != 0)
+        gain = steps / (ROUNDING * (2 * torch.pi) ** 0.5)
+        sums.append((((1 - STRAY) * gain * near + STRAY).log() * counts).sum((1, 2)))
     return torch.stack(sums, 1)
 
 
-def lattice(luma: Tensor) -> Tensor:
-    """(N, h, w) -> (N, 4 + 5 + 2): the likeliest quality with its evidence, the mean and deviation over all qualities,
-    shares of vanishing amplitudes, and how much more pixels differ across the blocks' borders than within."""
+def lattice(luma: Tensor, levels: Tensor) -> Tensor:
+    """(N, h, w), (N, c, h, w) -> (N, 4 + 5 + 2): the likeliest quality with its evidence, the mean and deviation over
+    all qualities, shares of vanishing amplitudes, and how much more pixels differ across the blocks' borders than
+    within."""
     found = amplitudes(luma)
-    likelihood = evidence(found)
+    likelihood = evidence(found, whole(levels))
     best, where = likelihood.max(1)
     grid = torch.tensor(QUALITIES, dtype=luma.dtype)
     weight = (likelihood - best[:, None]).exp()

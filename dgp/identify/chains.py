@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from itertools import combinations, permutations
 
 import torch
@@ -33,7 +33,7 @@ def all_chains(names: Names, commuting: Pairs, longest: int) -> list[Names]:
     return list(dict.fromkeys(normal_form(chain, commuting, names) for chain in every))
 
 
-def traits(chains: list[Names], names: Names, commuting: Pairs) -> Tensor:
+def traits(chains: Sequence[Names], names: Names, commuting: Pairs) -> Tensor:
     """(chains, traits) of 0 and 1: which damages a chain has, which two together, and in which order where that counts.
 
     The evidence for a chain is the sum of that for its traits, so that what is learnt of one serves all others.

@@ -25,9 +25,11 @@ from generators import Prior, cache
 from generators.kept import kept
 
 LONGEST = 3
+CHAINS = tuple(all_chains(NAMES, COMMUTING, LONGEST))
 PENALTY = 2.0  # nats for each link after the first; no damage at all is as likely as one, or nobody would ask
 COUNTS = (320, 400, 80, 20)  # simulated pictures of each chain, by its length
 WEIGHTS = (0.1, 0.45, 0.3, 0.15)  # in training, of all chains of a length together
+POOL = 5000  # different pictures that are damaged
 AT_ONCE = 20  # that share their chain and variants
 SIDE = 64  # pixels; larger pictures are looked at in parts
 STEPS = 2000
@@ -77,21 +79,16 @@ def ranked(
     return [_candidates(evidence.mean(0), known, factor) for evidence in found]
 
 
-@functools.cache
-def chains() -> list[Names]:
-    return all_chains(NAMES, COMMUTING, LONGEST)
-
-
 def _candidates(evidence: Tensor, known: Set[str], factor: float | None) -> list[Candidate]:
-    each, (told, variants) = chains(), _split(evidence[None])
-    length = torch.tensor([len(chain) for chain in each])
+    told, variants = _split(evidence[None])
+    length = torch.tensor([len(chain) for chain in CHAINS])
     alike = torch.bincount(length)[length].log()
     score = told[0] - PENALTY * (length - 1).clamp_min(0) - alike
-    score[torch.tensor([not known <= set(chain) for chain in each])] = -torch.inf
+    score[torch.tensor([not known <= set(chain) for chain in CHAINS])] = -torch.inf
     probability = score.double().softmax(0)
     strengths = {name: int(which[0].argmax()) for name, which in variants.items()}
     return [
-        Candidate(_spec(each[k], strengths, factor), float(probability[k]), each[k])
+        Candidate(_spec(CHAINS[k], strengths, factor), float(probability[k]), CHAINS[k])
         for k in score.argsort(descending=True, stable=True).tolist()
         if probability[k] > 0
     ]
@@ -122,17 +119,22 @@ def _with_variants() -> list[tuple[str, int]]:
     return [(damage.name, len(damage.seen)) for damage in DAMAGES if len(damage.seen) > 1]
 
 
+@functools.cache
+def _traits(chains: tuple[Names, ...]) -> Tensor:
+    return traits(chains, NAMES, COMMUTING)
+
+
 def _split(out: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """What the network says -> the evidence for each chain (N, chains), and for each strength of damages that vary by
     steps (N, steps)."""
     sizes = [size for _, size in _with_variants()]
     told, *rest = out.split([out.shape[1] - sum(sizes), *sizes], 1)
     named = dict(zip((name for name, _ in _with_variants()), rest, strict=True))
-    return told @ traits(chains(), NAMES, COMMUTING).T, named
+    return told @ _traits(CHAINS).T, named
 
 
 def _network(prior: Prior, side: int, seed: int) -> Network:
-    said = [DAMAGES, sorted(map(sorted, COMMUTING)), LONGEST, COUNTS, WEIGHTS, STEPS, side, seed, METHOD]
+    said = [DAMAGES, CHAINS, COUNTS, WEIGHTS, STEPS, side, seed, METHOD]
     name = hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
     def make() -> dict[str, Tensor]:
@@ -147,9 +149,9 @@ def _network(prior: Prior, side: int, seed: int) -> Network:
 def _table(prior: Prior, side: int, seed: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """(statistics (n, F), numbers of the chains (n,), of damages that vary by steps which (n,), -1 for none)."""
     random = torch.Generator().manual_seed(seed)
-    pool = sources(prior, range(5000), seed, side=side)
+    pool = sources(prior, range(POOL), seed, side=side)
     seen, truth, strengths = [], [], {name: [] for name, _ in _with_variants()}
-    for number, chain in enumerate(chains()):
+    for number, chain in enumerate(CHAINS):
         for start in range(0, COUNTS[len(chain)], AT_ONCE):
             which = [int(torch.randint(len(damage_named(name).seen), (), generator=random)) for name in chain]
             operator = operator_of(chain, which)
@@ -163,11 +165,11 @@ def _table(prior: Prior, side: int, seed: int) -> tuple[Tensor, Tensor, dict[str
 
 
 def _learnt(seen: Tensor, truth: Tensor, strengths: dict[str, Tensor], seed: int) -> Network:
-    length = torch.tensor([len(chain) for chain in chains()])
+    length = torch.tensor([len(chain) for chain in CHAINS])
     share = (torch.tensor(WEIGHTS) / torch.bincount(length))[length]
     weight = (share / torch.bincount(truth, minlength=len(length)))[truth]
     weight = weight / weight.mean()
-    outputs = traits(chains(), NAMES, COMMUTING).shape[1] + sum(size for _, size in _with_variants())
+    outputs = _traits(CHAINS).shape[1] + sum(size for _, size in _with_variants())
 
     def loss(out: Tensor, index: Tensor) -> Tensor:
         told, variants = _split(out)

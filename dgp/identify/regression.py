@@ -60,6 +60,7 @@ def as_tensors(network: Network) -> dict[str, Tensor]:
 
 def from_tensors(tensors: dict[str, Tensor]) -> Network:
     """The inverse of ``as_tensors``."""
-    network = Network(tensors["first.weight"].shape[1], len(tensors["last.bias"]))
+    with torch.random.fork_rng(devices=[]):  # layers draw before they are filled
+        network = Network(tensors["first.weight"].shape[1], len(tensors["last.bias"]))
     network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)
