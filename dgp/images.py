@@ -194,6 +194,9 @@ def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     except Exception:  # noqa: BLE001  damaged EXIF data, of whatever kind, do not make a picture unusable
         turned = image.copy()
         notes.append("its EXIF data cannot be read; not turned")
+    for name in ("quantization", "layer"):  # what a JPEG file says of how it was written, which a copy loses
+        if hasattr(image, name):
+            setattr(turned, name, getattr(image, name))
     if turned.has_transparency_data:
         notes.append(LAID_ON_WHITE)
     if turned.mode == "CMYK":

@@ -26,6 +26,7 @@ from dgp.unknown import Estimate
 from dgp.weight import WeightMap, open_weight
 
 if TYPE_CHECKING:
+    from dgp.identify.ranking import Candidate
     from generators import Prior
 
 
@@ -47,6 +48,7 @@ class Observation:
     estimates: of the degradation's unknown parameters, by name, what is known before the run; there ``degradation``
         stands, until the run finds better.
     truth: the operator that made y, where it was simulated by another than ``degradation``.
+    ranking: with degradation "auto", the chains of damages that may have made y, the likeliest first.
     """
 
     y: Tensor
@@ -64,6 +66,7 @@ class Observation:
     notes: tuple[str, ...] = field(default=())
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
     truth: Degradation | None = None
+    ranking: tuple[Candidate, ...] = ()
 
     @property
     def simulated(self) -> bool:
@@ -138,7 +141,7 @@ def observe(
     Args:
         picture: the degraded picture (path, PIL image, array, tensor or Picture); with `simulate`
             a clean one, which is fitted to the prior's resolution (auto: centre square) and degraded there.
-        degradation: the operator, or its spec.
+        degradation: the operator, or its spec; "auto": what the picture shows (``dgp.identify``).
         truth: with ``simulate`` the operator that makes y, where it is another than the one that shall explain it;
             default: that one, unknown parameters drawn from their ranges by the seed.
         label: None or "auto" (to be found), or the name or number of a class.
@@ -158,6 +161,11 @@ def observe(
         raise InputError(f"got target={target!r}, expected 'file' or 'float'")
     if not isinstance(degradation, str | Degradation):
         raise InputError(f"got degradation={degradation!r}, expected a spec such as 'gray', or a Degradation")
+    if degradation == "auto":
+        from dgp.identify.auto import observe_auto
+
+        rest = {"label": label, "target": target, "weight": weight}
+        return observe_auto(picture, prior, fit=fit, seed=seed, simulate=simulate, truth=truth, **rest)
     source = open_picture(picture)
     asked = degradations.parse(degradation) if isinstance(degradation, str) else degradation
     number = None if label is None or label == "auto" else prior.generator.info.class_index(label)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dgp.recipe import Recipe
     from generators import Prior
 
+LIKELIEST = 10  # chains of damages that a result names
 BEHIND = "variable/"  # before the names of what was optimised in place of inputs, in latents.safetensors
 FILES = (
     "restored.png",
@@ -131,6 +132,8 @@ class Restoration:
             }
             for name, estimate in observation.estimates.items()
         }
+        if observation.ranking:
+            degradation["ranking"] = [candidate.record() for candidate in observation.ranking[:LIKELIEST]]
         if observation.degradation.spec != degradation["spec"]:
             degradation["at_prior_resolution"] = observation.degradation.spec
         return plain(

@@ -13,4 +13,5 @@ import dgp.search.bank
 import dgp.search.best_of
 import dgp.search.evolution
 import dgp.search.mean
+import dgp.search.unknowns
 import dgp.warp  # noqa: F401

@@ -26,6 +26,7 @@ Examples:
   dgp restore small.png -d sr:4 --class horse
   dgp restore holed.png -d inpaint:mask=hole.png -o results
   dgp restore clean.png -d gray+sr:2 --simulate --num-solutions 8
+  dgp restore old.png -d auto
   dgp restore *.png -d gray --json
 
 \b
@@ -39,7 +40,7 @@ comparison.png and result.json; a run that lies there complete is not run again.
     "spec",
     required=True,
     metavar="SPEC",
-    help="What happened to the picture: gray, sr:4, inpaint:mask=hole.png, or a chain such as gray+sr:2.",
+    help="What happened to the picture: gray, sr:4, inpaint:mask=hole.png, a chain such as gray+sr:2, or auto.",
 )
 @run_options
 @speech

@@ -58,8 +58,10 @@ class Runner:
         from dgp.images import open_picture
 
         picture, how = open_picture(path), self.degradation
-        degradation = degradations.parse(how) if isinstance(how, str) else how(picture, self.recipe)
-        degradation = with_plugins(degradation, self.plugins)
+        degradation = how
+        if how != "auto":
+            degradation = degradations.parse(how) if isinstance(how, str) else how(picture, self.recipe)
+            degradation = with_plugins(degradation, self.plugins)
         return dgp.observe(
             picture,
             degradation,
@@ -145,7 +147,7 @@ def run_pictures(images: Sequence[Path], degradation: str | Specify, options: Ru
 
     device = device_named(options.device)
     plugins = options.load_plugins()
-    if isinstance(degradation, str):
+    if isinstance(degradation, str) and degradation != "auto":
         degradations.parse(degradation)
     recipe = options.recipe_named(options.recipe)
     prior = dgp.load_prior(options.prior)

@@ -1,0 +1,241 @@
+"""How well unknown damages are read off pictures: their strengths, and which they are.
+
+    python benchmarks/blind.py cifar10-dev.zip > blind.json
+
+Clean pictures of the archive are damaged; the first part estimates parameters that are told to be unknown
+(``blur:sigma=auto``), also where the true operator is not of the family; the second ranks chains of damages (``-d
+auto``), beside rules that a careful person would program. Nothing of the archive is learnt from. A table goes to
+stderr, JSON to stdout. See README.md beside this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import degradations
+import generators
+from benchmarks import damage_rules
+from degradations import Degradation
+from dgp.evaluation.source import Source
+from dgp.identify.chains import Names
+from dgp.identify.damages import DAMAGES, NAMES, SCRATCHES, damage_named, operator_of
+from dgp.identify.estimate import estimator
+from dgp.identify.ranking import CHAINS, ranked
+from dgp.identify.scratched import Scratched
+from dgp.identify.sources import sources
+from dgp.images import to_rgb, to_tensor
+from generators import Prior
+
+ESTIMATED = (
+    "blur:sigma=0.5..3",
+    "noise:sigma=0.02..0.25",
+    "jpeg:quality=10..95",
+    "gamma:gamma=0.4..2.5",
+    "gray+jpeg:quality=10..95",
+    "blur:sigma=0.5..4+noise:sigma=0.02..0.25",
+)
+# What truly happens, of a value that stands for the parameter in question, where the family is another.
+STRANGE: dict[str, tuple[str, Callable[[float], str]]] = {
+    "blur:sigma=0.5..3": ("defocus of radius 2 sigma", lambda sigma: f"defocus:{2 * sigma}"),
+    "noise:sigma=0.02..0.25": ("poisson of that deviation at mid-grey", lambda s: f"poisson:{0.5 / s**2}"),
+    "jpeg:quality=10..95": ("chroma at full size", lambda quality: f"jpeg:quality={round(quality)},subsampling=444"),
+}
+# Damages of the same names by other operators than those that the ranking has learnt from.
+OTHERS = {
+    "missing colour": ("gray:luma=dgp",),
+    "fading": ("gamma:0.5+fade:contrast=0.6,black=0.2", "fade:contrast=0.5,black=0.3"),
+    "blur": ("defocus:2", "defocus:3.5", "motion-blur:length=6,angle=30"),
+    "low resolution": ("rescale:factor=4,up=bilinear", "rescale:factor=3,filter=box,up=nearest"),
+    "noise": ("poisson:60", "poisson:25", "speckle:0.2"),
+    "jpeg": ("jpeg:quality=15,subsampling=444", "jpeg:quality=45,subsampling=422"),
+}
+
+
+def pictures_of(path: str, first: int, count: int) -> Tensor:
+    """(count, 3, R, R) in [-1, 1]: those of a choice from the archive that come after the ``first``."""
+    source = Source(path)
+    names = source.choose(count=first + count)[first:]
+    return torch.cat([to_tensor(to_rgb(one.picture)) for one in source.open(names)])
+
+
+def by_skimage(y: Tensor) -> list[float] | str:
+    """The noise's deviation by scikit-image, as a share of the range; or why it is not to be had."""
+    try:
+        from skimage.restoration import estimate_sigma
+
+        return [estimate_sigma(p.permute(1, 2, 0).numpy() / 2, channel_axis=2, average_sigmas=True) for p in y]
+    except ImportError as error:
+        return str(error).splitlines()[0]
+
+
+def errors(found: Sequence[float], truth: Sequence[float], spread: Sequence[float] | None = None) -> dict:
+    off, truth = np.array(found) - np.array(truth), np.array(truth)
+    report = {
+        "median_absolute": float(np.median(abs(off))),
+        "median_relative": float(np.median(abs(off) / truth)),
+        "mean_absolute": float(abs(off).mean()),
+        "bias": float(off.mean()),
+    }
+    if spread is not None:
+        report |= {f"within_{k}_spread": float((abs(off) <= k * np.array(spread)).mean()) for k in (1, 2)}
+    return report
+
+
+def estimates(prior: Prior, clean: Tensor, spec: str, seed: int) -> list[dict]:
+    """A row for each unknown parameter, and one for the strange operator, where there is one."""
+    operator = degradations.parse(spec)
+    begin = time.process_time()
+    learnt = estimator(operator, prior, seed=seed)
+    taken, random = time.process_time() - begin, torch.Generator().manual_seed(seed + 1)
+    unknowns = operator.unknowns()
+    truth = {n: u.value(torch.rand(len(clean), generator=random).double()).float() for n, u in unknowns.items()}
+    y = operator.bind(truth).simulate(clean, random)
+    begin = time.process_time()
+    found = learnt(y)
+    each = (time.process_time() - begin) / len(clean)
+    rows = []
+    for name, values in truth.items():
+        read = [row[name].value for row in found]
+        row = {"asked": spec, "true": "as asked", "parameter": name, "learning_s": taken, "reading_s": each}
+        row |= errors(read, values.tolist(), [row[name].spread for row in found])
+        if spec.startswith("noise"):
+            other = by_skimage(y)
+            row["skimage"] = other if isinstance(other, str) else errors(other, values.tolist())
+        rows.append(row)
+    if spec in STRANGE:
+        words, strange = STRANGE[spec]
+        ((name, values),) = truth.items()
+        seen = [
+            degradations.parse(strange(v)).simulate(x[None], random)
+            for v, x in zip(values.tolist(), clean, strict=True)
+        ]
+        found = learnt(torch.cat(seen))
+        row = {"asked": spec, "true": words, "parameter": name}
+        rows.append(row | errors([r[name].value for r in found], values.tolist(), [r[name].spread for r in found]))
+    return rows
+
+
+def damaged(clean: Tensor, chains: Sequence[Names], random: np.random.Generator, others: bool) -> Tensor:
+    """Each picture by its chain, strengths drawn from where they can be seen; by ``others``, where there are some."""
+    seen = []
+    for picture, chain in zip(clean, chains, strict=True):
+        noise = torch.Generator().manual_seed(int(random.integers(2**31)))
+        if others:
+            operator = _other(chain, random)
+        else:
+            operator = operator_of(chain, [int(random.integers(len(damage_named(name).seen))) for name in chain])
+            values = {n: u.value(float(random.random())) for n, u in operator.unknowns().items()}
+            operator = operator.given(values) if values else operator
+        seen.append(operator.simulate(picture[None], noise).expand(-1, 3, -1, -1))
+    return torch.cat(seen)
+
+
+def _other(chain: Names, random: np.random.Generator) -> Degradation:
+    links = [
+        Scratched() if name == SCRATCHES else degradations.parse(OTHERS[name][random.integers(len(OTHERS[name]))])
+        for name in chain
+    ]
+    return degradations.Chain(links)
+
+
+def shares(found: Sequence[Sequence[Names]], truth: Sequence[Names], ordered: bool = True) -> dict:
+    """How often the truth is first, and among the first three. Not ordered: the damages, in whatever order."""
+    places = []
+    for chains, true in zip(found, truth, strict=True):
+        if not ordered:
+            chains, true = list(dict.fromkeys(tuple(sorted(chain)) for chain in chains)), tuple(sorted(true))
+        places.append(list(chains).index(true) if true in chains else 10**6)
+    places = np.array(places)
+    return {"first": float((places < 1).mean()), "within_three": float((places < 3).mean())}
+
+
+def rankings(prior: Prior, clean: Tensor, counts: Sequence[int], seed: int) -> list[dict]:
+    """A row for single and one for double damages, and of single ones by other operators."""
+    random, rows, usual = np.random.default_rng(seed), [], sources(prior, range(500), seed, 0.0)
+    begin = time.process_time()
+    ranked(clean[:1], prior, seed=seed)
+    learning = time.process_time() - begin
+    doubles = [chain for chain in CHAINS if len(chain) == 2]
+    tasks = {
+        "single": ([(DAMAGES[k % len(DAMAGES)].name,) for k in range(counts[0])], False),
+        "single, other operators": ([(NAMES[k % len(NAMES[:-1])],) for k in range(counts[0])], True),
+        "double": ([doubles[k % len(doubles)] for k in range(counts[1])], False),
+    }
+    for what, (truth, others) in tasks.items():
+        pictures = clean[torch.arange(len(truth)) % len(clean)]
+        y = damaged(pictures, truth, random, others)
+        found = [[c.damages for c in row] for row in ranked(y, prior, seed=seed)]
+        ruled = damage_rules.ranked(y, usual)
+        row = {"damages": what, "pictures": len(truth), "learning_s": learning}
+        row |= {"ranking": shares(found, truth), "rules": shares(ruled, truth, ordered=False)}
+        if what == "double":
+            row["ranking, in any order"] = shares(found, truth, ordered=False)
+        else:
+            row["first, by damage"] = {
+                name: shares(*zip(*[(f, t) for f, t in zip(found, truth, strict=True) if t == (name,)], strict=True))[
+                    "first"
+                ]
+                for name in dict.fromkeys(t[0] for t in truth)
+            }
+        rows.append(row)
+    none = [[c.damages for c in row] for row in ranked(clean[: counts[1]], prior, seed=seed)]
+    rows.append({"damages": "none", "pictures": len(none), "ranking": shares(none, [()] * len(none))})
+    return rows
+
+
+def table(report: dict) -> str:
+    heads = "asked", "true", "parameter", "median relative", "median absolute", "bias", "within 1, 2 spreads"
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for row in report["estimates"]:
+        lines.append(
+            f"| `{row['asked']}` | {row['true']} | {row['parameter']} | {row['median_relative']:.1%} "
+            f"| {row['median_absolute']:.3g} | {row['bias']:+.3g} "
+            f"| {row['within_1_spread']:.0%}, {row['within_2_spread']:.0%} |"
+        )
+        if isinstance(row.get("skimage"), dict):
+            other = row["skimage"]
+            lines.append(
+                f"| by scikit-image | as asked | {row['parameter']} | {other['median_relative']:.1%} "
+                f"| {other['median_absolute']:.3g} | {other['bias']:+.3g} | |"
+            )
+    lines += ["", "| damages | pictures | first | within three | rules: first | within three |", "|---" * 6 + "|"]
+    for row in report["rankings"]:
+        ours, rules = row["ranking"], row.get("rules")
+        lines.append(
+            f"| {row['damages']} | {row['pictures']} | {ours['first']:.0%} | {ours['within_three']:.0%} "
+            + (f"| {rules['first']:.0%} | {rules['within_three']:.0%} |" if rules else "| | |")
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pictures", help="a folder or zip archive of clean pictures of the prior's size")
+    parser.add_argument("--prior", default=generators.DEFAULT)
+    parser.add_argument("--count", type=int, default=50, help="pictures of each estimate")
+    parser.add_argument("--singles", type=int, default=200)
+    parser.add_argument("--doubles", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    prior = generators.load(options.prior)
+    report = {"torch": torch.__version__, **vars(options)}
+    clean = pictures_of(options.pictures, 0, options.count)
+    report["estimates"] = [row for spec in ESTIMATED for row in estimates(prior, clean, spec, options.seed)]
+    # Other pictures than those of the estimates, and than those on which the ranking was tried while it was made.
+    clean = pictures_of(options.pictures, 350, options.singles)
+    report["rankings"] = rankings(prior, clean, (options.singles, options.doubles), options.seed)
+    print(table(report), file=sys.stderr)
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The damages among which ``-d auto`` chooses, and which of them commute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import degradations
+from degradations import Degradation
+from dgp.identify.chains import Names
+from dgp.identify.scratched import Scratched
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One candidate.
+
+    name: in reports.
+    seen: what is simulated, one spec for each strength that no parameter varies smoothly; strong enough to be seen.
+    cure: under which degradation a picture is restored, one spec for each of ``seen``.
+    """
+
+    name: str
+    seen: tuple[str, ...]
+    cure: tuple[str, ...]
+
+
+FACTORS = ("2", "3", "4")
+JPEG = "jpeg"
+SCRATCHES = "scratches"
+LOW_RESOLUTION = "low resolution"
+DAMAGES = (
+    Damage("missing colour", ("gray",), ("gray",)),
+    Damage("fading", ("fade:contrast=0.3..0.75,black=0..0.4",), ("fade:contrast=auto,black=auto",)),
+    Damage("blur", ("blur:sigma=0.7..3",), ("blur:sigma=auto",)),
+    Damage(LOW_RESOLUTION, tuple(f"rescale:{f}" for f in FACTORS), tuple(f"rescale:{f}" for f in FACTORS)),
+    Damage("noise", ("noise:sigma=0.02..0.25",), ("noise:sigma=auto",)),
+    Damage(JPEG, ("jpeg:quality=8..65",), ("jpeg:quality=auto",)),
+    Damage(SCRATCHES, (SCRATCHES,), ("inpaint:mask=auto",)),
+)
+NAMES: Names = tuple(damage.name for damage in DAMAGES)
+
+# Chains that differ by a swap of these are told apart by nothing, as families: of a noisy picture the luma is a luma
+# with noise, and its fading leaves less noise; what a scratch hides is hidden wherever it came; blur and resampling
+# are both filters. What is left: noise and JPEG come before or after a filter, and fading moves a JPEG off its lattice.
+COMMUTING = frozenset(
+    {frozenset(("fading", other)) for other in ("blur", LOW_RESOLUTION, "noise")}
+    | {frozenset(("blur", LOW_RESOLUTION))}
+    | {frozenset(pair) for pair in combinations(NAMES, 2) if "missing colour" in pair or SCRATCHES in pair}
+)
+
+
+def damage_named(name: str) -> Damage:
+    return DAMAGES[NAMES.index(name)]
+
+
+def operator_of(chain: Names, variants: Sequence[int]) -> Degradation:
+    """What damages pictures as a chain says, its strengths unknown. variants: which of ``seen``, of each damage."""
+    specs = [damage_named(name).seen[which] for name, which in zip(chain, variants, strict=True)]
+    links = [Scratched() if spec == SCRATCHES else degradations.parse(spec) for spec in specs]
+    return degradations.Chain(links) if links else degradations.Identity()

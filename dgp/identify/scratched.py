@@ -1,0 +1,47 @@
+"""Scratches, creases and dust, drawn anew for every picture: what ``-d auto`` learns to see them by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from degradations import Degradation
+
+MOST = 6  # marks of a picture
+UPRIGHT = 0.5  # share of the marks that run nearly along an edge of the picture, as film and folded paper have them
+
+
+class Scratched(Degradation):
+    """(N, C, H, W) -> the same; ``measure`` lays one to six light or dark marks over every row."""
+
+    def forward(self, x):
+        return x
+
+    @torch.no_grad()
+    def measure(self, x, generator=None):
+        marked = x.clone()
+        for number, row in enumerate(marked):
+            random = generator[number] if isinstance(generator, Sequence) else generator
+            for _ in range(int(torch.randint(1, MOST + 1, (), generator=random))):
+                mark(row, random)
+        return marked
+
+
+def mark(picture: Tensor, random: torch.Generator | None) -> None:
+    """Lays a mark over (C, H, W), in place: a line, slightly bent, across the picture or a part of it; or a speck."""
+    h, w = picture.shape[-2:]
+    side, u = max(h, w), torch.rand(9, generator=random).tolist()
+    down = torch.arange(h)[:, None] + 0.5 - u[0] * h
+    across = torch.arange(w)[None] + 0.5 - u[1] * w
+    angle = (u[2] - 0.5) * (0.3 if u[3] < UPRIGHT else math.pi) + (math.pi / 2 if u[4] < 0.4 else 0)
+    along = across * math.cos(angle) + down * math.sin(angle)
+    aside = down * math.cos(angle) - across * math.sin(angle) + (u[5] - 0.5) * along.square() / side
+    speck = u[6] < 0.15
+    wide = (0.012 + 0.02 * u[7]) * side * (2 if speck else 1)
+    long = wide if speck else side * (0.2 + u[8])
+    inside = (aside.abs() < max(0.5, wide / 2)) & (along.abs() < max(0.5, long))
+    tone = torch.rand((), generator=random)
+    picture[:, inside] = 1 - 0.5 * tone if u[6] * 7 % 1 < 0.65 else -1 + 0.5 * tone

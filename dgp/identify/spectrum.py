@@ -1,0 +1,60 @@
+"""How the energy of pictures falls with frequency: what blur, noise and loss of resolution change first."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor
+
+BANDS = (0, 0.04, 0.08, 0.12, 0.17, 0.23, 0.3, 0.38, 0.47, 0.57, 0.68, 0.8, 0.95, 1.42)  # of a pixel's 1/2
+COARSE = (0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.42)
+LAGS = (1, 2, 3, 4, 6, 8)
+FLOOR = 0.02  # of squared levels: a quarter of what rounding to 8 bits leaves, so that nothing is log 0
+
+
+@functools.lru_cache(maxsize=16)
+def cosines(n: int) -> Tensor:
+    """(n, n): the orthonormal DCT-II, in whose basis a symmetric filter with mirrored edges is diagonal."""
+    k = torch.arange(n, dtype=torch.float64)
+    basis = torch.cos(torch.pi / n * k[:, None] * (k[None] + 0.5)) * (2 / n) ** 0.5
+    basis[0] /= 2**0.5
+    return basis.float()
+
+
+@functools.lru_cache(maxsize=16)
+def _masks(h: int, w: int, edges: tuple[float, ...]) -> Tensor:
+    """(bands, h w) of 0 and 1; empty bands are left out."""
+    across, down = torch.arange(w) / w, torch.arange(h) / h
+    radius = (across[None].square() + down[:, None].square()).sqrt().flatten()
+    inside = [(radius > low) & (radius <= high) for low, high in zip(edges, edges[1:], strict=False)]
+    return torch.stack([one for one in inside if one.any()]).float()
+
+
+def bands(plane: Tensor, edges: tuple[float, ...] = BANDS) -> Tensor:
+    """(N, h, w) in levels -> (N, 2 bands): log of the mean and mean of the log of squared cosine amplitudes."""
+    h, w = plane.shape[-2:]
+    energy = (cosines(h) @ plane @ cosines(w).T).square().flatten(1) + FLOOR
+    masks = _masks(h, w, edges)
+    counts = masks.sum(1)
+    return torch.cat([(energy @ masks.T / counts).log(), energy.log() @ masks.T / counts], 1)
+
+
+def axes(plane: Tensor) -> Tensor:
+    """(N, h, w) -> (N, 8): as ``bands``, of waves that run across and of those that run down."""
+    h, w = plane.shape[-2:]
+    energy = (cosines(h) @ plane @ cosines(w).T).square() + FLOOR
+    found = []
+    for part in (energy[:, 0 : max(2, h // 8)].mean(1), energy[..., 0 : max(2, w // 8)].mean(2)):
+        found += [quarter.mean(1).log() for quarter in part.tensor_split(4, 1)]
+    return torch.stack(found, 1)
+
+
+def differences(plane: Tensor) -> Tensor:
+    """(N, h, w) -> (N, 24): logs of the mean absolute and root mean square difference, by lag, across and down."""
+    found = []
+    for turned in (plane, plane.mT):
+        for lag in LAGS:
+            step = (turned[..., lag:] - turned[..., :-lag]).flatten(1)
+            found += [(step.abs().mean(1) + 0.1).log(), (step.square().mean(1) + FLOOR).log() / 2]
+    return torch.stack(found, 1)

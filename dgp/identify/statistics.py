@@ -1,0 +1,38 @@
+"""A picture in some hundred numbers, from which its damages can be told."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dgp.identify import grain
+from dgp.identify.blocks import lattice
+from dgp.identify.spectrum import COARSE, axes, bands, differences
+from dgp.identify.tones import colour, tones
+
+SMALLEST = 16  # pixels; smaller pictures are continued by their mirror image
+LUMA = (0.299, 0.587, 0.114)
+AT_ONCE = 2**18  # pixels
+
+
+@torch.no_grad()
+def statistics(y: Tensor) -> Tensor:
+    """(N, c, h, w) in [-1, 1], c = 1 or 3 -> (N, F) float32; F depends on c alone. Rows are independent."""
+    at_once = max(1, AT_ONCE // (y.shape[-1] * y.shape[-2]))
+    return torch.cat([_of(part) for part in y.float().cpu().split(at_once)])
+
+
+def _of(y: Tensor) -> Tensor:
+    levels = ((y.clamp(-1, 1) + 1) * 127.5).round()
+    while min(levels.shape[-2:]) < SMALLEST:
+        levels = torch.cat([levels, levels.flip(-1)], -1)
+        levels = torch.cat([levels, levels.flip(-2)], -2)
+    luma = (levels * torch.tensor(LUMA)[:, None, None]).sum(1) if levels.shape[1] == 3 else levels[:, 0]
+    found = [bands(luma), axes(luma), differences(luma), grain.deviations(luma), grain.shape(luma)]
+    found += [grain.components(luma[:, None], 5), lattice(luma, levels), tones(luma)]
+    if levels.shape[1] == 3:
+        found += [grain.components(levels), grain.colours(levels), colour(levels)]
+        for place in (0, 2):
+            chroma = levels[:, place] - luma
+            found += [bands(chroma, COARSE), grain.deviations(chroma)]
+    return torch.cat(found, 1)
