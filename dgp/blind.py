@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from dgp.constraints import Bounds
 from dgp.losses.unknowns import Unknowns
 from dgp.recipe import Move, Recipe, Variable
+from dgp.search.unknowns import UnknownsSearch
 from dgp.unknown import Guess, Phi, variable
 
 if TYPE_CHECKING:
     from dgp.observation import Observation
 
 # A step of the position in its range, and how strongly what was known beforehand holds it back.
-STEP, TRUST = 0.02, 0.01
+STEP, TRUST = 0.02, 0.1
 
 
 def expected(observations: Sequence[Observation]) -> list[dict[str, Guess]]:
@@ -36,7 +37,8 @@ def blind(recipe: Recipe, observations: Sequence[Observation]) -> Recipe:
 
 
 def extended(recipe: Recipe, variables: Sequence[str]) -> Recipe:
-    """The recipe with more variables of chart ``phi``, which every stage moves along with the rest.
+    """The recipe with more variables of chart ``phi``: searched coarsely on the starts, then moved by every stage along
+    with the rest.
 
     What the recipe itself says of such a variable, or of the term ``unknowns``, stands.
     """
@@ -48,6 +50,14 @@ def extended(recipe: Recipe, variables: Sequence[str]) -> Recipe:
         if not any(isinstance(term, Unknowns) for term in terms):
             terms = (*terms, Unknowns(weight=TRUST))
         stages.append(stage.model_copy(update={"move": move, "terms": terms}))
+    coarse = UnknownsSearch(terms=stages[0].terms)
+    searches = (
+        recipe.searches if any(isinstance(s, UnknownsSearch) for s in recipe.searches) else (*recipe.searches, coarse)
+    )
     return recipe.model_copy(
-        update={"variables": dict.fromkeys(variables, own) | recipe.variables, "stages": tuple(stages)}
+        update={
+            "searches": searches,
+            "variables": dict.fromkeys(variables, own) | recipe.variables,
+            "stages": tuple(stages),
+        }
     )

@@ -235,18 +235,19 @@ def _standing(operator: Degradation, estimates: Mapping[str, Estimate]) -> Degra
 def first_estimates(
     operator: Degradation, picture: Image.Image | None, y: Tensor, prior: Prior, seed: int
 ) -> dict[str, Estimate]:
-    """Of the unknown parameters: what the file itself tells, and for the rest their ranges.
+    """Of the unknown parameters: what the file itself tells, and for the rest what the pixels show.
 
     picture: as it was opened, or None: there is no file.
     """
-    told, found = {} if picture is None else operator.told(picture), {}
-    for name, unknown in operator.unknowns().items():
-        if name in told and unknown.low <= told[name] <= unknown.high:
-            found[name] = Estimate(told[name], 0.0, "file")
-        else:
-            middle, width = unknown.middle, unknown.high - unknown.low
-            found[name] = Estimate(middle, width / 4, "range")
-    return found
+    unknowns = operator.unknowns()
+    if not unknowns:
+        return {}
+    from dgp.identify.estimate import estimate
+
+    told = {} if picture is None else operator.told(picture)
+    found = {n: Estimate(told[n], 0.0, "file") for n, u in unknowns.items() if n in told and u.low <= told[n] <= u.high}
+    rest = operator.given({name: known.value for name, known in found.items()})
+    return found | estimate(y, rest, prior, seed=seed)
 
 
 def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
