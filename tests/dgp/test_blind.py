@@ -14,7 +14,7 @@ from dgp.observation import observe
 from dgp.recipe import load_recipe
 from dgp.unknown import Estimate, Guess
 
-QUICK = ("budget=260",)
+QUICK = ("stages.*.steps=4", "searches.0.count=12")
 
 
 class Dim(Degradation):
