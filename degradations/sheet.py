@@ -27,15 +27,19 @@ def strengths(name: str) -> tuple[str, ...]:
     cls, example = find(name), describe(name).example
     if cls.strengths is not None:
         return cls.strengths
+    shown = parse(example)
     numbers = [p for p in cls.parameters_spec if p.kind in ("float", "int") and (p.plausible or p.bounds)]
-    if not numbers or getattr(parse(example), numbers[0].name) is None:  # the example shows another of its parameters
+    if not numbers or getattr(shown, numbers[0].name) is None:  # the example shows another of its parameters
         return (example,)
-    specs = []
-    for value in _values(numbers[0], getattr(parse(example), numbers[0].name)):
-        operator = parse(example)
-        operator.__dict__[numbers[0].name] = value
-        specs.append(operator.spec)
-    return tuple(dict.fromkeys(specs))
+    first, values = numbers[0], {p.name: getattr(shown, p.name) for p in cls.parameters_spec}
+    rest = [f"{p.name}={p.write(values[p.name])}" for p in cls.parameters_spec if p is not first]
+    kept = [text for text in rest if text in example]
+    return tuple(
+        dict.fromkeys(
+            f"{name}:{','.join([f'{first.name}={first.write(value)}', *kept])}"
+            for value in _values(first, values[first.name])
+        )
+    )
 
 
 def _values(parameter: Parameter, shown: float) -> list[float]:
