@@ -31,15 +31,12 @@ def strengths(name: str) -> tuple[str, ...]:
     numbers = [p for p in cls.parameters_spec if p.kind in ("float", "int") and (p.plausible or p.bounds)]
     if not numbers or getattr(shown, numbers[0].name) is None:  # the example shows another of its parameters
         return (example,)
-    first, values = numbers[0], {p.name: getattr(shown, p.name) for p in cls.parameters_spec}
-    rest = [f"{p.name}={p.write(values[p.name])}" for p in cls.parameters_spec if p is not first]
-    kept = [text for text in rest if text in example]
-    return tuple(
-        dict.fromkeys(
-            f"{name}:{','.join([f'{first.name}={first.write(value)}', *kept])}"
-            for value in _values(first, values[first.name])
-        )
-    )
+    first = numbers[0]
+    written = example.partition(":")[2].split(",")
+    kept = [part for part in written if "=" in part and not part.startswith(f"{first.name}=")]
+    key = "" if first.required and not kept else f"{first.name}="
+    values = _values(first, getattr(shown, first.name))
+    return tuple(dict.fromkeys(f"{name}:{','.join([key + first.write(value), *kept])}" for value in values))
 
 
 def _values(parameter: Parameter, shown: float) -> list[float]:
