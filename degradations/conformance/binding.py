@@ -70,7 +70,8 @@ def _single(phi, parameter, link, value):
         single.__dict__[parameter.name] = value
     else:
         single = type(link)(**{**given, parameter.name: value})
-        single.noise = link.noise if "noise" in vars(link) else single.noise
+        if "noise" in vars(link):
+            single.noise = link.noise
     return single if phi is link else phi._copy(single if one is link else one for one in phi.links)
 
 
