@@ -62,6 +62,7 @@ class Adapter(Degradation):
     """
 
     overshoot = float("inf")
+    well_posed = False  # for all that we know
 
     def fitted(self, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
         """deepinv's operator for an x of (C, H, W)."""
@@ -174,7 +175,7 @@ class FromDeepinv(Adapter):
         super().__init__()
         self.physics = copy.deepcopy(physics)
         self.linear = is_linear(physics)
-        self.pointwise = isinstance(physics, physics_module().Inpainting)
+        self.pointwise = self.well_posed = isinstance(physics, physics_module().Inpainting)
         self.smooth = self.linear if smooth is None else smooth
         self.noise = taken_over(physics.noise_model)
         self.fits = size

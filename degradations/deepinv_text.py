@@ -87,7 +87,7 @@ class Deepinv(Adapter):
         self.random = "rng" in takes
         self.linear = issubclass(self.kind, physics_module().LinearPhysics)
         self.smooth = self.linear
-        self.pointwise = issubclass(self.kind, physics_module().Inpainting)
+        self.pointwise = self.well_posed = issubclass(self.kind, physics_module().Inpainting)
         self.noise = self._noise(takes)
 
     def _noise(self, takes: dict):

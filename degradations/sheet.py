@@ -27,22 +27,26 @@ def strengths(name: str) -> tuple[str, ...]:
     cls, example = find(name), describe(name).example
     if cls.strengths is not None:
         return cls.strengths
+    shown = parse(example)
     numbers = [p for p in cls.parameters_spec if p.kind in ("float", "int") and (p.plausible or p.bounds)]
-    if not numbers or getattr(parse(example), numbers[0].name) is None:  # the example shows another of its parameters
+    if not numbers or getattr(shown, numbers[0].name) is None:  # the example shows another of its parameters
         return (example,)
-    specs = []
-    for value in _values(numbers[0], getattr(parse(example), numbers[0].name)):
-        operator = parse(example)
-        operator.__dict__[numbers[0].name] = value
-        specs.append(operator.spec)
-    return tuple(dict.fromkeys(specs))
+    first = numbers[0]
+    written = [part for part in example.partition(":")[2].split(",") if part]
+    nameless = [part for part in written[:1] if "=" not in part and first is not cls.parameters_spec[0]]
+    kept = [part for part in written if "=" in part and not part.startswith(f"{first.name}=")]
+    key = "" if first.required and not kept and not nameless else f"{first.name}="
+    texts = [key + first.write(value) for value in _values(first, getattr(shown, first.name))]
+    return tuple(dict.fromkeys(f"{name}:{','.join([*nameless, text, *kept])}" for text in texts))
 
 
 def _values(parameter: Parameter, shown: float) -> list[float]:
     low, high = parameter.plausible or parameter.bounds
-    values = [min(max(times * shown, low), high) for times in (0.5, 1, 2)]
     if shown == 0:
         values = [low + share * (high - low) for share in (0.2, 0.5, 0.8)]
+    else:
+        times = (0.25, 0.5, 1) if shown >= high else (1, 2, 4) if shown <= low else (0.5, 1, 2)
+        values = [min(max(factor * shown, low), high) for factor in times]
     return [round(value) if parameter.kind == "int" else float(f"{value:.3g}") for value in values]
 
 

@@ -151,7 +151,7 @@ class Cropped(Gain):
 @pytest.mark.parametrize(
     ("phi", "word"),
     [
-        (Early(), "gain bound to 0.1778 gives another row"),
+        (Early(), "gain bound to 0.1622 gives another row"),
         (Averaged(), "gives another row"),
         (Constant(), "the derivative in gain is 0"),
         (Cropped(), "changes the size of y; declare it fixed=True"),

@@ -23,11 +23,15 @@ def operator(name, **attributes):
     ("parameters", "example", "expected"),
     [
         ((), None, ("mine",)),
-        ((Parameter("level", 1.5, (0, 10)),), None, ("mine:level=0.75", "mine", "mine:level=3")),
-        ((Parameter("level", 0.0, (-1, 1)),), None, ("mine:level=-0.6", "mine", "mine:level=0.6")),
+        ((Parameter("level", 1.5, (0, 10)),), None, ("mine:level=0.75", "mine:level=1.5", "mine:level=3")),
+        ((Parameter("level", 0.0, (-1, 1)),), None, ("mine:level=-0.6", "mine:level=0", "mine:level=0.6")),
         ((Parameter("n", kind="int", bounds=(2, 9), required=True),), "mine:3", ("mine:2", "mine:3", "mine:6")),
-        ((Parameter("s", 4.0, (0.1, 99), plausible=(3, 6)),), None, ("mine:s=3", "mine", "mine:s=6")),
-        ((Parameter("word", "a"), Parameter("s", 1.0, (1, 1.5))), None, ("mine", "mine:s=1.5")),
+        ((Parameter("s", 4.0, (0.1, 99), plausible=(3, 6)),), None, ("mine:s=3", "mine:s=4", "mine:s=6")),
+        (
+            (Parameter("word", "a", kind="text"), Parameter("s", 1.0, (1, 1.5))),
+            "mine:word=b",
+            ("mine:s=1,word=b", "mine:s=1.5,word=b"),
+        ),
         ((Parameter("s", bounds=(0, 1)), Parameter("box", kind="box")), "mine:box=0-0-4-4", ("mine:box=0-0-4-4",)),
     ],
 )
