@@ -20,12 +20,15 @@ class FeatureTerm(Term):
     last: only so many of the deepest features (after ``drop``); all if absent.
     rectify_last: the deepest map is read after its ReLU, as an in-place activation leaves it in the published code.
     scales: scale s shows the discriminator pictures averaged over 2^s x 2^s pixels and brought back to its size.
+    noisy: factor of the rows whose degradation states its noise: a discriminator takes the noise of the observation
+        for structure, and released layers learn to draw it.
     """
 
     drop: NonNegativeInt = 0
     last: PositiveInt | None = None
     rectify_last: bool = True
     scales: PositiveInt = 1
+    noisy: NonNegativeFloat = 1.0
 
     @property
     def networks(self):
@@ -50,6 +53,17 @@ class FeatureTerm(Term):
         raise NotImplementedError
 
     def __call__(self, view):
+        noisy = [part.operator.noise is not None for part in view.parts]
+        if self.noisy == 1 or not any(noisy):
+            return self._distances(view)
+        if all(noisy) and not self.noisy:
+            return view.image.new_zeros(len(view.image))
+        factors = [self.noisy if one else 1.0 for one in noisy]
+        parts = zip(view.parts, factors, strict=True)
+        every = view.join([(part.rows, view.image.new_full((len(part.rows),), factor)) for part, factor in parts])
+        return every * self._distances(view)
+
+    def _distances(self, view: View) -> Tensor:
         total = 0
         for scale in range(self.scales):
             ours, theirs = features_at(view, scale)

@@ -10,6 +10,7 @@ import generators
 from degradations import NoiseModel, parse
 from dgp.inversion import Inversion
 from dgp.losses.data import Data
+from dgp.losses.features import Features
 from dgp.losses.terms import Mse
 from dgp.losses.view import Targets, View
 from dgp.observation import observe
@@ -89,6 +90,24 @@ def test_a_noise_that_says_no_more_is_compared_by_squares(toy, pictures):
     observation = observe(pictures[0], phi, toy, simulate=True)
     scene = view(toy, pictures[1:2], [observation], torch.zeros(1, dtype=torch.long))
     assert torch.equal(Data()(scene), Mse()(scene))
+
+
+def test_a_discriminator_may_look_away_from_noise(toy, pictures):
+    observations = [seen(toy, p, spec) for p, spec in zip(pictures, SPECS, strict=True)]
+    scene = View(Targets(observations, toy.discriminator, (32, 32)), pictures.flip(0), {}, torch.arange(4))
+    whole, away, half = (Features(drop=1, noisy=factor)(scene) for factor in (1, 0, 0.5))
+    assert torch.equal(whole, Features(drop=1)(scene)) and (whole > 0).all()
+    assert torch.equal(away, whole * torch.tensor([1.0, 0, 0, 0])), "the first states no noise"
+    assert torch.equal(half, whole * torch.tensor([1.0, 0.5, 0.5, 0.5]))
+    lone = View(Targets(observations[1:], toy.discriminator, (32, 32)), pictures[1:], {}, torch.arange(3))
+    assert torch.equal(Features(noisy=0)(lone), torch.zeros(3))
+
+
+def test_released_layers_of_the_default_look_away(toy):
+    for name in ("default", "default-bank", "aligned"):
+        for stage in load_recipe(name).stages:
+            features = next(term for term in stage.terms if term.kind == "features")
+            assert (features.noisy == 0) == (stage.release is not None)
 
 
 def default(toy, observation, *settings):
