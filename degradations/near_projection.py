@@ -2,8 +2,8 @@
 
 Blur leaves hardly anything of fine detail, so a picture that met y exactly would show the rounding of y many times
 magnified. Accelerated projected gradients on |A x - y|^2, begun at the given picture, find what y tells loudest
-first; stopped at the noise of y they change nothing else, nor do they where y is out of reach (the discrepancy principle; A. Neubauer 2017, "On Nesterov
-acceleration for Landweber iteration of linear ill-posed problems"). Rows never meet.
+first; stopped at the noise of y, or where y is out of reach, they change nothing else (the discrepancy principle;
+A. Neubauer 2017, "On Nesterov acceleration for Landweber iteration of linear ill-posed problems"). Rows never meet.
 """
 
 from __future__ import annotations

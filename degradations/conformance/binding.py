@@ -12,7 +12,8 @@ from degradations.registry import names
 from degradations.spec import parse
 from degradations.unknown import Unknown
 
-POSITIONS = (0.25, 0.5, 0.75)
+# Not the middle: there what works both ways is idle, and interpolation has its kinks.
+POSITIONS = (0.25, 0.585, 0.75)
 
 
 def binding(phi, x, draw, tolerance):
@@ -70,7 +71,8 @@ def _single(phi, parameter, link, value):
         single.__dict__[parameter.name] = value
     else:
         single = type(link)(**{**given, parameter.name: value})
-        single.noise = link.noise if "noise" in vars(link) else single.noise
+        if "noise" in vars(link):
+            single.noise = link.noise
     return single if phi is link else phi._copy(single if one is link else one for one in phi.links)
 
 
