@@ -47,6 +47,13 @@ def _column(value: float | Tensor, like: Tensor) -> Tensor:
     return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)
 
 
+def _near(distance: Tensor) -> Tensor:
+    """Weights of bilinear interpolation; at the kinks the derivative is the mean of those of both sides, so that a line
+    along the pixels can be turned."""
+    left = 1 - distance.abs()
+    return (left + left.abs()) / 2
+
+
 @register("blur")
 class Blur(Separable):
     """The picture is out of focus as by a gaussian. (N, C, H, W) -> (N, C, H, W).
@@ -94,9 +101,7 @@ class MotionBlur(Convolution):
         along = ((torch.arange(POSITIONS).to(like) + 0.5) / POSITIONS - 0.5) * length
         pixels = torch.arange(-reach, reach + 1).to(like)[:, None]
         turn = angle * (math.pi / 180)
-        across, down = (
-            (1 - (pixels - along[:, None] * way[..., None]).abs()).clamp_min(0) for way in (turn.cos(), -turn.sin())
-        )
+        across, down = (_near(pixels - along[:, None] * way[..., None]) for way in (turn.cos(), -turn.sin()))
         return (down @ across.mT)[:, None] / POSITIONS
 
 

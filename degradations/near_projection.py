@@ -2,8 +2,8 @@
 
 Blur leaves hardly anything of fine detail, so a picture that met y exactly would show the rounding of y many times
 magnified. Accelerated projected gradients on |A x - y|^2, begun at the given picture, find what y tells loudest
-first; stopped at the noise of y they change nothing else (the discrepancy principle; A. Neubauer 2017, "On Nesterov
-acceleration for Landweber iteration of linear ill-posed problems"). Rows never meet.
+first; stopped at the noise of y, or where y is out of reach, they change nothing else (the discrepancy principle;
+A. Neubauer 2017, "On Nesterov acceleration for Landweber iteration of linear ill-posed problems"). Rows never meet.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from degradations.projection import Map, dot, per_row
 
+PATIENCE, GAIN = 20, 0.9  # what does not come a tenth closer in so many rounds is out of reach
 INSIDE = 0.98  # of the distance: so that rounding the answer to float32 does not take it out again
 
 
@@ -44,7 +45,8 @@ def project_near(forward: Map, adjoint: Map, x: Tensor, y: Tensor, within: Tenso
     step = _pace(forward, adjoint, adjoint(r))
     ahead, beyond = x, r  # beyond: y - A ahead
     turns = torch.zeros_like(misfit)
-    for _ in range(rounds):
+    marked = misfit
+    for number in range(1, rounds + 1):
         moved = (ahead + per_row(step) * adjoint(beyond)).clamp(-1, 1)
         left = y - forward(moved)
         fresh = dot(left, left)
@@ -65,6 +67,8 @@ def project_near(forward: Map, adjoint: Map, x: Tensor, y: Tensor, within: Tenso
         beyond = torch.where(take, left + momentum * (left - r), r)
         x, r, misfit = torch.where(take, moved, x), torch.where(take, left, r), torch.where(better, fresh, misfit)
         going = going & ~last
+        if number % PATIENCE == 0:
+            going, marked = going & (misfit < GAIN**2 * marked), misfit
         if not going.any():
             break
     return x

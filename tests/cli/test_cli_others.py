@@ -23,7 +23,6 @@ LATER = (
     "--fresh",
     "--precision",
     "bf16",
-    "--no-merge",
     "tiles",
     "report",
     "batch",

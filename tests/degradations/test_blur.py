@@ -197,3 +197,14 @@ def test_merge_leaves_the_noise_that_was_stated():
     merged = phi.merge(torch.zeros_like(truth), y)
     error = (phi(merged) - y).square().flatten(1).mean(1).sqrt()
     assert ((error > 0.045) & (error < 0.0502)).all()
+
+
+def test_merge_with_the_wrong_blur_does_not_ruin_the_picture():
+    """What is out of reach is given up before the picture is thrown about for it."""
+    truth = photograph()
+    y = parse("blur:1").simulate(truth)
+    start = (truth + 0.2 * parse("blur:1")(pictures(*truth.shape, seed=3).float())).clamp(-1, 1)
+    phi = parse("blur:1.2")
+    merged = phi.merge(start, y)
+    assert (phi(merged) - y).norm() < 0.3 * (phi(start) - y).norm()
+    assert (merged - truth).norm() < 2 * (start - truth).norm()
