@@ -26,7 +26,7 @@ FEWEST = 500
 PIXELS = 2**22  # of all simulated pictures together, as far as that leaves FEWEST
 CALIBRATION = 0.15  # share that only says how far the network errs
 STEPS = 900
-METHOD = 1  # to be raised with every change of what is trained
+METHOD = 2  # to be raised with every change of what is trained
 
 
 @dataclass(frozen=True, eq=False)

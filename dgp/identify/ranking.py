@@ -33,7 +33,7 @@ POOL = 5000  # different pictures that are damaged
 AT_ONCE = 20  # that share their chain and variants
 SIDE = 64  # pixels; larger pictures are looked at in parts
 STEPS = 2000
-METHOD = 1  # to be raised with every change of what is trained
+METHOD = 2  # to be raised with every change of what is trained
 
 
 @dataclass(frozen=True)
