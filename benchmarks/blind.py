@@ -52,10 +52,14 @@ STRANGE: dict[str, tuple[str, Callable[[float], str]]] = {
 OTHERS = {
     "missing colour": ("gray:luma=dgp",),
     "fading": ("gamma:0.5+fade:contrast=0.6,black=0.2", "fade:contrast=0.5,black=0.3"),
-    "blur": ("defocus:2", "defocus:3.5", "motion-blur:length=6,angle=30"),
-    "low resolution": ("rescale:factor=4,up=bilinear", "rescale:factor=3,filter=box,up=nearest"),
-    "noise": ("poisson:60", "poisson:25", "speckle:0.2"),
-    "jpeg": ("jpeg:quality=15,subsampling=444", "jpeg:quality=45,subsampling=422"),
+    "blur": (
+        "blur:1+motion-blur:length=4,angle=20",
+        "defocus:1.5+defocus:1.5",
+        "motion-blur:length=5+motion-blur:length=5,angle=90",
+    ),
+    "low resolution": ("rescale:factor=2.5,filter=lanczos,up=lanczos", "rescale:3.5,filter=box,up=box", "rescale:2-3"),
+    "noise": ("speckle:0.3", "noise:0.03+poisson:60", "speckle:0.15+noise:0.05"),
+    "jpeg": ("jpeg:quality=15,subsampling=422", "jpeg:45,subsampling=422", "jpeg:80+jpeg:30,subsampling=422"),
 }
 
 

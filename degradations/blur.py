@@ -65,7 +65,13 @@ class Blur(Separable):
     well_posed = False
     parameters_spec = (
         Parameter(
-            "sigma", 1.0, bounds=(0.05, 64), unit="px", transform="log", help="standard deviation of the gaussian"
+            "sigma",
+            1.0,
+            bounds=(0.05, 64),
+            plausible=(0.4, 6),
+            unit="px",
+            transform="log",
+            help="standard deviation of the gaussian",
         ),
     )
     example = "blur:1.5"
@@ -90,8 +96,10 @@ class MotionBlur(Convolution):
     """
 
     parameters_spec = (
-        Parameter("length", 5.0, bounds=(0, 128), unit="px", help="how far the camera moved"),
-        Parameter("angle", 0.0, bounds=(-180, 180), unit="degrees", help="0 is along rows, 90 upwards"),
+        Parameter("length", 5.0, bounds=(0, 128), plausible=(1, 16), unit="px", help="how far the camera moved"),
+        Parameter(
+            "angle", 0.0, bounds=(-180, 180), plausible=(-90, 90), unit="degrees", help="0 is along rows, 90 upwards"
+        ),
     )
     example = "motion-blur:length=5,angle=30"
 
@@ -112,7 +120,9 @@ class Defocus(Convolution):
     The disc is even, its rim antialiased over one pixel. Up to half a pixel that is the picture itself.
     """
 
-    parameters_spec = (Parameter("radius", 2.0, bounds=(0.1, 64), unit="px", transform="log", help="of the disc"),)
+    parameters_spec = (
+        Parameter("radius", 2.0, bounds=(0.1, 64), unit="px", plausible=(0.8, 10), transform="log", help="of the disc"),
+    )
     example = "defocus:1.5"
 
     def kernel(self, like):

@@ -26,17 +26,25 @@ class Damage:
     cure: tuple[str, ...]
 
 
-FACTORS = ("2", "3", "4")
+RESCALED = tuple(f"rescale:{factor}{up}" for factor in (2, 3, 4) for up in ("", ",up=bilinear", ",up=nearest"))
 JPEG = "jpeg"
 SCRATCHES = "scratches"
 LOW_RESOLUTION = "low resolution"
 DAMAGES = (
     Damage("missing colour", ("gray",), ("gray",)),
     Damage("fading", ("fade:contrast=0.3..0.75,black=0..0.4",), ("fade:contrast=auto,black=auto",)),
-    Damage("blur", ("blur:sigma=0.7..3",), ("blur:sigma=auto",)),
-    Damage(LOW_RESOLUTION, tuple(f"rescale:{f}" for f in FACTORS), tuple(f"rescale:{f}" for f in FACTORS)),
-    Damage("noise", ("noise:sigma=0.02..0.25",), ("noise:sigma=auto",)),
-    Damage(JPEG, ("jpeg:quality=8..65",), ("jpeg:quality=auto",)),
+    Damage(
+        "blur",
+        ("blur:sigma=0.7..3", "defocus:radius=1.3..4", "motion-blur:length=3.5..10,angle=0..180"),
+        ("blur:sigma=auto", "defocus:radius=auto", "motion-blur:length=auto,angle=auto"),
+    ),
+    Damage(LOW_RESOLUTION, RESCALED, RESCALED),
+    Damage("noise", ("noise:sigma=0.02..0.25", "poisson:photons=8..400"), ("noise:sigma=auto", "poisson:photons=auto")),
+    Damage(
+        JPEG,
+        ("jpeg:quality=8..65", "jpeg:quality=8..65,subsampling=444"),
+        ("jpeg:quality=auto", "jpeg:quality=auto,subsampling=444"),
+    ),
     Damage(SCRATCHES, (SCRATCHES,), ("inpaint:mask=auto",)),
 )
 NAMES: Names = tuple(damage.name for damage in DAMAGES)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 DB2 = (-0.12940952, -0.22414387, 0.83651630, -0.48296291)  # Daubechies' high-pass filter of two moments
 HAAR = (0.5**0.5, -(0.5**0.5))
+SECOND = torch.tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6  # Immerkaer's mask
 MAD = 0.67448975  # the median of |N(0, 1)|
 FLOOR = 0.05  # levels
 
@@ -34,12 +35,20 @@ def deviations(plane: Tensor) -> Tensor:
         details = _details(picture, taps)
         size = details.abs()
         found += [_log(size.median(1).values / MAD), _log(size.mean(1)), _log(details.square().mean(1).sqrt())]
-    mask = torch.tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6
-    residual = F.conv2d(plane[:, None], mask[None, None])
+    residual = F.conv2d(plane[:, None], SECOND[None, None])
     calm = F.avg_pool2d(residual.square(), 4, stride=2).flatten(1).sqrt()
     found += [_log(residual.flatten(1).abs().mean(1))]
     found += [_log(calm.quantile(share, dim=1)) for share in (0.05, 0.2, 0.5)]
     return torch.stack(found, 1)
+
+
+def by_brightness(plane: Tensor, luma: Tensor) -> Tensor:
+    """(N, h, w) twice -> (N, 4): how much finer detail than the mean, as logs, lies in each quarter of the pixels, from
+    dark to bright: the noise of a counter of photons grows with the light."""
+    detail = F.conv2d(plane[:, None], SECOND[None, None]).flatten(1).abs()
+    order = F.avg_pool2d(luma[:, None], 3, stride=1).flatten(1).argsort(1)
+    quarters = detail.gather(1, order).tensor_split(4, 1)
+    return torch.stack([_log(quarter.mean(1)) - _log(detail.mean(1)) for quarter in quarters], 1)
 
 
 def components(pictures: Tensor, side: int = 3) -> Tensor:

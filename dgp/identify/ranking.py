@@ -7,7 +7,6 @@ picture are under one chain than under another. The prior of a chain falls with 
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Set
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from torch import Tensor
 from dgp.identify.chains import Names, all_chains, traits
 from dgp.identify.damages import COMMUTING, DAMAGES, LOW_RESOLUTION, NAMES, damage_named, operator_of
 from dgp.identify.regression import Network, as_tensors, from_tensors, trained
-from dgp.identify.simulation import simulated
+from dgp.identify.simulation import fingerprint, simulated
 from dgp.identify.sources import sources
 from dgp.identify.statistics import statistics
 from generators import Prior, cache
@@ -33,7 +32,7 @@ POOL = 5000  # different pictures that are damaged
 AT_ONCE = 20  # that share their chain and variants
 SIDE = 64  # pixels; larger pictures are looked at in parts
 STEPS = 2000
-METHOD = 1  # to be raised with every change of what is trained
+METHOD = 2  # to be raised with every change of what is trained
 
 
 @dataclass(frozen=True)
@@ -135,14 +134,12 @@ def _split(out: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
 
 def _network(prior: Prior, side: int, seed: int) -> Network:
     said = [DAMAGES, CHAINS, COUNTS, WEIGHTS, STEPS, side, seed, METHOD]
-    name = hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+    probe = statistics(sources(prior, range(8), seed, side=side))
 
     def make() -> dict[str, Tensor]:
         return as_tensors(_learnt(*_table(prior, side, seed), seed))
 
-    if not prior.sha256:
-        return from_tensors(make())
-    path = cache.folder() / "damages" / f"{prior.sha256}-{name}.safetensors"
+    path = cache.folder() / "damages" / f"{fingerprint(probe, said)}.safetensors"
     return from_tensors(kept(path, lambda found: "last.weight" in found, make))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import torch
 from torch import Tensor
 
@@ -30,3 +32,10 @@ def simulated(operator: Degradation, pictures: Tensor, at: Tensor, seed: int, ch
         y = (operator.bind(values) if values else operator).simulate(part, random)
         found.append(statistics(y.expand(-1, max(channels, y.shape[1]), -1, -1)))
     return torch.cat(found)
+
+
+def fingerprint(probe: Tensor, said: list) -> str:
+    """A name for what is learnt of statistics such as ``probe`` under the choices ``said``."""
+    digest = hashlib.sha256(repr(said).encode())
+    digest.update(probe.double().mul(1e3).round().long().numpy().tobytes())
+    return digest.hexdigest()

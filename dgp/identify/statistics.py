@@ -28,11 +28,18 @@ def _of(y: Tensor) -> Tensor:
         levels = torch.cat([levels, levels.flip(-1)], -1)
         levels = torch.cat([levels, levels.flip(-2)], -2)
     luma = (levels * torch.tensor(LUMA)[:, None, None]).sum(1) if levels.shape[1] == 3 else levels[:, 0]
-    found = [bands(luma), axes(luma), differences(luma), grain.deviations(luma), grain.shape(luma)]
-    found += [grain.components(luma[:, None], 5), lattice(luma, levels), tones(luma)]
+    found = [
+        bands(luma),
+        axes(luma),
+        differences(luma),
+        grain.deviations(luma),
+        grain.shape(luma),
+        grain.by_brightness(luma, luma),
+    ]
+    found += [grain.by_brightness(luma, luma), grain.components(luma[:, None], 5), lattice(luma, levels), tones(luma)]
     if levels.shape[1] == 3:
         found += [grain.components(levels), grain.colours(levels), colour(levels)]
         for place in (0, 2):
             chroma = levels[:, place] - luma
-            found += [bands(chroma, COARSE), grain.deviations(chroma)]
+            found += [bands(chroma, COARSE), grain.deviations(chroma), grain.by_brightness(chroma, luma)]
     return torch.cat(found, 1)

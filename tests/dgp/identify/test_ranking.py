@@ -59,7 +59,7 @@ def test_damages_are_seen(toy, pictures):
         assert all(sum(c.probability for c in one) == pytest.approx(1) for one in found)
         assert all(c.probability >= d.probability for one in found for c, d in zip(one, one[1:], strict=False))
     enlarged = ranked(degradations.parse("rescale:4").simulate(pictures), toy)
-    assert sum(one[0].spec == "rescale:4" for one in enlarged) >= 7
+    assert sum(one[0].spec.startswith("rescale:4") for one in enlarged) >= 7
 
 
 def test_a_row_alone_and_what_is_known(toy, pictures):
