@@ -1,9 +1,10 @@
 """Finds structured damage in a scanned photograph: thin lines, creases, dust and uniform holes.
 
-Lines are ridges, lighter (or darker) than what lies a few pixels to both sides, that reach far along one direction, keep
-their tone there while what is behind them changes, and are paler (or deeper) than nearly all around. Dust is small, of
-strong contrast, and stands where little else does. Holes are even, very light or very dark, and end in a step. Natural
-lines that look like that (wires, glints, lettering) are found as well, so that a mask is a proposal to correct.
+Lines are ridges, lighter (or darker) than what lies a few pixels to both sides, that reach far along one direction,
+keep their tone there while what is behind them changes, and are paler (or deeper) than nearly all around. Dust is
+small, of strong contrast, and stands where little else does. Holes are even, very light or very dark, and end in a
+step. Natural lines that look like that (wires, glints, lettering) are found as well, so that a mask is a proposal to
+correct.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ WEIGHTS, BIAS = (-0.35, -5.7, 7.0, 0.7, -2.8, 3.3, 3.1), 8.8
 LIKELY, SURE = -1.5, 0.5
 SPECK = 0.16  # how much dust stands out
 SPECK_STANDS_OUT = 6.5  # and how often what is usual around it
+CROWD = 4  # so many pieces of dust within a fifth of a side are none
 EVEN = 0.022  # how much the levels of a hole may differ
 STEP = 0.08  # between a hole and what is around it
 
@@ -191,7 +193,17 @@ def _dust(levels: np.ndarray) -> np.ndarray:
             kept[region.label] = (
                 top[here].max() > SPECK and sizes[here].max() > SPECK_STANDS_OUT and 2 <= region.area <= 4 * radius**2
             )
-        found |= ndimage.binary_dilation(kept[labels]) & (top > SPECK / 5)
+        # where much looks like dust it is grass, fur or print
+        centres = np.zeros(levels.shape)
+        for region in measure.regionprops(np.where(kept[labels], labels, 0)):
+            centres[tuple(int(v) for v in region.centroid)] = 1
+        window = max(16, min(levels.shape) // 5)
+        crowded = ndimage.uniform_filter(centres, window, mode="constant") * window**2 > CROWD
+        specks = measure.label(kept[labels], connectivity=2)
+        kept = np.ones(specks.max() + 1, bool)
+        kept[np.unique(specks[(centres > 0) & crowded])] = False
+        kept[0] = False
+        found |= ndimage.binary_dilation(kept[specks]) & (top > SPECK / 5)
     return found
 
 
@@ -209,15 +221,24 @@ def _holes(levels: np.ndarray) -> np.ndarray:
         even = morphology.opening(extreme & (spread < EVEN), morphology.disk(2))
         labels = measure.label(even)
         for region in measure.regionprops(labels):
-            if not 0.0004 * levels.size <= region.area <= 0.1 * levels.size:
+            if not 0.0004 * levels.size <= region.area <= 0.06 * levels.size:
                 continue
             inside = labels == region.label
             tone = float(np.median(levels[inside]))
             body = ndimage.binary_fill_holes(_grown(levels, inside, tone))
-            rim = ndimage.binary_dilation(body, iterations=3) & ~ndimage.binary_dilation(body, iterations=1)
-            if rim.any() and np.mean(np.abs(levels[rim] - tone) > STEP) > 0.85 and levels[body].std() < 2 * EVEN:
+            close, far = (np.abs(levels[_ring(body, at)] - tone) for at in (2, 6))
+            if not close.size or not far.size or levels[body].std() > 2 * EVEN:
+                continue
+            if np.mean(close > STEP) > 0.85 and np.median(close) > 0.75 * np.median(far):  # a step, not a slope
                 found |= ndimage.binary_dilation(body)
     return found
+
+
+def _ring(body: np.ndarray, away: int) -> np.ndarray:
+    """Two pixels wide, so many pixels outside."""
+    from scipy import ndimage
+
+    return ndimage.binary_dilation(body, iterations=away + 1) & ~ndimage.binary_dilation(body, iterations=away - 1)
 
 
 def _grown(levels: np.ndarray, inside: np.ndarray, tone: float) -> np.ndarray:
