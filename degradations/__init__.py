@@ -21,6 +21,7 @@ from degradations.geometry import Affine, Lens, Perspective
 from degradations.identity import Identity
 from degradations.impulse_noise import ImpulseNoise
 from degradations.inpaint import Inpaint
+from degradations.jpeg import Jpeg
 from degradations.kernel import Kernel
 from degradations.light_noise import PoissonNoise, SpeckleNoise
 from degradations.matrix import Matrix
@@ -62,6 +63,7 @@ __all__ = [
     "Identity",
     "ImpulseNoise",
     "Inpaint",
+    "Jpeg",
     "Kernel",
     "Lens",
     "MaskError",
