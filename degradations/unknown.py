@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-NUMBER = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)"
+NUMBER = r"(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|-?\.\d+)"
 RANGE = NUMBER + r"\.\." + NUMBER
 Number = TypeVar("Number", float, Tensor)
 

@@ -2,8 +2,6 @@
 
 import json
 
-import score_prior
-
 from generators.training import export
 from tests.generators.training.runs import archive, trained
 
@@ -11,6 +9,8 @@ STEPS, WIDER = 100, "--width 4 --batch 16 --d-steps 1 --lr 0.002 --half-life 200
 
 
 def test_a_short_training_lowers_the_frechet_distance(tmp_path, monkeypatch, capsys):
+    import score_prior
+
     monkeypatch.setattr(export, "BATCHES", 4)
     data = archive(tmp_path / "data.zip", 32)
     trained("biggan", data, tmp_path / "first", f"{WIDER} --pictures 16")

@@ -18,6 +18,7 @@ def bend():
         parameters_spec = (
             Parameter("amount", 0.3, (0, 1)),
             Parameter("width", 2.0, (0.1, 10), plausible=(0.5, 4), transform="log"),
+            Parameter("shift", 0.0, (-1, 1)),
             Parameter("turns", 1, (1, 9), kind="int"),
         )
 
@@ -34,6 +35,7 @@ def bend():
         ("bend:auto", "bend:amount=auto"),
         ("bend:amount=?", "bend:amount=auto"),
         ("bend:width=0.5..4", "bend:width=auto"),
+        ("bend:shift=-0.5..-.25", "bend:shift=-0.5..-0.25"),
         ("bend:width=1..3,amount=0.2", "bend:amount=0.2,width=1..3"),
         ("bend:auto+gray+bend:width=.75..1.5", "bend:amount=auto+gray+bend:width=0.75..1.5"),
     ],
