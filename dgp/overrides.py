@@ -82,4 +82,5 @@ def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = ""
                 node[place] = Given()
             _assign(node[place], rest, value, whole, head if head != "*" else parent)
         else:
-            node[place] = Given(value) if isinstance(value, dict) else value
+            own = copy.deepcopy(value)  # of each place: what is set further in one must not reach the others
+            node[place] = Given(own) if isinstance(own, dict) else own
