@@ -219,11 +219,12 @@ class View:
 
     def _predicted(self, operator: Degradation, rows: Tensor, whole: bool) -> Tensor:
         image = self.image if whole else self.image[rows]
+        if self.through == "forward" or (self.through == "sampled" and operator.noise is None):
+            return operator(image)
+        streams = None if self.random is None else [self.random.generators[row] for row in rows.tolist()]
         if self.through == "measure":
-            return operator.measure(image)
-        if self.through == "sampled" and operator.noise is not None:
-            return operator.noise.sample(operator(image), [self.random.generators[row] for row in rows.tolist()])
-        return operator(image)
+            return operator.measure(image, streams)
+        return operator.noise.sample(operator(image), streams)
 
     def join(self, pieces: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """(rows, values) of groups of rows -> the values in the order of the rows."""

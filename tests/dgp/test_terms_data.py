@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 import torch
 
+import dgp
 import generators
 from degradations import NoiseModel, parse
 from dgp.inversion import Inversion
@@ -138,3 +139,15 @@ def test_the_default_stops_at_the_noise(toy, pictures):
         assert torch.equal(step.stopped[step.live], (residual <= 1.0)[step.live])
         stopped += int(step.stopped.sum())
     assert stopped > 0
+
+
+def test_what_a_candidate_would_measure_is_drawn_from_streams_of_its_own():
+    """Not from the program's: equal runs give equal answers."""
+    toy = generators.load("toy")
+    picture = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    recipe = load_recipe("dgp-colorization", ("searches.0.count=6", "stages.*.steps=1"))
+    answers = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        answers.append(dgp.restore(picture, "gray+noise:0.2", toy, recipe=recipe, simulate=True).tensor)
+    assert torch.equal(*answers)
