@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from dgp.identify.spectrum import cosines
 from generators import Prior
 from generators.bank import LARGEST, bank_of
 
@@ -17,6 +18,7 @@ from generators.bank import LARGEST, bank_of
 PHOTOGRAPHS, APART = ("astronaut", "coffee", "rocket"), ("chelsea",)
 RENDERED = 48  # pictures of priors that are larger than the thumbnails of their bank
 STORED = 0.6  # share of the pictures that were once stored as JPEG, as most clean pictures were
+SOFTEST = 0.55  # px: how far pictures of the prior are softened at most
 KEPT_QUALITY = (70, 99)
 
 
@@ -34,7 +36,7 @@ def sources(
     steps between 8-bit levels tell nothing, and a share of them has been stored as JPEG before, as most pictures have.
     """
     count, random = len(which), np.random.default_rng([seed, which.start])
-    pictures = _drawn(prior, which, random)
+    pictures = _softened(_drawn(prior, which, random), random)
     if side is not None and side < pictures.shape[-1]:
         pictures = _part(pictures, side, random)
     real = torch.from_numpy(random.random(count) < share)
@@ -55,6 +57,17 @@ def _drawn(prior: Prior, which: range, random: np.random.Generator) -> Tensor:
     with torch.no_grad():
         shown = torch.cat([prior.generator(bank.latents(torch.tensor([i]), prior.generator)) for i in range(RENDERED)])
     return shown.float().cpu().clamp(-1, 1)[torch.from_numpy(random.integers(0, RENDERED, len(which)))]
+
+
+def _softened(pictures: Tensor, random: np.random.Generator) -> Tensor:
+    """Each by a gaussian of its own: generators put too much energy into the finest detail (Durall, Keuper & Keuper
+    2020), so that real pictures would look blurred beside theirs."""
+    n = pictures.shape[-1]
+    waves = torch.pi * torch.arange(n) / n
+    width = torch.from_numpy(random.uniform(0, SOFTEST, len(pictures)).astype(np.float32))
+    fall = (-(width[:, None] * waves).square() / 2).exp()
+    basis = cosines(n)
+    return basis.T @ (fall[:, None, :, None] * fall[:, None, None] * (basis @ pictures @ basis.T)) @ basis
 
 
 def _part(pictures: Tensor, side: int, random: np.random.Generator) -> Tensor:

@@ -48,18 +48,19 @@ def test_damages_are_seen(toy, pictures):
     shown = {
         "missing colour": "gray",
         "noise": "noise:0.15",
-        "low resolution": "rescale:4",
+        "low resolution": "rescale:4,up=nearest",
         "jpeg": "jpeg:10",
     }
     for name, spec in shown.items():
         y = degradations.parse(spec).simulate(pictures, torch.Generator().manual_seed(0))
         found = ranked(y, toy)
         first = [candidates[0].damages for candidates in found]
-        assert first.count((name,)) >= 8, name
+        assert first.count((name,)) >= 6, f"{name}: by chance it would be one or two of twelve"
         assert all(sum(c.probability for c in one) == pytest.approx(1) for one in found)
         assert all(c.probability >= d.probability for one in found for c, d in zip(one, one[1:], strict=False))
-    enlarged = ranked(degradations.parse("rescale:4").simulate(pictures), toy)
-    assert sum(one[0].spec.startswith("rescale:4") for one in enlarged) >= 7
+    enlarged = ranked(degradations.parse("rescale:4,up=nearest").simulate(pictures), toy)
+    specs = [one[0].spec for one in enlarged if one[0].damages == ("low resolution",)]
+    assert sum(spec.endswith("up=nearest") for spec in specs) > len(specs) / 2, "one in three by chance"
 
 
 def test_a_row_alone_and_what_is_known(toy, pictures):
