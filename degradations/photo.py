@@ -9,6 +9,7 @@ from degradations import masks
 from degradations.base import Degradation
 from degradations.blur import Blur
 from degradations.errors import MaskError, SizeError
+from degradations.near_projection import project_near
 from degradations.noise import GaussianNoise
 from degradations.parameter import Parameter
 from degradations.pictures import expect_pictures
@@ -34,6 +35,7 @@ class Photo(Degradation):
     x under them, and y has their own levels there, which ``settle`` keeps free of grain. ``grain`` is the noise model.
     """
 
+    well_posed = False
     parameters_spec = (
         Parameter(
             "blur", 0.7, (0.05, 16), plausible=(0.3, 3), unit="px", transform="log", help="deviation of the gaussian"
@@ -115,6 +117,20 @@ class Photo(Degradation):
 
     def settle(self, y):
         return self._covered(y)
+
+    @torch.no_grad()
+    def merge(self, x, y):
+        """A near picture that brings phi(x) to within the grain: phi is linear but for a constant."""
+        exact, picture = self._in_double(), x.double().clamp(-1, 1)
+        y = exact.settle(y.double()).expand(len(x), -1, -1, -1)
+        constant = exact(torch.zeros_like(picture))
+        pull = torch.func.vjp(exact, picture)[1]
+        near = exact._noise_floor(exact(picture))
+        merged = project_near(lambda v: exact(v) - constant, lambda v: pull(v)[0], picture, y - constant, near)
+        return merged.to(x)
+
+    def blank(self, hw):
+        return None if self.missing is None else self.missing[:, 0]
 
     def channels(self, c):
         return 3
