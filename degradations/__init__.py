@@ -30,9 +30,11 @@ from degradations.noise import GaussianNoise, NoiseModel
 from degradations.noisy import AdditiveNoise, Dropout, SaltAndPepper, ShotNoise, Speckle
 from degradations.palette import Dither, Palette, Quantise
 from degradations.parameter import Parameter
+from degradations.photo import Photo
 from degradations.registry import broken, describe, load_plugin, names, register
 from degradations.rescale import Rescale
 from degradations.scanlines import Scanlines
+from degradations.scratches import find_damage
 from degradations.sensing import Sensing
 from degradations.spec import parse
 from degradations.sr_dgp import PublishedSuperResolution
@@ -74,6 +76,7 @@ __all__ = [
     "Outpaint",
     "Palette",
     "Parameter",
+    "Photo",
     "Perspective",
     "PluginError",
     "PoissonNoise",
@@ -95,6 +98,7 @@ __all__ = [
     "WhiteBalance",
     "broken",
     "describe",
+    "find_damage",
     "from_deepinv",
     "load_plugin",
     "names",

@@ -23,7 +23,8 @@ class Inpaint(Degradation):
 
     Give one of mask, center, box, strokes and pixels. ``center`` and ``box`` work at any size (that holds
     them); the others get their pixels from ``build`` and then fit one size only. A picture written with
-    ``mask=alpha`` is transparent where pixels are missing.
+    ``mask=alpha`` is transparent where pixels are missing. ``mask=auto`` is a proposal: `dgp` saves it beside the
+    result, to be corrected and given again as a file.
     """
 
     linear = True
@@ -32,8 +33,8 @@ class Inpaint(Degradation):
         Parameter(
             "mask",
             kind="text",
-            help="a picture file, white or transparent where pixels are missing, or 'alpha' for "
-            "the transparency of the picture itself",
+            help="a picture file, white or transparent where pixels are missing, 'alpha' for the transparency of the "
+            "picture itself, or 'auto' for the scratches, creases, dust and holes that are found in it",
         ),
         Parameter("center", kind="fraction", bounds=(0, 1), help="a centred hole of this fraction of each side"),
         Parameter(
@@ -114,12 +115,13 @@ class Inpaint(Degradation):
             return self
         if self.mask is not None and self.mask.startswith("sha256-"):
             raise MaskError(f"{self.spec} stands for a mask that was given in memory; give it again, or give a file")
-        if self.mask == "alpha":
+        if self.mask in ("alpha", "auto"):
             if picture is None:
                 raise MaskError(
-                    "mask=alpha takes the mask from the degraded picture, and there is none; give mask=FILE"
+                    f"mask={self.mask} takes the mask from the degraded picture, and there is none; give mask=FILE"
                 )
-            mask = masks.checked(masks.from_alpha(picture), "the picture's alpha channel")
+            mask = masks.from_alpha(picture) if self.mask == "alpha" else masks.found(picture)
+            mask = masks.checked(mask, f"the picture's {'alpha channel' if self.mask == 'alpha' else 'damage'}")
             if own != size:
                 raise MaskError(
                     f"the picture with the mask is {own[1]}x{own[0]} and {size[1]}x{size[0]} "

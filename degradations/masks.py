@@ -73,6 +73,16 @@ def from_alpha(picture: Image.Image) -> Tensor:
     return torch.from_numpy(alpha(picture) < 128)[None, None]
 
 
+def found(picture: Image.Image) -> Tensor:
+    """The damage that is found in a picture. MaskError: there is none."""
+    from degradations.scratches import find_damage
+
+    mask = find_damage(picture)
+    if not bool(mask.any()):
+        raise MaskError("mask=auto finds no scratches, creases, dust or holes in the picture; give mask=FILE")
+    return mask
+
+
 def from_file(path: str, size: tuple[int, int] | None) -> tuple[Tensor, dict]:
     """A mask file -> (mask, {"sha256", "path"}). White or transparent means missing.
 

@@ -197,6 +197,9 @@ def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     for name in ("quantization", "layer"):  # what a JPEG file says of how it was written, which a copy loses
         if hasattr(image, name):
             setattr(turned, name, getattr(image, name))
+    for tables in ("quantization", "layer"):  # of a JPEG file, which tell how it was written
+        if hasattr(image, tables):
+            setattr(turned, tables, getattr(image, tables))
     if turned.has_transparency_data:
         notes.append(LAID_ON_WHITE)
     if turned.mode == "CMYK":

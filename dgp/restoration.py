@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from degradations import Degradation, Inpaint
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.images import to_pil
 from dgp.metrics import typicality
@@ -34,6 +35,7 @@ FILES = (
     "comparison.png",
     "mean.png",
     "spread.png",
+    "mask.png",
     "latents.safetensors",
     "weights.safetensors",
     "trace.jsonl",
@@ -198,6 +200,8 @@ class Restoration:
             "observed.png": png_bytes(self.observation.picture),
             "comparison.png": png_bytes(self.comparison, icc_profile=profile),
         }
+        if (proposed := proposed_mask(self.observation.whole)) is not None:
+            files["mask.png"] = png_bytes(mask_picture(proposed))
         if len(self.solutions) > 1:
             for number, image in enumerate(self.solutions):
                 files[f"solutions/{number:02}.png"] = png_bytes(image, icc_profile=profile)
@@ -233,6 +237,17 @@ class Restoration:
             self._shown(),
             ", ".join([self.observation.asked, self.recipe.name, f"seed {self.seed}", *numbers]),
         )
+
+
+def proposed_mask(operator: Degradation) -> Tensor | None:
+    """(H, W) bool: what ``inpaint:mask=auto`` found missing, to be corrected and given as a file; or None."""
+    links = [link for link in operator.modules() if isinstance(link, Inpaint) and link.mask == "auto"]
+    return links[0].missing[0, 0] if links else None
+
+
+def mask_picture(missing: Tensor) -> Image.Image:
+    """(H, W) bool -> a mask file's picture, white where something is missing."""
+    return Image.fromarray(np.where(missing.cpu().numpy(), 255, 0).astype(np.uint8))
 
 
 def _described(name: str, value: Tensor) -> dict:

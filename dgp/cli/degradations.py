@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dgp.cli.degradations_authors import check, new
+from dgp.cli.degradations_mask import mask
 from dgp.cli.degradations_sheet import sheet
 from dgp.cli.options import Speech, load_plugins, plugin_option, speech
 
@@ -19,13 +20,14 @@ Examples:
   dgp degradations preview photo.png -d gray+sr:2 -o degraded.png
   dgp degradations new vignette
   dgp degradations check vignette.py
-  dgp degradations sheet -o sheet.png"""
+  dgp degradations sheet -o sheet.png
+  dgp degradations mask photo.png -o mask.png"""
 )
 def degradations():
     """The operators that can be undone."""
 
 
-for command in (new, check, sheet):
+for command in (new, check, sheet, mask):
     degradations.add_command(command)
 
 

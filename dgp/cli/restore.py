@@ -89,6 +89,7 @@ def _fraction(context: click.Context, option: click.Parameter, text: str | None)
     epilog="""\b
 Examples:
   dgp inpaint photo.png --mask hole.png
+  dgp inpaint photo.png --mask auto       scratches and holes that are found; mask.png shows them
   dgp inpaint photo.png --hole 1/3
   dgp inpaint erased.png                  the hole is what is transparent
   dgp inpaint clean.png --hole 1/3 --simulate
@@ -102,7 +103,8 @@ pixels."""
     "--mask",
     metavar="FILE",
     show_default=False,
-    help="A picture of the same size, white or transparent where something is missing.",
+    help="A picture of the same size, white or transparent where something is missing; or auto: scratches, creases, "
+    "dust and holes are found, and saved as mask.png to be corrected.",
 )
 @click.option(
     "--hole",

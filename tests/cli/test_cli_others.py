@@ -14,7 +14,7 @@ from tests.cli.conftest import TINY, colours
 
 GROUPS = {
     "priors": ("list", "info", "fetch", "verify", "convert", "sample"),
-    "degradations": ("list", "info", "preview", "new", "check", "sheet"),
+    "degradations": ("list", "info", "preview", "new", "check", "sheet", "mask"),
     "recipes": ("list", "show"),
 }
 ALL = [(name,) for name in COMMANDS] + [(group, name) for group, names in GROUPS.items() for name in names]
