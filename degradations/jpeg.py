@@ -36,7 +36,13 @@ class Jpeg(Degradation):
 
     smooth = False
     parameters_spec = (
-        Parameter("quality", 75.0, bounds=(1, 100), help="of the Independent JPEG Group's scale, as in most programs"),
+        Parameter(
+            "quality",
+            75.0,
+            bounds=(1, 100),
+            plausible=(5, 98),
+            help="of the Independent JPEG Group's scale, as in most programs",
+        ),
         Parameter(
             "subsampling",
             kind="choice",
