@@ -30,7 +30,7 @@ def per_row(v: Tensor) -> Tensor:
 
 
 # A change of the picture is cheap while it is at most so many times what it changes in y (both root mean square).
-CHEAP = 4.0
+CHEAP = 8.0
 
 
 def rms(v: Tensor) -> Tensor:

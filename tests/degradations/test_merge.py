@@ -156,7 +156,7 @@ def test_the_rounding_of_a_file_is_not_blown_up():
     start = phi.lift(y, (32, 32))
     merged = phi.merge(start, y)
     before, after = (float((z - x).square().mean().sqrt()) for z in (start, merged))
-    assert after < 0.3 * before
+    assert after < 0.6 * before  # and not 4.8 times as much, as where y is met exactly
     assert float((phi(merged) - y).square().mean().sqrt()) <= 2 / 255 / 12**0.5  # within the rounding
     exact = phi.merge(start, phi(x))  # known to the last digit: met as closely as can be
     assert float((phi(exact) - phi(x)).abs().max()) < 1e-4

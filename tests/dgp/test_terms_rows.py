@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from dgp.losses.data import Data
 from dgp.losses.features import CosineFeatures, DecoupledFeatures, Features
 from dgp.losses.latent import Geocross, NegativeLogLikelihood, NoiseRegulariser
 from dgp.losses.locality import Locality
@@ -14,6 +15,7 @@ ALL = [
     Mse(floor=0.01),
     L1(floor=0.01),
     Cosine(),
+    Data(),
     Features(drop=1, scales=3),
     CosineFeatures(last=2),
     DecoupledFeatures(angle=0.5),
