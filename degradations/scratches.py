@@ -26,7 +26,7 @@ LIKELY, SURE = -1.5, 0.5
 SPECK = 0.16  # how much dust stands out
 SPECK_STANDS_OUT = 6.5  # and how often what is usual around it
 CROWD = 4  # so many pieces of dust within a fifth of a side are none
-EVEN = 0.022  # how much the levels of a hole may differ
+EVEN = 0.018  # how much the levels of a hole may differ
 STEP = 0.08  # between a hole and what is around it
 
 
@@ -217,19 +217,19 @@ def _holes(levels: np.ndarray) -> np.ndarray:
     smooth = ndimage.uniform_filter(levels, 3)
     spread = np.sqrt(np.maximum(ndimage.uniform_filter(levels**2, 5) - ndimage.uniform_filter(levels, 5) ** 2, 0))
     found = np.zeros(levels.shape, bool)
-    for extreme in (smooth > 0.8, smooth < 0.15):
+    for extreme in (smooth > 0.85, smooth < 0.09):
         even = morphology.opening(extreme & (spread < EVEN), morphology.disk(2))
         labels = measure.label(even)
         for region in measure.regionprops(labels):
-            if not 0.0004 * levels.size <= region.area <= 0.06 * levels.size:
+            if not 0.0004 * levels.size <= region.area <= 0.06 * levels.size or region.solidity < 0.8:
                 continue
             inside = labels == region.label
             tone = float(np.median(levels[inside]))
             body = ndimage.binary_fill_holes(_grown(levels, inside, tone))
             close, far = (np.abs(levels[_ring(body, at)] - tone) for at in (2, 6))
-            if not close.size or not far.size or levels[body].std() > 2 * EVEN:
+            if not close.size or not far.size or levels[inside].std() > EVEN:
                 continue
-            if np.mean(close > STEP) > 0.85 and np.median(close) > 0.75 * np.median(far):  # a step, not a slope
+            if np.mean(close > STEP) > 0.9 and np.median(close) > max(0.15, 0.85 * np.median(far)):  # a step, no slope
                 found |= ndimage.binary_dilation(body)
     return found
 

@@ -1,0 +1,88 @@
+"""Structured damage is found, and what is not damage mostly left alone."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from degradations import MaskError, find_damage, parse
+from degradations.wear import worn
+
+
+def photograph(side=192):
+    """The astronaut that scikit-image carries (public domain)."""
+    from skimage import data
+
+    return Image.fromarray(data.astronaut()[:400, 60:460]).resize((side, side), Image.Resampling.LANCZOS)
+
+
+def damaged(picture, **wear):
+    """(the picture with the wear on it, (H, W) bool where it is)."""
+    mask, paint = worn(picture.size[::-1], 5, **wear)
+    over = Image.fromarray(((paint[0, 0] + 1) * 127.5).round().byte().numpy())
+    worn_off = picture.copy()
+    worn_off.paste(over.convert(picture.mode), mask=Image.fromarray(mask[0, 0].numpy()))
+    return worn_off, mask[0, 0].numpy()
+
+
+def near(mask):
+    from scipy import ndimage
+
+    return ndimage.binary_dilation(mask, np.ones((3, 3)))
+
+
+def scores(picture, truth):
+    found = find_damage(picture)[0, 0].numpy()
+    return (found & near(truth)).sum() / max(found.sum(), 1), (truth & near(found)).sum() / truth.sum()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_lines_on_a_photograph_are_found(mode):
+    precision, recall = scores(*damaged(photograph().convert(mode), scratches=6, creases=1))
+    assert precision > 0.6 and recall > 0.6
+
+
+@pytest.mark.parametrize("kind", ["dust", "tears", "scratches"])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_each_kind_on_a_smooth_ground(kind, inverted):
+    ramp = np.linspace(70, 150, 160)[None].repeat(140, 0) + np.linspace(0, 30, 140)[:, None]
+    picture = Image.fromarray(ramp.astype(np.uint8))
+    picture, truth = damaged(picture, **{kind: {"dust": 12, "tears": 1, "scratches": 5}[kind]})
+    if inverted:
+        picture = picture.point(lambda v: 255 - v)
+    precision, recall = scores(picture, truth)
+    assert precision > 0.8 and recall > 0.8
+
+
+def test_little_is_found_where_there_is_nothing():
+    assert find_damage(photograph()).float().mean() < 0.04
+    assert not find_damage(Image.new("RGB", (64, 48), (90, 120, 140))).any()
+
+
+def test_a_line_is_found_at_any_angle():
+    for angle in (0, 0.3, 0.8, 1.2, 1.57, 2.4):
+        picture = Image.new("L", (120, 120), 100)
+        way = 45 * np.array([np.cos(angle), np.sin(angle)])
+        ImageDraw.Draw(picture).line([tuple(60 - way), tuple(60 + way)], 220, 2)
+        precision, recall = scores(picture, np.asarray(picture) == 220)
+        assert precision > 0.9 and recall > 0.9, angle
+
+
+def test_inpaint_takes_the_mask_from_the_picture():
+    picture, truth = damaged(photograph(), scratches=6, tears=1)
+    phi = parse("gray+inpaint:mask=auto").build(picture)
+    assert torch.equal(phi.links[1].missing, find_damage(picture))
+    assert torch.equal(phi.unobserved(picture.size[::-1])[0], find_damage(picture)[0, 0])
+    again = parse(phi.spec).build(picture)
+    assert again.assets == phi.assets and len(phi.assets["mask"]["sha256"]) == 64
+    y = phi.read(picture)
+    assert (y[..., phi.links[1].missing[0, 0]] == 0).all()
+
+
+def test_refusals():
+    with pytest.raises(MaskError, match="finds no scratches"):
+        parse("inpaint:mask=auto").build(Image.new("RGB", (64, 48), (90, 120, 140)))
+    with pytest.raises(MaskError, match="there is none"):
+        parse("inpaint:mask=auto").build(size=(32, 32))
+    with pytest.raises(MaskError, match="9x9, which is too small"):
+        find_damage(Image.new("L", (9, 9)))
