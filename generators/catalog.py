@@ -12,8 +12,8 @@ from generators.registry import register
 DEFAULT = "biggan-cifar10"
 BUNDLED = Path(str(files("generators") / "bundled"))
 SHA256 = {
-    "biggan-cifar10-G_ema.safetensors": "03b90974463a5185e723d18a1fe3cce803ad0f83ef4eeb405eec654fb0bf1352",
-    "biggan-cifar10-D.safetensors": "c3c5a4c58dd22ccb095abd394049b8a32095980960049fce556e3e1af1611768",
+    "biggan-cifar10-G_ema.safetensors": "0781c817a68c62427ff93cc5c4f9cab40b6970c136f5694207e71310360f4494",
+    "biggan-cifar10-D.safetensors": "4d04981aedf859cb5afcc9907cc6dec68e2053f2d9d7c8c22925ae86da8451d5",
 }
 
 
@@ -27,7 +27,7 @@ def biggan_cifar10() -> Prior:
         data="CIFAR-10, training split (Krizhevsky 2009)",
         licence="MIT",
         origin="trained by the project from random initialisation",
-        limits="32x32 pixels, ten classes; cats, dogs and frogs are often not recognisable",
+        limits="32x32 pixels, ten classes; cats, dogs and birds are often not recognisable",
         text=(BUNDLED / "biggan-cifar10-card.md").read_text(encoding="utf-8"),
     )
     return from_files(
