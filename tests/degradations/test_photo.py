@@ -14,14 +14,15 @@ def x(n=2, h=48, w=40):
 
 
 def test_wear_covers_what_lies_under_it():
-    phi = parse("photo:seed=4").build(size=(48, 40))
-    worn_off = phi.unobserved((48, 40))
-    assert 0.01 < phi.missing.float().mean() < 0.6 and (phi.missing[0] & ~worn_off).sum() == 0 or worn_off is not None
-    y = phi(x())
-    there = phi.missing.expand_as(y)
-    assert torch.equal(y[there], phi.paint.expand_as(y)[there])
-    assert torch.equal(phi(torch.where(worn_off[:, None], -x(), x())), y)
-    assert torch.equal(phi.blank((48, 40)), phi.missing[:, 0])
+    phi = parse("photo:blur=0.05,seed=4").build(size=(48, 40))
+    y, there = phi(x()), phi.missing
+    assert 0.01 < there.float().mean() < 0.6
+    assert torch.equal(phi.unobserved((48, 40)), there[:, 0]) and torch.equal(phi.blank((48, 40)), there[:, 0])
+    assert torch.equal(y[there.expand_as(y)], phi.paint.expand_as(y)[there.expand_as(y)])
+    assert torch.equal(phi(torch.where(there, -x(), x())), y)
+    soft = parse("photo:blur=1.5,seed=4").build(size=(48, 40))
+    hidden = soft.unobserved((48, 40))
+    assert hidden is None or not (hidden & ~there[:, 0]).any(), "blur shows beside a line what lies under it"
 
 
 def test_all_follows_from_the_seed():

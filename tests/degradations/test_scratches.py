@@ -1,5 +1,7 @@
 """Structured damage is found, and what is not damage mostly left alone."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +11,12 @@ from degradations import MaskError, find_damage, parse
 from degradations.wear import worn
 
 
-def photograph(side=192):
-    """The astronaut that scikit-image carries (public domain)."""
+@functools.cache
+def photograph():
+    """The cat that scikit-image carries (CC0). Busier pictures are in benchmarks/scratches.py."""
     from skimage import data
 
-    return Image.fromarray(data.astronaut()[:400, 60:460]).resize((side, side), Image.Resampling.LANCZOS)
+    return Image.fromarray(data.chelsea()).resize((210, 140), Image.Resampling.LANCZOS)
 
 
 def damaged(picture, **wear):
@@ -45,7 +48,7 @@ def test_lines_on_a_photograph_are_found(mode):
 @pytest.mark.parametrize("kind", ["dust", "tears", "scratches"])
 @pytest.mark.parametrize("inverted", [False, True])
 def test_each_kind_on_a_smooth_ground(kind, inverted):
-    ramp = np.linspace(70, 150, 160)[None].repeat(140, 0) + np.linspace(0, 30, 140)[:, None]
+    ramp = np.linspace(70, 150, 110)[None].repeat(96, 0) + np.linspace(0, 30, 96)[:, None]
     picture = Image.fromarray(ramp.astype(np.uint8))
     picture, truth = damaged(picture, **{kind: {"dust": 12, "tears": 1, "scratches": 5}[kind]})
     if inverted:
@@ -55,15 +58,15 @@ def test_each_kind_on_a_smooth_ground(kind, inverted):
 
 
 def test_little_is_found_where_there_is_nothing():
-    assert find_damage(photograph()).float().mean() < 0.04
+    assert find_damage(photograph()).float().mean() < 0.02
     assert not find_damage(Image.new("RGB", (64, 48), (90, 120, 140))).any()
 
 
 def test_a_line_is_found_at_any_angle():
-    for angle in (0, 0.3, 0.8, 1.2, 1.57, 2.4):
-        picture = Image.new("L", (120, 120), 100)
-        way = 45 * np.array([np.cos(angle), np.sin(angle)])
-        ImageDraw.Draw(picture).line([tuple(60 - way), tuple(60 + way)], 220, 2)
+    for angle in (0, 0.4, 1.2, 1.57, 2.5):
+        picture = Image.new("L", (90, 90), 100)
+        way = 33 * np.array([np.cos(angle), np.sin(angle)])
+        ImageDraw.Draw(picture).line([tuple(45 - way), tuple(45 + way)], 220, 2)
         precision, recall = scores(picture, np.asarray(picture) == 220)
         assert precision > 0.9 and recall > 0.9, angle
 
@@ -71,8 +74,9 @@ def test_a_line_is_found_at_any_angle():
 def test_inpaint_takes_the_mask_from_the_picture():
     picture, truth = damaged(photograph(), scratches=6, tears=1)
     phi = parse("gray+inpaint:mask=auto").build(picture)
-    assert torch.equal(phi.links[1].missing, find_damage(picture))
-    assert torch.equal(phi.unobserved(picture.size[::-1])[0], find_damage(picture)[0, 0])
+    found = find_damage(picture)
+    assert torch.equal(phi.links[1].missing, found)
+    assert torch.equal(phi.unobserved(picture.size[::-1])[0], found[0, 0])
     again = parse(phi.spec).build(picture)
     assert again.assets == phi.assets and len(phi.assets["mask"]["sha256"]) == 64
     y = phi.read(picture)
