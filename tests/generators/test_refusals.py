@@ -202,9 +202,11 @@ def test_published_names_in_a_folder(tmp_path, state, toy, g, d, others):
 
 def test_the_real_files_load_as_a_folder(shared):
     folder, bundled = generators.load(shared / "priors"), generators.load("biggan-cifar10")
-    for ours, theirs in ((bundled.generator, folder.generator), (bundled.discriminator, folder.discriminator)):
-        theirs = theirs.state_dict()
-        assert all(torch.equal(v, theirs[name]) for name, v in ours.state_dict().items())
+    alone = generators.load(shared / "priors" / "G_ema_cifar10.pth")
+    for network in ("generator", "discriminator"):
+        theirs, same, like = (getattr(one, network).state_dict() for one in (folder, alone, bundled))
+        assert theirs.keys() == same.keys() == like.keys()
+        assert all(torch.equal(v, same[name]) and v.shape == like[name].shape for name, v in theirs.items())
 
 
 def test_names_of_installed_packages_collide_loudly(monkeypatch):
