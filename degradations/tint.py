@@ -51,8 +51,23 @@ class Sepia(Tone):
         return 3
 
 
+class Light(Tone):
+    """Of each colour some of its light is left; black stays. (N, 3 or 1, H, W) -> (N, 3, H, W)."""
+
+    def left(self, x: Tensor) -> Tensor:
+        """(1 or N, 3, 1, 1) of x's type, from 0 to 1: what is left of red, green and blue."""
+        raise NotImplementedError
+
+    def forward(self, x):
+        left = self.left(x)
+        return left * coloured(x) + left - 1
+
+    def channels(self, c):
+        return 3
+
+
 @register("white-balance")
-class WhiteBalance(Tone):
+class WhiteBalance(Light):
     """Light of another colour: red, green and blue are shares of what they were. (N, 3 or 1, H, W) -> (N, 3, H, W).
 
     Shares are at most 1, so that nothing is clipped; a cast with the exposure kept is the same, made brighter.
@@ -72,24 +87,20 @@ class WhiteBalance(Tone):
     )
     example = "white-balance:green=0.8,blue=0.5"
 
-    def forward(self, x):
-        left = thirds(x, (self.red, self.green, self.blue))
-        return left * coloured(x) + left - 1
-
-    def channels(self, c):
-        return 3
+    def left(self, x):
+        return thirds(x, (self.red, self.green, self.blue))
 
     @torch.no_grad()
     def merge(self, x, y):
         """What became y, in [-1, 1]: nothing of x is needed, but where grey became coloured."""
         if x.shape[1] == 1:
             return super().merge(x, y)
-        left = thirds(x.double(), (self.red, self.green, self.blue))
+        left = self.left(x.double())
         return ((y.double() + 1) / left - 1).clamp(-1, 1).expand_as(x).to(x)
 
 
 @register("channel")
-class Channel(Tone):
+class Channel(Light):
     """One of the three colours was lost, wholly (it is black) or in part. (N, 3 or 1, H, W) -> (N, 3, H, W)."""
 
     parameters_spec = (
@@ -98,21 +109,14 @@ class Channel(Tone):
     )
     example = "channel:blue"
 
-    def _left(self, x: Tensor) -> Tensor:
+    def left(self, x):
         return thirds(x, tuple(1 - self.amount if name == self.lost else 1.0 for name in ("red", "green", "blue")))
-
-    def forward(self, x):
-        left = self._left(x)
-        return left * coloured(x) + left - 1
-
-    def channels(self, c):
-        return 3
 
     @torch.no_grad()
     def merge(self, x, y):
         """The other two colours are those of y, and so is the third as far as something is left of it."""
         if x.shape[1] == 1:
             return super().merge(x, y)
-        left = self._left(x.double())
+        left = self.left(x.double())
         found = ((y.double() + 1) / left.clamp_min(1e-12) - 1).clamp(-1, 1)
         return torch.where(left < 1e-3, x.double().clamp(-1, 1), found).to(x)

@@ -7,6 +7,7 @@ import functools
 import torch
 from torch import Tensor
 
+from degradations import jpeg_tables
 from dgp.identify.spectrum import cosines
 
 SIDE = 8
@@ -17,25 +18,11 @@ VANISHING = 1.0  # levels, below which an amplitude may be 0
 ROUNDING = 0.4  # deviation, in levels, that decoding to 8 bits leaves on each amplitude
 STRAY = 0.02  # share of amplitudes that lie anywhere, as those of clipped blocks do
 
-# ITU-T T.81 (1992), table K.1: luminance, at quality 50 of the Independent JPEG Group.
-TABLE = (
-    (16, 11, 10, 16, 24, 40, 51, 61),
-    (12, 12, 14, 19, 26, 58, 60, 55),
-    (14, 13, 16, 24, 40, 57, 69, 56),
-    (14, 17, 22, 29, 51, 87, 80, 62),
-    (18, 22, 37, 56, 68, 109, 103, 77),
-    (24, 35, 55, 64, 81, 104, 113, 92),
-    (49, 64, 78, 87, 103, 121, 120, 101),
-    (72, 92, 95, 98, 112, 100, 103, 99),
-)
-
 
 @functools.lru_cache(maxsize=1)
 def tables() -> Tensor:
-    """(qualities, 64): the quantisation steps of each quality, as the Independent JPEG Group scales them."""
-    quality = torch.tensor(QUALITIES)[:, None]
-    scale = torch.where(quality < 50, 5000 // quality, 200 - 2 * quality)
-    return ((torch.tensor(TABLE).flatten() * scale + 50) // 100).clamp(1, 255).float()
+    """(qualities, 64): the luma steps of each quality, as the Independent JPEG Group scales them."""
+    return jpeg_tables.tables()[QUALITIES[0] - 1 : QUALITIES[-1], 0].flatten(1).float()
 
 
 def _blocks(plane: Tensor) -> Tensor:
