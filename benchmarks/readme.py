@@ -1,0 +1,146 @@
+"""Makes the README's table of restorations and its pictures again.
+
+    python benchmarks/readme.py cifar10-test.zip --units out/readme
+
+Units that are done lie in --units and are not done again. With other priors (`--prior FILE`, `--no-pictures`,
+`--readme COPY.md`) the same table compares them. All figures are of the test split, and of one seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+import dgp
+from dgp.evaluation import Evaluation, Source
+from dgp.evaluation.judge import load_judge
+from dgp.files import write_bytes_atomic
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES = ROOT / "notebooks/pictures"
+JUDGE = Path(__file__).with_name("judge-cifar10.safetensors")
+BEGIN, END = "<!-- restorations -->\n", "<!-- end of restorations -->\n"
+# Degradation -> its heading, and what is measured of it.
+MEASURED = {
+    "gray": ("colours (`gray`)", "psnr"),
+    "sr:4": ("`sr:4`", "psnr"),
+    "inpaint:center=1/3": ("`inpaint:center=1/3`", "psnr_unobserved"),
+}
+BASELINES = {
+    "degraded": "the degraded picture",
+    "classical": "classical: mean chroma, bicubic, biharmonic",
+}
+OURS = {
+    "default": "**`default`**, {prior}",
+    "default, latents only": "... its latents alone, nothing released",
+}
+ABLATION = {"all-at-once-mse": "all layers at once, MSE only, {prior}"}
+TASKS = {"gray": "gray", "inpaint": "inpaint:center=1/3", "sr": "sr:4", "chain": "gray+sr:2", "invert": "identity"}
+
+
+def evaluated(options: argparse.Namespace, name: str, recipes: Sequence[str], baselines: bool) -> dict:
+    """The summary of some recipes on one prior, after doing what is not done yet."""
+    source = Source(options.pictures)
+    evaluation = Evaluation(
+        source.open(source.choose(per_class=options.per_class)),
+        tuple(MEASURED),
+        {recipe: budgeted(recipe, options.budget) for recipe in recipes},
+        dgp.load_prior(name),
+        options.units / Path(name).stem,
+        judge=load_judge(JUDGE),
+        baselines=baselines,
+    )
+    evaluation.check()
+    with tqdm(total=evaluation.work, unit="step", desc=Path(name).stem, leave=False) as bar:
+        evaluation.run(lambda count, doing: bar.update(count))
+    return evaluation.write()
+
+
+def budgeted(recipe: str, budget: int | None) -> dgp.Recipe:
+    chosen = dgp.load_recipe(recipe)
+    return chosen if budget is None else chosen.model_copy(update={"budget": budget})
+
+
+def table(options: argparse.Namespace) -> str:
+    """In Markdown: PSNR in dB, in parentheses the share that the judge recognises."""
+    lines = [
+        "| | " + " | ".join(heading for heading, _ in MEASURED.values()) + " |",
+        "|---|" + "---|" * len(MEASURED),
+    ]
+    for number, name in enumerate(options.prior):
+        first, prior = number == 0, Path(name).stem
+        recipes = OURS | ABLATION if first else OURS
+        summary = evaluated(options, name, [r for r in recipes if "," not in r], baselines=first)
+        for arm, words in (BASELINES | recipes if first else recipes).items():
+            cells = [cell(summary["results"][spec][arm], metric) for spec, (_, metric) in MEASURED.items()]
+            lines.append(f"| {words.format(prior=prior)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(means: dict, metric: str) -> str:
+    found = f"{means[metric]['mean']:.2f}"
+    return f"{found} ({means['recognised']['mean']:.0%})" if "recognised" in means else found
+
+
+def put(readme: Path, lines: str) -> None:
+    """Replaces what stands between the two marks. Raises SystemExit where they are missing."""
+    text = readme.read_text()
+    if BEGIN not in text or END not in text:
+        sys.exit(f"{readme}: expected the lines {BEGIN.strip()} and {END.strip()}, between which the table goes")
+    before, rest = text.split(BEGIN, 1)
+    write_bytes_atomic(readme, (before + BEGIN + "\n" + lines + "\n" + END + rest.split(END, 1)[1]).encode())
+
+
+def tiles(*pictures: Image.Image, side: int = 128) -> Image.Image:
+    """Side by side, each of the same height, small ones with their pixels visible."""
+    shown = [
+        p.convert("RGB").resize(
+            (side * p.width // p.height, side),
+            Image.Resampling.NEAREST if p.height < side else Image.Resampling.LANCZOS,
+        )
+        for p in pictures
+    ]
+    sheet = Image.new("RGB", (sum(p.width for p in shown) + 4 * (len(shown) - 1), side), "white")
+    left = 0
+    for picture in shown:
+        sheet.paste(picture, (left, 0))
+        left += picture.width + 4
+    return sheet
+
+
+def draw(folder: Path) -> None:
+    """The photograph of the cat, through every task."""
+    prior = dgp.load_prior("biggan-cifar10")
+    colour, grey = Image.open(PICTURES / "cat.png"), Image.open(PICTURES / "cat-grey.png")
+    result = dgp.restore(grey, "gray", prior, label="cat")
+    tiles(grey, result.image, colour, side=256).save(folder / "colorize.png", optimize=True)
+    for name, spec in TASKS.items():
+        result = dgp.restore(colour, spec, prior, label="cat", simulate=True)
+        tiles(result.observation.picture, result.image).save(folder / f"task-{name}.png", optimize=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pictures", type=Path, help="zip or folder of class folders that no prior was trained on")
+    parser.add_argument("--units", type=Path, required=True, help="folder of what is done")
+    parser.add_argument("--prior", action="append", help="name or file; again for another (default: the bundled)")
+    parser.add_argument("--per-class", type=int, default=10)
+    parser.add_argument("--budget", type=int, help="of each answer, in passes through a network")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--no-pictures", action="store_true", help="the table only")
+    options = parser.parse_args(arguments)
+    options.prior = options.prior or ["biggan-cifar10", "stylegan2-cifar10"]
+    found = table(options)
+    put(options.readme, found)
+    print(found, end="")
+    if not options.no_pictures:
+        draw(PICTURES)
+
+
+if __name__ == "__main__":
+    main()
