@@ -31,7 +31,7 @@ class Estimate:
     """Of one unknown parameter.
 
     value, spread: mean and standard deviation, in the parameter's own unit.
-    source: "file" (what the file itself tells), "pixels", or "range" (nothing is known but the range).
+    source: "file" (what the file itself tells) or "pixels".
     """
 
     value: float
@@ -41,21 +41,17 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Guess:
-    """Where a variable is expected: a position in the range, from 0 to 1, and its standard deviation.
-
-    held: whether more than the range is known, so that leaving the place has its price.
-    """
+    """Where a variable is expected: a position in the range, from 0 to 1, and its standard deviation."""
 
     position: float = 0.5
     spread: float = 0.0
-    held: bool = True
 
     @classmethod
     def of(cls, estimate: Estimate, unknown: Unknown) -> Guess:
         low, high = (max(unknown.low, min(unknown.high, estimate.value + s * estimate.spread)) for s in (-1, 1))
         value = max(unknown.low, min(unknown.high, estimate.value))
         spread = (unknown.position(high) - unknown.position(low)) / 2
-        return cls(unknown.position(value), spread, estimate.source != "range")
+        return cls(unknown.position(value), spread)
 
 
 @CHARTS.register("phi")

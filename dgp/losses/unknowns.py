@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 from dgp.losses.terms import TERMS, Term
 from dgp.unknown import is_unknown
+
+LEAST = 0.01  # of the range: the smallest standard deviation that is believed
 
 
 @TERMS.register("unknowns")
 class Unknowns(Term):
     """Half the squared distance of the unknown parameters from where they are expected, in standard deviations of what
-    is known of them beforehand: the negative logarithm of a normal density, summed over the parameters. Where only the
-    range is known, none."""
+    is known of them beforehand: the negative logarithm of a normal density, summed over the parameters."""
 
     kind: str = "unknowns"
 
@@ -22,6 +21,6 @@ class Unknowns(Term):
             if is_unknown(name):
                 expected = [view.problem.guesses[picture][name] for picture in view.pictures.tolist()]
                 position = value.new_tensor([guess.position for guess in expected])
-                spread = value.new_tensor([max(guess.spread, 0.01) if guess.held else math.inf for guess in expected])
+                spread = value.new_tensor([max(guess.spread, LEAST) for guess in expected])
                 total = total + ((value[:, 0] - position) / spread).square() / 2
         return total
