@@ -56,4 +56,6 @@ class BestOf(Search):
         return (self.count + rows) * (1 + len(networks(self.terms))) if self.elite < self.count + rows else 0
 
     def scaled(self, factor):
+        if self.elite == self.count:  # nothing is chosen, nor need there be terms to choose by
+            return self
         return self.model_copy(update={"count": max(self.elite, round(self.count * factor))})

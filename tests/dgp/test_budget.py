@@ -9,7 +9,7 @@ from dgp.errors import RecipeError
 from dgp.inversion import Inversion
 from dgp.mapping import map_recipe
 from dgp.observation import observe
-from dgp.recipe import load_recipe
+from dgp.recipe import load_recipe, recipe_names
 
 SHORT = ["stages.*.steps=3", "searches.0.count=10"]
 
@@ -52,3 +52,10 @@ def test_scaling_keeps_what_a_recipe_is():
     assert scaled(recipe, 1.0) == recipe
     half = scaled(recipe, 0.5)
     assert [s.steps for s in half.stages] == [100, 100, 150, 200, 150] and half.searches[0].count == 250
+
+
+@pytest.mark.parametrize("name", [n for n in recipe_names() if getattr(load_recipe(n).searches[0], "count", 0) == 1])
+def test_a_start_that_nothing_is_compared_with_stays_alone(name):
+    """Its search has no terms, so that more candidates could not be told apart."""
+    recipe = load_recipe(name)
+    assert scaled(recipe, 10).searches[0] == recipe.searches[0]
