@@ -72,5 +72,5 @@ def usual(arch: str, device: str, **said: Any) -> Settings:
         own |= {"beta2": 0.999, "r1": 0.0, "augment": 1.0 if gpu else 0.0}
     else:
         own = {"width": 224 if gpu else 96, "z_dim": 512, "batch": 128 if gpu else 32, "d_steps": 1, "lr": 2.5e-3}
-        own |= {"beta2": 0.99, "r1": 0.01, "augment": 1.0 if gpu else 0.0}
+        own |= {"beta2": 0.99, "r1": 0.01, "augment": 1.0}
     return Settings(arch, **own | {name: value for name, value in said.items() if value is not None})
