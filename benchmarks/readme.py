@@ -128,13 +128,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path, help="zip or folder of class folders that no prior was trained on")
     parser.add_argument("--units", type=Path, required=True, help="folder of what is done")
-    parser.add_argument("--prior", action="append", help="name or file; again for another (default: the bundled)")
+    parser.add_argument("--prior", action="append", help="name or file; again for another (default: biggan-cifar10)")
     parser.add_argument("--per-class", type=int, default=10)
     parser.add_argument("--budget", type=int, help="of each answer, in passes through a network")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
     parser.add_argument("--no-pictures", action="store_true", help="the table only")
     options = parser.parse_args(arguments)
-    options.prior = options.prior or ["biggan-cifar10", "stylegan2-cifar10"]
+    options.prior = options.prior or ["biggan-cifar10"]
     found = table(options)
     put(options.readme, found)
     print(found, end="")
