@@ -56,7 +56,7 @@ def evaluated(options: argparse.Namespace, name: str, recipes: Sequence[str], ba
         baselines=baselines,
     )
     evaluation.check()
-    with tqdm(total=evaluation.work, unit="step", desc=Path(name).stem, leave=False) as bar:
+    with tqdm(total=evaluation.work, unit="step", desc=Path(name).stem, disable=not evaluation.work) as bar:
         evaluation.run(lambda count, doing: bar.update(count))
     return evaluation.write()
 
@@ -84,7 +84,7 @@ def table(options: argparse.Namespace) -> str:
 
 def cell(means: dict, metric: str) -> str:
     found = f"{means[metric]['mean']:.2f}"
-    return f"{found} ({means['recognised']['mean']:.0%})" if "recognised" in means else found
+    return f"{found} ({100 * means['recognised']['mean']:.0f} %)" if "recognised" in means else found
 
 
 def put(readme: Path, lines: str) -> None:
