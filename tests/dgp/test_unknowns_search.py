@@ -73,7 +73,7 @@ def test_settings_serve_the_starts_better_and_their_pictures_stay(toy, observati
         y, x = problem.targets.observations[number].y, problem.pictures(now)[0]
         best = float((x * y).sum() / x.square().sum())  # least squares
         found = 0.1 + 0.9 * float(now.values["phi[share]"][0])
-        assert abs(found - min(1.0, max(0.1, best))) < 0.08  # 96 settings, and a pull to the estimate
+        assert abs(found - min(1.0, max(0.1, best))) < 0.05
     same = before.of(2, 0), after.of(2, 0)
     assert all(torch.equal(same[0].values[name], same[1].values[name]) for name in same[0].values)
 
