@@ -14,16 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
+from score_prior import JUDGE
 from tqdm import tqdm
 
 import dgp
 from dgp.evaluation import Evaluation, Source
 from dgp.evaluation.judge import load_judge
 from dgp.files import write_bytes_atomic
+from dgp.sheet import side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "notebooks/pictures"
-JUDGE = Path(__file__).with_name("judge-cifar10.safetensors")
 BEGIN, END = "<!-- restorations -->\n", "<!-- end of restorations -->\n"
 # Degradation -> its heading, and what is measured of it.
 MEASURED = {
@@ -40,16 +41,18 @@ OURS = {
     "default, latents only": "... its latents alone, nothing released",
 }
 ABLATION = {"all-at-once-mse": "all layers at once, MSE only, {prior}"}
+GAP = 4  # between pictures
 TASKS = {"gray": "gray", "inpaint": "inpaint:center=1/3", "sr": "sr:4", "chain": "gray+sr:2", "invert": "identity"}
 
 
 def evaluated(options: argparse.Namespace, name: str, recipes: Sequence[str], baselines: bool) -> dict:
     """The summary of some recipes on one prior, after doing what is not done yet."""
     source = Source(options.pictures)
+    changes = () if options.budget is None else (f"budget={options.budget}",)
     evaluation = Evaluation(
         source.open(source.choose(per_class=options.per_class)),
         tuple(MEASURED),
-        {recipe: budgeted(recipe, options.budget) for recipe in recipes},
+        {recipe: dgp.load_recipe(recipe, changes) for recipe in recipes},
         dgp.load_prior(name),
         options.units / Path(name).stem,
         judge=load_judge(JUDGE),
@@ -61,11 +64,6 @@ def evaluated(options: argparse.Namespace, name: str, recipes: Sequence[str], ba
     return evaluation.write()
 
 
-def budgeted(recipe: str, budget: int | None) -> dgp.Recipe:
-    chosen = dgp.load_recipe(recipe)
-    return chosen if budget is None else chosen.model_copy(update={"budget": budget})
-
-
 def table(options: argparse.Namespace) -> str:
     """In Markdown: PSNR in dB, in parentheses the share that the judge recognises."""
     lines = [
@@ -74,9 +72,9 @@ def table(options: argparse.Namespace) -> str:
     ]
     for number, name in enumerate(options.prior):
         first, prior = number == 0, Path(name).stem
-        recipes = OURS | ABLATION if first else OURS
-        summary = evaluated(options, name, [r for r in recipes if "," not in r], baselines=first)
-        for arm, words in (BASELINES | recipes if first else recipes).items():
+        recipes = ("default", "all-at-once-mse") if first else ("default",)
+        summary = evaluated(options, name, recipes, baselines=first)
+        for arm, words in (BASELINES | OURS | ABLATION if first else OURS).items():
             cells = [cell(summary["results"][spec][arm], metric) for spec, (_, metric) in MEASURED.items()]
             lines.append(f"| {words.format(prior=prior)} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -96,32 +94,17 @@ def put(readme: Path, lines: str) -> None:
     write_bytes_atomic(readme, (before + BEGIN + "\n" + lines + "\n" + END + rest.split(END, 1)[1]).encode())
 
 
-def tiles(*pictures: Image.Image, side: int = 128) -> Image.Image:
-    """Side by side, each of the same height, small ones with their pixels visible."""
-    shown = [
-        p.convert("RGB").resize(
-            (side * p.width // p.height, side),
-            Image.Resampling.NEAREST if p.height < side else Image.Resampling.LANCZOS,
-        )
-        for p in pictures
-    ]
-    sheet = Image.new("RGB", (sum(p.width for p in shown) + 4 * (len(shown) - 1), side), "white")
-    left = 0
-    for picture in shown:
-        sheet.paste(picture, (left, 0))
-        left += picture.width + 4
-    return sheet
-
-
-def draw(folder: Path) -> None:
+def draw() -> None:
     """The photograph of the cat, through every task."""
     prior = dgp.load_prior("biggan-cifar10")
     colour, grey = Image.open(PICTURES / "cat.png"), Image.open(PICTURES / "cat-grey.png")
     result = dgp.restore(grey, "gray", prior, label="cat")
-    tiles(grey, result.image, colour, side=256).save(folder / "colorize.png", optimize=True)
+    side_by_side((grey, result.image, colour), GAP, 256).save(PICTURES / "colorize.png", optimize=True)
     for name, spec in TASKS.items():
         result = dgp.restore(colour, spec, prior, label="cat", simulate=True)
-        tiles(result.observation.picture, result.image).save(folder / f"task-{name}.png", optimize=True)
+        side_by_side((result.observation.picture, result.image), GAP, 128).save(
+            PICTURES / f"task-{name}.png", optimize=True
+        )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -139,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     put(options.readme, found)
     print(found, end="")
     if not options.no_pictures:
-        draw(PICTURES)
+        draw()
 
 
 if __name__ == "__main__":

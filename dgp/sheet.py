@@ -25,9 +25,9 @@ def viewable(image: Image.Image, height: int | None = None) -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST if height >= own else Image.Resampling.LANCZOS)
 
 
-def side_by_side(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
-    """In a row on white, all as high as the highest is shown."""
-    height = max(viewable(image).height for image in images)
+def side_by_side(images: Sequence[Image.Image], gap: int = 8, height: int | None = None) -> Image.Image:
+    """In a row on white, all of that height; default: as high as the highest is shown."""
+    height = height or max(viewable(image).height for image in images)
     shown = [viewable(image, height) for image in images]
     sheet = Image.new("RGB", (sum(i.width for i in shown) + gap * (len(shown) - 1), height), "white")
     left = 0
