@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -87,6 +88,8 @@ def training_of(settings: Settings, seen: int) -> str:
     words = [LOSS[settings.arch]]
     if settings.r1:
         words.append(f"R1 of {settings.r1:g} every {settings.r1_every} steps")
+    if settings.teaching:
+        words.append(f"distance to the pictures of {Path(settings.teacher).stem}, weight {settings.teaching:g}")
     words.append(f"{seen:,} generated pictures in batches of {settings.batch}")
     words.append(f"{settings.d_steps} discriminator step{'s' if settings.d_steps > 1 else ''} each")
     words.append(f"Adam (0, {settings.beta2:g}) at {settings.lr:g}")

@@ -16,6 +16,7 @@ from generators.training.data import Pictures
 from generators.training.draws import STEP, order, stream
 from generators.training.losses import LOSSES, r1
 from generators.training.settings import Settings
+from generators.training.teacher import Teacher
 
 MOMENTUM = 0.1  # of statistics that nothing reads: the average has its own
 W_AVERAGE = 0.002  # share of a batch in the mean w (Karras et al. 2019)
@@ -31,6 +32,7 @@ class Run:
         self.settings, self.device = settings, torch.device(device)
         self.pictures = pictures.to(self.device)
         self.generator, self.discriminator = (networks.prepared(network, self.device) for network in pair)
+        self.teacher = Teacher(settings.teacher, pair[0].info, self.device) if settings.teaching else None
         networks.by_batch(self.generator, MOMENTUM)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         # Lazy regularisation takes the place of every r1_every-th gradient (Karras et al. 2020, appendix B).
@@ -66,7 +68,8 @@ class Run:
         x, classes = self.pictures.batch(numbers, torch.rand(rows, generator=random) < 0.5)
         networks.power_step(self.discriminator)
         with torch.no_grad(), self._fast():
-            made, made_classes = self._made(random)
+            latents = self._drawn(random)
+            made, made_classes = self._made(latents, random), latents["class"]
         x, made = (self._seen(pictures, random) for pictures in (x, made))
         with self._fast():
             # Apart, since the deviation within a minibatch would tell one of the other.
@@ -85,19 +88,30 @@ class Run:
         networks.power_step(self.generator)
         self.discriminator.requires_grad_(False)
         with self._fast():
-            made, classes = self._made(random)
+            latents = self._drawn(random)
+            made, classes = self._made(latents, random), latents["class"]
             logits = self.discriminator.logit(self._seen(made, random), classes)
         loss = LOSSES[self.settings.arch].generator(logits.float())
+        found = {"g": loss.detach()}
+        if self.teacher is not None:
+            with self._fast():
+                taught = self.teacher(latents["z"], classes)
+                apart = self.teacher.distance(made, taught, classes).float()
+            loss = loss + self.settings.teaching * apart
+            found["apart"] = apart.detach()
         self._descend("generator", loss)
         self.discriminator.requires_grad_(True)
-        return {"g": loss.detach()}
+        return found
 
-    def _made(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """(generated pictures, their classes)"""
+    def _drawn(self, random: torch.Generator) -> dict[str, Tensor]:
+        config, rows = self.generator.config, self.settings.batch
+        z = torch.randn(rows, config.z_dim if self._styled else config.dim_z, generator=random)
+        classes = torch.randint(len(self.pictures.classes), (rows,), generator=random)
+        return {"z": z.to(self.device), "class": classes.to(self.device)}
+
+    def _made(self, latents: dict[str, Tensor], random: torch.Generator) -> Tensor:
+        """Generated pictures."""
         network, rows = self.generator, self.settings.batch
-        z = torch.randn(rows, network.config.z_dim if self._styled else network.config.dim_z, generator=random)
-        classes = torch.randint(len(self.pictures.classes), (rows,), generator=random).to(self.device)
-        latents = {"z": z.to(self.device), "class": classes}
         if self._styled:
             latents = network.convert(latents, "w")
             if torch.is_grad_enabled():
@@ -105,7 +119,7 @@ class Run:
             for spec in network.info.latents:
                 if spec.chart == "noise":
                     latents[spec.name] = torch.randn(rows, *spec.shape, generator=random).to(self.device)
-        return network(latents).float(), classes
+        return network(latents).float()
 
     @property
     def _styled(self) -> bool:

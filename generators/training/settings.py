@@ -8,7 +8,7 @@ from typing import Any
 from generators.errors import TrainingError
 
 # What cannot change once a run has begun.
-FIXED = ("arch", "width", "z_dim", "seed")
+FIXED = ("arch", "width", "z_dim", "seed", "teacher")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Settings:
     whose beta1 is 0.  r1: gamma of the gradient penalty (Mescheder et al. 2018), taken every ``r1_every`` steps.
     augment: strength of differentiable augmentation, 0 for none.  half_life: pictures in which the share of older
     weights in the average halves; a twentieth of those seen while that is less.  pictures: seen at the end, 0: without
-    end.  decay: the last pictures, over which the learning rate falls to zero on a line.
+    end.  decay: the last pictures, over which the learning rate falls to zero on a line.  teacher: a prior that
+    `generators.load` takes.  teaching: weight of the distance to its pictures, 0 for a run on real pictures alone.
     """
 
     arch: str
@@ -36,12 +37,16 @@ class Settings:
     pictures: int = 0
     decay: int = 0
     bf16: bool = True
+    teacher: str = ""
+    teaching: float = 0.0
 
     def __post_init__(self):
         least = {"width": 1, "z_dim": 1, "batch": 2, "d_steps": 1, "r1_every": 1, "half_life": 1}
-        for name, low in (least | dict.fromkeys(("lr", "r1", "augment", "pictures", "decay", "seed"), 0)).items():
+        for name, low in (least | dict.fromkeys(("lr", "r1", "augment", "pictures", "decay", "seed", "teaching"), 0)).items():
             if getattr(self, name) < low:
                 raise TrainingError(f"got {name} {getattr(self, name)}, expected at least {low}")
+        if self.teaching and not self.teacher:
+            raise TrainingError(f"got teaching {self.teaching:g} of nobody; give --teacher, or leave --teaching out")
         if self.decay > self.pictures:
             raise TrainingError(
                 f"got decay {self.decay} of {self.pictures} pictures; give --pictures, the end of the run, and no "
@@ -73,4 +78,5 @@ def usual(arch: str, device: str, **said: Any) -> Settings:
     else:
         own = {"width": 224 if gpu else 96, "z_dim": 512, "batch": 128 if gpu else 32, "d_steps": 1, "lr": 2.5e-3}
         own |= {"beta2": 0.99, "r1": 0.01, "augment": 1.0}
+    own["teaching"] = 10.0 if said.get("teacher") else 0.0
     return Settings(arch, **own | {name: value for name, value in said.items() if value is not None})

@@ -1,0 +1,61 @@
+"""A trained prior that shows the generator which picture belongs to which z (Chang & Lu 2020, "TinyGAN")."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from generators.base import Discriminator, GeneratorInfo
+from generators.errors import TrainingError
+from generators.load import load
+
+SMALLEST = 4  # px, of the pyramid on which pictures are compared
+
+
+class Teacher:
+    """weights: what `generators.load` takes, of the pupil's z, classes and size of pictures.
+
+    Its variety is what a small adversarial run lacks first: the distance to its pictures cannot be lowered by drawing
+    the same one for every z. Raises TrainingError, WeightsError.
+    """
+
+    def __init__(self, weights: str, taught: GeneratorInfo, device: torch.device):
+        prior = load(weights)
+        for asked, own in zip(_kind(taught), _kind(prior.generator.info), strict=True):
+            if asked != own:
+                raise TrainingError(f"{weights}: got a teacher with {own}, expected {asked}, as its pupil has")
+        networks = prior.generator, prior.discriminator
+        self.generator, self.judge = (
+            network and network.to(device, memory_format=torch.channels_last) for network in networks
+        )
+
+    def __call__(self, z: Tensor, classes: Tensor) -> Tensor:
+        """(N, z_dim), (N,) int64 -> (N, 3, R, R), as of its z and class."""
+        with torch.no_grad():
+            return self.generator({"z": z, "class": classes}).clamp(-1, 1)
+
+    def distance(self, made: Tensor, taught: Tensor, classes: Tensor) -> Tensor:
+        """() of pictures (N, 3, R, R): the mean absolute difference, over a pyramid from R down to 4 px, and that of
+        the features of the teacher's discriminator, where it has one, relative to their size."""
+        return pyramid(made, taught) + (features(made, taught, self.judge, classes) if self.judge else 0)
+
+
+def _kind(info: GeneratorInfo) -> tuple[str, ...]:
+    z = [spec.shape[0] for spec in info.latents if spec.chart == "z"]
+    return f"z of {z[0] if z else 0} numbers", f"{len(info.classes)} classes", f"pictures of {info.resolution} px"
+
+
+def pyramid(made: Tensor, taught: Tensor) -> Tensor:
+    parts = [(made - taught).abs().mean()]
+    while made.shape[-1] > SMALLEST:
+        made, taught = F.avg_pool2d(made, 2), F.avg_pool2d(taught, 2)
+        parts.append((made - taught).abs().mean())
+    return torch.stack(parts).mean()
+
+
+def features(made: Tensor, taught: Tensor, judge: Discriminator, classes: Tensor) -> Tensor:
+    with torch.no_grad():
+        wanted = [found.float() for found in judge.features(taught, classes)]
+    found = judge.features(made, classes)
+    return torch.stack([(a - b).abs().mean() / b.abs().mean() for a, b in zip(found, wanted, strict=True)]).mean()
