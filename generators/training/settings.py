@@ -42,7 +42,8 @@ class Settings:
 
     def __post_init__(self):
         least = {"width": 1, "z_dim": 1, "batch": 2, "d_steps": 1, "r1_every": 1, "half_life": 1}
-        for name, low in (least | dict.fromkeys(("lr", "r1", "augment", "pictures", "decay", "seed", "teaching"), 0)).items():
+        least |= dict.fromkeys(("lr", "r1", "augment", "pictures", "decay", "seed", "teaching"), 0)
+        for name, low in least.items():
             if getattr(self, name) < low:
                 raise TrainingError(f"got {name} {getattr(self, name)}, expected at least {low}")
         if self.teaching and not self.teacher:
