@@ -10,10 +10,9 @@ import torch
 
 from generators.base import Generator
 from generators.biggan import BigGAN
-from generators.training.data import Pictures
+from generators.training.run import Run
 from generators.training.settings import Settings
 
-LOSS = {"biggan": "hinge loss", "stylegan2": "non-saturating logistic loss"}
 PAPER = {"biggan": "BigGAN (Brock et al. 2019)", "stylegan2": "StyleGAN2 (Karras et al. 2020)"}
 SCORES = "<!-- scores -->"  # where `with_scores` writes
 
@@ -29,18 +28,17 @@ class About:
     limits: str = "small pictures of the classes that it was trained on"
 
 
-def card_of(
-    about: About, settings: Settings, generator: Generator, pictures: Pictures, seen: int, seconds: float, samples: str
-) -> str:
-    """Markdown."""
+def card_of(about: About, run: Run, samples: str) -> str:
+    """Markdown. samples: the name of the sheet beside it."""
+    settings, generator, pictures = run.settings, run.generator, run.pictures
     classes, side = ", ".join(pictures.classes[:20]), pictures.side
     rows = {
         "data": f"{about.data}; {len(pictures):,} pictures",
         "classes": classes + (", ..." if len(pictures.classes) > 20 else ""),
         "network": network_of(generator, settings),
-        "training": training_of(settings, seen),
+        "training": training_of(settings, run.losses.name, run.seen),
         "precision": f"{'bfloat16 convolutions, ' if settings.bf16 else ''}float32 weights; stored as float16",
-        "hardware, time": f"{hardware(generator.device)}; {duration(seconds)}",
+        "hardware, time": f"{hardware(generator.device)}; {duration(run.seconds)}",
         "origin, licence": f"{about.origin}; {about.licence}",
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
@@ -84,8 +82,10 @@ def network_of(generator: Generator, settings: Settings) -> str:
     )
 
 
-def training_of(settings: Settings, seen: int) -> str:
-    words = [LOSS[settings.arch]]
+def training_of(settings: Settings, loss: str, seen: int) -> str:
+    words = [loss]
+    if settings.critic:
+        words.append(f"discriminator begun as that of {Path(settings.critic).stem}")
     if settings.r1:
         words.append(f"R1 of {settings.r1:g} every {settings.r1_every} steps")
     if settings.teaching:
@@ -93,6 +93,8 @@ def training_of(settings: Settings, seen: int) -> str:
     words.append(f"{seen:,} generated pictures in batches of {settings.batch}")
     words.append(f"{settings.d_steps} discriminator step{'s' if settings.d_steps > 1 else ''} each")
     words.append(f"Adam (0, {settings.beta2:g}) at {settings.lr:g}")
+    if settings.d_lr:
+        words.append(f"the discriminator's (0, {settings.d_beta2 or settings.beta2:g}) at {settings.d_lr:g}")
     if settings.decay:
         words.append(f"falling to zero over the last {settings.decay:,}")
     words.append("flips" + (f", DiffAugment at strength {settings.augment:g}" if settings.augment else ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import zipfile
@@ -38,12 +39,20 @@ class Pictures:
     def to(self, device: torch.device) -> Pictures:
         return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
 
-    def batch(self, numbers: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
-        """(pictures (rows, 3, R, R) in [-1, 1], labels (rows,)). flip (rows,): bool, those that are mirrored."""
-        device = self.pixels.device
-        x = self.pixels[numbers.to(device)].float() / 127.5 - 1
-        x = torch.where(flip.to(device)[:, None, None, None], x.flip(3), x)
-        return x, self.labels[numbers.to(device)]
+    def drawn(self, classes: Tensor, random: torch.Generator) -> Tensor:
+        """(rows, 3, R, R) in [-1, 1]: some picture of each of those classes (rows,), every other one mirrored."""
+        order, counts = self._by_class
+        within, flip = torch.rand(2, len(classes), generator=random, dtype=torch.float64)
+        first = (counts.cumsum(0) - counts)[classes]
+        numbers = order[first + (within * counts[classes]).long()].to(self.pixels.device)
+        x = self.pixels[numbers].float() / 127.5 - 1
+        return torch.where((flip < 0.5).to(x.device)[:, None, None, None], x.flip(3), x)
+
+    @functools.cached_property
+    def _by_class(self) -> tuple[Tensor, Tensor]:
+        """(numbers of all pictures, class after class; how many there are of each)"""
+        labels = self.labels.cpu()
+        return labels.argsort(stable=True), labels.bincount(minlength=len(self.classes))
 
 
 def read_pictures(source: Path) -> Pictures:

@@ -74,7 +74,7 @@ def export(run: Run, folder: Path, about: About) -> Kept:
     network = settled(run.average, BATCHES)
     samples, card = folder / f"{about.name}-samples.png", folder / f"{about.name}-card.md"
     sheet(network, samples)
-    text = card_of(about, run.settings, run.generator, run.pictures, run.seen, run.seconds, samples.name)
+    text = card_of(about, run, samples.name)
     discriminator = copy.deepcopy(run.discriminator)
     power_step(discriminator)
     model = ModelCard(about.name, about.data, about.licence, about.origin, about.limits, text)

@@ -14,18 +14,25 @@ from generators.base import Discriminator
 
 @dataclass(frozen=True)
 class Loss:
-    """discriminator: (logits of real, of generated pictures) -> ().  generator: logits of generated ones -> ()."""
+    """name: on a model card.  discriminator: (logits of real, of generated pictures) -> ().  generator: logits of
+    generated ones -> ()."""
 
+    name: str
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
 
 
+# By the discriminator's architecture.
 LOSSES = {
     # Lim & Ye 2017, as BigGAN uses it.
-    "biggan": Loss(lambda real, fake: (F.relu(1 - real) + F.relu(1 + fake)).mean(), lambda fake: -fake.mean()),
+    "biggan": Loss(
+        "hinge loss", lambda real, fake: (F.relu(1 - real) + F.relu(1 + fake)).mean(), lambda fake: -fake.mean()
+    ),
     # Goodfellow et al. 2014, non-saturating, as StyleGAN2 uses it.
     "stylegan2": Loss(
-        lambda real, fake: (F.softplus(-real) + F.softplus(fake)).mean(), lambda fake: F.softplus(-fake).mean()
+        "non-saturating logistic loss",
+        lambda real, fake: (F.softplus(-real) + F.softplus(fake)).mean(),
+        lambda fake: F.softplus(-fake).mean(),
     ),
 }
 

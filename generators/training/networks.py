@@ -15,6 +15,7 @@ from generators.checkpoints.own import DISCRIMINATORS, GENERATORS, architecture_
 from generators.errors import TrainingError
 from generators.fresh import initialise
 from generators.load import load
+from generators.prior import Prior
 from generators.spectral_norm import Conv, SpectralNorm
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -23,7 +24,11 @@ from generators.training.settings import Settings
 
 ARCHITECTURES = ("biggan", "stylegan2")
 SHARED = 128  # width of BigGAN's class embedding
-W_DIM, MAPPING_LAYERS, JUDGE_MAPPING_LAYERS, GROUP = 512, 2, 8, 32  # as StyleGAN2-ADA for CIFAR-10 (Karras et al. 2020)
+W_DIM, MAPPING_LAYERS, JUDGE_MAPPING_LAYERS = 512, 2, 8  # as StyleGAN2-ADA for CIFAR-10 (Karras et al. 2020)
+CLASS_SHARE = (
+    4  # of z's width: an embedding as wide as z tells more of the class than z does of anything, and w hears it
+)
+MAPPING_RATE = 0.1  # instead of 0.01: the mapping would hardly move in a run of some hours
 FEWEST_VALUES = 2**10  # of kernels into which resampling is merged
 
 Pair = tuple[Generator, Discriminator]
@@ -31,60 +36,75 @@ Pair = tuple[Generator, Discriminator]
 
 def shaped(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
     """Raises TrainingError for a size of pictures that the architecture does not have."""
-    width, count, group = settings.width, len(classes), min(GROUP, settings.batch)
+    width, count = settings.width, len(classes)
     sides = tuple(CHANNELS) if settings.arch == "biggan" else tuple(4 << k for k in range(1, 9))
     if side not in sides:
         raise TrainingError(
             f"got pictures of {side} px, but {settings.arch} is trained at {', '.join(map(str, sides))} px; resize them"
         )
-    if settings.batch % group:
-        raise TrainingError(f"got batch {settings.batch}, expected up to {GROUP}, or a multiple of it")
     if settings.arch == "biggan":
         config = BigGANConfig(side, width, settings.z_dim, count, SHARED, hier=False)
         return BigGAN(config, classes), BigGANDiscriminator(DiscriminatorConfig(side, width, count))
+    embedding = max(settings.z_dim // CLASS_SHARE, 1)
     channels = (width,) * (side.bit_length() - 2)
-    config = StyleGAN2Config(side, channels, settings.z_dim, W_DIM, MAPPING_LAYERS, W_DIM, count, W_DIM)
-    judging = {"n_classes": count, "mapping_layers": JUDGE_MAPPING_LAYERS, "mapping_width": width, "group": group}
+    mapping = {"mapping_layers": MAPPING_LAYERS, "mapping_width": W_DIM, "mapping_rate": MAPPING_RATE}
+    config = StyleGAN2Config(side, channels, settings.z_dim, W_DIM, n_classes=count, embed_dim=embedding, **mapping)
+    judging = {"n_classes": count, "mapping_layers": JUDGE_MAPPING_LAYERS, "mapping_width": width}
+    judging["group"] = settings.together
     return StyleGAN2(config, classes), StyleGAN2Discriminator(
         StyleGAN2DiscriminatorConfig(side, channels, embed_dim=width, cmap_dim=width, **judging)
     )
 
 
 def fresh(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
-    """Of random weights, from the seed: BigGAN's orthogonal (Brock et al. 2019), StyleGAN2's as it is made."""
+    """Of random weights, from the seed: BigGAN's orthogonal (Brock et al. 2019), StyleGAN2's as it is made; but for the
+    discriminator, where the settings name a critic. Raises TrainingError, WeightsError."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(settings.seed, WEIGHTS).initial_seed())
         pair = shaped(settings, side, classes)
     for number, network in enumerate(pair if settings.arch == "biggan" else ()):
         initialise(network, settings.seed + number)
-    return pair
+    return (pair[0], _trained(settings.critic, side, classes).discriminator) if settings.critic else pair
 
 
 def taken(weights: str | Path, arch: str, side: int, classes: tuple[str, ...]) -> Pair:
     """From any file or name that `generators.load` takes, with a discriminator. Raises TrainingError, WeightsError."""
-    prior = load(weights)
-    info = prior.generator.info
-    if info.architecture != arch or prior.discriminator is None or architecture_of(prior.discriminator) != arch:
-        has = "no discriminator" if prior.discriminator is None else "its discriminator"
-        raise TrainingError(f"{weights}: got a {info.architecture} with {has}, expected a {arch} with its own")
-    if info.resolution != side or len(info.classes) != len(classes):
-        raise TrainingError(
-            f"{weights}: makes {info.resolution} px of {len(info.classes)} classes, but the pictures are of {side} px "
-            f"and {len(classes)} classes; give those that it was trained on"
-        )
+    prior = _trained(weights, side, classes)
+    if prior.generator.info.architecture != arch:
+        raise TrainingError(f"{weights}: got a {prior.generator.info.architecture}, expected a {arch}")
     generator = GENERATORS[arch].network(prior.generator.config, classes)
     generator.load_state_dict(prior.generator.state_dict())
     return generator, prior.discriminator
 
 
+def _trained(weights: str | Path, side: int, classes: tuple[str, ...]) -> Prior:
+    """One with a discriminator that can be trained on."""
+    prior = load(weights)
+    info = prior.generator.info
+    if prior.discriminator is None or architecture_of(prior.discriminator) not in ARCHITECTURES:
+        has = "none" if prior.discriminator is None else f"that of a {architecture_of(prior.discriminator)}"
+        raise TrainingError(f"{weights}: got {has}, expected a discriminator of {' or '.join(ARCHITECTURES)}")
+    if info.resolution != side or len(info.classes) != len(classes):
+        raise TrainingError(
+            f"{weights}: makes {info.resolution} px of {len(info.classes)} classes, but the pictures are of {side} px "
+            f"and {len(classes)} classes; give those that it was trained on"
+        )
+    return prior
+
+
 def described(pair: Pair) -> dict:
     """What `rebuilt` needs, for a checkpoint."""
-    return {"generator": vars(pair[0].config), "discriminator": vars(pair[1].config), "classes": pair[0].info.classes}
+    return {
+        "generator": vars(pair[0].config),
+        "discriminator": vars(pair[1].config),
+        "judging": architecture_of(pair[1]),
+        "classes": pair[0].info.classes,
+    }
 
 
 def rebuilt(arch: str, said: dict) -> Pair:
     """Networks of those shapes, whose values are yet to come."""
-    made, judging = GENERATORS[arch], DISCRIMINATORS[arch]
+    made, judging = GENERATORS[arch], DISCRIMINATORS[said.get("judging", arch)]
     return (
         made.network(made.config(**said["generator"]), tuple(said["classes"])),
         judging.network(judging.config(**said["discriminator"])),

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from generators.checkpoints.own import architecture_of
 from generators.errors import TrainingError
 from generators.stylegan.stylegan2 import StyleGAN2
 from generators.training import average, networks
 from generators.training.augment import augmented
 from generators.training.data import Pictures
-from generators.training.draws import STEP, order, stream
+from generators.training.draws import STEP, stream
 from generators.training.losses import LOSSES, r1
 from generators.training.settings import Settings
 from generators.training.teacher import Teacher
@@ -37,11 +38,13 @@ class Run:
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         # Lazy regularisation takes the place of every r1_every-th gradient (Karras et al. 2020, appendix B).
         lazy = settings.r1_every / (settings.r1_every + 1) if settings.r1 else 1.0
-        adam = lambda network, c: torch.optim.Adam(  # noqa: E731
-            network.parameters(), settings.lr * c, (0.0, settings.beta2**c), fused=True
-        )
-        self.optimisers = {"generator": adam(self.generator, 1.0), "discriminator": adam(self.discriminator, lazy)}
-        self.rates = {"generator": settings.lr, "discriminator": settings.lr * lazy}
+        self.rates = {"generator": settings.lr, "discriminator": (settings.d_lr or settings.lr) * lazy}
+        betas = {"generator": settings.beta2, "discriminator": (settings.d_beta2 or settings.beta2) ** lazy}
+        self.optimisers = {
+            name: torch.optim.Adam(getattr(self, name).parameters(), rate, (0.0, betas[name]), fused=True)
+            for name, rate in self.rates.items()
+        }
+        self.losses = LOSSES[architecture_of(self.discriminator)]
         self.steps, self.seen, self.seconds = 0, seen, 0.0
 
     @property
@@ -54,7 +57,8 @@ class Run:
         for name, optimiser in self.optimisers.items():
             for group in optimiser.param_groups:
                 group["lr"] = self.rates[name] * self.settings.rate(self.seen)
-        for i in range(self.settings.d_steps):
+        found = {}
+        for i in range(0 if self._alone else self.settings.d_steps):
             found = self._teach_discriminator(i, random)
         found |= self._teach_generator(random)
         self.steps += 1
@@ -63,9 +67,8 @@ class Run:
         return found
 
     def _teach_discriminator(self, i: int, random: torch.Generator) -> dict[str, Tensor]:
-        own, rows = self.settings, self.settings.batch
-        numbers = order(own.seed, len(self.pictures), (self.steps * own.d_steps + i) * rows, rows)
-        x, classes = self.pictures.batch(numbers, torch.rand(rows, generator=random) < 0.5)
+        own, classes = self.settings, self._classes(random)
+        x, classes = self.pictures.drawn(classes, random), classes.to(self.device)
         networks.power_step(self.discriminator)
         with torch.no_grad(), self._fast():
             latents = self._drawn(random)
@@ -74,7 +77,7 @@ class Run:
         with self._fast():
             # Apart, since the deviation within a minibatch would tell one of the other.
             real, fake = self.discriminator.logit(x, classes), self.discriminator.logit(made, made_classes)
-        loss = LOSSES[own.arch].discriminator(real.float(), fake.float())
+        loss = self.losses.discriminator(real.float(), fake.float())
         found = {"d": loss.detach(), "real": real.detach().mean(), "fake": fake.detach().mean()}
         if own.r1 and i == 0 and self.steps % own.r1_every == 0:
             with self._fast():
@@ -86,28 +89,41 @@ class Run:
 
     def _teach_generator(self, random: torch.Generator) -> dict[str, Tensor]:
         networks.power_step(self.generator)
-        self.discriminator.requires_grad_(False)
         with self._fast():
             latents = self._drawn(random)
-            made, classes = self._made(latents, random), latents["class"]
-            logits = self.discriminator.logit(self._seen(made, random), classes)
-        loss = LOSSES[self.settings.arch].generator(logits.float())
-        found = {"g": loss.detach()}
+            made = self._made(latents, random)
+        parts = {}
+        if not self._alone:
+            parts["g"] = self._told(made, latents["class"], random)
         if self.teacher is not None:
             with self._fast():
-                taught = self.teacher(latents["z"], classes)
-                apart = self.teacher.distance(made, taught, classes).float()
-            loss = loss + self.settings.teaching * apart
-            found["apart"] = apart.detach()
-        self._descend("generator", loss)
+                taught = self.teacher(latents["z"], latents["class"])
+                parts["apart"] = self.teacher.distance(made, taught, latents["class"]).float()
+        self._descend("generator", parts.get("g", 0) + self.settings.teaching * parts.get("apart", 0))
+        return {name: part.detach() for name, part in parts.items()}
+
+    def _told(self, made: Tensor, classes: Tensor, random: torch.Generator) -> Tensor:
+        """(): the generator's loss by the discriminator, which takes no gradient itself."""
+        self.discriminator.requires_grad_(False)
+        with self._fast():
+            logits = self.discriminator.logit(self._seen(made, random), classes)
         self.discriminator.requires_grad_(True)
-        return found
+        return self.losses.generator(logits.float())
+
+    @property
+    def _alone(self) -> bool:
+        """Whether only the teacher is followed."""
+        return self.seen < self.settings.lessons
 
     def _drawn(self, random: torch.Generator) -> dict[str, Tensor]:
         config, rows = self.generator.config, self.settings.batch
         z = torch.randn(rows, config.z_dim if self._styled else config.dim_z, generator=random)
-        classes = torch.randint(len(self.pictures.classes), (rows,), generator=random)
-        return {"z": z.to(self.device), "class": classes.to(self.device)}
+        return {"z": z.to(self.device), "class": self._classes(random).to(self.device)}
+
+    def _classes(self, random: torch.Generator) -> Tensor:
+        """(batch,): as many rows of one class as the discriminator takes the deviation of, in its order."""
+        groups = self.settings.batch // self.settings.together
+        return torch.randint(len(self.pictures.classes), (groups,), generator=random).repeat(self.settings.together)
 
     def _made(self, latents: dict[str, Tensor], random: torch.Generator) -> Tensor:
         """Generated pictures."""

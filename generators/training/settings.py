@@ -8,7 +8,7 @@ from typing import Any
 from generators.errors import TrainingError
 
 # What cannot change once a run has begun.
-FIXED = ("arch", "width", "z_dim", "seed", "teacher")
+FIXED = ("arch", "width", "z_dim", "seed", "teacher", "critic", "together")
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,10 @@ class Settings:
     weights in the average halves; a twentieth of those seen while that is less.  pictures: seen at the end, 0: without
     end.  decay: the last pictures, over which the learning rate falls to zero on a line.  teacher: a prior that
     `generators.load` takes.  teaching: weight of the distance to its pictures, 0 for a run on real pictures alone.
+    lessons: the first pictures, at which there is nothing but that distance.  together: rows of a batch that are of one
+    class, and whose standard deviation a discriminator of StyleGAN2 is told: among classes it would hardly see that
+    those of one class are all alike.  critic: a prior with whose discriminator the run begins, "" for one of random
+    weights.  d_lr, d_beta2: of the discriminator where they are not the generator's.
     """
 
     arch: str
@@ -39,15 +43,26 @@ class Settings:
     bf16: bool = True
     teacher: str = ""
     teaching: float = 0.0
+    lessons: int = 0
+    together: int = 1
+    critic: str = ""
+    d_lr: float = 0.0
+    d_beta2: float = 0.0
 
     def __post_init__(self):
-        least = {"width": 1, "z_dim": 1, "batch": 2, "d_steps": 1, "r1_every": 1, "half_life": 1}
-        least |= dict.fromkeys(("lr", "r1", "augment", "pictures", "decay", "seed", "teaching"), 0)
+        least = {"width": 1, "z_dim": 1, "batch": 2, "d_steps": 1, "r1_every": 1, "half_life": 1, "together": 1}
+        least |= dict.fromkeys(
+            ("lr", "d_lr", "d_beta2", "r1", "augment", "pictures", "decay", "seed", "teaching", "lessons"), 0
+        )
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise TrainingError(f"got {name} {getattr(self, name)}, expected at least {low}")
+        if self.batch % self.together:
+            raise TrainingError(f"got batch {self.batch}, expected a multiple of the {self.together} rows of one class")
         if self.teaching and not self.teacher:
             raise TrainingError(f"got teaching {self.teaching:g} of nobody; give --teacher, or leave --teaching out")
+        if self.lessons and not self.teaching:
+            raise TrainingError(f"got lessons {self.lessons} without teaching; give --teacher, or leave --lessons out")
         if self.decay > self.pictures:
             raise TrainingError(
                 f"got decay {self.decay} of {self.pictures} pictures; give --pictures, the end of the run, and no "
@@ -78,6 +93,9 @@ def usual(arch: str, device: str, **said: Any) -> Settings:
         own |= {"beta2": 0.999, "r1": 0.0, "augment": 1.0 if gpu else 0.0}
     else:
         own = {"width": 224 if gpu else 96, "z_dim": 512, "batch": 128 if gpu else 32, "d_steps": 1, "lr": 2.5e-3}
-        own |= {"beta2": 0.99, "r1": 0.01, "augment": 1.0}
-    own["teaching"] = 10.0 if said.get("teacher") else 0.0
+        own |= {"beta2": 0.99, "r1": 0.01, "augment": 1.0 if gpu else 0.0, "together": 8}
+    if said.get("teacher"):
+        own["teaching"] = 5.0
+    if said.get("critic"):
+        own |= {"d_lr": 2e-4, "d_beta2": 0.999, "r1": 0.0, "together": 1}
     return Settings(arch, **own | {name: value for name, value in said.items() if value is not None})

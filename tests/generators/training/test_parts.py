@@ -7,15 +7,22 @@ import torch
 
 from generators.training.augment import augmented
 from generators.training.card import SCORES, with_scores
-from generators.training.draws import order, stream
+from generators.training.data import Pictures
+from generators.training.draws import stream
 from generators.training.scores import frechet, precision_recall
 
 
-def test_every_shuffle_holds_each_picture_once_however_it_is_read():
-    whole = order(7, 10, 0, 30)
-    assert all(sorted(whole[first : first + 10].tolist()) == list(range(10)) for first in (0, 10, 20))
-    assert torch.equal(torch.cat([order(7, 10, first, 6) for first in range(0, 30, 6)]), whole)
-    assert not torch.equal(whole[:10], whole[10:20]) and not torch.equal(whole, order(8, 10, 0, 30))
+def test_every_picture_of_a_class_is_drawn_for_it_as_it_is_and_mirrored():
+    pixels = torch.randint(0, 256, (9, 3, 4, 4), generator=stream(0, 1), dtype=torch.uint8)
+    labels = torch.tensor([1, 0, 1, 2, 0, 1, 1, 0, 2])
+    pictures = Pictures(pixels, labels, ("a", "b", "c"), "")
+    classes = torch.arange(3).repeat(200)
+    drawn = ((pictures.drawn(classes, stream(0, 0)) + 1) * 127.5).round().byte()
+    found = torch.tensor([[torch.equal(x, y) for y in [*pixels, *pixels.flip(3)]] for x in drawn])
+    assert found.any(1).all() and found.any(0).all()
+    assert torch.equal(labels.repeat(2)[found.long().argmax(1)], classes)
+    assert found[:, :9].any(1).float().mean() == pytest.approx(0.5, abs=0.1)
+    assert torch.equal(pictures.drawn(classes, stream(0, 0)), pictures.drawn(classes, stream(0, 0)))
 
 
 def test_streams_of_steps_differ_and_repeat():

@@ -41,7 +41,7 @@ def test_of_sizes_and_settings(tmp_path):
     assert "16 px, but biggan is trained at 32" in refusal("biggan", data, out, "--pictures 8")
     assert "MB" in refusal("stylegan2", data, out, "--pictures 8 --width 2000")
     assert "--decay" in refusal("stylegan2", data, out, "--pictures 8 --decay 9")
-    assert "batch" in refusal("stylegan2", data, out, "--pictures 8 --batch 33")
+    assert "batch 33, expected a multiple of the 8 rows" in refusal("stylegan2", data, out, "--pictures 8 --batch 33")
     assert "--seen without --from" in refusal("stylegan2", data, out, "--pictures 8 --seen 5")
     assert "no prior named" in refusal("stylegan2", data, out, "--pictures 8 --width 8 --from nothing").replace(
         "got width with --from", "no prior named"
@@ -51,7 +51,7 @@ def test_of_sizes_and_settings(tmp_path):
 def test_of_other_weights_and_of_runs_that_differ(tmp_path):
     data, out = archive(tmp_path / "data.zip", 16, 4), tmp_path / "out"
     plain = ["--arch", "stylegan2", "--data", str(data), "--out", str(tmp_path / "new"), "--pictures", "8"]
-    for weights, words in (("toy", "got a biggan"), ("nothing", "no prior named")):
+    for weights, words in (("toy", "makes 32 px of 3 classes"), ("nothing", "no prior named")):
         result = CliRunner().invoke(main, [*plain, "--from", weights])
         assert result.exit_code == 2 and words in result.stderr and result.stderr.count("\n") == 1
     trained("stylegan2", data, out, "--pictures 8")

@@ -1,13 +1,15 @@
-"""A run under a teacher."""
+"""A run under a teacher, and one that begins with the discriminator of a trained prior."""
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 import generators
 from generators.base import GeneratorInfo
 from generators.errors import TrainingError
 from generators.training import checkpoint
 from generators.training.card import training_of
+from generators.training.command import main
 from generators.training.data import Pictures
 from generators.training.networks import fresh
 from generators.training.run import Run
@@ -66,8 +68,8 @@ def test_a_run_goes_on_under_it(tmp_path):
 
 
 def test_its_name_is_on_the_card_without_its_folder():
-    words = training_of(usual("stylegan2", "cpu", teacher="somewhere/big.safetensors"), 8)
-    assert "distance to the pictures of big, weight 10," in words and "somewhere" not in words
+    words = training_of(usual("stylegan2", "cpu", teacher="somewhere/big.safetensors"), "hinge", 8)
+    assert "distance to the pictures of big, weight 5," in words and "somewhere" not in words
 
 
 @pytest.mark.parametrize(
@@ -88,3 +90,30 @@ def test_networks_without_z_teach_nothing():
     info = GeneratorInfo("other", 32, (), ("a", "b", "c"), {})
     with pytest.raises(TrainingError, match="expected z of 0 numbers"):
         Teacher("toy", info, CPU)
+
+
+def test_a_critic_judges_from_the_first_step_and_is_trained_on(tmp_path):
+    data = archive(tmp_path / "data.zip", 32, 12, classes=("a", "b", "c"))
+    trained("stylegan2", data, tmp_path / "run", "--pictures 16 --critic toy")
+    state = checkpoint.found(tmp_path / "run")
+    assert state["settings"]["d_lr"] == 2e-4 and state["settings"]["r1"] == 0.1  # as it was said
+    prior, toy = generators.load(tmp_path / "run" / "run-G_ema.safetensors"), generators.load("toy")
+    moved = [
+        float((own - other).abs().max())
+        for own, other in zip(prior.discriminator.parameters(), toy.discriminator.parameters(), strict=True)
+    ]
+    assert 1e-4 < max(moved) < 2e-3  # two steps of Adam, and what float16 costs
+    assert type(prior.discriminator) is type(toy.discriminator) and prior.generator.info.architecture == "stylegan2"
+    assert "hinge loss, discriminator begun as that of toy" in prior.card.text
+    trained("stylegan2", data, tmp_path / "run", "--pictures 24")
+    on = f"--arch stylegan2 --data {data} --out {tmp_path / 'on'} --batch 8 --pictures 8 --from "
+    assert CliRunner().invoke(main, f"{on}{tmp_path / 'run'}".split()).exit_code == 0
+    assert "begun with critic toy" in refusal("stylegan2", data, tmp_path / "run", "--pictures 40 --critic other")
+    assert (
+        "got a biggan, expected a stylegan2"
+        in CliRunner().invoke(main, f"{on}toy".replace("on ", "of ").split()).stderr
+    )
+    two = archive(tmp_path / "two.zip", 32, 12)
+    assert "3 classes, but the pictures are of 32 px and 2" in refusal(
+        "stylegan2", two, tmp_path / "other", "--pictures 8 --critic toy"
+    )
