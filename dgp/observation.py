@@ -15,9 +15,9 @@ from torch import Tensor
 
 import degradations
 from degradations import Degradation
-from degradations.crop import Part
 from dgp import geometry as g
 from dgp.errors import InputError
+from dgp.framing import Framing, framed, simulated
 from dgp.geometry import Geometry
 from dgp.images import LAID_ON_WHITE, Picture, flatten, open_picture, to_pil
 from dgp.rows import stream
@@ -170,36 +170,26 @@ def observe(
     asked = degradations.parse(degradation) if isinstance(degradation, str) else degradation
     number = None if label is None or label == "auto" else prior.generator.info.class_index(label)
     resolution = prior.generator.info.resolution
-    image = flatten(source)[0]
-    weighed = None if weight is None else open_weight(weight, image.size)
+    weighed = None if weight is None else open_weight(weight, source.size)
     if fit == "object" and weighed is None:
         raise InputError("got fit 'object' without a weight, which says where the object is; give --weight FILE")
-    window = weighed.square(resolution) if fit == "object" else None
+    framing = Framing(source, fit, weighed.square(resolution) if fit == "object" else None, resolution, seed)
     key = source.pixels_sha256
-    true = None
+    true = original = None
     if truth is not None and not simulate:
         raise InputError("got a truth for a picture that is not simulated; leave it out, or add simulate")
     if simulate:
-        place, operator, original = _simulated(asked, source, image, fit, window, resolution, seed)
-        degradations.try_out(operator, (resolution, resolution))
-        true = _true(operator, truth, source, image, fit, window, resolution, seed, key)
+        place, operator, original = simulated(asked, framing)
+        degradations.try_out(operator, framing.square)
+        true = _true(operator, truth, framing, key)
         measure = true.simulate if target == "file" else true.measure
         with torch.no_grad():
             y = measure(original, stream(seed, f"noise {key}", 0))
         _same_shape(y, operator, true, resolution)
         whole, true = operator, None if true is operator else true
     else:
-        size = tuple(asked.size((resolution, resolution)))
-        if not asked.scales and image.size != size[::-1]:
-            raise InputError(
-                f"got {image.width}x{image.height}, expected {size[1]}x{size[0]}; what {asked.spec} gives cannot be "
-                "scaled, pixel for pixel as it is, so make it of a picture of the prior's size"
-            )
-        fitting = _same_size if size == (resolution, resolution) else _smaller
-        if isinstance(asked, Part):
-            fitting = _framed
-        place, operator, whole, y = fitting(asked, source, image, fit, window, resolution, seed)
-        original = None
+        found = framed(asked, framing)
+        place, operator, whole, y = found.geometry, found.operator, found.whole, found.y
     if y.shape[1] not in (1, 3):
         operator.lift(y, (resolution, resolution))  # said now rather than when the answer is to be shown
     estimates = first_estimates(operator, None if simulate else source.image, y, prior, seed)
@@ -259,34 +249,14 @@ def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
     return tuple(filter(None, (through if note == LAID_ON_WHITE else note for note in source.notes)))
 
 
-def _simulated(asked, source, image, fit, window, resolution, seed) -> tuple[Geometry, Degradation, Tensor]:
-    """The clean picture at the prior's resolution, and the operator there.
-
-    Nothing comes back to the input's size: what was degraded, and is measured, is the fitted picture.
-    """
-    box, placed = _box(image.size, "crop" if fit == "auto" else fit, window, resolution)
-    square = (resolution, resolution)
-    original = g.tensor_at(image, box, resolution)
-    try:
-        operator = asked.build(source.image if image.size == square else None, seed, square)
-    except degradations.MaskError:
-        if image.size == square or tuple(asked.size(square)) != square:
-            raise
-        # A mask that was drawn on the photograph is fitted with it.
-        full = asked.build(source.image, seed, image.size[::-1])
-        operator = _moved(full, image.size, box, square)
-    place = Geometry(fit, placed, resolution, image.size, box, square, square)
-    return place, operator, original
-
-
-def _true(operator, truth, source, image, fit, window, resolution, seed, key) -> Degradation:
+def _true(operator: Degradation, truth: str | Degradation | None, framing: Framing, key: str) -> Degradation:
     """The operator that makes y of the original, at the prior's resolution."""
     if truth is not None:
         asked = degradations.parse(truth) if isinstance(truth, str) else truth
         if asked.unknowns():
             raise InputError(f"got the truth {asked.spec!r}, expected one without unknowns; give their values")
-        return _simulated(asked, source, image, fit, window, resolution, seed)[1]
-    random = stream(seed, f"truth {key}", 0)
+        return simulated(asked, framing)[1]
+    random = stream(framing.seed, f"truth {key}", 0)
     drawn = {
         name: unknown.value(float(torch.rand((), generator=random))) for name, unknown in operator.unknowns().items()
     }
@@ -301,138 +271,3 @@ def _same_shape(y: Tensor, operator: Degradation, true: Degradation, resolution:
             f"got an observation of {tuple(y.shape[1:])} from {true.spec}, expected {expected} as of {operator.spec}; "
             "the two must give the same size and channels"
         )
-
-
-def _smaller(asked, source, image, fit, window, resolution, seed):
-    """y is smaller than x: the input must have the size that the prior's resolution is degraded to."""
-    height, width = asked.size((resolution, resolution))
-    factor = resolution / height
-    if image.size != (width, height) and fit == "auto":
-        got, even = f"{image.width}x{image.height}", width == height
-        part = f"1/{factor:g}" if even else f"1/{resolution / width:g} of the width and 1/{factor:g} of the height"
-        raise InputError(
-            f"got {got}, expected {width}x{height} ({part} of the prior's {resolution}x{resolution}); "
-            "use --fit crop|pad|stretch" + (f", or a prior of {round(max(image.size) * factor)} px" if even else "")
-        )
-    box, placed = _box(image.size, fit, window, resolution, (width, height))
-    # The answer has the size that the factor promises of the input, or of the part of it that was used.
-    across, down = (resolution / width, resolution / height)
-    shown = (round((box[2] - box[0]) * across), round((box[3] - box[1]) * down))
-    out = (round(image.width * across), round(image.height * down)) if placed == "pad" else shown
-    if shown[0] * shown[1] > g.MAX_PIXELS:
-        raise InputError(
-            f"got {image.width}x{image.height}, whose answer would have {shown[0]}x{shown[1]} pixels; "
-            f"scale it down, ideally to {width}x{height}"
-        )
-    operator = asked.build(source.image if image.size == (width, height) else None, seed, (resolution, resolution))
-    degradations.try_out(operator, (resolution, resolution))
-    y = operator.read(g.fitted(image, box, (width, height)))
-    return Geometry(fit, placed, resolution, image.size, box, shown, out), operator, operator, y
-
-
-def _framed(asked, source, image, fit, window, resolution, seed):
-    """y is a part of x that stays where it is: what is around it is added at the input's own size."""
-    if fit not in ("auto", "stretch", "crop"):
-        raise InputError(f"got fit {fit!r}, which {asked.spec} cannot be; use --fit auto, stretch or crop")
-    operator = asked.build(source.image, seed, (resolution, resolution))
-    left, top, right, bottom = operator.frame((resolution, resolution))
-    used = g.crop_box(image.size) if fit == "crop" else g.whole_box(image.size)
-    y = operator.read(g.fitted(image, used, (right - left, bottom - top)))
-    part = image.crop(used)
-    across, down = part.width / (right - left), part.height / (bottom - top)
-    out, corner = (round(resolution * across), round(resolution * down)), (round(left * across), round(top * down))
-    if out[0] * out[1] > g.MAX_PIXELS:
-        raise InputError(
-            f"got {image.width}x{image.height}, whose answer would have {out[0]}x{out[1]} pixels; scale it down first"
-        )
-    canvas = Image.new(part.mode, out, 128 if part.mode == "L" else (128,) * len(part.getbands()))
-    canvas.paste(part, corner)
-    missing = np.ones(out[::-1], bool)
-    missing[corner[1] : corner[1] + part.height, corner[0] : corner[0] + part.width] = False
-    box = (used[0] - corner[0], used[1] - corner[1], used[0] - corner[0] + out[0], used[1] - corner[1] + out[1])
-    place = Geometry(fit, "framed", resolution, image.size, box, out, out, canvas, None, missing, used)
-    return place, operator, operator, y
-
-
-def _same_size(asked, source, image, fit, window, resolution, seed):
-    """y has the size of x. What it tells is kept at the input's size where pixels stayed in place."""
-    full = image.size
-    whole = asked.build(source.image, seed, full[::-1])
-    hidden = whole.blank(full[::-1])
-    missing = None if hidden is None else hidden[0].cpu().numpy()
-    grey, pasted = whole.channels(3) == 1, missing is not None and _passes(whole, full, resolution)
-    box, placed = _box(full, fit, window, resolution)
-    if fit == "auto" and pasted and placed != "whole" and (around := g.window_box(missing, resolution)):
-        box, placed = around, "window"
-    hole = missing is not None and whole.pointwise
-    if fit == "object" and hole and g.cut(missing, box).sum() < missing.sum():
-        raise InputError("part of the hole lies outside the square around the object; use --fit auto")
-    if hole and not g.cut(missing, box).any():
-        raise InputError("nothing is missing in the centred square; use --fit auto, which works around the hole")
-    operator = _moved(whole, full, box, (resolution, resolution))
-    degradations.try_out(operator, (resolution, resolution))
-    y = operator.read(g.fitted(image, box, (resolution, resolution), missing))
-    extent = box if placed == "crop" else g.whole_box(full)
-    out = (extent[2] - extent[0], extent[3] - extent[1])
-    seen = g.fitted(image, extent, out)
-    keep = pasted or (grey and whole.pointwise)
-    place = Geometry(
-        fit,
-        placed,
-        resolution,
-        full,
-        box,
-        (box[2] - box[0], box[3] - box[1]),
-        out,
-        seen,
-        _moved(whole, full, extent, out) if keep else None,
-        g.cut(missing, extent) if pasted else None,
-    )
-    return place, operator, whole, y
-
-
-def _box(size, fit, window, resolution, expected=None) -> tuple[g.Box, str]:
-    """What of the input is used, and the word for it. expected: (width, height), default the prior's."""
-    if window is not None and size != (window[2] - window[0], window[3] - window[1]):
-        return window, "window"
-    if size == (expected or (resolution, resolution)):
-        return g.whole_box(size), "whole"
-    if fit == "crop":
-        return g.crop_box(size), "crop"
-    if fit == "pad":
-        return g.pad_box(size), "pad"
-    return g.whole_box(size), "stretch"
-
-
-def _passes(whole: Degradation, full: tuple[int, int], resolution: int) -> bool:
-    """Whether what is observed of a picture is the picture itself, so that it can be kept; tried at R x R."""
-    if not whole.pointwise or whole.channels(3) != 3:
-        return False
-    if any(getattr(part, "noise", None) is not None for part in whole.modules()):
-        return False
-    operator = _moved(whole, full, g.whole_box(full), (resolution, resolution))
-    x = torch.rand(1, 3, resolution, resolution, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    hidden = operator.unobserved((resolution, resolution))
-    seen = torch.ones(1, 1, resolution, resolution) if hidden is None else ~hidden[:, None]
-    with torch.no_grad():
-        return bool(torch.equal(operator(x) * seen, x * seen))
-
-
-def _moved(operator: Degradation, full: tuple[int, int], box: g.Box, size: tuple[int, int]) -> Degradation:
-    """An operator built for a picture of size `full`, for what `box` shows of it at `size` (width, height).
-
-    Only masks know where they are; every link that only hides pixels is made anew from its fitted mask.
-    """
-    if box == g.whole_box(full) and size == full:
-        return operator
-    if links := getattr(operator, "links", None):
-        return degradations.Chain(_moved(link, full, box, size) for link in links)
-    if not operator.pointwise:
-        return operator
-    hidden = operator.unobserved(full[::-1])
-    if hidden is None:
-        return operator
-    mask = g.fitted_mask(hidden[0].cpu().numpy(), box, size)
-    if not mask.any():
-        return degradations.Identity()
-    return degradations.Inpaint.of(torch.from_numpy(mask)[None, None])
