@@ -1,5 +1,7 @@
 """A run under a teacher, and one that begins with the discriminator of a trained prior."""
 
+import json
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -67,6 +69,14 @@ def test_a_run_goes_on_under_it(tmp_path):
     assert "teacher toy, got other" in refusal("stylegan2", data, whole, "--pictures 40 --z-dim 20 --teacher other")
 
 
+def test_lessons_come_before_the_discriminator(tmp_path):
+    data = archive(tmp_path / "data.zip", 32, 12, classes=("a", "b", "c"))
+    trained("stylegan2", data, tmp_path / "run", f"--pictures 24 --lessons 16 {UNDER_TOY}")
+    lines = [json.loads(line) for line in (tmp_path / "run" / checkpoint.LOG).read_text().splitlines()]
+    assert ["d" in line for line in lines] == ["g" in line for line in lines] == [False, False, True]
+    assert all(line["apart"] > 0 for line in lines)
+
+
 def test_its_name_is_on_the_card_without_its_folder():
     words = training_of(usual("stylegan2", "cpu", teacher="somewhere/big.safetensors"), "hinge", 8)
     assert "distance to the pictures of big, weight 5," in words and "somewhere" not in words
@@ -79,6 +89,7 @@ def test_its_name_is_on_the_card_without_its_folder():
         ("--teacher biggan-cifar10 --z-dim 128", "10 classes, expected 3 classes"),
         ("--teacher nobody", "no prior named"),
         ("--teaching 2", "give --teacher"),
+        ("--lessons 8", "give --teacher"),
     ],
 )
 def test_refusals(tmp_path, more, words):
