@@ -74,6 +74,8 @@ class Release(Frozen):
 
     groups: how many groups from the coarse end; "all" of these; "whole", with the head; or their names.
     lr, ratio: group i moves with ``lr * ratio ** i``.
+    scale: whose steps ``lr`` measures: of the weights as "stored", or as "used", which is less where layers are
+        equalised (Karras et al. 2018): then one ``lr`` fits networks of both kinds.
     moments: "cold" begins a group's optimiser state at its release and spares its gradients until then; "warm"
         lets every progressive group gather moments from the first stage on, as the published code does.
     """
@@ -82,6 +84,7 @@ class Release(Frozen):
     lr: NonNegativeFloat
     ratio: NonNegativeFloat = 1.0
     curve: Curve = "constant"
+    scale: Literal["stored", "used"] = "stored"
     moments: Literal["cold", "warm"] = "cold"
     optimizer: Optimizer = "adam"
     betas: tuple[Decay, Decay] = (0.9, 0.999)

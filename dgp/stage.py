@@ -222,8 +222,9 @@ def release_rates(release: Release, generator: Generator) -> dict[str, tuple[flo
         rate = {group.name: release.lr * release.ratio**i for i, group in enumerate(walked[:count])}
     if release.moments == "warm":
         rate = {group.name: 0.0 for group in progressive} | rate
+    gains = generator.gains() if release.scale == "used" else {}
     return {
-        name: (rate[group.name], release.curve, release)
+        name: (rate[group.name] / gains.get(name, 1.0), release.curve, release)
         for group in groups
         if group.name in rate
         for name in group.parameters

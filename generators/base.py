@@ -139,6 +139,16 @@ class Generator(nn.Module):
         """Coarse to fine; every parameter is in exactly one."""
         raise NotImplementedError
 
+    def gains(self) -> dict[str, float]:
+        """Parameter name -> the constant that it is multiplied by where it is used, of equalised layers (Karras et al.
+        2018, section 4.1): what moves as stored moves so many times less as used. All other parameters are used as
+        they are."""
+        return {
+            f"{prefix}.{name}": gain
+            for prefix, layer in self.named_modules()
+            for name, gain in getattr(layer, "own_gains", dict)().items()
+        }
+
     def capture_norm(self, latents: dict[str, Tensor]) -> dict[str, Tensor]:
         """``norm[i]`` (N, 2, C): weight and bias of the instance norms that stand for the stored statistics."""
         raise NotImplementedError(f"{type(self).__name__} has no normalisation whose statistics could be captured")

@@ -32,6 +32,9 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(torch.full((outputs,), bias))
         self.rate = rate
 
+    def own_gains(self) -> dict[str, float]:
+        return {"weight": self.rate / math.sqrt(self.weight.shape[1]), "bias": self.rate}
+
     def forward(self, x: Tensor) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])
         scale = self.rate / math.sqrt(self.weight.shape[1])
@@ -134,6 +137,10 @@ class Modulated(WeightForms, nn.Module):
         self.weight = nn.Parameter(torch.randn(cout, cin, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(cout))
         self.affine = Dense(w_dim, cin, bias=1.0)
+
+    def own_gains(self) -> dict[str, float]:
+        """Demodulation brings filters to a norm of one, which is this gain on weights of unit variance."""
+        return {"weight": 1 / math.sqrt(math.prod(self.weight.shape[1:]))}
 
     def styles(self, style: Tensor) -> Tensor:
         return self.affine(style.to(self.affine.weight.dtype))

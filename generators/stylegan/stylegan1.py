@@ -71,6 +71,9 @@ class Conv(WeightForms, nn.Module):
         self.bias = nn.Parameter(torch.zeros(cout))
         self.scale = gain / math.sqrt(cin * kernel**2)
 
+    def own_gains(self) -> dict[str, float]:
+        return {"weight": self.scale}
+
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.form("scaled", self.scaled), self.bias, padding=self.weight.shape[-1] // 2)
 

@@ -101,6 +101,9 @@ class Shortcut(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(cout, cin, 1, 1))
 
+    def own_gains(self) -> dict[str, float]:
+        return {"weight": 1 / math.sqrt(self.weight.shape[1])}
+
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight / math.sqrt(self.weight.shape[1]))
 

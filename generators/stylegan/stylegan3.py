@@ -87,6 +87,9 @@ class FourierInput(nn.Module):
         self.register_buffer("freqs", direction / radius * within * self.bandwidth)
         self.register_buffer("phases", torch.rand(channels) - 0.5)
 
+    def own_gains(self) -> dict[str, float]:
+        return {"weight": 1 / math.sqrt(len(self.weight))}
+
     def forward(self, w: Tensor) -> Tensor:
         """w (N, w_dim) -> (N, channels, size, size)."""
         with torch.autocast(w.device.type, enabled=False):
