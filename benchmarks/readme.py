@@ -41,6 +41,7 @@ OURS = {
     "default, latents only": "... its latents alone, nothing released",
 }
 ABLATION = {"all-at-once-mse": "all layers at once, MSE only, {prior}"}
+BUNDLED = ("biggan-cifar10", "stylegan2-cifar10")
 GAP = 4  # between pictures
 TASKS = {"gray": "gray", "inpaint": "inpaint:center=1/3", "sr": "sr:4", "chain": "gray+sr:2", "invert": "identity"}
 
@@ -111,13 +112,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path, help="zip or folder of class folders that no prior was trained on")
     parser.add_argument("--units", type=Path, required=True, help="folder of what is done")
-    parser.add_argument("--prior", action="append", help="name or file; again for another (default: biggan-cifar10)")
+    parser.add_argument("--prior", action="append", help="name or file; again for another (default: both bundled ones)")
     parser.add_argument("--per-class", type=int, default=10)
     parser.add_argument("--budget", type=int, help="of each answer, in passes through a network")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
     parser.add_argument("--no-pictures", action="store_true", help="the table only")
     options = parser.parse_args(arguments)
-    options.prior = options.prior or ["biggan-cifar10"]
+    options.prior = options.prior or list(BUNDLED)
     found = table(options)
     put(options.readme, found)
     print(found, end="")

@@ -89,7 +89,8 @@ def training_of(settings: Settings, loss: str, seen: int) -> str:
     if settings.r1:
         words.append(f"R1 of {settings.r1:g} every {settings.r1_every} steps")
     if settings.teaching:
-        words.append(f"distance to the pictures of {Path(settings.teacher).stem}, weight {settings.teaching:g}")
+        alone = f", of the first {settings.lessons:,} nothing else" if settings.lessons else ""
+        words.append(f"distance to the pictures of {Path(settings.teacher).stem}, weight {settings.teaching:g}{alone}")
     words.append(f"{seen:,} generated pictures in batches of {settings.batch}")
     words.append(f"{settings.d_steps} discriminator step{'s' if settings.d_steps > 1 else ''} each")
     words.append(f"Adam (0, {settings.beta2:g}) at {settings.lr:g}")

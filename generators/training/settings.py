@@ -8,7 +8,7 @@ from typing import Any
 from generators.errors import TrainingError
 
 # What cannot change once a run has begun.
-FIXED = ("arch", "width", "z_dim", "seed", "teacher", "critic", "together")
+FIXED = ("arch", "width", "z_dim", "seed", "teacher", "critic")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ import torch
 
 from generators.biggan.layers import StoredStatistics
 from generators.spectral_norm import Conv
+from generators.stylegan.discriminator import with_deviation
 from generators.training.average import settled
 from generators.training.data import Pictures
+from generators.training.draws import stream
 from generators.training.losses import r1
 from generators.training.networks import by_batch, fresh, power_step
 from generators.training.run import Run
@@ -116,3 +118,11 @@ def test_the_learning_rate_falls_to_zero_over_the_stated_part():
         run.step()
         rates.append(run.optimisers["generator"].param_groups[0]["lr"] / run.settings.lr)
     assert rates == pytest.approx([1, 1, 1, 0.5]) and run.done
+
+
+def test_the_discriminator_is_told_how_much_rows_of_one_class_differ():
+    run = run_of("stylegan2", batch=32)
+    for classes in (run._drawn(torch.Generator().manual_seed(6))["class"], run._classes(stream(0, 0))):
+        alike = torch.nn.functional.one_hot(classes, 3).float()[:, :, None, None]
+        assert len(classes.unique()) > 1 and alike.var(0).sum() > 0
+        assert with_deviation(alike, run.discriminator.minibatch_std, 1)[:, 3:].abs().max() < 1e-3
