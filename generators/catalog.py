@@ -14,8 +14,8 @@ BUNDLED = Path(str(files("generators") / "bundled"))
 SHA256 = {
     "biggan-cifar10-G_ema.safetensors": "0781c817a68c62427ff93cc5c4f9cab40b6970c136f5694207e71310360f4494",
     "biggan-cifar10-D.safetensors": "4d04981aedf859cb5afcc9907cc6dec68e2053f2d9d7c8c22925ae86da8451d5",
-    "stylegan2-cifar10-G_ema.safetensors": "",
-    "stylegan2-cifar10-D.safetensors": "",
+    "stylegan2-cifar10-G_ema.safetensors": "5ddf356be4cf5803f291cde2d79b45105cc228d6cb3109039a469c113ff3c8bd",
+    "stylegan2-cifar10-D.safetensors": "b47d7ab15d773e1b58c7459d69888cb033441e7e99fa59a98ac89fe6111a14fd",
 }
 
 
@@ -27,8 +27,8 @@ def biggan_cifar10() -> Prior:
 
 @register("stylegan2-cifar10")
 def stylegan2_cifar10() -> Prior:
-    """Class-conditional StyleGAN2, 32 px, trained by the project on the training split of CIFAR-10."""
-    return _bundled("stylegan2-cifar10", "few of its samples are recognisable")
+    """Class-conditional StyleGAN2, 32 px, trained by the project on the training split of CIFAR-10 under that BigGAN."""
+    return _bundled("stylegan2-cifar10", "cats, dogs, birds and frogs are often not recognisable")
 
 
 def _bundled(name: str, limits: str) -> Prior:
