@@ -27,7 +27,7 @@ def biggan_cifar10() -> Prior:
 
 @register("stylegan2-cifar10")
 def stylegan2_cifar10() -> Prior:
-    """Class-conditional StyleGAN2, 32 px, trained by the project on the training split of CIFAR-10 under that BigGAN."""
+    """Class-conditional StyleGAN2, 32 px, trained by the project on the same pictures, taught by that BigGAN."""
     return _bundled("stylegan2-cifar10", "cats, dogs, birds and frogs are often not recognisable")
 
 
