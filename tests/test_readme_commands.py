@@ -23,7 +23,7 @@ def commands(page: Path) -> list[str]:
 
 def parsed(words: list[str]) -> dict:
     """The parameters that click makes of the words after `dgp`. UsageError for what cannot be typed."""
-    command, context = main, click.Context(main)
+    command, context = main, click.Context(main, **main.context_settings)
     while isinstance(command, click.Group) and words:
         name, *words = words
         command = command.get_command(context, name)
