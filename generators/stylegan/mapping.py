@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -52,8 +50,8 @@ class Mapping(nn.Module):
         if classes.is_floating_point():
             return classes
         # A linear layer of one-hot vectors.
-        picked = F.embedding(classes, self.embed.weight.t())
-        return picked * (self.embed.rate / math.sqrt(self.embed.weight.shape[1])) + self.embed.bias * self.embed.rate
+        picked, gains = F.embedding(classes, self.embed.weight.t()), self.embed.own_gains()
+        return picked * gains["weight"] + self.embed.bias * gains["bias"]
 
     def forward(self, z: Tensor | None, classes: Tensor | None) -> Tensor:
         given = [] if z is None else [normalised(z)]

@@ -37,8 +37,9 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])
-        scale = self.rate / math.sqrt(self.weight.shape[1])
-        return torch.addmm(self.bias, rows, self.weight.t(), beta=self.rate, alpha=scale).unflatten(0, x.shape[:-1])
+        gains = self.own_gains()
+        y = torch.addmm(self.bias, rows, self.weight.t(), beta=gains["bias"], alpha=gains["weight"])
+        return y.unflatten(0, x.shape[:-1])
 
 
 def activated(x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-STEP, WEIGHTS, SHEET = 0, 2, 3
+STEP, WEIGHTS, SHEET = 0, 2, 3  # a number is part of what a seed means; 1 was that of shuffles
 
 
 def stream(seed: int, kind: int, number: int = 0) -> torch.Generator:

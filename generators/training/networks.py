@@ -47,13 +47,28 @@ def shaped(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
         return BigGAN(config, classes), BigGANDiscriminator(DiscriminatorConfig(side, width, count))
     embedding = max(settings.z_dim // CLASS_SHARE, 1)
     channels = (width,) * (side.bit_length() - 2)
-    mapping = {"mapping_layers": MAPPING_LAYERS, "mapping_width": W_DIM, "mapping_rate": MAPPING_RATE}
-    config = StyleGAN2Config(side, channels, settings.z_dim, W_DIM, n_classes=count, embed_dim=embedding, **mapping)
-    judging = {"n_classes": count, "mapping_layers": JUDGE_MAPPING_LAYERS, "mapping_width": width}
-    judging["group"] = settings.together
-    return StyleGAN2(config, classes), StyleGAN2Discriminator(
-        StyleGAN2DiscriminatorConfig(side, channels, embed_dim=width, cmap_dim=width, **judging)
+    config = StyleGAN2Config(
+        side,
+        channels,
+        settings.z_dim,
+        W_DIM,
+        mapping_layers=MAPPING_LAYERS,
+        mapping_width=W_DIM,
+        n_classes=count,
+        embed_dim=embedding,
+        mapping_rate=MAPPING_RATE,
     )
+    judging = StyleGAN2DiscriminatorConfig(
+        side,
+        channels,
+        n_classes=count,
+        embed_dim=width,
+        mapping_layers=JUDGE_MAPPING_LAYERS,
+        mapping_width=width,
+        cmap_dim=width,
+        group=settings.together,
+    )
+    return StyleGAN2(config, classes), StyleGAN2Discriminator(judging)
 
 
 def fresh(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
