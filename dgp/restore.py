@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +11,12 @@ import generators
 from degradations import Degradation
 from dgp.inversion import Inversion, Step
 from dgp.observation import observe
-from dgp.progress import followed, watched
+from dgp.progress import display, followed
 from dgp.recipe import Recipe, load_recipe
 from dgp.restoration import Restoration
 from generators import Prior
 
-load_prior = generators.load
+load_prior = display()(generators.load)
 
 
 def restore(
@@ -54,24 +56,28 @@ def restore(
 
     Raises InputError, RecipeError, degradations.DegradationError or generators.GeneratorError, one line each.
     """
-    if not isinstance(prior, Prior):
-        prior = generators.load(prior or generators.DEFAULT)
-    recipe = load_recipe(recipe, overrides)
-    observation = observe(
-        picture,
-        degradation,
-        prior,
-        label=label,
-        simulate=simulate,
-        truth=truth,
-        fit=fit,
-        target=recipe.target,
-        weight=weight,
-        seed=seed,
-    )
-    inversion = Inversion(observation, prior, recipe, seed=seed, num_solutions=num_solutions, device=device)
-    name = Path(observation.source.path or "picture").name
-    for step in followed(inversion, name, watched() if progress is None else progress):
-        if on_step:
-            on_step(step)
-    return inversion.result()
+    begin = time.perf_counter()
+    with display(progress, Path(picture).name if isinstance(picture, str | os.PathLike) else "picture"):
+        if not isinstance(prior, Prior):
+            prior = generators.load(prior or generators.DEFAULT)
+        recipe = load_recipe(recipe, overrides)
+        load_s = time.perf_counter() - begin
+        observation = observe(
+            picture,
+            degradation,
+            prior,
+            label=label,
+            simulate=simulate,
+            truth=truth,
+            fit=fit,
+            target=recipe.target,
+            weight=weight,
+            seed=seed,
+        )
+        inversion = Inversion(observation, prior, recipe, seed=seed, num_solutions=num_solutions, device=device)
+        for step in followed(inversion):
+            if on_step:
+                on_step(step)
+        result = inversion.result()
+    result.spent("load_s", load_s + result.timing["load_s"])
+    return result
