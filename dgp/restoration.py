@@ -234,7 +234,7 @@ class Restoration:
         )
 
     def __repr__(self) -> str:
-        observation, (width, height) = self.observation, self.image.size
+        observation, (width, height) = self.observation, self.observation.geometry.out
         what = f"{clipped(observation.source.path or 'a picture', 100)} ({clipped(observation.asked, 80)})"
         lines = [f"Restoration of {what} by {self.recipe.name} on {self.prior.name}, seed {self.seed}"]
         facts = [f"{width}x{height} px", counted(len(self.tensors), "solution")]

@@ -70,10 +70,15 @@ class GeneratorInfo:
         hint = f"did you mean {near[0]!r}?" if near else f"expected one of {shown}, or a number"
         raise ClassError(f"no class named {text!r}; {hint}")
 
-    def __repr__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """Architecture, size, classes and latents in one line."""
         latents = listed([f"{spec.name} {spec.shape}" for spec in self.latents])
         classes = counted(len(self.classes), "class", "classes")
-        return clipped(f"{self.architecture}, {self.resolution}x{self.resolution} px, {classes}, latents {latents}")
+        return f"{self.architecture}, {self.resolution}x{self.resolution} px, {classes}, latents {latents}"
+
+    def __repr__(self) -> str:
+        return clipped(f"GeneratorInfo: {self.summary}")
 
 
 class Generator(nn.Module):
@@ -174,7 +179,7 @@ class Generator(nn.Module):
     def __repr__(self) -> str:
         """Say what it is; ``children()`` shows its layers."""
         info = getattr(self, "info", None)
-        known = "" if info is None else f"{info!r}, {counted(self.depth, 'block')}, "
+        known = "" if info is None else f"{info.summary}, {counted(self.depth, 'block')}, "
         return clipped(f"{type(self).__name__}: {known}{parameters(self)}")
 
 
