@@ -265,8 +265,10 @@ def test_pictures_of_any_size_have_room_for_words(size):
     spread = Spread.of(images)
     shown = spread.picture
     factor = spread.record()["magnification"]
-    assert shown.width >= 256 and shown.height > size[1] * factor and shown.crop((0, 0, 1, 1)).getpixel((0, 0)) == round(
-        20 / 255 / FULL_SCALE * 255
+    assert (
+        shown.width >= 256
+        and shown.height > size[1] * factor
+        and shown.crop((0, 0, 1, 1)).getpixel((0, 0)) == round(20 / 255 / FULL_SCALE * 255)
     )
 
 
