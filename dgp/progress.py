@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -42,7 +43,8 @@ class Display:
         if self._bar is None:
             from tqdm import tqdm
 
-            how = {"total": total, "initial": done or 0, "bar_format": "{desc} ..." if total is None else BAR}
+            form, wide = "{desc} ..." if total is None else BAR, shutil.get_terminal_size().columns
+            how = {"total": total, "initial": done or 0, "bar_format": form, "ncols": wide}
             self._bar = tqdm(desc=text, leave=False, file=sys.stderr, **how)
         else:
             self._bar.set_description_str(text, refresh=False)

@@ -163,8 +163,8 @@ class Restoration:
         What an earlier run left there under the same names is removed first. Raises OutputError.
         """
         begin = time.perf_counter()
-        folder = prepare(folder)
-        contents = self._contents()
+        self.folder = folder = prepare(folder)
+        record, contents = self.record(argv), self._contents()
         for stale in (
             RESULT,
             *FILES,
@@ -176,9 +176,8 @@ class Restoration:
         with waiting("writing the files"):
             for name, data in contents.items():
                 write_bytes_atomic(folder / name, data)
-        self.folder = folder
         self.spent("save_s", time.perf_counter() - begin)
-        write_json_atomic(folder / RESULT, self.record(argv))
+        write_json_atomic(folder / RESULT, record | {"timing": plain(self.timing)})
         return folder
 
     @waiting("compressing the pictures")

@@ -174,5 +174,5 @@ def _at(record: Mapping, path: tuple[str, ...]) -> Any:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = "not given" if value is None else str(value)
     return text if len(text) <= 40 else text[:12] + "..."
