@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dgp.blind import blind, expected
+from dgp.choice import CHOICES
 from dgp.device import device_named
 from dgp.errors import DgpError, InputError
 from dgp.losses.view import Targets
@@ -126,7 +127,7 @@ class Inversion:
         for number, stage in enumerate(self.recipe.stages):
             begin = time.perf_counter()
             if stage.rows_kept:
-                chosen = self.rows.best(self.scores, stage.rows_kept)
+                chosen = self.rows.best(CHOICES[stage.choose](self.rows, self.scores, self.problem), stage.rows_kept)
                 self.rows = self.rows.take(chosen)
                 starts = {name: value[chosen] for name, value in starts.items()}
                 stepper.take(chosen, self.rows.values | self.rows.weights)

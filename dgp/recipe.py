@@ -34,6 +34,7 @@ from dgp.overrides import apply_overrides, merge_tables
 from dgp.search.base import SEARCHES, Search
 from dgp.stops import STOPS, Stop
 
+Choice = Literal["objective", "medoid"]
 Curve = Literal[tuple(CURVES)]
 Optimizer = Literal[tuple(OPTIMIZERS)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -95,6 +96,7 @@ class Stage(Frozen):
     """Some steps in which certain variables and layers move under certain terms.
 
     rows_kept: how many rows of each answer enter the stage, the best by the stage before; all if absent.
+    choose: what the best are: those of lowest "objective", or nearest to the other rows' pictures, "medoid".
     convert: the wider chart that the latents enter the stage in ("w", "w+", "w++", "feature@3"), at the same picture.
     lr: of the variables that state none.  norm: "batch" uses stored statistics, "instance" the instance norms
     that the first forward of the stage captures (Pan et al.'s code, ``use_in``).  predict: "mean" compares phi(x) with
@@ -106,6 +108,7 @@ class Stage(Frozen):
     name: str = ""
     steps: PositiveInt
     rows_kept: PositiveInt | None = None
+    choose: Choice = "objective"
     convert: Annotated[str, Field(pattern=r"^(w|w\+|w\+\+|feature@\d+)$")] | None = None
     lr: NonNegativeFloat = 0.0
     move: dict[str, Move] = {}
@@ -172,6 +175,7 @@ class Recipe(Frozen):
     searches: one after the other, each from what the one before hands on.
     budget: what one answer may cost, in passes through a network (``dgp.budget``): steps and candidates are scaled so.
     accept: when an answer is good enough; absent, none is judged.
+    choose: which of the rows that the last stage leaves is the answer, see ``Stage``.
     trunk: "stated", or "discriminator", which puts the prior's discriminator in the place of every perceptual network.
     operator: the degradation that the published method uses where the user names none.
     target: whether a simulated observation is rounded as a "file" would be, or stays "float".
@@ -193,6 +197,7 @@ class Recipe(Frozen):
     trunk: Literal["stated", "discriminator"] = "stated"
     finish: FINISHES.field(Finish) = Merge()
     accept: Accept | None = None
+    choose: Choice = "objective"
 
     def chart(self, name: str) -> Chart:
         """Of a variable, stated or not."""

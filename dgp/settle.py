@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dgp import metrics
+from dgp.choice import CHOICES
 from dgp.errors import DgpError
 from dgp.finish import LabLuminance, with_luminance
 from dgp.observation import Observation
@@ -50,7 +51,7 @@ def settle(run: Ended) -> list[Restoration]:
     Answers whose objective is no number are left out. Raises DgpError where a picture has no other.
     """
     begin = time.perf_counter()
-    winners = run.rows.best(run.scores, 1)
+    winners = run.rows.best(CHOICES[run.recipe.choose](run.rows, run.scores, run.problem), 1)
     order = run.scores[winners].argsort(stable=True).cpu()
     rows, scores = run.rows.take(winners[order]), run.scores[winners[order]]
     finite = scores.isfinite().cpu()
