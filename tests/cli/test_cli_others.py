@@ -170,6 +170,7 @@ def test_doctor(call):
     checks = {check["name"]: check for check in told["checks"]}
     assert told["status"] == "ok" and checks["a run of a few steps"]["ok"] and checks["prior biggan-cifar10"]["ok"]
     assert told["versions"]["torch"] and "LPIPS" in checks
+    assert {"nevergrad", "cma", "torchvision", "pydantic"} <= told["versions"].keys() and checks["packages"]["ok"]
     assert "The main job can run." in call("doctor").stdout
 
 
