@@ -30,6 +30,8 @@ DRAWS = {aten.randn, aten.rand, aten.randint, aten.normal, aten.normal_, aten.un
 MAKES = {aten.zeros, aten.ones, aten.empty, aten.full, aten.arange, aten.linspace, aten.eye, aten.scalar_tensor,
          aten.empty_strided, aten.lift_fresh, aten.lift}  # fmt: skip
 
+LAZY = {aten._conj: aten.conj_physical, aten._neg_view: aten.neg}  # a bit that a wrapper does not carry
+
 
 class _Backend(_DummyBackendModule):
     def get_amp_supported_dtype(self) -> list[torch.dtype]:
@@ -138,6 +140,8 @@ class Watch(TorchDispatchMode):
             here[1]["device"] = "cpu"
             if here[1].get("generator") is not None:
                 self.mixed[self._entry(func, "a generator of the CPU")] += 1
+        if packet in LAZY:
+            return Away(LAZY[packet](here[0][0]))
         out = func(*here[0], **here[1])
         if leaves:
             return args[0] if packet is aten.copy_ else _fresh(out, here[0][0])
