@@ -152,12 +152,10 @@ class Run:
         return augment(x, self.settings.augment, own).contiguous(memory_format=torch.channels_last)
 
     def _descend(self, name: str, loss: Tensor) -> None:
-        optimiser, network = self.optimisers[name], getattr(self, name)
+        optimiser = self.optimisers[name]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        # The fused step writes without counting, and what layers keep of a weight would outlive it.
-        torch.autograd.graph.increment_version(network.parameters())
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16, cache_enabled=False)
@@ -193,7 +191,11 @@ class Run:
         """Move what was drawn to the device, and take the step there."""
         if self.device.type == "cuda":
             drawn = {name: value.pin_memory().to(self.device, non_blocking=True) for name, value in drawn.items()}
-        return step(drawn, *flags) if self.graphs is None else self.graphs(step, drawn, *flags)
+        found = step(drawn, *flags) if self.graphs is None else self.graphs(step, drawn, *flags)
+        # A fused step and a replayed one write without counting, and what layers keep of a weight would outlive it.
+        for network in (self.generator, self.discriminator):
+            torch.autograd.graph.increment_version(network.parameters())
+        return found
 
     def _set_rates(self) -> None:
         for name, optimiser in self.optimisers.items():

@@ -90,6 +90,18 @@ def test_a_step_draws_nothing_of_its_own(arch):
     assert states and all(states)
 
 
+@pytest.mark.parametrize("arch", SIDES)
+def test_layers_learn_that_a_replayed_step_has_written_their_weights(arch):
+    """A replay writes without any of Python's counting; forms of the weights that are kept would else be stale."""
+    run = run_of(arch)
+    run.graphs = lambda step, drawn, *flags: {"d": torch.tensor(0.0)}
+    for network in (run.generator, run.discriminator):
+        before = [parameter._version for parameter in network.parameters()]
+        run.step()
+        after = [parameter._version for parameter in network.parameters()]
+        assert all(new > old for new, old in zip(after, before, strict=True))
+
+
 def test_lost_losses_end_a_run_before_its_checkpoint_is_replaced(tmp_path):
     run = run_of("biggan")
     train(run, tmp_path, 0.0, 60, 1)
