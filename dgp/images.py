@@ -127,7 +127,7 @@ def pixels_sha256(image: Image.Image) -> str:
 
 def _from_file(path: Path, max_pixels: int) -> Picture:
     if path.is_dir():
-        raise InputError(f"{path}: got a folder, expected a picture; name the files in it")
+        raise InputError(f"{path}: got a folder, expected one picture; name a file in it")
     if not path.exists():
         raise InputError(f"{path}: no such file; expected a picture ({', '.join(FORMATS)})")
     if not path.is_file():

@@ -9,7 +9,7 @@ import click
 from dgp.cli.degradations_authors import check, new
 from dgp.cli.degradations_mask import mask
 from dgp.cli.degradations_sheet import sheet
-from dgp.cli.options import Speech, load_plugins, plugin_option, speech
+from dgp.cli.options import Speech, load_plugins, plugin_option, png_option, speech
 
 
 @click.group(
@@ -98,7 +98,7 @@ Examples:
   dgp degradations preview photo.png -d inpaint:strokes=0.2 --seed 3 -o holed.png
   dgp degradations preview photo.png -d mine:0.5 --plugin mine.py -o mine.png"""
 )
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image", type=click.Path(path_type=Path), metavar="IMAGE")
 @click.option(
     "-d",
     "--degradation",
@@ -107,16 +107,14 @@ Examples:
     metavar="SPEC",
     help="gray, sr:4, a chain such as gray+sr:2.",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write."
-)
+@png_option("IMAGE-degraded.png")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
 @plugin_option
 @speech
-def preview(image: Path, spec: str, output: Path, seed: int, plugins: tuple[str, ...], speech: Speech):
+def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tuple[str, ...], speech: Speech):
     """Degrade a clean picture at its own size, and write what a file would hold."""
     import degradations as operators
-    from dgp.cli.run import printable, with_plugins, writable_file
+    from dgp.cli.run import png_file, printable, with_plugins, writable_file
     from dgp.images import flatten, open_picture, to_tensor
     from dgp.rows import stream
     from dgp.sheet import png_bytes
@@ -127,6 +125,7 @@ def preview(image: Path, spec: str, output: Path, seed: int, plugins: tuple[str,
     x = to_tensor(flatten(picture)[0].convert("RGB"))
     operator = operator.build(picture.image, seed, tuple(x.shape[-2:]))
     operators.try_out(operator, tuple(x.shape[-2:]))
+    output = png_file(output, f"{image.stem}-degraded.png")
     write = writable_file(output)
     y = operator.simulate(x, stream(seed, f"noise {picture.pixels_sha256}", 0))
     degraded = operator.picture(y)

@@ -48,9 +48,11 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     "--recipe",
     "--recipes",
     "recipes",
-    default="default",
+    multiple=True,
+    default=["default"],
     metavar="A,B,...",
-    help="Recipes, by name or TOML file; the others are compared to the first.",
+    callback=lambda context, option, given: ",".join(given),
+    help="Recipes, by name or TOML file; the others are compared to the first. Repeatable.",
 )
 @click.option(
     "--count",

@@ -105,6 +105,20 @@ plugin_option = click.option(
     help="A Python file that registers degradations; it is run. Repeatable.",
 )
 
+
+
+def png_option(usual: str) -> Callable:
+    """-o of a command that writes one picture. usual: the name it gets where none is given (`dgp.cli.run.png_file`)."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        show_default=False,
+        help=f"The PNG to write (default: {usual}).",
+    )
+
+
 SPEECH = (
     click.option("--json", "as_json", is_flag=True, show_default=False, help="Print one JSON object on stdout."),
     click.option("-q", "--quiet", is_flag=True, show_default=False, help="Say nothing but errors."),

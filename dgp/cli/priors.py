@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dgp.cli.fetch import facts, fetch
-from dgp.cli.options import DEFAULT_PRIOR, Speech, speech
+from dgp.cli.options import DEFAULT_PRIOR, Speech, png_option, speech
 
 
 @click.group(
@@ -17,8 +17,8 @@ Examples:
   dgp priors info biggan-cifar10
   dgp priors fetch --list
   dgp priors verify G_ema.pth --sha256 0123...
-  dgp priors convert ffhq.pkl ffhq.safetensors
-  dgp priors sample --count 16 --class horse -o sheet.png"""
+  dgp priors convert ffhq.pkl -o ffhq.safetensors
+  dgp priors sample biggan-cifar10 --count 16 --class horse -o horses.png"""
 )
 def priors():
     """The generators that can be used."""
@@ -159,14 +159,22 @@ def verify(name: str, sha256: str | None, speech: Speech):
 @priors.command(
     epilog="""\b
 Examples:
-  dgp priors convert ffhq.pkl ffhq.safetensors
-  dgp priors convert weights/G_ema_128.pth biggan-128.safetensors --overwrite"""
+  dgp priors convert ffhq.pkl                     writes ffhq.safetensors
+  dgp priors convert weights/G_ema_128.pth -o biggan-128.safetensors --overwrite"""
 )
-@click.argument("source", metavar="NAME|FILE")
-@click.argument("output", type=click.Path(path_type=Path), metavar="OUT.safetensors")
+@click.argument("name", metavar="NAME|FILE")
+@click.argument("old_output", type=click.Path(path_type=Path), metavar="", required=False)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    show_default=False,
+    help="The file to write, the discriminator beside it (default: PRIOR.safetensors).",
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @speech
-def convert(source: str, output: Path, overwrite: bool, speech: Speech):
+def convert(name: str, old_output: Path | None, output: Path | None, overwrite: bool, speech: Speech):
     """Write a prior as safetensors: the generator, and its discriminator beside it.
 
     What is written loads to the same pictures, bit for bit, and says in its header what it is.
@@ -175,8 +183,13 @@ def convert(source: str, output: Path, overwrite: bool, speech: Speech):
     from dgp.cli.run import printable
     from dgp.files import sha256_of
 
-    prior = generators.load(source)
-    files = generators.convert(prior, output, overwrite=overwrite)
+    if old_output is not None:
+        if output is not None:
+            raise click.UsageError(f"got two files to write, {old_output} and -o {output}; give -o alone")
+        speech.note(f"`convert {name} {old_output}` is deprecated; use `dgp priors convert {name} -o {old_output}`")
+        output = old_output
+    prior = generators.load(name)
+    files = generators.convert(prior, output or Path(f"{prior.name}.safetensors"), overwrite=overwrite)
     speech.give(
         {
             "prior": {"name": prior.name, "sha256": prior.sha256},
@@ -190,11 +203,12 @@ def convert(source: str, output: Path, overwrite: bool, speech: Speech):
 @priors.command(
     epilog="""\b
 Examples:
-  dgp priors sample -o sheet.png
-  dgp priors sample -p weights/G_ema_128.pth --count 4 --truncation 0.5 -o four.png
-  dgp priors sample --class horse --seed 7 -o horses.png"""
+  dgp priors sample
+  dgp priors sample weights/G_ema_128.pth --count 4 --truncation 0.5 -o four.png
+  dgp priors sample biggan-cifar10 --class horse --seed 7 -o horses.png"""
 )
-@click.option("-p", "--prior", "name", default=DEFAULT_PRIOR, metavar="NAME|FILE", help="The generator.")
+@click.argument("name", metavar="[NAME|FILE]", required=False)
+@click.option("-p", "--prior", "old_name", hidden=True)
 @click.option("--count", type=click.IntRange(1, 4096), default=16, metavar="N", help="How many pictures.")
 @click.option(
     "--class",
@@ -217,21 +231,33 @@ Examples:
     metavar="N",
     help="Equal seeds give equal pictures.",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write."
-)
+@png_option("PRIOR-samples.png")
 @speech
-def sample(name: str, count: int, label: str, truncation: float, seed: int, output: Path, speech: Speech):
+def sample(
+    name: str | None,
+    old_name: str | None,
+    count: int,
+    label: str,
+    truncation: float,
+    seed: int,
+    output: Path | None,
+    speech: Speech,
+):
     """Draw pictures, on one sheet."""
     import torch
 
     import generators
-    from dgp.cli.run import printable, writable_file
+    from dgp.cli.run import png_file, printable, writable_file
     from dgp.images import to_pil
     from dgp.rows import stream
     from dgp.sheet import png_bytes
 
-    prior = generators.load(name)
+    if old_name is not None:
+        if name is not None:
+            raise click.UsageError(f"got two priors, {name} and -p {old_name}; give the argument alone")
+        speech.note(f"`sample -p {old_name}` is deprecated; use `dgp priors sample {old_name}`")
+    prior = generators.load(name or old_name or DEFAULT_PRIOR)
+    output = png_file(output, f"{prior.name}-samples.png")
     info = prior.generator.info
     number = None if label == "auto" else info.class_index(label)
     classes = None

@@ -55,11 +55,11 @@ def list_(speech: Speech):
 @recipes.command(
     epilog="""\b
 Examples:
-  dgp recipes show default
+  dgp recipes show
   dgp recipes show dgp-sr-d --prior biggan-cifar10      as it runs on that network, and what was changed
   dgp recipes show default --set stages.*.lr=0.01 --json"""
 )
-@click.argument("name", metavar="NAME|FILE")
+@click.argument("name", metavar="[NAME|FILE]", default="default")
 @click.option("-p", "--prior", metavar="NAME|FILE", show_default=False, help="Map the recipe onto this prior.")
 @click.option(
     "--set",

@@ -28,6 +28,7 @@ Examples:
   dgp restore clean.png -d gray+sr:2 --simulate --num-solutions 8
   dgp restore old.png -d auto
   dgp restore *.png -d gray --json
+  dgp restore scans/ -d auto                 every picture in the folder
 
 \b
 `dgp degradations list` names the operators. Each IMAGE leaves DIR/<its name>/ with restored.png,
@@ -47,7 +48,8 @@ comparison.png and result.json; a run that lies there complete is not run again.
 def restore(images: tuple[Path, ...], spec: str, options: RunOptions, speech: Speech):
     """Restore degraded pictures.
 
-    Each IMAGE is a degraded picture, or with --simulate a clean one, which is degraded first.
+    Each IMAGE is a degraded picture, or with --simulate a clean one, which is degraded first; a folder means the
+    pictures in it.
     """
     run_pictures(images, spec, options, speech)
 

@@ -132,10 +132,10 @@ class Runner:
         return result.record(argv)
 
 
-def run_pictures(images: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech) -> None:
+def run_pictures(given: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech) -> None:
     """The whole of `dgp restore` and its kin. Ends with the exit code of the call where something failed.
 
-    degradation: its spec, or what says it of an opened picture and the recipe.
+    given: pictures, and folders of them.  degradation: its spec, or what says it of an opened picture and the recipe.
 
     What is wrong with the call is raised before anything is written; what is wrong with one picture of
     several leaves the others alone.
@@ -143,8 +143,10 @@ def run_pictures(images: Sequence[Path], degradation: str | Specify, options: Ru
     import degradations
     import dgp
     from dgp.device import device_named
+    from dgp.folders import pictures_in
     from dgp.mapping import map_recipe
 
+    images = [path for place in given for path in (pictures_in(place) if place.is_dir() else [place])]
     device = device_named(options.device)
     plugins = options.load_plugins()
     if isinstance(degradation, str) and degradation != "auto":
@@ -164,7 +166,9 @@ def run_pictures(images: Sequence[Path], degradation: str | Specify, options: Ru
             tell_of(job, job.failed, speech)
     outcomes = [_outcome(runner, job, speech) for job in jobs]
     records = [record for record, _ in outcomes]
-    speech.give(records[0] if len(records) == 1 else {"results": records})
+    # A folder gives a list whatever it holds, so that a script need not count.
+    one = len(records) == 1 and not given[0].is_dir()
+    speech.give(records[0] if one else {"results": records})
     codes = [code for _, code in outcomes]
     if any(codes):
         click.get_current_context().exit(max(codes) if all(codes) else SOME_FAILED)
@@ -246,6 +250,14 @@ def writable(folder: Path) -> None:
         raise OutputError(
             f"cannot write into {folder}: {error.strerror or error}; choose another folder by -o"
         ) from error
+
+
+def png_file(given: Path | None, usual: str) -> Path:
+    """The file to write: the one of -o, or in this folder the usual one. OutputError where that would replace a
+    file that nobody named."""
+    if given is None and Path(usual).exists():
+        raise OutputError(f"{usual} is there already; name the file to write by -o (-o {usual} replaces it)")
+    return given or Path(usual)
 
 
 def writable_file(path: Path) -> Callable[[bytes], None]:
