@@ -127,6 +127,8 @@ def evaluate(
     device = device_named(options.device)
     plugins = options.load_plugins()
     chosen = _recipes(recipes, options)
+    for note in dict.fromkeys(note for recipe in chosen.values() for note in options.notes(recipe)):
+        speech.note(note)
     critic = load_judge(judge) if judge else None
     prior = dgp.load_prior(options.prior)
     writable(output)

@@ -69,6 +69,12 @@ class EngineOptions:
         recipe = dgp.load_recipe(name, changes)
         return recipe if self.merge else recipe.unmerged()
 
+    def notes(self, recipe: Recipe) -> list[str]:
+        """What to tell of the changes that the call wants, of a recipe that has them."""
+        from dgp.idle import left_alone
+
+        return left_alone(self.overrides, recipe)
+
     def load_plugins(self) -> tuple[dict, ...]:
         """Runs the plugin files; what a result records of them. PluginError for one that cannot be used."""
         return load_plugins(self.plugins)
@@ -85,6 +91,7 @@ class RunOptions(EngineOptions):
     simulate: bool
     truth: str | None
     start: Path | None
+    overwrite: bool
 
 
 def load_plugins(plugins: tuple[str, ...]) -> tuple[dict, ...]:
@@ -119,6 +126,17 @@ def png_option(usual: str) -> Callable:
     )
 
 
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    show_default=False,
+    help="Change the recipe by a key of `dgp recipes show`, e.g. 'stages.*.steps=50', in quotes, as shells expand *. "
+    "stages.*.lr is the rate of all variables of all stages, stages.*.release.lr that of released layers. Repeatable. "
+    "(In Python: overrides.)",
+)
+
 SPEECH = (
     click.option("--json", "as_json", is_flag=True, show_default=False, help="Print one JSON object on stdout."),
     click.option("-q", "--quiet", is_flag=True, show_default=False, help="Say nothing but errors."),
@@ -133,14 +151,7 @@ ENGINE = (
         help="The generator: a name of `dgp "
         "priors list`, a weights file, or a folder with generator and discriminator.",
     ),
-    click.option(
-        "--set",
-        "overrides",
-        multiple=True,
-        metavar="KEY=VALUE",
-        show_default=False,
-        help="Change the recipe, e.g. stages.*.steps=50. Repeatable.",
-    ),
+    set_option,
     click.option(
         "--budget",
         type=click.IntRange(1),
@@ -208,7 +219,7 @@ RUN = (
         "label",
         default="auto",
         metavar="NAME|ID|auto",
-        help="What the picture shows, of the prior's classes; auto searches over all.",
+        help="What the picture shows, of the prior's classes; auto searches over all. (In Python: label.)",
     ),
     click.option(
         "--weight",
@@ -236,6 +247,13 @@ RUN = (
         show_default=False,
         help="Begin where an earlier run ended, instead of searching: its folder, or the output folder that has one "
         "for each picture.",
+    ),
+    click.option(
+        "--overwrite",
+        is_flag=True,
+        show_default=False,
+        help="Replace the results of a different run in the same folder, once the new ones are there; other files are "
+        "left alone.",
     ),
     ENGINE[-1],
 )

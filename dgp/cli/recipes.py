@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dgp.cli.options import Speech, speech
+from dgp.cli.options import Speech, set_option, speech
 
 
 @click.group(
@@ -57,18 +57,11 @@ def list_(speech: Speech):
 Examples:
   dgp recipes show
   dgp recipes show dgp-sr-d --prior biggan-cifar10      as it runs on that network, and what was changed
-  dgp recipes show default --set stages.*.lr=0.01 --json"""
+  dgp recipes show default --set 'stages.*.lr=0.01' --json"""
 )
 @click.argument("name", metavar="[NAME|FILE]", default="default")
 @click.option("-p", "--prior", metavar="NAME|FILE", show_default=False, help="Map the recipe onto this prior.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    show_default=False,
-    help="Change the recipe, e.g. stages.*.steps=50. Repeatable.",
-)
+@set_option
 @speech
 def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speech):
     """A recipe in full, with its sources.
@@ -77,8 +70,11 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
     """
     import dgp
     from dgp.budget import cost
+    from dgp.idle import left_alone
 
     recipe, notes = dgp.load_recipe(name, overrides), []
+    for note in left_alone(overrides, recipe):
+        speech.note(note)
     if prior:
         from dgp.mapping import map_recipe
 

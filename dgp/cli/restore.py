@@ -70,7 +70,10 @@ with a luminance of its own (dgp-colorization) is run with that."""
 @run_options
 @speech
 def colorize(images: tuple[Path, ...], options: RunOptions, speech: Speech):
-    """Give grey pictures their colours."""
+    """Give grey pictures their colours.
+
+    An IMAGE may be a folder: the pictures in it.
+    """
     run_pictures(images, _published({"gray": None}, "gray"), options, speech)
 
 
@@ -118,7 +121,10 @@ pixels."""
 @run_options
 @speech
 def inpaint(images: tuple[Path, ...], mask: str | None, hole: Fraction | None, options: RunOptions, speech: Speech):
-    """Fill what is missing from pictures."""
+    """Fill what is missing from pictures.
+
+    An IMAGE may be a folder: the pictures in it.
+    """
     if mask is not None and hole is not None:
         raise click.UsageError("got both --mask and --hole; give one of them")
 
@@ -159,7 +165,10 @@ The picture must have 1/FACTOR of the prior's resolution (8x8 for a factor of 4 
 @run_options
 @speech
 def upscale(images: tuple[Path, ...], factor: float, options: RunOptions, speech: Speech):
-    """Enlarge small pictures."""
+    """Enlarge small pictures.
+
+    An IMAGE may be a folder: the pictures in it.
+    """
     spec = f"sr:{factor:g}"
     own = {"sr-pulse": f"sr-pulse:{factor:g}"} if factor == int(factor) else {}
     # DGP's pair of filters observes the enlarged picture, so that only a simulated one can be had.
@@ -174,7 +183,7 @@ Examples:
   dgp invert photo.png
   dgp invert photo.png -r dgp-reconstruction --fit crop
   dgp invert photo.png -r aligned --weight object.png --fit object
-  dgp invert photo.png --set stages.*.steps=50 --json
+  dgp invert photo.png --set 'stages.*.steps=50' --json
 
 \b
 restored_prior.png shows what the prior makes of the picture, latents.safetensors and weights.safetensors
@@ -184,7 +193,10 @@ how."""
 @run_options
 @speech
 def invert(images: tuple[Path, ...], options: RunOptions, speech: Speech):
-    """Find intact pictures in the prior: the latents and layers."""
+    """Find intact pictures in the prior: the latents and layers.
+
+    An IMAGE may be a folder: the pictures in it.
+    """
     run_pictures(images, "identity", options, speech)
 
 

@@ -100,9 +100,10 @@ class Runner:
                 num_solutions=self.options.num_solutions,
                 start=None if start is None else start.record(),
             )
-            done = is_done(job.folder, planned)
+            done = is_done(job.folder, planned, self.options.overwrite)
             if not done:
                 writable(job.folder)
+                spared(job, [self.options.weight, *(read.get("path") for read in observation.whole.assets.values())])
         except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
             return replace(job, failed=error)
         return replace(job, planned=planned, done=done, observation=observation if keep else None)
@@ -155,6 +156,8 @@ def run_pictures(given: Sequence[Path], degradation: str | Specify, options: Run
     prior = dgp.load_prior(options.prior)
     if options.label != "auto":
         prior.generator.info.class_index(options.label)
+    for note in options.notes(recipe):
+        speech.note(note)
     for note in map_recipe(recipe, prior)[1]:
         speech.detail(f"{recipe.name} on {prior.name}: {note}")
     writable(options.output)
@@ -229,6 +232,19 @@ def with_plugins(degradation: Degradation, plugins: tuple[dict, ...]) -> Degrada
             if link.name in plugin["names"]:
                 link.assets["plugin"] = {"sha256": plugin["sha256"], "path": plugin["path"]}
     return degradation
+
+
+def spared(job: Job, read: Sequence[str | None]) -> None:
+    """OutputError where saving a run would replace a picture that it reads, such as a mask.png that was corrected."""
+    from dgp.restoration import written
+
+    inputs = {Path(path).resolve() for path in (job.path, *read) if path is not None}
+    for path in written(job.folder):
+        if path.resolve() in inputs:
+            raise OutputError(
+                f"{path} is read by this run and would be replaced by its results; move it, or choose another folder "
+                "by -o"
+            )
 
 
 def writable(folder: Path) -> None:
