@@ -139,12 +139,13 @@ def observe(
     """Opens a picture and brings it to the prior's resolution.
 
     Args:
-        picture: the degraded picture (path, PIL image, array, tensor or Picture); with `simulate`
-            a clean one, which is fitted to the prior's resolution (auto: centre square) and degraded there.
+        picture: the degraded picture: path, PIL image, array (H, W[, 3]) of uint8 or of floats in [0, 1], tensor
+            (3, H, W) of floats in [-1, 1], or Picture; with `simulate` a clean one, which is fitted to the prior's
+            resolution (auto: centre square) and degraded there.
         degradation: the operator, or its spec; "auto": what the picture shows (``dgp.identify``).
         truth: with ``simulate`` the operator that makes y, where it is another than the one that shall explain it;
             default: that one, unknown parameters drawn from their ranges by the seed.
-        label: None or "auto" (to be found), or the name or number of a class.
+        label: None or "auto" (to be found), or the name or number of a class (``--class`` on the command line).
         fit: "auto" keeps as much of the picture as its degradation allows: holes are filled in a window, y
             of x's size is stretched, others must be of their size. "crop", "pad", "stretch" say how instead;
             "object" works in a square around what the weight marks, and leaves the rest of the picture.

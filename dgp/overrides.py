@@ -15,7 +15,7 @@ from typing import Any
 
 from dgp.errors import RecipeError
 
-Overrides = str | Sequence[str] | Mapping[str, Any]
+Overrides = str | Sequence[str | tuple[str, Any]] | Mapping[str, Any]
 OPEN_TABLES = ("move", "variables")  # their keys are names of the user's choosing
 
 
@@ -36,11 +36,17 @@ def parse_value(text: str) -> Any:
         return text.strip()
 
 
-def pairs_of(overrides: Overrides) -> list[tuple[str, Any]]:
-    """(key, value) of one ``key=value`` text, of several, or of a mapping. Raises RecipeError for a text without ``=``."""
+def pairs_of(overrides: Overrides, budget: int | None = None) -> list[tuple[str, Any]]:
+    """(key, value) of one ``key=value`` text, of several texts or pairs, or of a mapping; last a budget, if one is given.
+
+    Raises RecipeError for a text without ``=``.
+    """
     if isinstance(overrides, Mapping):
-        return list(overrides.items())
-    return [_split(text) for text in ([overrides] if isinstance(overrides, str) else overrides)]
+        pairs = list(overrides.items())
+    else:
+        texts = [overrides] if isinstance(overrides, str) else overrides
+        pairs = [text if isinstance(text, tuple) and len(text) == 2 else _split(text) for text in texts]
+    return pairs if budget is None else [*pairs, ("budget", budget)]
 
 
 def apply_overrides(table: Mapping, overrides: Iterable[tuple[str, Any]]) -> dict:

@@ -64,9 +64,9 @@ class EngineOptions:
     def recipe_named(self, name: str) -> Recipe:
         """A recipe, changed as the call wants it."""
         import dgp
+        from dgp.overrides import pairs_of
 
-        changes = self.overrides if self.budget is None else (*self.overrides, f"budget={self.budget}")
-        recipe = dgp.load_recipe(name, changes)
+        recipe = dgp.load_recipe(name, pairs_of(self.overrides, self.budget))
         return recipe if self.merge else recipe.unmerged()
 
     def notes(self, recipe: Recipe) -> list[str]:
