@@ -231,11 +231,13 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 def _from_tensor(tensor: Tensor) -> Image.Image:
     x = _one(tensor.detach())
     if not x.is_floating_point():
-        raise InputError(f"got a tensor of {x.dtype}, expected floats in [-1, 1]; pass x / 127.5 - 1 of levels 0 to 255")
+        raise InputError(
+            f"got a tensor of {x.dtype}, expected floats in [-1, 1]; of levels 0 to 255 pass x / 127.5 - 1"
+        )
     if not torch.isfinite(x).all():
         raise InputError("got a tensor with NaN or Infinity in it, expected values in [-1, 1]; repair it first")
     if float(x.min()) < -1.001 or float(x.max()) > 1.001:
-        levels = "; pass x / 127.5 - 1 of levels 0 to 255" if x.min() >= 0 else "; scale it first"
+        levels = "; of levels 0 to 255 pass x / 127.5 - 1" if x.min() >= 0 else "; scale it first"
         raise InputError(
             f"got a tensor with values in [{float(x.min()):.3g}, {float(x.max()):.3g}], expected [-1, 1]{levels}"
         )
@@ -275,7 +277,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
         a = np.rint(np.clip(a, 0, 1) * 255)
     elif a.dtype != np.uint8:
         raise InputError(
-            f"got an array of {a.dtype}, expected uint8, uint16, bool or floats in [0, 1]; pass x.astype(np.uint8) of "
-            "levels 0 to 255"
+            f"got an array of {a.dtype}, expected uint8, uint16, bool or floats in [0, 1]; of levels 0 to 255 "
+            "pass x.astype(np.uint8)"
         )
     return Image.fromarray(np.ascontiguousarray(a.astype(np.uint8)))

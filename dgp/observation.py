@@ -177,6 +177,7 @@ def observe(
     framing = Framing(source, fit, weighed.square(resolution) if fit == "object" else None, resolution, seed)
     key = source.pixels_sha256
     true = original = None
+    lost: tuple[str, ...] = ()
     if truth is not None and not simulate:
         raise InputError("got a truth for a picture that is not simulated; leave it out, or add simulate")
     if simulate:
@@ -190,7 +191,7 @@ def observe(
         whole, true = operator, None if true is operator else true
     else:
         found = framed(asked, framing)
-        place, operator, whole, y = found.geometry, found.operator, found.whole, found.y
+        place, operator, whole, y, lost = found.geometry, found.operator, found.whole, found.y, found.notes
     if y.shape[1] not in (1, 3):
         operator.lift(y, (resolution, resolution))  # said now rather than when the answer is to be shown
     estimates = first_estimates(operator, None if simulate else source.image, y, prior, seed)
@@ -209,7 +210,7 @@ def observe(
         target=target,
         weight=None if weighed is None else weighed.fitted(place.used or place.box, (y.shape[-1], y.shape[-2])),
         weighed=weighed,
-        notes=source.notes if simulate else _notes(source, whole),
+        notes=source.notes if simulate else (*_notes(source, whole), *lost),
         estimates=estimates,
         truth=true,
     )

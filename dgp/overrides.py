@@ -37,7 +37,7 @@ def parse_value(text: str) -> Any:
 
 
 def pairs_of(overrides: Overrides, budget: int | None = None) -> list[tuple[str, Any]]:
-    """(key, value) of one ``key=value`` text, of several texts or pairs, or of a mapping; last a budget, if one is given.
+    """(key, value) of one ``key=value`` text, of several texts or pairs, or of a mapping; last a budget where given.
 
     Raises RecipeError for a text without ``=``.
     """

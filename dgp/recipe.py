@@ -234,8 +234,8 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recipe:
-    """A recipe by name, from a TOML file, or as it is; ``overrides`` (on the command line ``--set``) are ``key.path=value``
-    texts, one such text, or a mapping of keys to values (``dgp.overrides``).
+    """A recipe by name, from a TOML file, or as it is, changed by ``overrides`` (``--set`` on the command line):
+    ``key.path=value`` texts, one such text, or a mapping of keys to values (``dgp.overrides``).
 
     Raises RecipeError: unknown name (with the nearest), malformed file, unknown key or value, or an override that
     changes nothing of what runs.

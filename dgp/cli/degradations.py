@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
 
+from dgp.cli import complete
 from dgp.cli.degradations_authors import check, new
 from dgp.cli.degradations_mask import mask
 from dgp.cli.degradations_sheet import sheet
+from dgp.cli.groups import Group
 from dgp.cli.options import Speech, load_plugins, plugin_option, png_option, speech
+
+# A sentence such as "(N, 3, H, W) -> (N, 1, H, W)."
+SHAPES = re.compile(r"\(N, [^()]*\) -> .*?\.(?:\s|$)", re.DOTALL)
 
 
 @click.group(
+    cls=Group,
     epilog="""\b
 Examples:
   dgp degradations list
@@ -21,7 +28,7 @@ Examples:
   dgp degradations new vignette
   dgp degradations check vignette.py
   dgp degradations sheet -o sheet.png
-  dgp degradations mask photo.png -o mask.png"""
+  dgp degradations mask photo.png -o mask.png""",
 )
 def degradations():
     """The operators that can be undone."""
@@ -58,7 +65,7 @@ def list_(plugins: tuple[str, ...], speech: Speech):
     if not speech.as_json:
         width = max(len(d.example) for d in found)
         for description in found:
-            speech.say(f"{description.example:{width}}  {description.summary}")
+            speech.say(f"{description.example:{width}}  {for_people(description.summary)}")
 
 
 @degradations.command(
@@ -67,7 +74,7 @@ Examples:
   dgp degradations info inpaint
   dgp degradations info sr --json"""
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete.operators)
 @plugin_option
 @speech
 def info(name: str, plugins: tuple[str, ...], speech: Speech):
@@ -78,7 +85,7 @@ def info(name: str, plugins: tuple[str, ...], speech: Speech):
     description = operators.describe(name)
     speech.give(_described(description))
     if not speech.as_json:
-        speech.say(f"{description.name}, for example {description.example}\n\n{description.text}\n")
+        speech.say(f"{description.name}, for example {description.example}\n\n{for_people(description.text)}\n")
         for parameter in description.parameters:
             default = "required" if parameter.required else f"default {parameter.default}"
             speech.say(
@@ -105,6 +112,7 @@ Examples:
     "spec",
     required=True,
     metavar="SPEC",
+    shell_complete=complete.degradations,
     help="gray, sr:4, a chain such as gray+sr:2.",
 )
 @png_option("IMAGE-degraded.png")
@@ -141,6 +149,12 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
         }
     )
     speech.say(f"{printable(image)} -> {printable(output)}: {operator.spec}, {degraded.width}x{degraded.height}")
+
+
+def for_people(text: str) -> str:
+    """What an operator's docstring says, without its sentences on the shapes of tensors."""
+    paragraphs = (SHAPES.sub("", paragraph).strip() for paragraph in text.split("\n\n"))
+    return "\n\n".join(filter(None, paragraphs)) or text
 
 
 def _described(description) -> dict:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dgp.cli import complete
 from dgp.cli.options import Speech, load_plugins, plugin_option, png_option, speech
 
 
@@ -18,7 +19,14 @@ Examples:
 )
 @click.argument("image", type=click.Path(path_type=Path), metavar="[IMAGE]", required=False)
 @png_option("degradations.png")
-@click.option("--only", multiple=True, metavar="NAME", show_default=False, help="Draw this operator alone. Repeatable.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete.operators,
+    show_default=False,
+    help="Draw this operator alone. Repeatable.",
+)
 @click.option("--side", type=click.IntRange(32, 512), default=112, metavar="PX", help="How large each picture is.")
 @click.option("--columns", type=click.IntRange(1, 8), default=2, metavar="N", help="Operators side by side.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")

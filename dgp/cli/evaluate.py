@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from dgp.cli import complete
 from dgp.cli.options import EngineOptions, Speech, engine_options, speech
 from dgp.cli.run import printable, writable
 
@@ -35,11 +36,13 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     multiple=True,
     required=True,
     metavar="SPEC",
+    shell_complete=complete.degradations,
     help="What to undo: gray, sr:4, inpaint:center=1/3, a chain. Repeatable.",
 )
 @click.option(
     "--truth",
     metavar="SPEC",
+    shell_complete=complete.degradations,
     show_default=False,
     help="What really degrades the pictures, where -d shall be told another, or less (blur:sigma=auto).",
 )
@@ -51,6 +54,7 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     multiple=True,
     default=["default"],
     metavar="A,B,...",
+    shell_complete=complete.recipes,
     callback=lambda context, option, given: ",".join(given),
     help="Recipes, by name or TOML file; the others are compared to the first. Repeatable.",
 )
@@ -73,6 +77,7 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     "label",
     default="folder",
     metavar="folder|auto|NAME|ID",
+    shell_complete=complete.classes,
     help="folder: a picture's folder names its class; auto: searched for; or one class for all.",
 )
 @click.option(

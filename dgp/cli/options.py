@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dgp.cli import complete
+
 if TYPE_CHECKING:
     from dgp.recipe import Recipe
 
@@ -108,10 +110,10 @@ plugin_option = click.option(
     "plugins",
     multiple=True,
     metavar="FILE",
+    shell_complete=complete.files,
     show_default=False,
     help="A Python file that registers degradations; it is run. Repeatable.",
 )
-
 
 
 def png_option(usual: str) -> Callable:
@@ -148,6 +150,7 @@ ENGINE = (
         "--prior",
         default=DEFAULT_PRIOR,
         metavar="NAME|FILE",
+        shell_complete=complete.priors,
         help="The generator: a name of `dgp "
         "priors list`, a weights file, or a folder with generator and discriminator.",
     ),
@@ -211,6 +214,7 @@ RUN = (
         "--recipe",
         default="default",
         metavar="NAME|FILE",
+        shell_complete=complete.recipes,
         help="The method: a name of `dgp recipes list`, or a TOML file.",
     ),
     ENGINE[1],
@@ -219,11 +223,13 @@ RUN = (
         "label",
         default="auto",
         metavar="NAME|ID|auto",
+        shell_complete=complete.classes,
         help="What the picture shows, of the prior's classes; auto searches over all. (In Python: label.)",
     ),
     click.option(
         "--weight",
         metavar="FILE",
+        shell_complete=complete.files,
         show_default=False,
         help="A picture of the same size that says what counts, white fully and black not at all: an object's mask.",
     ),
@@ -237,6 +243,7 @@ RUN = (
     click.option(
         "--truth",
         metavar="SPEC",
+        shell_complete=complete.degradations,
         show_default=False,
         help="With --simulate: degrade them by this, and restore them as -d says (blur:sigma=auto, say).",
     ),

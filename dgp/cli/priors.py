@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
+from dgp.cli import complete
 from dgp.cli.fetch import facts, fetch
+from dgp.cli.groups import Group
 from dgp.cli.options import DEFAULT_PRIOR, Speech, png_option, speech
 
 
 @click.group(
+    cls=Group,
     epilog="""\b
 Examples:
   dgp priors list
@@ -18,7 +21,7 @@ Examples:
   dgp priors fetch --list
   dgp priors verify G_ema.pth --sha256 0123...
   dgp priors convert ffhq.pkl -o ffhq.safetensors
-  dgp priors sample biggan-cifar10 --count 16 --class horse -o horses.png"""
+  dgp priors sample biggan-cifar10 --count 16 --class horse -o horses.png""",
 )
 def priors():
     """The generators that can be used."""
@@ -73,7 +76,7 @@ Examples:
   dgp priors info
   dgp priors info weights/G_ema_128.pth --json"""
 )
-@click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR)
+@click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR, shell_complete=complete.priors)
 @speech
 def info(name: str, speech: Speech):
     """Where a prior comes from, what it can draw, and what its file did not tell."""
@@ -106,7 +109,7 @@ Examples:
   dgp priors verify
   dgp priors verify weights/G_ema.pth --sha256 0123456789abcdef..."""
 )
-@click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR)
+@click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR, shell_complete=complete.priors)
 @click.option("--sha256", metavar="HEX", show_default=False, help="What the generator's file must have.")
 @speech
 def verify(name: str, sha256: str | None, speech: Speech):
@@ -162,7 +165,7 @@ Examples:
   dgp priors convert ffhq.pkl                     writes ffhq.safetensors
   dgp priors convert weights/G_ema_128.pth -o biggan-128.safetensors --overwrite"""
 )
-@click.argument("name", metavar="NAME|FILE")
+@click.argument("name", metavar="NAME|FILE", shell_complete=complete.priors)
 @click.argument("old_output", type=click.Path(path_type=Path), metavar="", required=False)
 @click.option(
     "-o",
@@ -207,7 +210,7 @@ Examples:
   dgp priors sample weights/G_ema_128.pth --count 4 --truncation 0.5 -o four.png
   dgp priors sample biggan-cifar10 --class horse --seed 7 -o horses.png"""
 )
-@click.argument("name", metavar="[NAME|FILE]", required=False)
+@click.argument("name", metavar="[NAME|FILE]", required=False, shell_complete=complete.priors)
 @click.option("-p", "--prior", "old_name", hidden=True)
 @click.option("--count", type=click.IntRange(1, 4096), default=16, metavar="N", help="How many pictures.")
 @click.option(
@@ -215,6 +218,7 @@ Examples:
     "label",
     default="auto",
     metavar="NAME|ID|auto",
+    shell_complete=complete.classes,
     help="What to draw; auto: all classes in turn.",
 )
 @click.option(

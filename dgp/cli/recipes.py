@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import click
 
+from dgp.cli import complete
+from dgp.cli.groups import Group
 from dgp.cli.options import Speech, set_option, speech
 
 
 @click.group(
+    cls=Group,
     epilog="""\b
 Examples:
   dgp recipes list
   dgp recipes show default
-  dgp recipes show dgp-colorization --prior biggan-cifar10"""
+  dgp recipes show dgp-colorization --prior biggan-cifar10""",
 )
 def recipes():
     """The methods that can be run."""
@@ -59,8 +62,15 @@ Examples:
   dgp recipes show dgp-sr-d --prior biggan-cifar10      as it runs on that network, and what was changed
   dgp recipes show default --set 'stages.*.lr=0.01' --json"""
 )
-@click.argument("name", metavar="[NAME|FILE]", default="default")
-@click.option("-p", "--prior", metavar="NAME|FILE", show_default=False, help="Map the recipe onto this prior.")
+@click.argument("name", metavar="[NAME|FILE]", default="default", shell_complete=complete.recipes)
+@click.option(
+    "-p",
+    "--prior",
+    metavar="NAME|FILE",
+    shell_complete=complete.priors,
+    show_default=False,
+    help="Map the recipe onto this prior.",
+)
 @set_option
 @speech
 def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speech):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dgp.cli import complete
 from dgp.cli.options import RunOptions, Speech, run_options, speech
 from dgp.cli.run import run_pictures
 
@@ -41,6 +42,7 @@ comparison.png and result.json; a run that lies there complete is not run again.
     "spec",
     required=True,
     metavar="SPEC",
+    shell_complete=complete.degradations,
     help="What happened to the picture: gray, sr:4, inpaint:mask=hole.png, a chain such as gray+sr:2, or auto.",
 )
 @run_options
@@ -107,6 +109,7 @@ pixels."""
 @click.option(
     "--mask",
     metavar="FILE",
+    shell_complete=complete.files,
     show_default=False,
     help="A picture of the same size, white or transparent where something is missing; or auto: scratches, creases, "
     "dust and holes are found, and saved as mask.png to be corrected.",
@@ -151,8 +154,8 @@ Examples:
 
 \b
 The picture must have 1/FACTOR of the prior's resolution (8x8 for a factor of 4 on a 32-px prior);
---fit brings others to that size. A recipe with an operator of its own is run with that: pulse, and with
---simulate, at factor 4, dgp-sr-d."""
+--fit scales others to that size first, which loses their detail. A recipe with an operator of its own
+is run with that: pulse, and with --simulate, at factor 4, dgp-sr-d."""
 )
 @images_argument
 @click.option(

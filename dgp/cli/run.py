@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class Job:
     """One picture and where its answer goes. planned: what makes the run what it is (`results.run_identity`).
 
-    observation: kept only where it is the only one, as photographs are large.  failed: why it cannot be run.
+    observation: kept only where it is the only one, as photographs are large.  notes: what was done to the picture.
+    failed: why it cannot be run.
     """
 
     path: Path
@@ -38,7 +39,12 @@ class Job:
     planned: dict | None = None
     done: bool = False
     observation: Observation | None = None
+    notes: tuple[str, ...] = ()
     failed: Exception | None = None
+
+    def tell_notes(self, speech: Speech) -> None:
+        for note in self.notes:
+            speech.note(f"{printable(self.path)}: {note}")
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,8 @@ class Runner:
                 spared(job, [self.options.weight, *(read.get("path") for read in observation.whole.assets.values())])
         except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
             return replace(job, failed=error)
-        return replace(job, planned=planned, done=done, observation=observation if keep else None)
+        kept = observation if keep else None
+        return replace(job, planned=planned, done=done, observation=kept, notes=observation.notes)
 
     def run(self, job: Job, speech: Speech) -> dict:
         """Restores one picture and saves it; the record that lies in its folder."""
@@ -114,8 +121,7 @@ class Runner:
         from dgp.progress import followed, watched
 
         observation = job.observation or self.observe(job.path)
-        for note in observation.notes:
-            speech.note(f"{printable(job.path)}: {note}")
+        job.tell_notes(speech)
         inversion = Inversion(
             observation,
             self.prior,
@@ -184,6 +190,7 @@ def _outcome(runner: Runner, job: Job, speech: Speech) -> tuple[dict, int]:
     if job.failed:
         return _failure(job, job.failed), exit_code(job.failed)
     if runner.options.dry_run:
+        job.tell_notes(speech)
         speech.say(
             f"{printable(job.path)} -> {printable(job.folder)}: {job.planned['degradation']['spec']}, "
             f"{job.planned['recipe']['name']} in {runner.recipe.steps} steps on {runner.prior.name}"
