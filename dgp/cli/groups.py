@@ -15,5 +15,5 @@ class Group(click.Group):
         if name in names or name.startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
         near = difflib.get_close_matches(name.lower(), names, 1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"`{ctx.command_path} -h` lists them."
+        hint = f"Did you mean {near[0]!r}?" if near else f"Expected one of: {', '.join(names)}."
         raise click.UsageError(f"No such command {name!r}. {hint}", ctx)
