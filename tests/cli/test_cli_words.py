@@ -33,7 +33,7 @@ def test_near_misses_of_commands_get_a_suggestion(call, words, meant):
 
 
 def test_other_words_are_told_the_names(call):
-    assert "Expected one of: list, info, " in call("priors", "xyzzy", code=2).stderr
+    assert "Expected one of: convert, fetch, info, " in call("priors", "xyzzy", code=2).stderr
 
 
 def test_people_are_shown_no_tensor_shapes(call):
