@@ -19,6 +19,9 @@ from dgp.geometry import Geometry
 from dgp.images import Picture, flatten
 
 
+LARGE = 1024  # px a side of a prior, as an example in a message
+
+
 @dataclass(frozen=True, eq=False)
 class Framing:
     """What is brought before a prior, and how.
@@ -136,7 +139,9 @@ def _no_such_size(got: tuple[int, int], expected: tuple[int, int], resolution: i
     (width, height), across, down = expected, resolution / expected[0], resolution / expected[1]
     part = f"1/{across:g}" if width == height else f"1/{across:g} of the width and 1/{down:g} of the height"
     larger = got[0] >= width and got[1] >= height
-    first = "cut out a window of that size, use a prior of more pixels (-p)" if larger else "use a picture of that size"
+    takes = f"{round(LARGE / across)}x{round(LARGE / down)}"
+    window = f"cut out a window of that size, use a larger prior (-p; one of {LARGE} px takes {takes})"
+    first = window if larger else "use a picture of that size"
     scale = (
         f"shrink the picture to {width}x{height} first, which loses its detail" if larger else "bring it to that size"
     )

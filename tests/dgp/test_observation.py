@@ -240,9 +240,9 @@ def test_super_resolution_needs_its_size():
     with pytest.raises(InputError) as caught:
         look(photo(40, 30), "sr:4")
     assert str(caught.value) == (
-        "got 40x30, expected 8x8 (1/4 of the prior's 32x32): cut out a window of that size, use a prior of more pixels "
-        "(-p), or let --fit crop|pad|stretch shrink the picture to 8x8 first, which loses its detail: the answer is "
-        "32x32, enlarged"
+        "got 40x30, expected 8x8 (1/4 of the prior's 32x32): cut out a window of that size, use a larger prior (-p; "
+        "one of 1024 px takes 256x256), or let --fit crop|pad|stretch shrink the picture to 8x8 first, which loses its "
+        "detail: the answer is 32x32, enlarged"
     )
     with pytest.raises(InputError, match="use a picture of that size, or let .* bring it to that size") as caught:
         look(photo(6, 5), "sr:4")
@@ -262,8 +262,8 @@ def test_sizes_of_operators_that_squeeze():
         look(photo(61, 45), Squeezed())
     assert str(caught.value) == (
         "got 61x45, expected 16x24 (1/2 of the width and 1/1.33333 of the height of the prior's 32x32): "
-        "cut out a window of that size, use a prior of more pixels (-p), or let --fit crop|pad|stretch shrink the "
-        "picture to 16x24 first, which loses its detail: the answer is 32x32, enlarged"
+        "cut out a window of that size, use a larger prior (-p; one of 1024 px takes 512x768), or let --fit "
+        "crop|pad|stretch shrink the picture to 16x24 first, which loses its detail: the answer is 32x32, enlarged"
     )
 
 
