@@ -18,7 +18,6 @@ from dgp.errors import InputError
 from dgp.geometry import Geometry
 from dgp.images import Picture, flatten
 
-
 LARGE = 1024  # px a side of a prior, as an example in a message
 
 

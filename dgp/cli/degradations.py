@@ -122,7 +122,8 @@ Examples:
 def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tuple[str, ...], speech: Speech):
     """Degrade a clean picture at its own size, and write what a file would hold."""
     import degradations as operators
-    from dgp.cli.run import png_file, printable, with_plugins, writable_file
+    from dgp.cli.outputs import png_file
+    from dgp.cli.run import printable, with_plugins, writable_file
     from dgp.images import flatten, open_picture, to_tensor
     from dgp.rows import stream
     from dgp.sheet import png_bytes

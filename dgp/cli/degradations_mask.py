@@ -21,7 +21,8 @@ Examples:
 def mask(image: Path, output: Path | None, speech: Speech):
     """Find scratches, creases, dust and holes, and write them as a mask: white is damage."""
     from degradations import find_damage
-    from dgp.cli.run import png_file, printable, writable_file
+    from dgp.cli.outputs import png_file
+    from dgp.cli.run import printable, writable_file
     from dgp.images import open_picture
     from dgp.restoration import mask_picture
     from dgp.sheet import png_bytes

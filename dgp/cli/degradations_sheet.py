@@ -48,7 +48,8 @@ def sheet(
     """
     import degradations as operators
     from degradations.sheet import draw, strengths
-    from dgp.cli.run import png_file, printable, writable_file
+    from dgp.cli.outputs import png_file
+    from dgp.cli.run import printable, writable_file
     from dgp.images import flatten, open_picture, to_tensor
     from dgp.sheet import png_bytes
 

@@ -13,6 +13,7 @@ import click
 
 from dgp.cli.failures import SOME_FAILED, exit_code, one_line, tell
 from dgp.cli.options import RunOptions, Speech
+from dgp.cli.outputs import spared
 from dgp.errors import OutputError
 
 if TYPE_CHECKING:
@@ -109,7 +110,10 @@ class Runner:
             done = is_done(job.folder, planned, self.options.overwrite)
             if not done:
                 writable(job.folder)
-                spared(job, [self.options.weight, *(read.get("path") for read in observation.whole.assets.values())])
+                spared(
+                    job.folder,
+                    [job.path, self.options.weight, *(read.get("path") for read in observation.whole.assets.values())],
+                )
         except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
             return replace(job, failed=error)
         kept = observation if keep else None
@@ -241,19 +245,6 @@ def with_plugins(degradation: Degradation, plugins: tuple[dict, ...]) -> Degrada
     return degradation
 
 
-def spared(job: Job, read: Sequence[str | None]) -> None:
-    """OutputError where saving a run would replace a picture that it reads, such as a mask.png that was corrected."""
-    from dgp.restoration import written
-
-    inputs = {Path(path).resolve() for path in (job.path, *read) if path is not None}
-    for path in written(job.folder):
-        if path.resolve() in inputs:
-            raise OutputError(
-                f"{path} is read by this run and would be replaced by its results; move it, or choose another folder "
-                "by -o"
-            )
-
-
 def writable(folder: Path) -> None:
     """OutputError where files could not be written into a folder, or into what shall hold it.
 
@@ -273,14 +264,6 @@ def writable(folder: Path) -> None:
         raise OutputError(
             f"cannot write into {folder}: {error.strerror or error}; choose another folder by -o"
         ) from error
-
-
-def png_file(given: Path | None, usual: str) -> Path:
-    """The file to write: the one of -o, or in this folder the usual one. OutputError where that would replace a
-    file that nobody named."""
-    if given is None and Path(usual).exists():
-        raise OutputError(f"{usual} is there already; name the file to write by -o (-o {usual} replaces it)")
-    return given or Path(usual)
 
 
 def writable_file(path: Path) -> Callable[[bytes], None]:
