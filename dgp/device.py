@@ -19,7 +19,7 @@ def device_named(text: str) -> str:
 
 
 def usual() -> str:
-    """What "auto" means here."""
+    """Return what "auto" means on this machine."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -11,12 +11,12 @@ from dgp.errors import InputError
 
 
 def endings() -> tuple[str, ...]:
-    """The suffixes, in small letters, of the files that `open_picture` reads."""
+    """Return the suffixes, in small letters, of the files that `open_picture` reads."""
     return tuple(sorted(ending for ending, kind in Image.registered_extensions().items() if kind in FORMATS))
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures that lie in a folder itself, by name; hidden files and subfolders are left out.
+    """Return the pictures that lie in a folder itself, sorted by name; hidden files and subfolders are left out.
 
     Raises InputError: there are none, or the folder cannot be read.
     """

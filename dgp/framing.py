@@ -134,7 +134,7 @@ def _smaller(asked: Degradation, framing: Framing) -> Framed:
 
 
 def _no_such_size(got: tuple[int, int], expected: tuple[int, int], resolution: int) -> str:
-    """A refusal with what can be done. got, expected: (width, height)."""
+    """Return a refusal that names what can be done. got, expected: (width, height)."""
     (width, height), across, down = expected, resolution / expected[0], resolution / expected[1]
     part = f"1/{across:g}" if width == height else f"1/{across:g} of the width and 1/{down:g} of the height"
     larger = got[0] >= width and got[1] >= height
@@ -215,7 +215,7 @@ def _same_size(asked: Degradation, framing: Framing) -> Framed:
 
 
 def _enlarged(place: Geometry) -> tuple[str, ...]:
-    """A note where the answer is no more than the prior's picture, enlarged."""
+    """Return a note where the answer is no more than the prior's picture, enlarged."""
     if max(place.out) <= place.resolution:
         return ()
     return (

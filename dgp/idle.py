@@ -1,4 +1,4 @@
-"""Overrides that change nothing of what runs, and what they leave alone that one may expect them to reach."""
+"""Overrides that change nothing of what runs, or less than one may expect."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ RATE = re.compile(r"stages\.(\*|\d+)\.lr")
 
 
 def refuse_idle(key: str, recipe: Recipe, without: Recipe) -> None:
-    """RecipeError for an override that changes the recipe and nothing of what it does.
+    """Raise RecipeError for an override that changes the recipe and nothing of what it does.
 
-    recipe: with all overrides.  without: the same, without that of ``key``.
+    Args:
+        key: of the override.
+        recipe: with all overrides.
+        without: with all but that one.
     """
     if recipe == without or _doing(recipe) != _doing(without):
         return
@@ -36,7 +39,7 @@ def refuse_idle(key: str, recipe: Recipe, without: Recipe) -> None:
 
 
 def left_alone(overrides: Overrides, recipe: Recipe) -> list[str]:
-    """What to tell of overrides: a stage's rate is not that of the layers which it releases."""
+    """Return a note for each rate of a stage that is set where the layers that it releases keep their own."""
     keys = [key for key, _ in pairs_of(overrides)]
     rates = [key for key in keys if RATE.fullmatch(key) and any(stage.release for stage in addressed(key, recipe))]
     if not rates or any(".release" in key for key in keys):
@@ -48,13 +51,13 @@ def left_alone(overrides: Overrides, recipe: Recipe) -> list[str]:
 
 
 def addressed(key: str, recipe: Recipe) -> list[Stage]:
-    """The stages that ``stages.N.lr`` or ``stages.*.lr`` means."""
+    """Return the stages that ``stages.N.lr`` or ``stages.*.lr`` means."""
     number = RATE.fullmatch(key)[1]
     return list(recipe.stages) if number == "*" else [recipe.stages[int(number)]]
 
 
 def _doing(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as a table, without what no stage looks at."""
+    """Return the recipe as a table, without the settings that no stage reads."""
     table = recipe.model_dump()
     for stage, said in zip(recipe.stages, table["stages"], strict=True):
         del said["lr"]

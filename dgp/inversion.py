@@ -62,7 +62,7 @@ class Inversion:
         num_solutions: answers to each observation, from independent starts.
         start: where to begin instead of searching: an earlier Restoration, the folder of one, or a sequence with one
             for each picture; an encoder; or the variables, each (pictures * num_solutions, ...) (`dgp.warm`).
-        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        device: "auto" (CUDA where there is one), "cpu" or "cuda"; its steps hold tensors there, results on the CPU.
 
     Iterate to run it, step by step; ``result()`` runs whatever is left.
 

@@ -37,7 +37,7 @@ def parse_value(text: str) -> Any:
 
 
 def pairs_of(overrides: Overrides, budget: int | None = None) -> list[tuple[str, Any]]:
-    """(key, value) of one ``key=value`` text, of several texts or pairs, or of a mapping; last a budget where given.
+    """Return (key, value) of one ``key=value`` text, of several texts or pairs, or of a mapping; a budget comes last.
 
     Raises RecipeError for a text without ``=``.
     """
@@ -111,7 +111,7 @@ def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = ""
 
 
 def _leads(node: Any, path: list[str]) -> bool:
-    """Whether all the tables that a key passes on its way are there."""
+    """Return whether all the tables that a key passes on its way are there."""
     for number, name in enumerate(path):
         if name == "*":
             inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()

@@ -44,7 +44,7 @@ FILES = (
 
 
 def written(folder: Path) -> list[Path]:
-    """The files in a folder that bear the names of a run's own, result.json first: what ``save`` replaces there."""
+    """Return the files in a folder that have the names of a run's own, result.json first: what ``save`` replaces."""
     solutions = sorted(path for path in (folder / "solutions").glob("*.png") if path.stem.isdecimal())
     return [path for path in (folder / RESULT, *(folder / name for name in FILES), *solutions) if path.is_file()]
 

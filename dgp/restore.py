@@ -43,7 +43,7 @@ def restore(
     on_step: Callable[[Step], None] | None = None,
     progress: bool | None = None,
 ) -> Restoration | list[Restoration]:
-    """Restores one degraded picture, or each of several.
+    """Restore one degraded picture, or each of several.
 
     Args:
         picture: path, PIL image, array (H, W[, 3]) of uint8 or of floats in [0, 1], or tensor (3, H, W) of floats in

@@ -115,7 +115,7 @@ def starts_of(given: Source | Sequence[Source] | Encoder | Mapping[str, Tensor],
 
 
 def source_of_each(given: Source | Sequence[Source] | None, pictures: int) -> list[Source | None]:
-    """One for each picture, None for each where none is given. InputError for another number of them."""
+    """Return a source for each picture, None where none is given. Raises InputError for another number of them."""
     if given is None:
         return [None] * pictures
     sources = [given] if isinstance(given, Source) else list(given)

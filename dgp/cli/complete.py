@@ -18,34 +18,37 @@ HEADER = 2**24  # bytes of a safetensors header that are looked at
 
 
 def recipes(context, parameter, incomplete: str) -> list[CompletionItem]:
+    """Return recipes and files; of a list with commas, its last."""
     names = [path.stem for path in (_package("dgp") / "recipes").glob("*.toml")]
     *before, last = incomplete.split(",") if parameter.name == "recipes" else [incomplete]
     return _file(last) + _beginning(last, [*names, *_offered("dgp.recipes")], ",".join([*before, ""]))
 
 
 def priors(context, parameter, incomplete: str) -> list[CompletionItem]:
+    """Return priors that are there, and files."""
     names = [*_registered("generators"), *_fetched(), *_offered("dgp.generators")]
     return _file(incomplete) + _beginning(incomplete, names)
 
 
 def degradations(context, parameter, incomplete: str) -> list[CompletionItem]:
-    """Of a chain, its last operator."""
+    """Return operators, or auto; of a chain, its last operator."""
     before, plus, last = incomplete.rpartition("+")
     names = [*_registered("degradations"), *_offered("dgp.degradations"), *(() if plus else ["auto"])]
     return _beginning(last, names, before + plus)
 
 
 def operators(context, parameter, incomplete: str) -> list[CompletionItem]:
-    """One operator, by its name."""
+    """Return the names of operators."""
     return _beginning(incomplete, [*_registered("degradations"), *_offered("dgp.degradations")])
 
 
 def files(context, parameter, incomplete: str) -> list[CompletionItem]:
+    """Return that the shell shall offer its files."""
     return _file(incomplete)
 
 
 def classes(context, parameter, incomplete: str) -> list[CompletionItem]:
-    """Of the prior that -p, if it comes before, or the argument names; nothing where only its weights would tell."""
+    """Return the classes of the prior that the argument names, or a -p that comes before; none for files of others."""
     from dgp.cli.options import DEFAULT_PRIOR
 
     prior = context.params.get("prior") or context.params.get("name") or DEFAULT_PRIOR
@@ -60,12 +63,12 @@ def _beginning(incomplete: str, names: list[str], before: str = "") -> list[Comp
 
 
 def _file(incomplete: str) -> list[CompletionItem]:
-    """Tells the shell to offer its files as well; first, as bash drops what comes before it."""
+    """Return what makes the shell offer its files as well. It comes first, as bash drops what comes before it."""
     return [CompletionItem(incomplete, type="file")]
 
 
 def _package(name: str) -> Path:
-    """The folder of a package, found without importing it."""
+    """Return the folder of a package, found without importing it."""
     return Path(importlib.util.find_spec(name).origin).parent
 
 
@@ -79,7 +82,7 @@ def _offered(group: str) -> list[str]:
 
 
 def _fetched() -> list[str]:
-    """The folders of what `dgp priors fetch` has got."""
+    """Return the names of what `dgp priors fetch` has got."""
     # The package would import PyTorch; this module of it needs nothing else.
     spec = importlib.util.spec_from_file_location("cache", _package("generators") / "cache.py")
     cache = importlib.util.module_from_spec(spec)
@@ -89,7 +92,7 @@ def _fetched() -> list[str]:
 
 
 def _classes(weights: Path) -> list[str]:
-    """The names that the header of a file of ours holds, if it is one."""
+    """Return the class names in the header of a safetensors file that dgp wrote; of other files none."""
     if weights.suffix != ".safetensors" or not weights.is_file():
         return []
     with weights.open("rb") as file:

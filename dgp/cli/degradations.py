@@ -153,7 +153,7 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
 
 
 def for_people(text: str) -> str:
-    """What an operator's docstring says, without its sentences on the shapes of tensors."""
+    """Return what an operator's docstring says, without its sentences on the shapes of tensors."""
     paragraphs = (SHAPES.sub("", paragraph).strip() for paragraph in text.split("\n\n"))
     return "\n\n".join(filter(None, paragraphs)) or text
 

@@ -72,7 +72,7 @@ class EngineOptions:
         return recipe if self.merge else recipe.unmerged()
 
     def notes(self, recipe: Recipe) -> list[str]:
-        """What to tell of the changes that the call wants, of a recipe that has them."""
+        """Return what to tell of the changes that the call asks for, given the changed recipe."""
         from dgp.idle import left_alone
 
         return left_alone(self.overrides, recipe)
@@ -117,7 +117,7 @@ plugin_option = click.option(
 
 
 def png_option(usual: str) -> Callable:
-    """-o of a command that writes one picture. usual: the name it gets where none is given (`dgp.cli.run.png_file`)."""
+    """Return the -o of a command that writes one picture. usual: its name where none is given (`outputs.png_file`)."""
     return click.option(
         "-o",
         "--output",

@@ -22,7 +22,7 @@ def spared(folder: Path, read: Sequence[str | Path | None]) -> None:
     """Raise OutputError where saving a run into a folder would replace a file that it reads.
 
     Args:
-        read: what the run reads: the picture, a mask (a mask.png of an earlier run, corrected), a weight; None: nothing.
+        read: the files, such as the mask.png of an earlier run that was corrected; None: no file.
     """
     from dgp.restoration import written
 

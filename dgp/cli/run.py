@@ -110,10 +110,8 @@ class Runner:
             done = is_done(job.folder, planned, self.options.overwrite)
             if not done:
                 writable(job.folder)
-                spared(
-                    job.folder,
-                    [job.path, self.options.weight, *(read.get("path") for read in observation.whole.assets.values())],
-                )
+                assets = [asset.get("path") for asset in observation.whole.assets.values()]
+                spared(job.folder, [job.path, self.options.weight, *assets])
         except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
             return replace(job, failed=error)
         kept = observation if keep else None
