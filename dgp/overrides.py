@@ -69,7 +69,7 @@ def _lists(value: Any) -> Any:
 def _split(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=") if isinstance(text, str) else ("", "", "")
     if not equals or not key.strip():
-        raise RecipeError(f"--set takes KEY=VALUE, got {text!r}; for example --set 'stages.*.lr=0.01'")
+        raise RecipeError(f"--set (in Python: overrides) takes KEY=VALUE, got {text!r}; for example 'stages.*.lr=0.01'")
     return key.strip(), parse_value(value)
 
 
