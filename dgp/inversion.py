@@ -63,7 +63,7 @@ class Inversion:
         num_solutions: answers to each observation, from independent starts.
         start: where to begin instead of searching: an earlier Restoration, the folder of one, or a sequence with one
             for each picture; an encoder; or the variables, each (pictures * num_solutions, ...) (`dgp.warm`).
-        device: "auto", "cpu" or "cuda".
+        device: "auto" (CUDA where there is one), "cpu" or "cuda"; its steps hold tensors there, results on the CPU.
 
     Iterate to run it, step by step; ``result()`` runs whatever is left.
 
@@ -79,7 +79,7 @@ class Inversion:
         seed: int = 0,
         num_solutions: int = 1,
         start: Source | Sequence[Source] | Encoder | dict[str, Tensor] | None = None,
-        device: str = "cpu",
+        device: str = "auto",
     ):
         self.single = isinstance(observation, Observation)
         self.observations = [observation] if self.single else list(observation)

@@ -27,10 +27,11 @@ from dgp.constraints import CONSTRAINTS, Constraint, Unconstrained
 from dgp.curves import CURVES
 from dgp.errors import RecipeError
 from dgp.finish import FINISHES, Finish, Merge
+from dgp.idle import refuse_idle
 from dgp.kinds import Frozen, first_fault
 from dgp.losses.terms import TERMS, Term, named
 from dgp.optimizers import OPTIMIZERS
-from dgp.overrides import apply_overrides, merge_tables
+from dgp.overrides import Overrides, apply_overrides, merge_tables, pairs_of
 from dgp.search.base import SEARCHES, Search
 from dgp.stops import STOPS, Stop
 
@@ -237,15 +238,31 @@ def recipe_names() -> list[str]:
     return sorted(shipped + [entry.name for entry in entry_points(group="dgp.recipes")])
 
 
-def load_recipe(recipe: str | Path | Recipe, overrides: list[str] | tuple[str, ...] = ()) -> Recipe:
-    """A recipe by name, from a TOML file, or as it is; ``overrides`` are ``key.path=value`` texts.
+def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recipe:
+    """A recipe by name, from a TOML file, or as it is, changed by ``overrides`` (``--set`` on the command line):
+    ``key.path=value`` texts, one such text, or a mapping of keys to values (``dgp.overrides``).
 
-    Raises RecipeError: unknown name (with the nearest), malformed file, unknown key or value.
+    Raises RecipeError: unknown name (with the nearest), malformed file, unknown key or value, or an override that
+    changes nothing of what runs.
     """
-    if isinstance(recipe, Recipe):
-        return validated(apply_overrides(recipe.model_dump(), overrides), recipe.name) if overrides else recipe
-    resolved = validated(_table(str(recipe)), str(recipe))
-    return validated(apply_overrides(resolved.model_dump(), overrides), str(recipe)) if overrides else resolved
+    source = recipe.name if isinstance(recipe, Recipe) else str(recipe)
+    base = recipe if isinstance(recipe, Recipe) else validated(_table(source), source)
+    pairs = pairs_of(overrides)
+    if not pairs:
+        return base
+    changed = _changed(base, pairs, source)
+    for number, (key, _) in enumerate(pairs):
+        others = [pair for place, pair in enumerate(pairs) if place != number]
+        try:
+            without = _changed(base, others, source)
+        except RecipeError:  # the others depend on it
+            continue
+        refuse_idle(key, changed, without)
+    return changed
+
+
+def _changed(base: Recipe, pairs: list[tuple[str, Any]], source: str) -> Recipe:
+    return validated(apply_overrides(base.model_dump(), pairs), source)
 
 
 def validated(table: dict, source: str) -> Recipe:
@@ -290,7 +307,7 @@ def _table(name: str, seen: tuple[str, ...] = ()) -> dict:
         table = merge_tables(_table(base, (*seen, name)), table)
     if common:
         table["stages"] = [merge_tables(common, stage) for stage in _popped(table, "stages", list, name)]
-    return apply_overrides(validated(table, name).model_dump(), settings) if settings else table
+    return apply_overrides(validated(table, name).model_dump(), settings.items()) if settings else table
 
 
 def _popped(table: dict, key: str, kind: type, name: str) -> Any:

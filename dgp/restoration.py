@@ -43,6 +43,12 @@ FILES = (
 )
 
 
+def written(folder: Path) -> list[Path]:
+    """Return the files in a folder that have the names of a run's own, result.json first: what ``save`` replaces."""
+    solutions = sorted(path for path in (folder / "solutions").glob("*.png") if path.stem.isdecimal())
+    return [path for path in (folder / RESULT, *(folder / name for name in FILES), *solutions) if path.is_file()]
+
+
 @dataclass(eq=False)
 class Restoration:
     """S answers to one observation, the best by the last stage's objective first.
@@ -174,12 +180,10 @@ class Restoration:
         folder = prepare(folder)
         record = self.record(argv)
         contents = self._contents()
-        for stale in (
-            RESULT,
-            *FILES,
-            *(f"solutions/{path.name}" for path in (folder / "solutions").glob("*.png")),
-        ):
-            (folder / stale).unlink(missing_ok=True)
+        for stale in written(folder):
+            stale.unlink()
+        if (several := folder / "solutions").is_dir() and not any(several.iterdir()):
+            several.rmdir()
         if any(name.startswith("solutions/") for name in contents):
             prepare(folder / "solutions")
         for name, data in contents.items():

@@ -60,7 +60,7 @@ def settle(run: Ended) -> list[Restoration]:
             which = f" of {observation.source.path}" if observation.source.path and len(run.observations) > 1 else ""
             raise DgpError(
                 f"the objective of {run.recipe.name!r}{which} ended as {scores[~finite].max().item():g}, so that there "
-                "is no answer; lower its learning rates, e.g. --set stages.*.lr=0.01"
+                "is no answer; lower its learning rates, e.g. --set 'stages.*.lr=0.01'"
             )
     lost = rows.picture[~finite].bincount(minlength=len(run.observations)).tolist()
     rows, scores = rows.take(finite.nonzero()[:, 0]), scores[finite.to(scores.device)]

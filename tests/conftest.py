@@ -31,3 +31,9 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch):
+    """Tests compare with tensors on the CPU; one of a GPU names it by device="cuda"."""
+    monkeypatch.setattr("dgp.device.usual", lambda: "cpu")

@@ -100,9 +100,9 @@ def test_priors(call, tmp_path):
 
 
 def test_a_larger_sheet_begins_with_the_smaller_one(call, tmp_path):
-    told = call("priors", "sample", "-p", "toy", "--count", 4, "-o", "new/four.png", "--json").json
-    call("priors", "sample", "-p", "toy", "--count", 2, "--truncation", 0.5, "-o", "two.png")
-    call("priors", "sample", "-p", "toy", "--count", 2, "-o", "plain.png")
+    told = call("priors", "sample", "toy", "--count", 4, "-o", "new/four.png", "--json").json
+    call("priors", "sample", "toy", "--count", 2, "--truncation", 0.5, "-o", "two.png")
+    call("priors", "sample", "toy", "--count", 2, "-o", "plain.png")
     assert told["classes"] == [0, 1, 2, 0] and Image.open(tmp_path / "new/four.png").size == tuple(told["size"])
     first = [
         Image.open(tmp_path / name).crop((2, 2, 98, 98)).tobytes() for name in ("new/four.png", "plain.png", "two.png")
