@@ -210,7 +210,7 @@ def observe(
         target=target,
         weight=None if weighed is None else weighed.fitted(place.used or place.box, (y.shape[-1], y.shape[-2])),
         weighed=weighed,
-        notes=source.notes if simulate else (*_notes(source, whole), *lost),
+        notes=(*source.notes, *whole.remarks) if simulate else (*_notes(source, whole), *lost),
         estimates=estimates,
         truth=true,
     )
@@ -245,10 +245,11 @@ def first_estimates(
 def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
     """What was done to the picture. Where transparency is the hole, white stands only behind what shines through."""
     if whole.transparent(source.size[::-1]) is None:
-        return source.notes
+        return (*source.notes, *whole.remarks)
     alpha = np.asarray(flatten(source)[1])
     through = "what is half transparent was laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
-    return tuple(filter(None, (through if note == LAID_ON_WHITE else note for note in source.notes)))
+    notes = (through if note == LAID_ON_WHITE else note for note in source.notes)
+    return (*filter(None, notes), *whole.remarks)
 
 
 def _true(operator: Degradation, truth: str | Degradation | None, framing: Framing, key: str) -> Degradation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Callable
@@ -51,6 +52,7 @@ def doctor(speech: Speech):
         ("a run of a few steps", True, _tiny_run),
         ("device", False, _device),
         ("packages", False, _packages),
+        ("threads", False, _threads),
         ("LPIPS", False, _lpips),
         ("torchvision", False, _torchvision),
     )
@@ -143,6 +145,22 @@ def _device() -> str:
     if not torch.cuda.is_available():
         raise _Missing(f"no CUDA device; runs use the CPU with {torch.get_num_threads()} threads")
     return f"CUDA, {torch.cuda.get_device_name(0)}"
+
+
+def _threads() -> str:
+    """How many threads of the CPU are used, and how they wait for each other."""
+    import torch
+
+    count = torch.get_num_threads()
+    policy = os.environ.get("OMP_WAIT_POLICY", "")
+    if count > 1 and policy.upper() != "PASSIVE":
+        raise _Missing(
+            f"{count}, which spin while they wait (OMP_WAIT_POLICY={policy or 'unset'}), so that runs are slow where "
+            "other programs are at work; set OMP_WAIT_POLICY=PASSIVE before Python starts"
+        )
+    if count == 1:
+        return "1"
+    return f"{count}, which sleep while they wait; so they do in Python where dgp is used before torch is imported"
 
 
 def _lpips() -> str:

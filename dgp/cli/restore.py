@@ -96,6 +96,7 @@ def _fraction(context: click.Context, option: click.Parameter, text: str | None)
     epilog="""\b
 Examples:
   dgp inpaint photo.png --mask hole.png
+  dgp inpaint photo.png --mask keep.png --invert-mask     black, or unpainted, is missing
   dgp inpaint photo.png --mask auto       scratches and holes that are found; mask.png shows them
   dgp inpaint photo.png --hole 1/3
   dgp inpaint erased.png                  the hole is what is transparent
@@ -111,8 +112,15 @@ pixels."""
     metavar="FILE",
     shell_complete=complete.files,
     show_default=False,
-    help="A picture of the same size, white or transparent where something is missing; or auto: scratches, creases, "
-    "dust and holes are found, and saved as mask.png to be corrected.",
+    help="A picture of the same size, white where something is missing, or a transparent layer with what is missing "
+    "painted; or auto: scratches, creases, dust and holes are found, and saved as mask.png to be corrected.",
+)
+@click.option(
+    "--invert-mask",
+    "invert",
+    is_flag=True,
+    show_default=False,
+    help="What --mask FILE says is missing is what is there.",
 )
 @click.option(
     "--hole",
@@ -123,19 +131,28 @@ pixels."""
 )
 @run_options
 @speech
-def inpaint(images: tuple[Path, ...], mask: str | None, hole: Fraction | None, options: RunOptions, speech: Speech):
+def inpaint(
+    images: tuple[Path, ...],
+    mask: str | None,
+    invert: bool,
+    hole: Fraction | None,
+    options: RunOptions,
+    speech: Speech,
+):
     """Fill what is missing from pictures.
 
     An IMAGE may be a folder: the pictures in it.
     """
     if mask is not None and hole is not None:
         raise click.UsageError("got both --mask and --hole; give one of them")
+    if invert and mask in (None, "alpha", "auto"):
+        raise click.UsageError(f"--invert-mask turns a mask file round, got {mask or 'none'}; give --mask FILE")
 
     def specify(picture: Picture, recipe: Recipe) -> Degradation:
         import degradations
 
         if mask is not None or hole is not None:
-            return degradations.Inpaint(mask=mask, center=hole)
+            return degradations.Inpaint(mask=mask, center=hole, invert=invert)
         if _transparent(picture):
             return degradations.Inpaint(mask="alpha")
         if options.simulate and (recipe.operator or "").startswith("inpaint"):

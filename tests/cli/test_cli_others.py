@@ -174,6 +174,20 @@ def test_doctor(call):
     assert "The main job can run." in call("doctor").stdout
 
 
+def test_doctor_tells_how_threads_wait(call, monkeypatch):
+    def threads():
+        checks = {check["name"]: check for check in call("doctor", "--json").json["checks"]}
+        return checks["threads"]["ok"], checks["threads"]["says"]
+
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    ok, says = threads()
+    assert ok and "2, which sleep" in says
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    ok, says = threads()
+    assert not ok and "OMP_WAIT_POLICY=active" in says and "set OMP_WAIT_POLICY=PASSIVE" in says
+
+
 def test_doctor_tells_what_keeps_the_main_job_from_running(call, monkeypatch):
     monkeypatch.setattr("generators.catalog.SHA256", {"biggan-cifar10-G_ema.safetensors": "0" * 64})
     said = call("doctor", code=1).stdout
