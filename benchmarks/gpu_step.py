@@ -77,7 +77,7 @@ def precision(name: str, device: str) -> Iterator[None]:
 def peak(room: Room, name: str) -> float:
     """Operations a second of the fastest plain convolution."""
     best = 0.0
-    for rows, channels, side in (PEAKS if room.device == "cuda" else ((1, 16, 16),)):
+    for rows, channels, side in PEAKS if room.device == "cuda" else ((1, 16, 16),):
         x = torch.randn(rows, channels, side, side, device=room.device).contiguous(memory_format=torch.channels_last)
         w = torch.randn(channels, channels, 3, 3, device=room.device).contiguous(memory_format=torch.channels_last)
         x, w = (x.bfloat16(), w.bfloat16()) if name == "bf16" else (x, w)
@@ -192,7 +192,9 @@ def latent(network: StyleGAN2, rows: int) -> Callable[[], object]:
 def config_f(resolution: int) -> StyleGAN2:
     """The channels of config F (Karras et al. 2020)."""
     channels = [min(512, 2**15 // 2**k) for k in range(2, resolution.bit_length())]
-    network = StyleGAN2(StyleGAN2Config(resolution, tuple(channels), z_dim=512, w_dim=512, mapping_layers=2, mapping_width=512))
+    network = StyleGAN2(
+        StyleGAN2Config(resolution, tuple(channels), z_dim=512, w_dim=512, mapping_layers=2, mapping_width=512)
+    )
     return network.eval().requires_grad_(False)
 
 

@@ -22,6 +22,7 @@ from degradations.sameness import alike
 from degradations.unknown import Unknown
 
 Size = tuple[int, int]
+LONGEST = 300  # characters of a spec in the text of an operator
 ROUNDING = 2 / 255 / 12**0.5  # root mean square of what rounding to 8 bits changes, on the scale of [-1, 1]
 
 
@@ -121,7 +122,13 @@ class Degradation(nn.Module):
         return f"{self._title()}:{written}" if written else self._title()
 
     def extra_repr(self) -> str:
-        return "bound to rows: " + ", ".join(self._bound) if self._bound else self.spec
+        bound = self.bound()
+        return "bound to rows: " + ", ".join(bound) if bound else self.spec
+
+    def __repr__(self) -> str:
+        """Say which operator it is, by its spec; ``children()`` shows modules within, ``links`` those of a chain."""
+        text = self.extra_repr()
+        return f"{type(self).__name__}({text if len(text) <= LONGEST else text[: LONGEST - 4] + ' ...'})"
 
     def _repr_png_(self) -> bytes | None:
         return notebook.png(self)

@@ -73,9 +73,6 @@ class Chain(Degradation):
     def spec(self) -> str:
         return "+".join(link.spec for link in self.links)
 
-    def extra_repr(self) -> str:
-        return ""
-
     def channels(self, c):
         for link in self.links:
             c = link.channels(c)

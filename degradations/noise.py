@@ -96,6 +96,15 @@ class NoiseModel:
         """The point nearest to y_hat that this noise explains as well as it does y."""
         return y
 
+    def __repr__(self) -> str:
+        def said(value: object) -> str:
+            if isinstance(value, Tensor):
+                return f"tensor {tuple(value.shape)}"
+            return str(value) if isinstance(value, int | float | str | tuple | None) else type(value).__name__
+
+        about = ", ".join(f"{name}={said(value)}" for name, value in vars(self).items() if not name.startswith("_"))
+        return f"{type(self).__name__}({about})"[:400]
+
 
 class GaussianNoise(NoiseModel):
     """Independent, y ~ N(y_hat, sigma^2), with sigma on the scale of [-1, 1]."""

@@ -171,3 +171,8 @@ class Parameter:
             decimal = repr(float(value))
             return decimal if "e" not in decimal and Fraction(decimal) == value else str(value)
         return quote(str(value))
+
+    def __repr__(self) -> str:
+        default = "required" if self.required else f"default {self.default}"
+        unit = f", {self.unit}" if self.unit else ""
+        return f"Parameter {self.name}: {self.expected}{unit}, {default}. {self.help}"[:400]

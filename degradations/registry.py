@@ -40,6 +40,10 @@ class Description:
     source: str
     text: str
 
+    def __repr__(self) -> str:
+        takes = ", ".join(parameter.name for parameter in self.parameters) or "nothing"
+        return f"Description {self.name}: {self.summary} Takes {takes}; for example {self.example}"[:400]
+
 
 def register(name: str) -> Callable[[type[Degradation]], type[Degradation]]:
     """Class decorator: make an operator known as ``name`` (small letters, digits and hyphens).

@@ -121,6 +121,11 @@ class Geometry:
             "size": list(self.out),
         }
 
+    def __repr__(self) -> str:
+        (wide, high), (across, down) = self.full, self.out
+        side = self.resolution
+        return f"Geometry: {wide}x{high} px, {self.placed} {self.box} at {side}x{side}, answer {across}x{down}"
+
 
 def whole_box(size: tuple[int, int]) -> Box:
     return (0, 0, *size)

@@ -53,6 +53,10 @@ class Picture:
         """The same for a file, the picture opened from it and its array; names the random streams."""
         return pixels_sha256(to_rgb(self))
 
+    def __repr__(self) -> str:
+        width, height = self.size
+        return f"Picture {self.path or '(from memory)'}: {width}x{height} px, mode {self.image.mode}"
+
 
 def open_picture(
     source: str | os.PathLike | Image.Image | np.ndarray | Tensor | Picture, max_pixels: int = MAX_PIXELS

@@ -26,6 +26,8 @@ from dgp.stage import Moment, StageRun
 from dgp.stepper import Stepper
 from dgp.warm import Encoder, Source, rows_from, starts_of
 from generators import Prior
+from generators.brief import clipped, counted, listed
+from generators.progress import report, waiting
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class Step:
     live: Tensor
     stopped: Tensor
     constrained: dict[str, Tensor]
+
+    def __repr__(self) -> str:
+        losses = listed([f"{name} {float(value.mean()):.4g}" for name, value in self.losses.items()])
+        rows = f"{counted(len(self.total), 'row')}, {int(self.live.sum())} live"
+        objective = f"objective {float(self.total.mean()):.4g} ({losses})"
+        return clipped(f"Step {self.index + 1} of {self.steps}, {self.stage}: {rows}, mean {objective}")
 
 
 class Inversion:
@@ -81,6 +89,7 @@ class Inversion:
         start: Source | Sequence[Source] | Encoder | dict[str, Tensor] | None = None,
         device: str = "auto",
     ):
+        begin = time.perf_counter()
         self.single = isinstance(observation, Observation)
         self.observations = [observation] if self.single else list(observation)
         if not self.observations or num_solutions < 1:
@@ -89,7 +98,8 @@ class Inversion:
                 "expected at least one of each"
             )
         device = device_named(device)
-        self.prior, self.seed, self.num_solutions, self.device = prior.to(device), seed, num_solutions, device
+        with waiting(f"bringing {prior.name} to {device}"):
+            self.prior, self.seed, self.num_solutions, self.device = prior.to(device), seed, num_solutions, device
         self.recipe, self.notes = map_recipe(blind(load_recipe(recipe), self.observations), prior)
         size = (prior.generator.info.resolution,) * 2
         targets = Targets(self.observations, self.prior.discriminator, size, device)
@@ -105,6 +115,7 @@ class Inversion:
         self._begun = None if self.starts is None else rows_from(self.starts, self.problem)
         self._over = False
         self._steps = self._run()
+        self.load_s = time.perf_counter() - begin
 
     def __iter__(self) -> Iterator[Step]:
         return self._steps
@@ -164,9 +175,20 @@ class Inversion:
     def _starts(self) -> Rows:
         if self._begun is not None:
             return self._begun
+        spent, each = 0, 0
+        for search in self.recipe.searches:
+            spent, each = spent + search.cost(each), search.rows_out(each)
+        spent *= len(self.observations) * self.num_solutions
+        open_class = bool(self.prior.generator.info.classes) and any(o.label is None for o in self.observations)
+        words = "searching for a start and a class" if open_class else "searching for a start"
+        self.evaluations.tell = lambda cost: report(words, min(cost, spent), spent)
+        if spent:
+            report(words, 0, spent)
         rows = None
         for search in self.recipe.searches:
             rows = search.run(self.problem, rows)
+        self.evaluations.tell = lambda cost: None
+        report("")
         return rows
 
     def _record(self, step: Step) -> None:
@@ -206,6 +228,7 @@ class Inversion:
                 self.rows,
                 self.scores,
                 self.trace,
+                self.load_s,
                 self.search_s,
                 self.stages_s,
                 self.device,
@@ -213,3 +236,10 @@ class Inversion:
             )
         )
         return results[0] if self.single else results
+
+    def __repr__(self) -> str:
+        names = listed([clipped(o.source.path or "a picture", 60) for o in self.observations])
+        state = "over" if self._over else "not begun" if self.rows is None else "running"
+        answers = counted(self.num_solutions, "solution")
+        about = f"{self.recipe.name} on {self.prior.name}, {answers}, {self.steps} steps, {self.device}"
+        return clipped(f"Inversion of {names}: {about}, {state}")

@@ -8,11 +8,21 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny, ValidationError
 
+from generators.brief import clipped
+
 
 class Frozen(BaseModel):
     """Options: immutable; an unknown field, NaN and Infinity are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __repr__(self) -> str:
+        """Show what differs from the defaults."""
+        fields = type(self).model_fields
+        changed = [f"{name}={value!r}" for name, value in self if value != fields[name].get_default()]
+        return clipped(f"{type(self).__name__}({', '.join(changed)})")
+
+    __str__ = __repr__
 
 
 class Kinds:

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from dgp.errors import InputError
 from dgp.losses import trunks
+from generators.progress import waiting
 
 SSIM_WINDOW = 7
+ALWAYS = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips")  # what the `metrics` of every result have
 
 
 def psnr(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:
@@ -60,15 +62,22 @@ def lpips_or_reason(a: Tensor, b: Tensor) -> tuple[float | None, str | None]:
         return None, reason
     if min(a.shape[-2:]) < (needed := trunks.SMALLEST["alex"]):
         return None, f"{a.shape[-1]}x{a.shape[-2]} pixels are too small for its trunk, which needs {needed}"
-    with torch.no_grad():
+    with waiting("comparing by LPIPS"), torch.no_grad():
         return float(trunks.network("alex")(a[None].float().cpu(), b[None].float().cpu())), None
 
 
 def measure(restored: Tensor, original: Tensor | None, unobserved: Tensor | None = None) -> dict[str, dict]:
-    """The `metrics` of a result: name -> {"value", "region", "higher_is_better"[, "reason" of a null value]}.
+    """Return the `metrics` of a result: name -> {"value", "region", "higher_is_better"[, "reason" of a null value]}.
 
-    restored (3, H, W) or (1, 3, H, W); original the same, or None; unobserved ([1, ]H, W) bool, or None.
+    Without an original the five names that every result has, each {"value": None, "reason"}.
+
+    Args:
+        restored: (3, H, W) or (1, 3, H, W) in [-1, 1].
+        original: the same, or None.
+        unobserved: ([1, ]H, W) bool, or None.
     """
+    if original is None:
+        return {name: {"value": None, "reason": "no original"} for name in ALWAYS}
     entries = {}
 
     def enter(name, value, reason=None, *, region="all", higher=True):
@@ -78,17 +87,12 @@ def measure(restored: Tensor, original: Tensor | None, unobserved: Tensor | None
         if value is None:
             entries[name]["reason"] = reason
 
-    if original is None:
-        absent = "no original"
-    elif min(original.shape[-2:]) < SSIM_WINDOW:
-        absent = f"smaller than the {SSIM_WINDOW}x{SSIM_WINDOW} window"
-    else:
-        absent = None
-    a, b = (None if original is None else x.reshape(x.shape[-3:]) for x in (restored, original))
-    whole = unobserved is None or not bool(unobserved.any())
-    hidden = "no original" if original is None else "everything was observed" if whole else None
+    small = min(original.shape[-2:]) < SSIM_WINDOW
+    absent = f"smaller than the {SSIM_WINDOW}x{SSIM_WINDOW} window" if small else None
+    a, b = (x.reshape(x.shape[-3:]) for x in (restored, original))
+    hidden = "everything was observed" if unobserved is None or not bool(unobserved.any()) else None
 
-    enter("psnr", None, absent) if original is None else enter("psnr", psnr(a, b))
+    enter("psnr", psnr(a, b))
     for name, function in (("ssim", ssim), ("ssim_published", ssim_published)):
         enter(name, None, absent) if absent else enter(name, function(a, b))
     for name, function, reason in (
@@ -96,7 +100,7 @@ def measure(restored: Tensor, original: Tensor | None, unobserved: Tensor | None
         ("ssim_unobserved", ssim, hidden or absent),
     ):
         enter(name, None if reason else function(a, b, unobserved), reason, region="unobserved")
-    enter("lpips", *((None, absent) if original is None else lpips_or_reason(a, b)), higher=False)
+    enter("lpips", *lpips_or_reason(a, b), higher=False)
     return entries
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,10 +21,13 @@ from dgp.errors import InputError
 from dgp.framing import Framing, framed, simulated
 from dgp.geometry import Geometry
 from dgp.images import LAID_ON_WHITE, Picture, flatten, open_picture, to_pil
+from dgp.progress import display
 from dgp.rows import stream
 from dgp.sheet import figures, png_bytes, viewable
 from dgp.unknown import Estimate
 from dgp.weight import WeightMap, open_weight
+from generators.brief import clipped
+from generators.progress import waiting
 
 if TYPE_CHECKING:
     from dgp.identify.ranking import Candidate
@@ -49,6 +53,7 @@ class Observation:
         stands, until the run finds better.
     truth: the operator that made y, where it was simulated by another than ``degradation``.
     ranking: with degradation "auto", the chains of damages that may have made y, the likeliest first.
+    seconds: what ``observe`` took, estimates included.
     """
 
     y: Tensor
@@ -67,6 +72,7 @@ class Observation:
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
     truth: Degradation | None = None
     ranking: tuple[Candidate, ...] = ()
+    seconds: float = 0.0
 
     @property
     def simulated(self) -> bool:
@@ -122,7 +128,19 @@ class Observation:
         width, height = self.source.size
         return figures(shown, f"{self.asked}, {width}x{height}, {self.geometry.placed}")
 
+    def __repr__(self) -> str:
+        width, height = self.source.size
+        name = self.source.path or "a picture"
+        label = "class to be found" if self.label is None else f"class {self.label}"
+        how = "simulated from a clean picture" if self.simulated else self.geometry.placed
+        return (
+            f"Observation of {clipped(name, 120)}: {clipped(self.asked, 120)}, {width}x{height} px, {how}\n"
+            f"  y {tuple(self.y.shape)} for a prior of {self.geometry.resolution} px, {label}"
+        )
 
+
+@display()
+@waiting("preparing the picture")
 def observe(
     picture,
     degradation: str | Degradation,
@@ -156,6 +174,7 @@ def observe(
 
     Raises InputError, degradations.DegradationError or generators.ClassError, one line each.
     """
+    begin = time.perf_counter()
     if fit not in g.FITS:
         raise InputError(f"got fit={fit!r}, expected one of {', '.join(g.FITS)}")
     if target not in ("file", "float"):
@@ -166,7 +185,8 @@ def observe(
         from dgp.identify.auto import observe_auto
 
         rest = {"label": label, "target": target, "weight": weight}
-        return observe_auto(picture, prior, fit=fit, seed=seed, simulate=simulate, truth=truth, **rest)
+        found = observe_auto(picture, prior, fit=fit, seed=seed, simulate=simulate, truth=truth, **rest)
+        return replace(found, seconds=time.perf_counter() - begin)
     source = open_picture(picture)
     asked = degradations.parse(degradation) if isinstance(degradation, str) else degradation
     number = None if label is None or label == "auto" else prior.generator.info.class_index(label)
@@ -213,6 +233,7 @@ def observe(
         notes=(*source.notes, *whole.remarks) if simulate else (*_notes(source, whole), *lost),
         estimates=estimates,
         truth=true,
+        seconds=time.perf_counter() - begin,
     )
 
 

@@ -19,6 +19,7 @@ from dgp.randomness import Streams
 from dgp.rows import Rows, stream
 from dgp.unknown import Guess, guesses
 from generators import Prior
+from generators.brief import counted
 
 
 def one_by_one(tensors: dict[str, Tensor], split: bool = False) -> Iterator[dict[str, Tensor]]:
@@ -77,13 +78,15 @@ class Evaluations:
     """How often a row was rendered, how often a gradient went back through it, and what that cost: a pass forward
     through a network counts 1, forward and backward 3; the networks of the terms count as the generator does.
 
-    Counted for each picture; ``forward``, ``backward`` and ``cost`` are the sums.
+    Counted for each picture; ``forward``, ``backward`` and ``cost`` are the sums.  tell: called with the cost whenever
+    it has grown.
     """
 
     KINDS = ("forward", "backward", "cost")
 
     def __init__(self, pictures: int):
         self._counts = torch.zeros(3, pictures, dtype=torch.long)
+        self.tell: Callable[[int], None] = lambda cost: None
 
     def rendered(self, pictures: Tensor) -> None:
         """A pass of the generator: a picture for each of ``pictures`` (n,)."""
@@ -95,11 +98,15 @@ class Evaluations:
         """A pass of rows that explain ``pictures`` (n,) through so many networks."""
         each = networks * (3 if torch.is_grad_enabled() else 1)
         self._counts[2] += each * pictures.bincount(minlength=self._counts.shape[1])
+        self.tell(self.cost)
 
     def of(self, picture: int) -> dict[str, int]:
         return dict(zip(self.KINDS, self._counts[:, picture].tolist(), strict=True))
 
     forward, backward, cost = (property(lambda self, kind=kind: int(self._counts[kind].sum())) for kind in range(3))
+
+    def __repr__(self) -> str:
+        return f"Evaluations: {self.forward} forward, {self.backward} backward, cost {self.cost}"
 
 
 @dataclass
@@ -108,7 +115,6 @@ class Problem:
 
     space: the latents in which rows begin.  charts, constraints: of the variables that the recipe names.
     guesses: of each picture, where the unknown parameters of its degradation are expected, by variable.
-    tell: called with a few words by what takes long before the first step.
     """
 
     targets: Targets
@@ -119,7 +125,6 @@ class Problem:
     charts: Mapping[str, Chart] = field(default_factory=dict)
     constraints: Mapping[str, Constraint] = field(default_factory=dict)
     guesses: Sequence[Mapping[str, Guess]] = ()
-    tell: Callable[[str], None] = lambda words: None
 
     def __post_init__(self):
         self.charted = Charted(self.prior, self.charts)
@@ -314,3 +319,7 @@ class Problem:
             return torch.full((count,), told)
         order = torch.randperm(classes, generator=generator)
         return order.repeat(-(-count // classes))[:count]
+
+    def __repr__(self) -> str:
+        pictures, answers = counted(len(self.keys), "picture"), counted(self.answers, "answer")
+        return f"Problem: {pictures}, {answers} each, {self.prior.name}, space {self.space}, seed {self.seed}"

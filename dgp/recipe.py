@@ -34,6 +34,7 @@ from dgp.optimizers import OPTIMIZERS
 from dgp.overrides import Overrides, apply_overrides, merge_tables, pairs_of
 from dgp.search.base import SEARCHES, Search
 from dgp.stops import STOPS, Stop
+from generators.brief import clipped, counted
 
 Choice = Literal["objective", "medoid"]
 Curve = Literal[tuple(CURVES)]
@@ -228,8 +229,15 @@ class Recipe(Frozen):
     def steps(self) -> int:
         return sum(stage.steps for stage in self.stages)
 
+    # What a recipe file says of its other tables.
 
-# What a recipe file says of its other tables.
+    def __repr__(self) -> str:
+        parts = f"{counted(len(self.searches), 'search', 'searches')}, {counted(len(self.stages), 'stage')}"
+        return clipped(f"Recipe {self.name}: {parts}, {self.steps} steps, finish {self.finish.kind}; {self.summary}")
+
+    __str__ = __repr__
+
+
 DIRECTIVES = {"extends": str, "every_stage": dict, "set": dict}
 
 

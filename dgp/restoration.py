@@ -5,28 +5,33 @@ from __future__ import annotations
 import functools
 import json
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
 from degradations import Degradation, Inpaint
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.images import to_pil
-from dgp.metrics import typicality
 from dgp.observation import Observation
-from dgp.results import RESULT, plain, prepare, run_identity, versions
-from dgp.sheet import figures, png_bytes, side_by_side, viewable
+from dgp.progress import display
+from dgp.record import in_words, record_of
+from dgp.results import RESULT, plain, prepare
+from dgp.sheet import captioned, figures, png_bytes, viewable
+from dgp.spread import Spread
+from generators.brief import clipped, counted
+from generators.progress import waiting
 
 if TYPE_CHECKING:
     from dgp.recipe import Recipe
     from generators import Prior
 
-LIKELIEST = 10  # chains of damages that a result names
 BEHIND = "variable/"  # before the names of what was optimised in place of inputs, in latents.safetensors
 FILES = (
     "restored.png",
@@ -65,6 +70,7 @@ class Restoration:
     accepted: of each answer, whether the recipe's ``accept`` calls it good enough; None where the recipe has none.
     start: of a warm one, its origin.
     found: the degradation's unknown parameters as each answer has them, by name.
+    folder: where it was last saved, or None.
     """
 
     observation: Observation
@@ -90,6 +96,7 @@ class Restoration:
     variables: dict[str, Tensor] = field(default_factory=dict)
     accepted: Sequence[bool] | None = None
     found: dict[str, list[float]] = field(default_factory=dict)
+    folder: Path | None = None
 
     @property
     def tensor(self) -> Tensor:
@@ -112,73 +119,57 @@ class Restoration:
         return to_pil(self.prior_tensor)
 
     @functools.cached_property
+    @waiting("bringing the answer to the input's size")
     def solutions(self) -> list[Image.Image]:
         """All answers at the input's own size, the best first."""
         covers = [None] * len(self.tensors) if self.covers is None else self.covers
         finish = self.recipe.finish
         return [finish.picture(t, self.observation, cover) for t, cover in zip(self.tensors, covers, strict=True)]
 
+    @functools.cached_property
+    def spread(self) -> Spread | None:
+        """How far several answers are apart; None for a single one."""
+        return Spread.of(self.solutions) if len(self.tensors) > 1 else None
+
     @property
     def comparison(self) -> Image.Image:
-        """Observed, restored and, where it is known, original, side by side."""
-        return side_by_side(list(self._shown().values()))
+        """Observed, restored and, where it is known, original, side by side under their names."""
+        return captioned(self._shown())
+
+    @functools.cached_property
+    def classes(self) -> list[int] | None:
+        """The class of each answer: the one that was asked for, else the one whose embedding is nearest to its own.
+
+        None for a prior without classes, and where no input of the generator tells it, as in w.
+        """
+        generator, value = self.prior.generator, self.latents.get("class")
+        count = len(generator.info.classes)
+        if not count:
+            return None
+        if self.observation.label is not None:
+            return [self.observation.label] * len(self.tensors)
+        if value is None:
+            return None
+        table = generator.embed(torch.arange(count)).reshape(count, -1).cpu().double()
+        return torch.cdist(value.reshape(len(value), -1).double(), table).argmin(1).tolist()
+
+    def spent(self, on: str, seconds: float) -> None:
+        """Enter an item of ``timing`` ("load_s", "save_s", ...), in place of what it was before, into the total too."""
+        self.timing["total_s"] += seconds - self.timing.get(on, 0.0)
+        self.timing[on] = seconds
 
     def record(self, argv: Sequence[str] = ()) -> dict:
         """The object that result.json holds and `--json` prints; valid JSON, without NaN and Infinity."""
-        observation, place = self.observation, self.observation.geometry
-        identity = run_identity(
-            observation, self.prior, self.recipe, seed=self.seed, num_solutions=self.num_solutions, start=self.start
-        )
-        degradation = {"spec": "", "asked": observation.asked, "estimated": {}, "assets": {}} | identity["degradation"]
-        degradation["estimated"] = {
-            name: {
-                "value": self.found.get(name, [estimate.value])[0],
-                "spread": estimate.spread,
-                "before": estimate.value,
-                "source": estimate.source,
-                "of_solutions": self.found.get(name),
-            }
-            for name, estimate in observation.estimates.items()
-        }
-        if observation.ranking:
-            degradation["ranking"] = [candidate.record() for candidate in observation.ranking[:LIKELIEST]]
-        if observation.degradation.spec != degradation["spec"]:
-            degradation["at_prior_resolution"] = observation.degradation.spec
-        return plain(
-            {"schema": 1, "status": "done", "argv": list(argv)}
-            | identity
-            | {
-                "input": identity["input"]
-                | {"size": list(observation.source.size), "mode": observation.source.image.mode},
-                "degradation": degradation,
-                "recipe": identity["recipe"] | {"resolved": self.recipe.model_dump(mode="json")},
-                "geometry": place.record(),
-                "notes": [*observation.notes, *self.notes],
-                "device": self.device,
-                "precision": self.precision,
-                "versions": versions(),
-                "metrics": self.metrics,
-                "fidelity": self.fidelity,
-                "latents": {
-                    name: _described(name, value[0])
-                    for name, value in self.latents.items()
-                    if not name.startswith("norm[")
-                },
-                "variables": {name: _described("", value[0]) for name, value in self.variables.items()},
-                "scores": self.scores,
-                "accepted": self.accepted,
-                "evaluations": self.evaluations,
-                "timing": self.timing,
-            }
-        )
+        return record_of(self, argv)
 
+    @display()
     def save(self, folder: str | os.PathLike, argv: Sequence[str] = ()) -> Path:
         """Writes all files of a run, result.json last: a folder that has one is complete. Returns the folder.
 
         What an earlier run left there under the same names is removed first. Raises OutputError.
         """
+        begin = time.perf_counter()
         folder = prepare(folder)
-        record = self.record(argv)
         contents = self._contents()
         for stale in written(folder):
             stale.unlink()
@@ -186,11 +177,15 @@ class Restoration:
             several.rmdir()
         if any(name.startswith("solutions/") for name in contents):
             prepare(folder / "solutions")
-        for name, data in contents.items():
-            write_bytes_atomic(folder / name, data)
-        write_json_atomic(folder / RESULT, record)
+        with waiting("writing the files"):
+            for name, data in contents.items():
+                write_bytes_atomic(folder / name, data)
+        self.folder = folder
+        self.spent("save_s", time.perf_counter() - begin)
+        write_json_atomic(folder / RESULT, self.record(argv))
         return folder
 
+    @waiting("compressing the pictures")
     def _contents(self) -> dict[str, bytes]:
         """The files by name, all but result.json."""
         from safetensors.torch import save
@@ -209,7 +204,7 @@ class Restoration:
         if len(self.solutions) > 1:
             for number, image in enumerate(self.solutions):
                 files[f"solutions/{number:02}.png"] = png_bytes(image, icc_profile=profile)
-            files["mean.png"], files["spread.png"] = (png_bytes(image) for image in _mean_and_spread(self.solutions))
+            files["mean.png"], files["spread.png"] = png_bytes(self.spread.mean), png_bytes(self.spread.picture)
         about = {
             "schema": "1",
             "prior": self.prior.name,
@@ -242,6 +237,16 @@ class Restoration:
             ", ".join([self.observation.asked, self.recipe.name, f"seed {self.seed}", *numbers]),
         )
 
+    def __repr__(self) -> str:
+        observation, (width, height) = self.observation, self.observation.geometry.out
+        what = f"{clipped(observation.source.path or 'a picture', 100)} ({clipped(observation.asked, 80)})"
+        lines = [f"Restoration of {what} by {self.recipe.name} on {self.prior.name}, seed {self.seed}"]
+        facts = [f"{width}x{height} px", counted(len(self.tensors), "solution")]
+        if self.classes is not None:
+            facts.append(f"class {self.prior.generator.info.classes[self.classes[0]]}")
+        lines.append("  " + ", ".join([*facts, *in_words(self.metrics, self.fidelity)]))
+        return "\n".join(lines if self.folder is None else [*lines, f"  saved in {clipped(str(self.folder), 80)}"])
+
 
 def proposed_mask(operator: Degradation) -> Tensor | None:
     """(H, W) bool: what ``inpaint:mask=auto`` found missing, to be corrected and given as a file; or None."""
@@ -252,24 +257,3 @@ def proposed_mask(operator: Degradation) -> Tensor | None:
 def mask_picture(missing: Tensor) -> Image.Image:
     """(H, W) bool -> a mask file's picture, white where something is missing."""
     return Image.fromarray(np.where(missing.cpu().numpy(), 255, 0).astype(np.uint8))
-
-
-def _described(name: str, value: Tensor) -> dict:
-    """One latent of the best answer: its norm, and how usual that is if the prior draws it from N(0, I)."""
-    if not value.is_floating_point():
-        return {"value": value.tolist(), "norm": None, "typicality": None}
-    if name == "z":
-        return typicality(value)
-    return {"norm": float(value.norm()), "typicality": None}
-
-
-def _mean_and_spread(images: Sequence[Image.Image]) -> tuple[Image.Image, Image.Image]:
-    """The mean of the answers, and the standard deviation of each pixel over them, the largest as white."""
-    total, squares = 0.0, 0.0
-    for image in images:
-        levels = np.asarray(image.convert("RGB"), dtype=np.float64)
-        total, squares = total + levels, squares + levels**2
-    mean = total / len(images)
-    spread = np.sqrt(np.maximum(squares / len(images) - mean**2, 0)).mean(-1)
-    scaled = spread * (255 / max(spread.max(), 1e-12)) if spread.max() > 1e-6 else spread * 0
-    return Image.fromarray(np.rint(mean).astype(np.uint8)), Image.fromarray(np.rint(scaled).astype(np.uint8))

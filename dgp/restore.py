@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +15,13 @@ from dgp.errors import InputError
 from dgp.inversion import Inversion, Step
 from dgp.observation import Observation, observe
 from dgp.overrides import Overrides, pairs_of
-from dgp.progress import followed, watched
+from dgp.progress import display, followed
 from dgp.recipe import Recipe, load_recipe
 from dgp.restoration import Restoration
 from dgp.warm import Source, source_of_each
 from generators import Prior
 
-load_prior = generators.load
+load_prior = display()(generators.load)
 
 
 def restore(
@@ -72,41 +74,53 @@ def restore(
 
     Raises InputError, RecipeError, degradations.DegradationError or generators.GeneratorError, one line each.
     """
+    begin = time.perf_counter()
     device = device_named(device)
-    if not isinstance(prior, Prior):
-        prior = generators.load(prior or generators.DEFAULT)
-    recipe = load_recipe(recipe, pairs_of(overrides, budget))
-    recipe = recipe if merge else recipe.unmerged()
     several = isinstance(picture, list | tuple)
-    if several and not picture:
+    pictures = list(picture) if several else [picture]
+    if not pictures:
         raise InputError("got an empty list, expected at least one picture")
-    observations = [
-        observe(
-            one,
-            degradation,
-            prior,
-            label=label,
-            simulate=simulate,
-            truth=truth,
-            fit=fit,
-            target=recipe.target,
-            weight=weight,
-            seed=seed,
-        )
-        for one in (picture if several else [picture])
-    ]
-    starts = source_of_each(start, len(observations)) if several else [start]
+    with display(progress, "pictures" if several else name_of(picture)):
+        if not isinstance(prior, Prior):
+            prior = generators.load(prior or generators.DEFAULT)
+        recipe = load_recipe(recipe, pairs_of(overrides, budget))
+        recipe = recipe if merge else recipe.unmerged()
+        load_s = (time.perf_counter() - begin) / len(pictures)
+        observations = [
+            observe(
+                one,
+                degradation,
+                prior,
+                label=label,
+                simulate=simulate,
+                truth=truth,
+                fit=fit,
+                target=recipe.target,
+                weight=weight,
+                seed=seed,
+            )
+            for one in pictures
+        ]
+        starts = source_of_each(start, len(pictures)) if several else [start]
 
     def run(number: int, observation: Observation) -> Restoration:
-        inversion = Inversion(
-            observation, prior, recipe, seed=seed, num_solutions=num_solutions, start=starts[number], device=device
-        )
-        name = Path(observation.source.path or "picture").name
-        name = f"{name} ({number + 1}/{len(observations)})" if several else name
-        for step in followed(inversion, name, watched() if progress is None else progress):
-            if on_step:
-                on_step(replace(step, picture=step.picture + number))
-        return inversion.result()
+        name = name_of(observation.source.path)
+        name = f"{name} ({number + 1}/{len(pictures)})" if several else name
+        with display(progress, name):
+            inversion = Inversion(
+                observation, prior, recipe, seed=seed, num_solutions=num_solutions, start=starts[number], device=device
+            )
+            for step in followed(inversion):
+                if on_step:
+                    on_step(replace(step, picture=step.picture + number))
+            result = inversion.result()
+        result.spent("load_s", load_s + result.timing["load_s"])
+        return result
 
     results = [run(number, observation) for number, observation in enumerate(observations)]
     return results if several else results[0]
+
+
+def name_of(picture: object) -> str:
+    """Return what a picture is called while one waits: its file's name, where it has one."""
+    return Path(picture).name if isinstance(picture, str | os.PathLike) else "picture"

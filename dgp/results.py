@@ -23,7 +23,7 @@ IDENTITY = {
     "weight": ("weight", "sha256"),
     "prior": ("prior", "sha256"),
     "recipe": ("recipe", "sha256"),
-    "class": ("class",),
+    "class": ("class_asked",),
     "seed": ("seed",),
     "number of solutions": ("num_solutions",),
     "fit": ("fit",),
@@ -53,6 +53,7 @@ def run_identity(
         "prior": {"name": prior.name, "sha256": prior.sha256},
         "recipe": {"name": recipe.name, "sha256": recipe.sha256},
         "class": observation.label,
+        "class_asked": observation.label,
         "seed": seed,
         "num_solutions": num_solutions,
         "fit": observation.geometry.fit,
@@ -76,6 +77,8 @@ def differences(existing: Mapping, planned: Mapping) -> list[str]:
     found = []
     for name, path in IDENTITY.items():
         there, now = _at(existing, path), _at(planned, path)
+        if name == "class" and isinstance(existing, Mapping) and path[0] not in existing:
+            there = existing.get("class")  # of a result that was written before the class found was recorded
         if name == "mask":  # the file may have moved; its pixels count
             there, now = ({key: asset.get("sha256") for key, asset in (value or {}).items()} for value in (there, now))
         if there != now:

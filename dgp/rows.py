@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from generators.brief import clipped, counted, shapes
+
 
 @dataclass
 class Rows:
@@ -53,6 +55,11 @@ class Rows:
         owner = torch.stack([self.picture, self.answer], 1)
         edges = (owner[1:] != owner[:-1]).any(1).nonzero()[:, 0].add(1).tolist()
         return list(zip([0, *edges], [*edges, len(self)], strict=True))
+
+    def __repr__(self) -> str:
+        answers = len(self.blocks()) if len(self) else 0
+        about = f"{counted(len(self), 'row')} of {counted(answers, 'answer')}, values {shapes(self.values)}"
+        return clipped(f"Rows: {about}; {counted(len(self.weights), 'released tensor')}")
 
 
 def joined(parts: list[Rows]) -> Rows:

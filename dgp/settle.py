@@ -19,6 +19,7 @@ from dgp.recipe import Recipe
 from dgp.restoration import Restoration
 from dgp.rows import Rows
 from dgp.unknown import variable
+from generators.progress import waiting
 
 # Which measurements of the published convention stand for PSNR and SSIM where L* is the original's.
 PUBLISHED = {"psnr": "psnr", "ssim": "ssim_published"}
@@ -28,7 +29,8 @@ PUBLISHED = {"psnr": "psnr", "ssim": "ssim_published"}
 class Ended:
     """A run that is over: what it ends with, and what it has kept on the way.
 
-    rows, scores (N,): of the last stage.  trace: the recorded steps of each picture.  search_s, stages_s: seconds.
+    rows, scores (N,): of the last stage.  trace: the recorded steps of each picture.
+    load_s, search_s, stages_s: seconds, of all pictures together.
     starts: of each picture what its answer says of a warm start.
     """
 
@@ -39,12 +41,14 @@ class Ended:
     rows: Rows
     scores: Tensor
     trace: Sequence[list[dict]]
+    load_s: float
     search_s: float
     stages_s: Sequence[float]
     device: str
     starts: Sequence[dict | None]
 
 
+@waiting("finishing and measuring")
 def settle(run: Ended) -> list[Restoration]:
     """One Restoration for each observation, its answers sorted by the objective, the best first.
 
@@ -80,7 +84,7 @@ def settle(run: Ended) -> list[Restoration]:
         results.append(result)
     share = (time.perf_counter() - begin) / len(results)
     for result in results:
-        result.timing["total_s"] += share
+        result.spent("finish_s", share)
     return results
 
 
@@ -114,11 +118,11 @@ def _restoration(
         entries = metrics.measure(published, observation.original, None)
         region = {"region": "all, L* of the original"}
         measured |= {f"{name}_published": entries[own] | region for name, own in PUBLISHED.items()}
-    if len(finished) > 1:
+    if len(finished) > 1 and observation.original is not None:
         of_mean = metrics.measure(finished.mean(0), observation.original, unobserved)
         measured |= {f"{name}_mean": of_mean[name] for name in ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")}
     steps, pictures = len(run.trace[number]), len(run.observations)
-    spent = run.search_s + sum(run.stages_s)
+    spent = run.load_s + run.search_s + sum(run.stages_s)
     return Restoration(
         observation=observation,
         tensors=finished,
@@ -132,7 +136,9 @@ def _restoration(
         fidelity=_fidelity(finished[:1], observation) | {"before": _fidelity(images[:1], observation)},
         evaluations=run.problem.evaluations.of(number),
         timing={
-            "total_s": spent / pictures,
+            "total_s": observation.seconds + spent / pictures,
+            "load_s": run.load_s / pictures,
+            "estimate_s": observation.seconds,
             "search_s": run.search_s / pictures,
             "stages_s": [s / pictures for s in run.stages_s],
             "steps": steps,

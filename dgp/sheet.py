@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 SMALLEST, LARGEST = 256, 1024
 
@@ -35,6 +36,27 @@ def side_by_side(images: Sequence[Image.Image], gap: int = 8, height: int | None
         sheet.paste(image, (left, 0))
         left += image.width + gap
     return sheet
+
+
+def captioned(images: Mapping[str, Image.Image], gap: int = 8) -> Image.Image:
+    """In a row on white under their names, all as high as the highest is shown, with room for every name."""
+    height = max(viewable(image).height for image in images.values())
+    font = ImageFont.load_default(max(16, height // 32))
+    shown = {name: viewable(image, height) for name, image in images.items()}
+    widths = [max(image.width, math.ceil(font.getlength(name))) for name, image in shown.items()]
+    top = sum(font.getmetrics())
+    sheet = Image.new("RGB", (sum(widths) + gap * (len(shown) - 1), top + height), "white")
+    draw, left = ImageDraw.Draw(sheet), 0
+    for (name, image), width in zip(shown.items(), widths, strict=True):
+        draw.text((left + width / 2, 0), name, fill="black", font=font, anchor="ma")
+        sheet.paste(image, (left + (width - image.width) // 2, top))
+        left += width + gap
+    return sheet
+
+
+def magnified(image: Image.Image, factor: int) -> Image.Image:
+    """Enlarged by a whole factor, pixel for pixel."""
+    return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
 
 
 def png_bytes(image: Image.Image, *, icc_profile: bytes | None = None) -> bytes:

@@ -19,6 +19,7 @@ from dgp.problem import Problem
 from dgp.restoration import BEHIND, Restoration
 from dgp.rows import Rows, joined, stream
 from dgp.unknown import is_unknown
+from generators.brief import clipped, counted, shapes
 
 Encoder = Callable[[Tensor], dict[str, Tensor]]
 
@@ -52,6 +53,10 @@ class Start:
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return {"path": self.path, "sha256": digest.hexdigest()}
+
+    def __repr__(self) -> str:
+        where, more = self.path or "tensors", counted(len(self.weights), "released tensor")
+        return clipped(f"Start from {where}: inputs {shapes(self.inputs)}; variables {shapes(self.variables)}; {more}")
 
 
 Source = Start | Restoration | str | os.PathLike

@@ -64,6 +64,10 @@ class WeightMap:
             raise InputError("the weight is black in the part of the picture that is used; use --fit stretch or pad")
         return torch.from_numpy(np.array(shown, np.float32)).clamp(0, 1)[None, None]
 
+    def __repr__(self) -> str:
+        height, width = self.values.shape
+        return f"WeightMap {self.path or ''}: {width}x{height} px, mean weight {float(self.values.mean()):.2f}"
+
 
 def open_weight(source: str | os.PathLike | Image.Image | np.ndarray | Tensor | Picture, size: tuple[int, int]):
     """A WeightMap for an input of ``size`` (width, height).

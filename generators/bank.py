@@ -5,7 +5,6 @@ A bank is drawn in shards, a file each, so that a larger bank goes on where a sm
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -15,8 +14,10 @@ from torch import Tensor
 
 from generators import cache
 from generators.base import Generator
+from generators.brief import shapes
 from generators.kept import kept
 from generators.prior import Prior
+from generators.progress import report
 
 # Part of what a seed means: other shards draw other latents.
 SHARD = 500
@@ -56,16 +57,19 @@ class Bank:
         found = {name: value[index].to(like[name]) for name, value in self.drawn.items()}
         return found if self.classes is None else found | {"class": generator.embed(self.classes[index])}
 
+    def __repr__(self) -> str:
+        classes = "without classes" if self.classes is None else "with classes"
+        side = self.thumbnails.shape[-1]
+        return f"Bank: {len(self)} pictures of {side}x{side} px, {classes}, drawn {shapes(self.drawn)}"
+
 
 def side_of(prior: Prior) -> int:
     """Pixels a side of its thumbnails."""
     return min(prior.generator.info.resolution, LARGEST)
 
 
-def bank_of(prior: Prior, count: int, *, seed: int = 0, progress: Callable[[int], None] | None = None) -> Bank:
+def bank_of(prior: Prior, count: int, *, seed: int = 0) -> Bank:
     """The first ``count`` entries of the prior's bank, its classes spread evenly in a random order.
-
-    progress: called with how many entries there are by now, whenever some were made.
 
     They are kept in memory as long as the prior, and on disk where it has a sha256: of each the latents and 3 s^2
     bytes, s = min(R, 64); 3.6 kB of a 32-px prior with 128 latents.
@@ -74,8 +78,9 @@ def bank_of(prior: Prior, count: int, *, seed: int = 0, progress: Callable[[int]
     bank = banks.get(seed)
     if bank is None or len(bank) < count:
         parts = [] if bank is None else [bank]
-        for number in range(0 if bank is None else len(bank) // SHARD, -(-count // SHARD)):
-            parts.append(_shard(prior, number, seed, progress or (lambda there: None)))
+        shards = -(-count // SHARD)
+        for number in range(0 if bank is None else len(bank) // SHARD, shards):
+            parts.append(_shard(prior, number, seed, shards))
         bank = banks[seed] = _joined(parts)
     return bank.first(count)
 
@@ -86,7 +91,7 @@ def _joined(parts: list[Bank]) -> Bank:
     return Bank(torch.cat([part.thumbnails for part in parts]), drawn, classes)
 
 
-def _shard(prior: Prior, number: int, seed: int, progress: Callable[[int], None]) -> Bank:
+def _shard(prior: Prior, number: int, seed: int, shards: int) -> Bank:
     side, names = side_of(prior), ["thumbnails"]
     names += [s.name for s in prior.generator.info.latents if s.sampled and s.name != "class"]
     names += ["class"] if prior.generator.info.classes else []
@@ -96,7 +101,7 @@ def _shard(prior: Prior, number: int, seed: int, progress: Callable[[int], None]
         return shaped and found.keys() == set(names) and all(len(value) == SHARD for value in found.values())
 
     def make() -> dict[str, Tensor]:
-        return _made(prior, number, seed, progress)
+        return _made(prior, number, seed, shards)
 
     if prior.sha256:
         name = f"{prior.sha256}-{seed}-{side}-{SHARD}x{number:04}.safetensors"
@@ -108,7 +113,7 @@ def _shard(prior: Prior, number: int, seed: int, progress: Callable[[int], None]
 
 
 @torch.no_grad()
-def _made(prior: Prior, number: int, seed: int, progress: Callable[[int], None]) -> dict[str, Tensor]:
+def _made(prior: Prior, number: int, seed: int, shards: int) -> dict[str, Tensor]:
     generator, random = prior.generator, torch.Generator().manual_seed(seed)
     classes = len(generator.info.classes)
     labels = None
@@ -121,7 +126,8 @@ def _made(prior: Prior, number: int, seed: int, progress: Callable[[int], None])
     for start in range(0, SHARD, at_once):
         part = {name: value[start : start + at_once] for name, value in latents.items()}
         thumbnails.append(thumbnail(generator(part), side_of(prior)).cpu())
-        progress(number * SHARD + min(start + at_once, SHARD))
+        there = number * SHARD + min(start + at_once, SHARD)
+        report("drawing pictures of the prior, which are kept", there, shards * SHARD)
     kept_latents = {name: value.float().cpu() for name, value in latents.items() if name != "class"}
     return {"thumbnails": torch.cat(thumbnails)} | kept_latents | ({"class": labels} if classes else {})
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from generators.brief import clipped, counted, listed, parameters
 from generators.errors import ClassError
 from generators.latents import Generators, LatentSpec
 
@@ -19,6 +20,10 @@ class State:
 
     hidden: Tensor
     rgb: Tensor | None = None
+
+    def __repr__(self) -> str:
+        rgb = None if self.rgb is None else tuple(self.rgb.shape)
+        return f"State(hidden {tuple(self.hidden.shape)}, rgb {rgb})"
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,10 @@ class ParameterGroup:
     parameters: tuple[str, ...]
     head: bool = False
     progressive: bool = True
+
+    def __repr__(self) -> str:
+        head, named = ", the head" if self.head else "", "" if self.progressive else ", released by name only"
+        return f"ParameterGroup {self.name}: {counted(len(self.parameters), 'tensor')}{head}{named}"
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,16 @@ class GeneratorInfo:
         shown = ", ".join(self.classes[:12]) + (", ..." if len(self.classes) > 12 else "")
         hint = f"did you mean {near[0]!r}?" if near else f"expected one of {shown}, or a number"
         raise ClassError(f"no class named {text!r}; {hint}")
+
+    @property
+    def summary(self) -> str:
+        """Architecture, size, classes and latents in one line."""
+        latents = listed([f"{spec.name} {spec.shape}" for spec in self.latents])
+        classes = counted(len(self.classes), "class", "classes")
+        return f"{self.architecture}, {self.resolution}x{self.resolution} px, {classes}, latents {latents}"
+
+    def __repr__(self) -> str:
+        return clipped(f"GeneratorInfo: {self.summary}")
 
 
 class Generator(nn.Module):
@@ -157,6 +176,12 @@ class Generator(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
+    def __repr__(self) -> str:
+        """Say what it is; ``children()`` shows its layers."""
+        info = getattr(self, "info", None)
+        known = "" if info is None else f"{info.summary}, {counted(self.depth, 'block')}, "
+        return clipped(f"{type(self).__name__}: {known}{parameters(self)}")
+
 
 class Discriminator(nn.Module):
     """What judges pictures (N, 3, R, R) in [-1, 1]."""
@@ -168,3 +193,7 @@ class Discriminator(nn.Module):
     def logit(self, x: Tensor, classes: Tensor | None = None) -> Tensor:
         """(N, 1). classes int64 (N,), or None for the unconditional part."""
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """Say what it is; ``children()`` shows its layers."""
+        return f"{type(self).__name__}: {parameters(self)}"

@@ -15,6 +15,7 @@ from generators.checkpoints.part import Part
 from generators.checkpoints.read import GENERATORS, SUFFIXES, Checkpoint, read_checkpoint, read_json
 from generators.errors import UnknownPrior, WeightsError
 from generators.prior import ModelCard, Prior
+from generators.progress import waiting
 from generators.registry import make, names
 from generators.statistics import statistics_of
 
@@ -38,17 +39,20 @@ def load(
     text, path = os.fspath(name_or_path), Path(name_or_path)
     if not text.strip():
         raise UnknownPrior("got an empty name; expected a file, a folder, or a name of `dgp priors list`")
-    if text in names():
-        return named(text, sha256, discriminator)
-    name = None
-    if path.is_dir():
-        folder, path = path, generator_in(path)
-        name = folder.resolve().name if NAMELESS.fullmatch(path.stem) else None
-    if not path.exists():
-        if path.suffix in SUFFIXES or os.sep in text:
-            raise UnknownPrior(f"{text}: no such file or folder; expected weights ({', '.join(SUFFIXES)}) or a name")
-        return named(text, sha256, discriminator)
-    return from_files(path, Path(discriminator) if discriminator else None, sha256=sha256, name=name)
+    with waiting(f"loading {path.name}"):
+        if text in names():
+            return named(text, sha256, discriminator)
+        name = None
+        if path.is_dir():
+            folder, path = path, generator_in(path)
+            name = folder.resolve().name if NAMELESS.fullmatch(path.stem) else None
+        if not path.exists():
+            if path.suffix in SUFFIXES or os.sep in text:
+                raise UnknownPrior(
+                    f"{text}: no such file or folder; expected weights ({', '.join(SUFFIXES)}) or a name"
+                )
+            return named(text, sha256, discriminator)
+        return from_files(path, Path(discriminator) if discriminator else None, sha256=sha256, name=name)
 
 
 def named(name: str, sha256: str | None, discriminator: str | os.PathLike | None) -> Prior:

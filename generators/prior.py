@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from generators.base import Discriminator, Generator
+from generators.brief import clipped, counted, parameters
 from generators.statistics import Statistics, statistics_of
 
 
@@ -27,6 +28,10 @@ class ModelCard:
         return self.text or (
             f"**{self.name}**: data {self.data}; licence {self.licence}; origin {self.origin}; limits: {self.limits}"
         )
+
+    def __repr__(self) -> str:
+        about = "; ".join(f"{key} {clipped(getattr(self, key), 80)}" for key in ("data", "licence", "origin", "limits"))
+        return clipped(f"ModelCard {self.name}: {about}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,3 +76,10 @@ class Prior:
         generator = move(self.generator)
         statistics = None if self.statistics is None else self.statistics.of(generator)
         return replace(self, generator=generator, discriminator=move(self.discriminator), statistics=statistics)
+
+    def __repr__(self) -> str:
+        info = self.generator.info
+        size, classes = f"{info.resolution}x{info.resolution} px", counted(len(info.classes), "class", "classes")
+        judge = "without discriminator" if self.discriminator is None else "with discriminator"
+        about = f"{info.architecture}, {size}, {classes}, {parameters(self.generator)}, {judge}"
+        return clipped(f"Prior {self.name}: {about}, on {self.generator.device}")

@@ -20,6 +20,7 @@ from generators.checkpoints.read import read_checkpoint
 from generators.errors import WeightsError
 from generators.kept import kept
 from generators.moments import Moments
+from generators.progress import report
 
 # Part of what a seed means: other chunks draw other latents.
 CHUNK = 4096
@@ -47,6 +48,9 @@ class Gaussian:
         """The inverse of ``to_w``: (..., w_dim) -> (..., w_dim)."""
         return (F.leaky_relu(w, 1 / SLOPE) - self.mean.to(w)) / self.std.to(w)
 
+    def __repr__(self) -> str:
+        return f"Gaussian of w {tuple(self.mean.shape)} before the last leaky ReLU"
+
 
 @dataclass(frozen=True, eq=False)
 class Components:
@@ -55,6 +59,9 @@ class Components:
     mean: Tensor
     directions: Tensor
     std: Tensor
+
+    def __repr__(self) -> str:
+        return f"Components: {len(self.std)} principal directions of w {tuple(self.mean.shape)}"
 
 
 class Statistics:
@@ -129,8 +136,9 @@ class Statistics:
 
     def _measured(self, draws: int, change, products: bool) -> dict[str, Tensor]:
         moments = Moments(self.size, products)
-        for w in self._draws(draws):
+        for number, w in enumerate(self._draws(draws), 1):
             moments.add(change(w))
+            report("measuring how w is distributed, which is kept", min(number * CHUNK, draws), draws)
         found = {"mean": moments.mean.float(), "std": moments.std.float()}
         return found | {"covariance": moments.covariance} if products else found
 
@@ -143,6 +151,9 @@ class Statistics:
             if "w" not in latents:  # a synthesis network that stands alone draws w itself
                 latents = self.generator.convert(latents, "w")
             yield latents["w"].float()
+
+    def __repr__(self) -> str:
+        return f"Statistics of w ({self.size},) of {self.generator.info.architecture}, seed {self.seed}"
 
 
 def statistics_of(generator: Generator, sha256: str, beside: Path | None = None) -> Statistics | None:

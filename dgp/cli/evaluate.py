@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -128,6 +127,7 @@ def evaluate(
     from dgp.device import device_named
     from dgp.evaluation import Evaluation, Source
     from dgp.evaluation.judge import load_judge
+    from generators.progress import waiting
 
     device = device_named(options.device)
     plugins = options.load_plugins()
@@ -154,14 +154,16 @@ def evaluate(
         critic,
         truth,
     )
-    evaluation.check()
+    with waiting("preparing the comparison"):
+        evaluation.check()
     if options.dry_run:
         todo, units = evaluation.todo, len(evaluation.pictures) * len(specs) * len(evaluation.arms)
         speech.give({"status": "planned", "units": units, "todo": todo, "steps": evaluation.work})
         speech.say(f"{todo} of {units} units to do, in {evaluation.work} steps -> {printable(output)}")
         return
-    _follow(evaluation, speech)
-    summary = evaluation.write()
+    _follow(evaluation)
+    with waiting("writing the tables"):
+        summary = evaluation.write()
     from dgp.evaluation.sheets import table
 
     speech.give(summary)
@@ -184,21 +186,15 @@ def _recipes(text: str, options: EngineOptions) -> dict:
     return chosen
 
 
-def _follow(evaluation, speech: Speech) -> None:
-    from tqdm import tqdm
+def _follow(evaluation) -> None:
+    from generators.progress import report
 
-    from dgp.progress import watched
+    done, work = 0, evaluation.work
 
-    with tqdm(
-        total=evaluation.work,
-        unit="step",
-        leave=False,
-        file=sys.stderr,
-        disable=speech.quiet or not watched(),
-    ) as bar:
+    def on_step(count: int, doing: str) -> None:
+        nonlocal done
+        done += count
+        report(doing, done, work)
 
-        def on_step(count: int, doing: str) -> None:
-            bar.set_description(doing, refresh=False)
-            bar.update(count)
-
-        evaluation.run(on_step)
+    evaluation.run(on_step)
+    report("")

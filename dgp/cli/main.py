@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from importlib import import_module
 
 import click
 
 from dgp.cli.failures import exit_code, one_line, tell
 from dgp.cli.groups import Group
+from dgp.cli.options import BEGUN
 
 # PyTorch's threads otherwise spin while they wait for each other, and a run on a busy machine takes many times as long.
 # It is read when PyTorch is imported.
@@ -46,6 +48,10 @@ class Commands(Group):
         if name not in COMMANDS:
             return None
         return getattr(import_module(COMMANDS[name][0]), name)
+
+    def invoke(self, ctx):
+        ctx.meta[BEGUN] = time.perf_counter()
+        return super().invoke(ctx)
 
     def format_commands(self, ctx, formatter):
         with formatter.section("Commands"):

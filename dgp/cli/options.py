@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dgp.recipe import Recipe
 
 DEFAULT_PRIOR = "biggan-cifar10"
+BEGUN = "dgp.begun"  # in a context's `meta`: when the call began, as time.perf_counter() tells
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,10 @@ def load_plugins(plugins: tuple[str, ...]) -> tuple[dict, ...]:
     if not plugins:
         return ()
     import degradations
+    from generators.progress import waiting
 
-    loaded = [(path, *degradations.load_plugin(path)) for path in plugins]
+    with waiting("running the plugins"):
+        loaded = [(path, *degradations.load_plugin(path)) for path in plugins]
     return tuple({"path": path, "names": list(names), "sha256": sha256} for path, names, sha256 in loaded)
 
 
@@ -267,8 +270,16 @@ RUN = (
 
 
 def speech(function: Callable) -> Callable:
-    """Adds --json, -q and -v; the command gets them as `speech`."""
-    return _gathered(function, SPEECH, "speech", Speech)
+    """Adds --json, -q and -v; the command gets them as `speech`. Shows what takes long, where somebody watches."""
+
+    @functools.wraps(function)
+    def shown(*arguments, speech: Speech, **options):
+        from dgp.progress import display, watched
+
+        with display(watched() and not speech.quiet):
+            return function(*arguments, speech=speech, **options)
+
+    return _gathered(shown, SPEECH, "speech", Speech)
 
 
 def engine_options(function: Callable) -> Callable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dgp.cli.failures import SOME_FAILED, exit_code, one_line, tell
-from dgp.cli.options import RunOptions, Speech
+from dgp.cli.options import BEGUN, RunOptions, Speech
 from dgp.cli.outputs import spared
 from dgp.errors import OutputError
 
@@ -32,7 +33,7 @@ class Job:
     """One picture and where its answer goes. planned: what makes the run what it is (`results.run_identity`).
 
     observation: kept only where it is the only one, as photographs are large.  notes: what was done to the picture.
-    failed: why it cannot be run.
+    failed: why it cannot be run.  seconds: what opening and checking it took, estimates included.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Job:
     observation: Observation | None = None
     notes: tuple[str, ...] = ()
     failed: Exception | None = None
+    seconds: float = 0.0
 
     def tell_notes(self, speech: Speech) -> None:
         for note in self.notes:
@@ -50,7 +52,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Runner:
-    """What all pictures of a call share."""
+    """What all pictures of a call share. load_s: seconds that loading took, the share of each picture."""
 
     prior: Prior
     recipe: Recipe
@@ -58,6 +60,7 @@ class Runner:
     plugins: tuple[dict, ...]
     options: RunOptions
     device: str
+    load_s: float = 0.0
 
     def observe(self, path: Path) -> Observation:
         import degradations
@@ -95,10 +98,14 @@ class Runner:
         """The job, opened and compared with what lies in its folder; or why it cannot be run."""
         from dgp.blind import blind
         from dgp.mapping import map_recipe
+        from dgp.progress import display
         from dgp.results import is_done, run_identity
 
+        begin = time.perf_counter()
         try:
-            observation, start = self.observe(job.path), self.start(job)
+            with display(about=printable(job.path.name)):
+                observation = self.observe(job.path)
+            start = self.start(job)
             planned = run_identity(
                 observation,
                 self.prior,
@@ -114,30 +121,35 @@ class Runner:
                 spared(job.folder, [job.path, self.options.weight, *assets])
         except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
             return replace(job, failed=error)
-        kept = observation if keep else None
-        return replace(job, planned=planned, done=done, observation=kept, notes=observation.notes)
+        seconds, kept = time.perf_counter() - begin, observation if keep else None
+        return replace(job, planned=planned, done=done, observation=kept, notes=observation.notes, seconds=seconds)
 
     def run(self, job: Job, speech: Speech) -> dict:
         """Restores one picture and saves it; the record that lies in its folder."""
         from dgp.inversion import Inversion
-        from dgp.progress import followed, watched
+        from dgp.progress import display, followed
 
-        observation = job.observation or self.observe(job.path)
-        job.tell_notes(speech)
-        inversion = Inversion(
-            observation,
-            self.prior,
-            self.recipe,
-            seed=self.options.seed,
-            num_solutions=self.options.num_solutions,
-            start=self.start(job),
-            device=self.device,
-        )
-        for _ in followed(inversion, printable(job.path.name), shown=watched() and not speech.quiet):
-            pass
-        argv = ["dgp", *(click.get_current_context().find_root().obj or ())]
-        result = inversion.result()
-        result.save(job.folder, argv)
+        begin = time.perf_counter()
+        with display(about=printable(job.path.name)):
+            observation, start = job.observation or self.observe(job.path), self.start(job)
+            estimate_s = job.seconds + time.perf_counter() - begin
+            job.tell_notes(speech)
+            inversion = Inversion(
+                observation,
+                self.prior,
+                self.recipe,
+                seed=self.options.seed,
+                num_solutions=self.options.num_solutions,
+                start=start,
+                device=self.device,
+            )
+            for _ in followed(inversion):
+                pass
+            argv = ["dgp", *(click.get_current_context().find_root().obj or ())]
+            result = inversion.result()
+            result.spent("load_s", self.load_s + result.timing["load_s"])
+            result.spent("estimate_s", estimate_s)
+            result.save(job.folder, argv)
         return result.record(argv)
 
 
@@ -169,12 +181,14 @@ def run_pictures(given: Sequence[Path], degradation: str | Specify, options: Run
     for note in map_recipe(recipe, prior)[1]:
         speech.detail(f"{recipe.name} on {prior.name}: {note}")
     writable(options.output)
+    loaded = time.perf_counter() - click.get_current_context().meta[BEGUN]
     runner = Runner(prior, recipe, degradation, plugins, options, device)
     jobs = [Job(path, options.output / stem) for path, stem in zip(images, stems(images), strict=True)]
     jobs = [runner.checked(job, keep=len(jobs) == 1) for job in jobs]
     for job in jobs:
         if job.failed:
             tell_of(job, job.failed, speech)
+    runner = replace(runner, load_s=loaded / max(1, sum(not job.failed and not job.done for job in jobs)))
     outcomes = [_outcome(runner, job, speech) for job in jobs]
     records = [record for record, _ in outcomes]
     # A folder gives a list whatever it holds, so that a script need not count.
@@ -211,7 +225,7 @@ def _outcome(runner: Runner, job: Job, speech: Speech) -> tuple[dict, int]:
     except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
         tell_of(job, error, speech)
         return _failure(job, error), exit_code(error)
-    speech.say(f"{printable(job.path)} -> {printable(job.folder / 'restored.png')}  {in_words(record)}")
+    speech.say(f"{printable(job.path)} -> {printable(job.folder / 'restored.png')}  {told(record)}")
     return record, 0
 
 
@@ -281,23 +295,14 @@ def writable_file(path: Path) -> Callable[[bytes], None]:
     return write
 
 
-def in_words(record: dict) -> str:
-    """The measurements of a result in one line."""
-    metrics, fidelity = record["metrics"], record["fidelity"]
-    shown = (
-        ("psnr", "PSNR {:.2f} dB"),
-        ("ssim", "SSIM {:.3f}"),
-        ("psnr_unobserved", "PSNR in the hole {:.2f} dB"),
-    )
-    words = [
-        text.format(metrics[name]["value"]) for name, text in shown if metrics.get(name, {}).get("value") is not None
-    ]
-    words += [f"{name} {found['value']:.3g}" for name, found in record["degradation"]["estimated"].items()]
-    if fidelity["exact"]:
-        elsewhere = fidelity["size"] != record["geometry"]["input_size"]
-        words.append("agrees with what was observed" + (" at {}x{}".format(*fidelity["size"]) if elsewhere else ""))
-    elif fidelity["observation_psnr"] is not None:
-        words.append(f"meets what was observed at {fidelity['observation_psnr']:.1f} dB")
+def told(record: dict) -> str:
+    """Return what is said of a result, in one line."""
+    from dgp.record import in_words
+
+    words = [f"{name} {found['value']:.3g}" for name, found in record["degradation"]["estimated"].items()]
+    if record["class_asked"] is None and record["class"] is not None:
+        words.append(f"class found: {record['class_name']}")
+    words += in_words(record["metrics"], record["fidelity"])
     return ", ".join([*words, f"{record['timing']['total_s']:.1f} s"])
 
 

@@ -30,6 +30,10 @@ class Finding:
     tensor: Tensor
     content: dict
 
+    def __repr__(self) -> str:
+        psnr = self.content["metrics"]["psnr"]["value"]
+        return f"Finding {tuple(self.tensor.shape)}" + ("" if psnr is None else f", PSNR {psnr:.2f} dB")
+
 
 @dataclass(frozen=True)
 class Degraded:
@@ -64,6 +68,9 @@ class Classical:
     def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
         size = tuple(observations[0].original.shape[-2:])
         return [_measured(classical(o.degradation, o.y, size, self.chroma)[0], o) for o in observations]
+
+    def __repr__(self) -> str:
+        return f"Classical({self.name})"
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,9 @@ class Engine:
                 }
             ),
         )
+
+    def __repr__(self) -> str:
+        return f"Engine {self.name}: {self.recipe.name} on {self.prior.name}, seed {self.seed}, {self.device}"
 
 
 def best_of(step: Step, pictures: int) -> list[Tensor]:

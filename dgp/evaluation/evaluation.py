@@ -23,6 +23,7 @@ from dgp.observation import Observation, observe
 from dgp.recipe import Recipe
 from dgp.sheet import png_bytes
 from generators import Prior, randomised
+from generators.brief import clipped, counted, listed
 
 GROUP = 10  # pictures that are inverted together
 RANDOM = "random weights"
@@ -252,6 +253,11 @@ class Evaluation:
             answers = [Image.open(self._unit(arm, spec, picture).picture_path).convert("RGB") for arm in shown]
             rows.append([observation.picture, *answers, to_pil(observation.original)])
         return sheets.gallery(["observed", *(arm.name for arm in shown), "original"], rows)
+
+    def __repr__(self) -> str:
+        pictures, specs = counted(len(self.pictures), "picture"), listed(list(self.degradations))
+        about = f"{pictures}, {specs}, recipes {listed(list(self.recipes))} on {self.prior.name}"
+        return clipped(f"Evaluation: {about} -> {self.folder}")
 
 
 def _numbers(content: dict | None) -> dict[str, float | None]:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from dgp.errors import InputError
 from dgp.files import sha256_of, write_bytes_atomic
 from dgp.images import to_rgb, to_tensor
+from generators.brief import counted, parameters
 
 SIDE = 32
 AT_ONCE = 100
@@ -98,6 +99,9 @@ class Judge:
             {"recognised": float(own == best), "true_class": row[own]}
             for own, best, row in zip(classes, found.argmax(1).tolist(), found.tolist(), strict=True)
         ]
+
+    def __repr__(self) -> str:
+        return f"Judge {self.name}: {counted(len(self.classes), 'class', 'classes')}, {parameters(self.network)}"
 
 
 def prepared(picture: Image.Image) -> Tensor:

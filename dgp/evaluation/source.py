@@ -14,6 +14,7 @@ from PIL import Image
 from dgp.errors import InputError
 from dgp.folders import endings
 from dgp.images import FORMATS, Picture, open_picture
+from generators.brief import clipped, counted
 
 LARGEST_FILE = 256 * 2**20  # of a member of an archive, which may claim any size
 
@@ -26,6 +27,9 @@ class Clean:
     folder: str
     picture: Picture
     sha256: str
+
+    def __repr__(self) -> str:
+        return f"Clean({clipped(self.name, 200)}, {self.picture.size[0]}x{self.picture.size[1]} px)"
 
 
 class Source:
@@ -102,6 +106,9 @@ class Source:
                 f"{where}: not a picture that can be read; expected one of {', '.join(FORMATS)}"
             ) from error
         return Clean(name, _folder(name), picture, hashlib.sha256(data).hexdigest())
+
+    def __repr__(self) -> str:
+        return f"Source {clipped(str(self.path), 200)}: {counted(len(self.names), 'picture')}"
 
 
 def van_der_corput(n: int) -> list[int]:

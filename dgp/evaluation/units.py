@@ -13,6 +13,7 @@ from PIL import Image
 from dgp.errors import OutputError
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.sheet import png_bytes
+from generators.brief import clipped
 
 
 def plain_name(text: str) -> str:
@@ -73,3 +74,6 @@ class Unit:
             ) from error
         write_bytes_atomic(self.picture_path, png_bytes(image))
         write_json_atomic(self.path, {"schema": 1, "status": "done", "identity": self.identity, **content})
+
+    def __repr__(self) -> str:
+        return clipped(f"Unit {self.path}")

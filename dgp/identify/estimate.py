@@ -19,6 +19,7 @@ from dgp.identify.statistics import statistics
 from dgp.unknown import Estimate
 from generators import Prior, cache
 from generators.kept import kept
+from generators.progress import waiting
 
 COUNT = 2000  # simulated pictures at 32 px
 FEWEST = 500
@@ -53,6 +54,9 @@ class Estimator:
             found.append(row)
         return found
 
+    def __repr__(self) -> str:
+        return f"Estimator of {', '.join(self.unknowns)}"
+
 
 def estimate(y: Tensor, operator: Degradation, prior: Prior, *, seed: int = 0) -> dict[str, Estimate]:
     """The unknown parameters of ``operator`` by name, as one observation shows them.
@@ -75,9 +79,12 @@ def estimator(operator: Degradation, prior: Prior, *, seed: int = 0) -> Estimato
 
     def make() -> dict[str, Tensor]:
         at, where = positions(count, len(unknowns), seed), round(count * (1 - CALIBRATION))
-        seen = simulated(operator, sources(prior, range(where), seed), at[:where], seed)
-        apart = simulated(operator, sources(prior, range(where, count), seed, 0.5, APART), at[where:], seed + 1)
-        return _learnt(seen, at[:where], apart, at[where:], seed)
+        named = ", ".join(unknowns)
+        with waiting(f"simulating pictures to learn {named} from"):
+            seen = simulated(operator, sources(prior, range(where), seed), at[:where], seed)
+            apart = simulated(operator, sources(prior, range(where, count), seed, 0.5, APART), at[where:], seed + 1)
+        words = f"learning to estimate {named}, kept for the next picture"
+        return _learnt(seen, at[:where], apart, at[where:], seed, words)
 
     name = fingerprint(probe, [*unknowns.values(), count, seed, PHOTOGRAPHS, APART, STEPS, METHOD])
     tensors = dict(kept(cache.folder() / "estimates" / f"{name}.safetensors", lambda found: "wider" in found, make))
@@ -85,8 +92,8 @@ def estimator(operator: Degradation, prior: Prior, *, seed: int = 0) -> Estimato
     return Estimator(from_tensors(tensors), wider, unknowns)
 
 
-def _learnt(seen: Tensor, at: Tensor, apart: Tensor, where: Tensor, seed: int) -> dict[str, Tensor]:
-    network = trained(seen, 2 * at.shape[1], lambda out, index: _surprise(out, at[index]), STEPS, seed)
+def _learnt(seen: Tensor, at: Tensor, apart: Tensor, where: Tensor, seed: int, words: str) -> dict[str, Tensor]:
+    network = trained(seen, 2 * at.shape[1], lambda out, index: _surprise(out, at[index]), STEPS, seed, words)
     mean, deviation = _split(network(apart))
     off = (mean.clamp(0, 1) - where).abs() / deviation
     # Of a normal distribution, 68 % lie within one deviation.

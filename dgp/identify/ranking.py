@@ -22,6 +22,7 @@ from dgp.identify.sources import sources
 from dgp.identify.statistics import statistics
 from generators import Prior, cache
 from generators.kept import kept
+from generators.progress import report, waiting
 
 LONGEST = 3
 CHAINS = tuple(all_chains(NAMES, COMMUTING, LONGEST))
@@ -74,7 +75,8 @@ def ranked(
     parts = [_parts(row) for row in y.expand(-1, 3, -1, -1)]
     network = _network(prior, parts[0].shape[-1], seed)
     known = known if factor is None else {*known, LOW_RESOLUTION}
-    found = network(statistics(torch.cat(parts))).split([len(part) for part in parts])
+    with waiting("telling damages apart"):
+        found = network(statistics(torch.cat(parts))).split([len(part) for part in parts])
     return [_candidates(evidence.mean(0), known, factor) for evidence in found]
 
 
@@ -158,6 +160,7 @@ def _table(prior: Prior, side: int, seed: int) -> tuple[Tensor, Tensor, dict[str
             truth += [number] * AT_ONCE
             for name, column in strengths.items():
                 column += [which[chain.index(name)] if name in chain else -1] * AT_ONCE
+        report("damaging pictures to learn from, once for this prior", number + 1, len(CHAINS))
     return torch.cat(seen), torch.tensor(truth), {name: torch.tensor(column) for name, column in strengths.items()}
 
 
@@ -175,4 +178,4 @@ def _learnt(seen: Tensor, truth: Tensor, strengths: dict[str, Tensor], seed: int
             value = value + F.cross_entropy(logits, strengths[name][index], reduction="none", ignore_index=-1)
         return (weight[index] * value).mean()
 
-    return trained(seen, outputs, loss, STEPS, seed)
+    return trained(seen, outputs, loss, STEPS, seed, "learning to tell damages apart, once for this prior")

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from generators.progress import report
+
 WIDTH = 128
 BATCH = 256
 RATE, DECAY, DROPOUT = 3e-3, 1e-2, 0.1
@@ -31,11 +33,12 @@ class Network(nn.Module):
 
 
 def trained(
-    statistics: Tensor, outputs: int, loss: Callable[[Tensor, Tensor], Tensor], steps: int, seed: int
+    statistics: Tensor, outputs: int, loss: Callable[[Tensor, Tensor], Tensor], steps: int, seed: int, words: str
 ) -> Network:
     """A network that makes ``loss(outputs (B, outputs), index (B,))`` small over the rows of ``statistics`` (n, F).
 
-    The same seed gives the same network; torch's own random numbers are left as they were.
+    The same seed gives the same network; torch's own random numbers are left as they were.  words: what is learnt, for
+    those who wait.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -44,13 +47,14 @@ def trained(
         network.deviation.copy_(statistics.std(0) + 1e-3)
         optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
-        for _ in range(steps):
+        for step in range(1, steps + 1):
             index = torch.randint(0, len(statistics), (BATCH,))
             value = loss(network(statistics[index]), index)
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
             schedule.step()
+            report(words, step, steps)
     return network.eval().requires_grad_(False)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from dgp.identify.spectrum import cosines
 from generators import Prior
 from generators.bank import LARGEST, bank_of
+from generators.progress import report
 
 # Which scikit-image brings along, CC0 or public domain; those apart are never trained on.
 PHOTOGRAPHS, APART = ("astronaut", "coffee", "rocket"), ("chelsea",)
@@ -53,10 +54,12 @@ def _drawn(prior: Prior, which: range, random: np.random.Generator) -> Tensor:
     rows = slice(which.start, which.stop)
     if prior.generator.info.resolution <= LARGEST:
         return bank_of(prior, which.stop).pictures(rows)
-    bank = bank_of(prior, RENDERED)
+    bank, shown = bank_of(prior, RENDERED), []
     with torch.no_grad():
-        shown = torch.cat([prior.generator(bank.latents(torch.tensor([i]), prior.generator)) for i in range(RENDERED)])
-    return shown.float().cpu().clamp(-1, 1)[torch.from_numpy(random.integers(0, RENDERED, len(which)))]
+        for i in range(RENDERED):
+            shown.append(prior.generator(bank.latents(torch.tensor([i]), prior.generator)))
+            report("drawing pictures of the prior", i + 1, RENDERED)
+    return torch.cat(shown).float().cpu().clamp(-1, 1)[torch.from_numpy(random.integers(0, RENDERED, len(which)))]
 
 
 def _softened(pictures: Tensor, random: np.random.Generator) -> Tensor:

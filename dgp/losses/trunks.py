@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from dgp.files import sha256_of
 from dgp.losses.angles import unit
+from generators.progress import waiting
 from generators.public import PUBLIC, File
 
 if TYPE_CHECKING:
@@ -66,9 +67,9 @@ def network(name: str, device: str = "cpu") -> nn.Module:
     """LPIPS' network of version 0.1 (Zhang et al. 2018), frozen. Raises ValueError where it is ``absent``."""
     if why := absent(name):
         raise ValueError(why)
-    import lpips
+    with waiting("loading LPIPS"), warnings.catch_warnings():
+        import lpips
 
-    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = lpips.LPIPS(net=name, version="0.1", verbose=False)
     return found.eval().requires_grad_(False).to(device)

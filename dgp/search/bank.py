@@ -58,8 +58,7 @@ class BankSearch(Search):
         return self.nearest + self.children * self.rounds
 
     def run(self, problem, rows):
-        tell = lambda there: problem.tell(f"drawing a bank, this once, {there} of {self.count}")  # noqa: E731
-        bank = bank_of(problem.prior, self.count, progress=tell)
+        bank = bank_of(problem.prior, self.count)
         found = []
         for picture, order in enumerate(nearest_first(problem.targets, bank)):
             for answer in range(problem.answers):

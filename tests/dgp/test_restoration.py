@@ -1,7 +1,9 @@
 """What a run leaves: files, the result written last, and whose folder it is."""
 
+import dataclasses
 import json
 import os
+import time
 import types
 from dataclasses import replace
 
@@ -16,12 +18,18 @@ from dgp.errors import OutputError
 from dgp.finish import Merge
 from dgp.observation import observe
 from dgp.restoration import Restoration
+from dgp.sheet import captioned
+from dgp.spread import FULL_SCALE, Spread
 
 R = 32
+EMBEDDINGS = torch.eye(5, 8)
 PRIOR = types.SimpleNamespace(
     name="small",
     sha256="a" * 64,
-    generator=types.SimpleNamespace(info=types.SimpleNamespace(resolution=R, class_index=int)),
+    generator=types.SimpleNamespace(
+        info=types.SimpleNamespace(resolution=R, class_index=int, classes=("ape", "bee", "cat", "dog", "elk")),
+        embed=EMBEDDINGS.__getitem__,
+    ),
 )
 RECIPE = types.SimpleNamespace(
     name="quick", sha256="b" * 64, finish=Merge(), charts={}, model_dump=lambda mode: {"name": "quick"}
@@ -111,7 +119,7 @@ def test_files(tmp_path):
     for name, image in (("restored", result.image), ("restored_prior", result.prior_image)):
         assert np.array_equal(np.asarray(Image.open(folder / f"{name}.png")), np.asarray(image))
     sheet = Image.open(folder / "comparison.png")
-    assert sheet.height == 256 and sheet.width == 3 * 256 + 2 * 8
+    assert sheet.height > 256 and sheet.width == 3 * 256 + 2 * 8
 
 
 def test_an_ordinary_run(tmp_path):
@@ -121,12 +129,7 @@ def test_an_ordinary_run(tmp_path):
     assert Image.open(folder / "restored.png").size == Image.open(folder / "observed.png").size == (40, 30)
     assert Image.open(folder / "restored_prior.png").size == (R, R)
     record = json.loads((folder / "result.json").read_text())
-    assert record["metrics"]["psnr"] == {
-        "value": None,
-        "region": "all",
-        "higher_is_better": True,
-        "reason": "no original",
-    }
+    assert record["metrics"] == {name: {"value": None, "reason": "no original"} for name in REQUIRED["metrics"]}
     assert record["simulate"] is False and record["geometry"]["box"] == [0, 0, 40, 30]
 
 
@@ -136,8 +139,13 @@ def test_several_answers(tmp_path):
     assert {"solutions/00.png", "solutions/01.png", "solutions/02.png", "mean.png", "spread.png"} <= set(names(folder))
     stack = np.stack([np.asarray(i).astype(float) for i in result.solutions])
     assert np.abs(np.asarray(Image.open(folder / "mean.png")) - stack.mean(0)).max() <= 0.5
-    spread = np.asarray(Image.open(folder / "spread.png"))
-    assert spread.max() == 255 and np.corrcoef(spread.ravel(), stack.std(0).mean(-1).ravel())[0, 1] > 0.99
+    record = json.loads((folder / "result.json").read_text())["spread"]
+    factor, (height, width) = record["magnification"], stack.shape[1:3]
+    sheet = np.asarray(Image.open(folder / "spread.png")).astype(float)
+    spread = sheet[: height * factor : factor, : width * factor : factor]
+    expected = np.minimum(stack.std(0).mean(-1) / 255 / record["full_scale"], 1) * 255
+    assert np.abs(spread - expected).max() <= 0.51 and sheet.shape[0] > height * factor, "a legend is below"
+    assert record["max"] == pytest.approx(stack.std(0).mean(-1).max() / 255, rel=1e-5)
     assert np.array_equal(np.asarray(result.image), np.asarray(result.solutions[0]))
     answer(tmp_path).save(folder)
     assert not [name for name in names(folder) if "solutions" in name or name in ("mean.png", "spread.png")]
@@ -238,3 +246,57 @@ def test_notebooks(tmp_path):
     assert result._repr_png_().startswith(b"\x89PNG")
     page = result._repr_html_()
     assert page.count("<img") == 3 and "psnr" in page and "quick" in page
+
+
+def test_answers_that_nearly_agree_look_so(tmp_path):
+    apart = answer(tmp_path, solutions=2)
+    near = dataclasses.replace(apart, tensors=apart.tensors[:1] + 0.02 * torch.tensor([0, 1])[:, None, None, None])
+    dark, bright = (np.asarray(one.spread.picture)[:256, :256].mean() for one in (near, apart))
+    assert 0 < dark < 20 < bright
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (3, 90), (90, 3), (700, 500)])
+def test_pictures_of_any_size_have_room_for_words(size):
+    images = [Image.new("RGB", size, (value, value, value)) for value in (0, 40)]
+    sheet = captioned({"observed": images[0], "restored": images[1]})
+    strip = np.asarray(sheet.convert("L"))[:12]
+    halves = np.array_split(strip, 2, axis=1)
+    assert all((half < 128).any() for half in halves), "a name above each"
+    spread = Spread.of(images)
+    shown = spread.picture
+    factor = spread.record()["magnification"]
+    assert (
+        shown.width >= 256
+        and shown.height > size[1] * factor
+        and shown.crop((0, 0, 1, 1)).getpixel((0, 0)) == round(20 / 255 / FULL_SCALE * 255)
+    )
+
+
+def test_the_class_that_was_found_is_named(tmp_path):
+    result = answer(tmp_path, solutions=2)
+    result.latents["class"] = EMBEDDINGS[[3, 1]] * 0.7 + 0.1
+    record = result.record()
+    assert (record["class"], record["class_name"], record["class_asked"]) == (3, "dog", None)
+    assert record["class_of_solutions"] == [3, 1]
+    asked = dataclasses.replace(result, observation=replace(result.observation, label=4)).record()
+    assert (asked["class"], asked["class_name"], asked["class_asked"]) == (4, "elk", 4)
+    searched = results.run_identity(result.observation, PRIOR, RECIPE, seed=0, num_solutions=2)
+    assert results.same_run(record, searched) and not results.same_run(asked, searched)
+    older = {key: value for key, value in record.items() if key != "class_asked"} | {"class": None}
+    assert results.same_run(older, searched), "of a version that recorded what was asked for alone"
+
+
+def test_the_folder_and_the_time_of_saving_are_recorded(tmp_path, monkeypatch):
+    def slow(picture, **options):
+        time.sleep(0.01)
+        return png_bytes(picture, **options)
+
+    png_bytes = restoration.png_bytes
+    monkeypatch.setattr(restoration, "png_bytes", slow)
+    result = answer(tmp_path)
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        begin = time.perf_counter()
+        record = json.loads((result.save(folder) / "result.json").read_text())
+        taken = time.perf_counter() - begin
+        assert record["output"] == str(folder) and 0.04 <= record["timing"]["save_s"] <= taken
+        assert record["timing"]["total_s"] == pytest.approx(1 + record["timing"]["save_s"]), "of one saving"
