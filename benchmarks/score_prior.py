@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import generators
+from dgp.device import device_named
 from dgp.evaluation.judge import SIDE, Judge, load_judge
 from dgp.files import write_bytes_atomic
 from generators.errors import GeneratorError
@@ -38,14 +39,15 @@ def features(judge: Judge, levels: Tensor) -> tuple[Tensor, Tensor]:
     """levels (N, 3, R, R) uint8 -> (what enters the judge's last layer (N, C), the class it takes each for (N,))."""
     *body, last = judge.network
     found = []
+    device = next(judge.network.parameters()).device
     for part in levels.split(AT_ONCE):
-        x = part.float() / 127.5 - 1
+        x = part.to(device).float() / 127.5 - 1
         x = x if x.shape[-1] == SIDE else F.interpolate(x, (SIDE, SIDE), mode="area")
         for layer in body:
             x = layer(x)
         found.append(x)
     joined = torch.cat(found)
-    return joined, last(joined).argmax(1)
+    return joined, last(joined).argmax(1).cpu()
 
 
 @torch.inference_mode()
@@ -55,7 +57,7 @@ def samples(generator: generators.Generator, labels: Tensor, seed: int) -> Tenso
     made = []
     for part in labels.split(AT_ONCE):
         x = generator(generator.sample(len(part), classes=part, generator=random)).clamp(-1, 1)
-        made.append(((x + 1) * 127.5).round().byte())
+        made.append(((x + 1) * 127.5).round().byte().cpu())
     return torch.cat(made)
 
 
@@ -83,6 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--count", type=int, help="of each; all pictures, unless told")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="file for the scores")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument(
         "--cards", action="store_true", help="write the table into the cards of the files among the priors"
     )
@@ -96,7 +99,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    judge = load_judge(options.judge)
+    judge, device = load_judge(options.judge), device_named(options.device)
+    judge.network.to(device)
     pictures = read_pictures(options.pictures)
     chosen = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(options.seed))[: options.count]
     own = torch.tensor([judge.class_of(name) for name in pictures.classes])
@@ -105,7 +109,7 @@ def run(options: argparse.Namespace) -> None:
     found: dict[str, dict[str, float]] = {}
     for name in options.priors:
         prior = generators.load(name)
-        generator, shown = prior.generator, name if prior.name in found else prior.name
+        generator, shown = prior.generator.to(device), name if prior.name in found else prior.name
         if set(generator.info.classes) != set(pictures.classes):
             raise ValueError(f"{name} has other classes than {options.pictures}; give pictures of its own")
         # As many of each class as the real ones have.

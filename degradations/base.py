@@ -49,6 +49,7 @@ class Degradation(nn.Module):
         name: given by ``register``.
         asked: the text that was parsed, or None.
         assets: what ``build`` read: name -> {"sha256": ..., "path": ... or None}.
+        remarks: how ``build`` understood it, in words.
     """
 
     linear = False
@@ -68,6 +69,7 @@ class Degradation(nn.Module):
         super().__init__()
         self.asked: str | None = None
         self.assets: dict[str, dict] = {}
+        self.remarks: tuple[str, ...] = ()
         self._bound: tuple[str, ...] = ()
         self._unknown: dict[str, Unknown] = {}
         unknown = set(parameters) - {p.name for p in self.parameters_spec}
@@ -151,7 +153,7 @@ class Degradation(nn.Module):
     def same_as(self, other: object) -> bool:
         """Whether rows of one may go through the other: same class, and equal in every attribute, buffer and bound
         value, whether or not the spec shows it. How they were asked for does not count. In doubt: no."""
-        return isinstance(other, Degradation) and alike(self, other, but=("asked", "assets"))
+        return isinstance(other, Degradation) and alike(self, other, but=("asked", "assets", "remarks"))
 
     # ---- with other values
 

@@ -42,6 +42,7 @@ class Chain(Degradation):
             reach *= 1 + link.overshoot
         self.overshoot = reach - 1
         self.noise = self.links[-1].noise
+        self.remarks = tuple(remark for link in self.links for remark in link.remarks)
         for link, keys in self._keys(lambda link: link.assets):
             self.assets.update(zip(keys, link.assets.values(), strict=True))
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from degradations import masks
 from degradations.base import Degradation
 from degradations.errors import MaskError, SizeError, SpecError
+from degradations.mask_files import read_mask
 from degradations.parameter import Parameter
 from degradations.pictures import expect_pictures
 from degradations.registry import register
@@ -33,8 +34,9 @@ class Inpaint(Degradation):
         Parameter(
             "mask",
             kind="text",
-            help="a picture file, white or transparent where pixels are missing, 'alpha' for the transparency of the "
-            "picture itself, or 'auto' for the scratches, creases, dust and holes that are found in it",
+            help="a picture file, white where pixels are missing or a transparent layer with what is missing painted, "
+            "'alpha' for the transparency of the picture itself, or 'auto' for the scratches, creases, dust and holes "
+            "that are found in it",
         ),
         Parameter("center", kind="fraction", bounds=(0, 1), help="a centred hole of this fraction of each side"),
         Parameter(
@@ -45,6 +47,7 @@ class Inpaint(Degradation):
         ),
         Parameter("strokes", bounds=(0.001, 0.95), fixed=True, help="random brush strokes that cover this fraction"),
         Parameter("pixels", bounds=(0.0001, 0.9999), fixed=True, help="random single pixels, this fraction of all"),
+        Parameter("invert", default=False, kind="bool", help="for a mask file: what it says is missing was seen"),
         Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="for strokes and pixels; default: the run's seed"),
     )
     example = "inpaint:center=1/3"
@@ -58,16 +61,20 @@ class Inpaint(Degradation):
         strokes: float | None = None,
         pixels: float | None = None,
         seed: int | None = None,
+        invert: bool = False,
     ):
         if isinstance(center, str):
             center = next(p for p in self.parameters_spec if p.name == "center").read(center)
-        super().__init__(mask=mask, center=center, box=box, strokes=strokes, pixels=pixels, seed=seed)
+        super().__init__(mask=mask, center=center, box=box, strokes=strokes, pixels=pixels, seed=seed, invert=invert)
         given = [name for name in SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             got = " and ".join(given) or "none of them"
             raise SpecError(f"inpaint needs exactly one of {', '.join(SOURCES)}, got {got}; e.g. {self.example}")
         if self.seed is not None and given[0] not in ("strokes", "pixels"):
             raise SpecError(f"inpaint: seed has no effect with {given[0]}; leave it out")
+        if self.invert and self.mask in (None, "alpha", "auto"):
+            what = given[0] if self.mask is None else f"mask={self.mask}"
+            raise SpecError(f"inpaint: invert turns a mask file round, got {what}; give mask=FILE, or leave invert out")
         if self.center in (0, 1):
             raise MaskError(
                 f"inpaint: center={self.center} leaves {'nothing' if self.center else 'everything'} of the "
@@ -129,7 +136,10 @@ class Inpaint(Degradation):
                 )
             return self._with(mask, {"sha256": masks.digest(mask), "path": None})
         if self.mask is not None:
-            return self._with(*masks.from_file(self.mask, size))
+            read = read_mask(self.mask, size, self.invert)
+            built = self._with(read.missing, read.asset)
+            built.remarks = (read.remark,)
+            return built
         if size is None:
             raise MaskError(f"{self.spec} is drawn for a size, and none is known; build it with a picture or a size")
         built = self._shallow()

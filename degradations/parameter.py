@@ -12,7 +12,7 @@ from typing import Any
 from degradations.errors import SpecError
 from degradations.unknown import RANGE, Unknown
 
-KINDS = ("float", "int", "fraction", "choice", "text", "box")
+KINDS = ("float", "int", "fraction", "choice", "text", "box", "bool")
 
 
 def quote(text: str) -> str:
@@ -33,8 +33,8 @@ class Parameter:
         plausible: between which values an unknown one is searched; default: ``bounds``.
         unit: for help texts ("px", ...).
         transform: ``linear`` or ``log``, the scale on which an unknown value is searched.
-        kind: ``float``, ``int``, ``fraction`` (exact: 1/3 or 0.25), ``choice``, ``text`` or ``box``
-            (left-top-right-bottom).
+        kind: ``float``, ``int``, ``fraction`` (exact: 1/3 or 0.25), ``choice``, ``text``, ``box``
+            (left-top-right-bottom) or ``bool`` (true or false).
         choices: the words that a ``choice`` may be.
         required: there is no sensible default, so it must be given.
         fixed: a float that cannot vary smoothly (one that sets the size of y, say) and so cannot be bound to
@@ -82,6 +82,7 @@ class Parameter:
             "fraction": "a fraction such as 1/3 or 0.25",
             "text": "a name",
             "box": "left-top-right-bottom in pixels, such as 8-4-24-20",
+            "bool": "true or false",
         }[self.kind]
         if self.bounds is not None:
             words += f" from {self.bounds[0]:g} to {self.bounds[1]:g}"
@@ -97,8 +98,9 @@ class Parameter:
                 "int": int,
                 "fraction": Fraction,
                 "box": lambda t: tuple(int(part) for part in re.split("[-:]", t)),
+                "bool": lambda t: {"true": True, "false": False}[t.lower()],
             }.get(self.kind, str)(text)
-        except (ValueError, ZeroDivisionError):
+        except (ValueError, ZeroDivisionError, KeyError):
             raise SpecError(f"{self.name}={text} is not {self.expected}") from None
         return self.check(value)
 
@@ -139,6 +141,10 @@ class Parameter:
             if not (0 <= value[0] < value[2] and 0 <= value[1] < value[3]):
                 raise wrong
             return tuple(value)
+        if self.kind == "bool":
+            if not isinstance(value, bool):
+                raise wrong
+            return value
         if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
             raise wrong
         if self.kind == "int" and int(value) != value:
@@ -157,6 +163,8 @@ class Parameter:
             return (
                 str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value)).replace("e+", "e")
             )
+        if self.kind == "bool":
+            return "true" if value else "false"
         if self.kind == "box":
             return "-".join(map(str, value))
         if self.kind == "fraction":

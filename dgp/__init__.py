@@ -13,6 +13,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
+from dgp.waiting import import_torch
+
 _HOMES = {
     "Inversion": "dgp.inversion",
     "Step": "dgp.inversion",
@@ -40,6 +42,7 @@ except PackageNotFoundError:  # a source tree that is not installed
 def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module 'dgp' has no attribute {name!r}; it offers {', '.join(__all__)}")
+    import_torch()
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

@@ -11,7 +11,15 @@ def device_named(text: str) -> str:
 
     if text not in ("auto", "cpu", "cuda"):
         raise InputError(f"got device {text!r}, expected auto, cpu or cuda")
-    there = torch.cuda.is_available()
-    if text == "cuda" and not there:
+    if text == "auto":
+        return usual()
+    if text == "cuda" and not torch.cuda.is_available():
         raise InputError("got device cuda, but torch sees no CUDA device here; use cpu")
-    return ("cuda" if there else "cpu") if text == "auto" else text
+    return text
+
+
+def usual() -> str:
+    """Return what "auto" means on this machine."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

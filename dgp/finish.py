@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from dgp.kinds import Frozen, Kinds
@@ -73,9 +74,24 @@ class LabLuminance(Finish):
 
 
 def with_luminance(image: Tensor, source: Tensor) -> Tensor:
-    """a*, b* of ``image`` (N, 3, H, W) under L* of ``source`` (1 or N, 3, H, W), both in [-1, 1], clipped to gamut."""
-    from kornia.color import lab_to_rgb, rgb_to_lab
+    """Replace CIE L* of pictures, and keep their a*, b*.
 
-    lab = rgb_to_lab((image.clamp(-1, 1) + 1) / 2)
-    lab[:, :1] = rgb_to_lab((source.clamp(-1, 1) + 1) / 2)[:, :1]
-    return lab_to_rgb(lab, clip=True) * 2 - 1
+    Args:
+        image: (N, 3, H, W) in [-1, 1], whose a*, b* are kept.
+        source: (1 or N, 3, H, W) in [-1, 1], whose L* is taken.
+
+    Returns:
+        (N, 3, H, W) in [-1, 1], clipped to the gamut of sRGB (D65, 2 degrees).
+    """
+    import torch
+    from skimage.color import lab2rgb, rgb2lab
+
+    def lab(x: Tensor):
+        return rgb2lab((x.detach().clamp(-1, 1).double().cpu().numpy() + 1) / 2, channel_axis=1)
+
+    joined = lab(image)
+    joined[:, :1] = lab(source)[:, :1]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*negative Z values")  # they are out of gamut, and are clipped
+        rgb = lab2rgb(joined, channel_axis=1)
+    return (torch.from_numpy(rgb) * 2 - 1).clamp(-1, 1).to(image)

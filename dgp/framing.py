@@ -18,6 +18,8 @@ from dgp.errors import InputError
 from dgp.geometry import Geometry
 from dgp.images import Picture, flatten
 
+LARGE = 1024  # px a side of a prior, as an example in a message
+
 
 @dataclass(frozen=True, eq=False)
 class Framing:
@@ -59,12 +61,14 @@ class Framing:
 @dataclass(frozen=True, eq=False)
 class Framed:
     """geometry: the way back to the input's size.  operator: what makes such a y of an x (1, 3, R, R).  whole: as built
-    for the input's own size.  y: (1, c, h, w), what the prior's square shows of the input."""
+    for the input's own size.  y: (1, c, h, w), what the prior's square shows of the input.  notes: what of the input's
+    pixels is lost on the way, in words."""
 
     geometry: Geometry
     operator: Degradation
     whole: Degradation
     y: Tensor
+    notes: tuple[str, ...] = ()
 
 
 def framed(asked: Degradation, framing: Framing) -> Framed:
@@ -104,14 +108,8 @@ def _smaller(asked: Degradation, framing: Framing) -> Framed:
     """y is smaller than x: the input must have the size that the prior's resolution is degraded to."""
     image, fit, resolution = framing.image, framing.fit, framing.resolution
     height, width = asked.size(framing.square)
-    factor = resolution / height
     if image.size != (width, height) and fit == "auto":
-        got, even = f"{image.width}x{image.height}", width == height
-        part = f"1/{factor:g}" if even else f"1/{resolution / width:g} of the width and 1/{factor:g} of the height"
-        raise InputError(
-            f"got {got}, expected {width}x{height} ({part} of the prior's {resolution}x{resolution}); "
-            "use --fit crop|pad|stretch" + (f", or a prior of {round(max(image.size) * factor)} px" if even else "")
-        )
+        raise InputError(_no_such_size(image.size, (width, height), resolution))
     box, placed = framing.box(fit, (width, height))
     # The answer has the size that the factor promises of the input, or of the part of it that was used.
     across, down = (resolution / width, resolution / height)
@@ -127,7 +125,29 @@ def _smaller(asked: Degradation, framing: Framing) -> Framed:
     )
     degradations.try_out(operator, framing.square)
     y = operator.read(g.fitted(image, box, (width, height)))
-    return Framed(Geometry(fit, placed, resolution, image.size, box, shown, out), operator, operator, y)
+    place = Geometry(fit, placed, resolution, image.size, box, shown, out)
+    if placed == "whole":
+        return Framed(place, operator, operator, y)
+    part = f"the centred {box[2] - box[0]}x{box[3] - box[1]} of " if placed == "crop" else ""
+    scaled = f"{part}the picture's {image.width}x{image.height} was scaled to {width}x{height} (--fit {fit})"
+    return Framed(place, operator, operator, y, (scaled, *_enlarged(place)))
+
+
+def _no_such_size(got: tuple[int, int], expected: tuple[int, int], resolution: int) -> str:
+    """Return a refusal that names what can be done. got, expected: (width, height)."""
+    (width, height), across, down = expected, resolution / expected[0], resolution / expected[1]
+    part = f"1/{across:g}" if width == height else f"1/{across:g} of the width and 1/{down:g} of the height"
+    larger = got[0] >= width and got[1] >= height
+    takes = f"{round(LARGE / across)}x{round(LARGE / down)}"
+    window = f"cut out a window of that size, use a larger prior (-p; one of {LARGE} px takes {takes})"
+    first = window if larger else "use a picture of that size"
+    scale = (
+        f"shrink the picture to {width}x{height} first, which loses its detail" if larger else "bring it to that size"
+    )
+    return (
+        f"got {got[0]}x{got[1]}, expected {width}x{height} ({part} of the prior's {resolution}x{resolution}): {first}, "
+        f"or let --fit crop|pad|stretch {scale}: the answer is {resolution}x{resolution}, enlarged"
+    )
 
 
 def _part(asked: Degradation, framing: Framing) -> Framed:
@@ -190,7 +210,17 @@ def _same_size(asked: Degradation, framing: Framing) -> Framed:
         _moved(whole, full, extent, out) if keep else None,
         g.cut(missing, extent) if pasted else None,
     )
-    return Framed(place, operator, whole, y)
+    kept = keep or placed == "window"
+    return Framed(place, operator, whole, y, () if kept else _enlarged(place))
+
+
+def _enlarged(place: Geometry) -> tuple[str, ...]:
+    """Return a note where the answer is no more than the prior's picture, enlarged."""
+    if max(place.out) <= place.resolution:
+        return ()
+    return (
+        f"the answer is the prior's {place.resolution}x{place.resolution}, enlarged to {place.out[0]}x{place.out[1]}",
+    )
 
 
 def _passes(whole: Degradation, full: tuple[int, int], resolution: int) -> bool:

@@ -17,6 +17,7 @@ from degradations.pictures import FORMATS, MAX_PIXELS
 from dgp.errors import DgpError, InputError
 from dgp.files import sha256_of
 
+NOT_SIGNED = "a tensor without values below 0, taken to be in [-1, 1] as all tensors are; of [0, 1] pass 2 * x - 1"
 LAID_ON_WHITE = "what is transparent was laid on white"
 # What people try most often beyond these, by the first bytes of the file, to name it in the message.
 STRANGERS = (
@@ -71,6 +72,7 @@ def open_picture(
         return source
     if isinstance(source, str | os.PathLike):
         return _from_file(Path(source), max_pixels)
+    unit = isinstance(source, Tensor) and source.numel() and 0 <= float(source.min()) < float(source.max())
     if isinstance(source, Tensor):
         source = _from_tensor(source)
     elif isinstance(source, np.ndarray):
@@ -81,7 +83,7 @@ def open_picture(
         )
     _check_size(source.size, "the picture", max_pixels)
     upright, notes = _upright(source)
-    return Picture(upright, None, pixels_sha256(upright), notes)
+    return Picture(upright, None, pixels_sha256(upright), (*notes, NOT_SIGNED) if unit else notes)
 
 
 def to_rgb(picture: Picture | Image.Image) -> Image.Image:
@@ -131,7 +133,7 @@ def pixels_sha256(image: Image.Image) -> str:
 
 def _from_file(path: Path, max_pixels: int) -> Picture:
     if path.is_dir():
-        raise InputError(f"{path}: got a folder, expected a picture; name the files in it")
+        raise InputError(f"{path}: got a folder, expected one picture; name a file in it")
     if not path.exists():
         raise InputError(f"{path}: no such file; expected a picture ({', '.join(FORMATS)})")
     if not path.is_file():
@@ -231,11 +233,18 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _from_tensor(tensor: Tensor) -> Image.Image:
-    x = _one(tensor)
+    x = _one(tensor.detach())
     if not x.is_floating_point():
-        raise InputError(f"got a tensor of {x.dtype}, expected floating point in [-1, 1]; divide by 127.5 and take 1")
-    if not torch.isfinite(x).all() or float(x.min()) < -1.001 or float(x.max()) > 1.001:
-        raise InputError(f"got a tensor with values in [{float(x.min()):.3g}, {float(x.max()):.3g}], expected [-1, 1]")
+        raise InputError(
+            f"got a tensor of {x.dtype}, expected floats in [-1, 1]; of levels 0 to 255 pass x / 127.5 - 1"
+        )
+    if not torch.isfinite(x).all():
+        raise InputError("got a tensor with NaN or Infinity in it, expected values in [-1, 1]; repair it first")
+    if float(x.min()) < -1.001 or float(x.max()) > 1.001:
+        levels = "; of levels 0 to 255 pass x / 127.5 - 1" if x.min() >= 0 else "; scale it first"
+        raise InputError(
+            f"got a tensor with values in [{float(x.min()):.3g}, {float(x.max()):.3g}], expected [-1, 1]{levels}"
+        )
     return to_pil(x)
 
 
@@ -244,7 +253,9 @@ def _one(tensor: Tensor) -> Tensor:
     shape = tuple(tensor.shape)
     x = tensor[0] if tensor.ndim == 4 and shape[0] == 1 else tensor
     if x.ndim != 3 or x.shape[0] not in (1, 3) or not x.numel():
-        raise InputError(f"got a tensor of shape {shape}, expected (1|3, H, W) or (1, 1|3, H, W)")
+        hint = "; pass several pictures as a list" if tensor.ndim == 4 and shape[0] > 1 else ""
+        hint = "; pass x.permute(2, 0, 1)" if x.ndim == 3 and shape[-1] in (1, 3) else hint
+        raise InputError(f"got a tensor of shape {shape}, expected (1|3, H, W) or (1, 1|3, H, W){hint}")
     return x
 
 
@@ -252,18 +263,25 @@ def _from_array(array: np.ndarray) -> Image.Image:
     shape = array.shape
     a = array[..., 0] if array.ndim == 3 and shape[-1] == 1 else array
     if not (a.ndim == 2 or (a.ndim == 3 and a.shape[-1] in (3, 4))) or not a.size:
-        raise InputError(f"got an array of shape {shape}, expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)")
+        hint = "; pass several pictures as a list" if a.ndim == 4 else ""
+        hint = "; pass x.transpose(1, 2, 0)" if a.ndim == 3 and shape[0] in (1, 3) else hint
+        raise InputError(f"got an array of shape {shape}, expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4){hint}")
     if a.dtype == np.uint16:
         a = np.rint(a / 257)
     elif a.dtype == bool:
         a = a * 255.0
     elif np.issubdtype(a.dtype, np.floating):
-        if not np.isfinite(a).all() or a.min() < -0.001 or a.max() > 1.001:
+        if not np.isfinite(a).all():
+            raise InputError("got an array with NaN or Infinity in it, expected values in [0, 1]; repair it first")
+        if a.min() < -0.001 or a.max() > 1.001:
+            signed = "pass (x + 1) / 2" if a.min() >= -1.001 and a.max() <= 1.001 else "divide by 255 or pass uint8"
             raise InputError(
-                f"got an array of {a.dtype} with values in [{a.min():.3g}, {a.max():.3g}], "
-                "expected [0, 1]; divide by 255 or pass uint8"
+                f"got an array of {a.dtype} with values in [{a.min():.3g}, {a.max():.3g}], expected [0, 1]; {signed}"
             )
         a = np.rint(np.clip(a, 0, 1) * 255)
     elif a.dtype != np.uint8:
-        raise InputError(f"got an array of {a.dtype}, expected uint8, uint16, bool or floating point in [0, 1]")
+        raise InputError(
+            f"got an array of {a.dtype}, expected uint8, uint16, bool or floats in [0, 1]; of levels 0 to 255 "
+            "pass x.astype(np.uint8)"
+        )
     return Image.fromarray(np.ascontiguousarray(a.astype(np.uint8)))

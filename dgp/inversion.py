@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dgp.blind import blind, expected
+from dgp.choice import CHOICES
 from dgp.device import device_named
 from dgp.errors import DgpError, InputError
 from dgp.losses.view import Targets
@@ -70,7 +71,7 @@ class Inversion:
         num_solutions: answers to each observation, from independent starts.
         start: where to begin instead of searching: an earlier Restoration, the folder of one, or a sequence with one
             for each picture; an encoder; or the variables, each (pictures * num_solutions, ...) (`dgp.warm`).
-        device: "auto", "cpu" or "cuda".
+        device: "auto" (CUDA where there is one), "cpu" or "cuda"; its steps hold tensors there, results on the CPU.
 
     Iterate to run it, step by step; ``result()`` runs whatever is left.
 
@@ -86,7 +87,7 @@ class Inversion:
         seed: int = 0,
         num_solutions: int = 1,
         start: Source | Sequence[Source] | Encoder | dict[str, Tensor] | None = None,
-        device: str = "cpu",
+        device: str = "auto",
     ):
         begin = time.perf_counter()
         self.single = isinstance(observation, Observation)
@@ -137,7 +138,7 @@ class Inversion:
         for number, stage in enumerate(self.recipe.stages):
             begin = time.perf_counter()
             if stage.rows_kept:
-                chosen = self.rows.best(self.scores, stage.rows_kept)
+                chosen = self.rows.best(CHOICES[stage.choose](self.rows, self.scores, self.problem), stage.rows_kept)
                 self.rows = self.rows.take(chosen)
                 starts = {name: value[chosen] for name, value in starts.items()}
                 stepper.take(chosen, self.rows.values | self.rows.weights)

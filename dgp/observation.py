@@ -157,12 +157,13 @@ def observe(
     """Opens a picture and brings it to the prior's resolution.
 
     Args:
-        picture: the degraded picture (path, PIL image, array, tensor or Picture); with `simulate`
-            a clean one, which is fitted to the prior's resolution (auto: centre square) and degraded there.
+        picture: the degraded picture: path, PIL image, array (H, W[, 3]) of uint8 or of floats in [0, 1], tensor
+            (3, H, W) of floats in [-1, 1], or Picture; with `simulate` a clean one, which is fitted to the prior's
+            resolution (auto: centre square) and degraded there.
         degradation: the operator, or its spec; "auto": what the picture shows (``dgp.identify``).
         truth: with ``simulate`` the operator that makes y, where it is another than the one that shall explain it;
             default: that one, unknown parameters drawn from their ranges by the seed.
-        label: None or "auto" (to be found), or the name or number of a class.
+        label: None or "auto" (to be found), or the name or number of a class (``--class`` on the command line).
         fit: "auto" keeps as much of the picture as its degradation allows: holes are filled in a window, y
             of x's size is stretched, others must be of their size. "crop", "pad", "stretch" say how instead;
             "object" works in a square around what the weight marks, and leaves the rest of the picture.
@@ -196,6 +197,7 @@ def observe(
     framing = Framing(source, fit, weighed.square(resolution) if fit == "object" else None, resolution, seed)
     key = source.pixels_sha256
     true = original = None
+    lost: tuple[str, ...] = ()
     if truth is not None and not simulate:
         raise InputError("got a truth for a picture that is not simulated; leave it out, or add simulate")
     if simulate:
@@ -209,7 +211,7 @@ def observe(
         whole, true = operator, None if true is operator else true
     else:
         found = framed(asked, framing)
-        place, operator, whole, y = found.geometry, found.operator, found.whole, found.y
+        place, operator, whole, y, lost = found.geometry, found.operator, found.whole, found.y, found.notes
     if y.shape[1] not in (1, 3):
         operator.lift(y, (resolution, resolution))  # said now rather than when the answer is to be shown
     estimates = first_estimates(operator, None if simulate else source.image, y, prior, seed)
@@ -228,7 +230,7 @@ def observe(
         target=target,
         weight=None if weighed is None else weighed.fitted(place.used or place.box, (y.shape[-1], y.shape[-2])),
         weighed=weighed,
-        notes=source.notes if simulate else _notes(source, whole),
+        notes=(*source.notes, *whole.remarks) if simulate else (*_notes(source, whole), *lost),
         estimates=estimates,
         truth=true,
         seconds=time.perf_counter() - begin,
@@ -264,10 +266,11 @@ def first_estimates(
 def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
     """What was done to the picture. Where transparency is the hole, white stands only behind what shines through."""
     if whole.transparent(source.size[::-1]) is None:
-        return source.notes
+        return (*source.notes, *whole.remarks)
     alpha = np.asarray(flatten(source)[1])
     through = "what is half transparent was laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
-    return tuple(filter(None, (through if note == LAID_ON_WHITE else note for note in source.notes)))
+    notes = (through if note == LAID_ON_WHITE else note for note in source.notes)
+    return (*filter(None, notes), *whole.remarks)
 
 
 def _true(operator: Degradation, truth: str | Degradation | None, framing: Framing, key: str) -> Degradation:

@@ -40,3 +40,5 @@ OPTIMIZERS: dict[str, Callable[[list[Tensor], Settings], torch.optim.Optimizer]]
     "sgd": lambda rows, how: torch.optim.SGD(rows, lr=0.0, momentum=how.momentum),
     "normalized": lambda rows, how: NormalizedDescent(rows),
 }
+# The setting that each of them looks at.
+TAKES = {"adam": "betas", "adamax": "betas", "sgd": "momentum", "normalized": None}

@@ -1,15 +1,21 @@
-"""``key.path=value`` on nested tables: ``stages.*.lr=0.01``, ``stages.2.release.groups="all"``."""
+"""``key.path=value`` on nested tables: ``stages.*.lr=0.01``, ``stages.2.release.groups="all"``.
+
+A ``*`` stands for every place that has the tables which the rest of the key names (``stages.*.release.lr``: the stages
+that release layers), or for all places where none has them. The ``lr`` of a stage is that of all its variables: it
+takes the place of the rates that they state themselves.
+"""
 
 from __future__ import annotations
 
 import copy
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dgp.errors import RecipeError
 
+Overrides = str | Sequence[str | tuple[str, Any]] | Mapping[str, Any]
 OPEN_TABLES = ("move", "variables")  # their keys are names of the user's choosing
 
 
@@ -30,14 +36,26 @@ def parse_value(text: str) -> Any:
         return text.strip()
 
 
-def apply_overrides(table: Mapping, overrides: Sequence[str] | Mapping[str, Any]) -> dict:
-    """A deep copy of ``table`` with values replaced.
+def pairs_of(overrides: Overrides, budget: int | None = None) -> list[tuple[str, Any]]:
+    """Return (key, value) of one ``key=value`` text, of several texts or pairs, or of a mapping; a budget comes last.
 
-    Raises RecipeError: no ``=``, or a key that is not there (with the nearest).
+    Raises RecipeError for a text without ``=``.
+    """
+    if isinstance(overrides, Mapping):
+        pairs = list(overrides.items())
+    else:
+        texts = [overrides] if isinstance(overrides, str) else overrides
+        pairs = [text if isinstance(text, tuple) and len(text) == 2 else _split(text) for text in texts]
+    return pairs if budget is None else [*pairs, ("budget", budget)]
+
+
+def apply_overrides(table: Mapping, overrides: Iterable[tuple[str, Any]]) -> dict:
+    """A deep copy of ``table`` with the values at keys replaced, one after the other (`pairs_of`).
+
+    Raises RecipeError: a key that is not there (with the nearest).
     """
     result = copy.deepcopy(_lists(table))
-    pairs = overrides.items() if isinstance(overrides, Mapping) else [_split(text) for text in overrides]
-    for key, value in pairs:
+    for key, value in overrides:
         _assign(result, key.split("."), value, key)
     return result
 
@@ -49,9 +67,9 @@ def _lists(value: Any) -> Any:
 
 
 def _split(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
+    key, equals, value = text.partition("=") if isinstance(text, str) else ("", "", "")
     if not equals or not key.strip():
-        raise RecipeError(f"--set takes KEY=VALUE, got {text!r}; for example --set stages.*.lr=0.01")
+        raise RecipeError(f"--set (in Python: overrides) takes KEY=VALUE, got {text!r}; for example 'stages.*.lr=0.01'")
     return key.strip(), parse_value(value)
 
 
@@ -76,6 +94,8 @@ def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = ""
             raise RecipeError(f"--set {whole}: no key {head!r} there; {hint}")
     else:
         raise RecipeError(f"--set {whole}: {parent!r} holds a value, not a table; drop {'.'.join(path)!r} from the key")
+    if head == "*":
+        places = [place for place in places if _leads(node[place], rest[:-1])] or places
     for place in places:
         if rest:
             if isinstance(node, dict) and node.get(place) is None:
@@ -84,3 +104,22 @@ def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = ""
         else:
             own = copy.deepcopy(value)  # of each place: what is set further in one must not reach the others
             node[place] = Given(own) if isinstance(own, dict) else own
+            if place == "lr" and isinstance(node.get("move"), dict):
+                node["move"] = {
+                    name: {**how, "lr": None} if isinstance(how, dict) else how for name, how in node["move"].items()
+                }
+
+
+def _leads(node: Any, path: list[str]) -> bool:
+    """Return whether all the tables that a key passes on its way are there."""
+    for number, name in enumerate(path):
+        if name == "*":
+            inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+            return any(_leads(item, path[number + 1 :]) for item in inside)
+        if isinstance(node, list) and name.isdigit() and int(name) < len(node):
+            node = node[int(name)]
+        elif isinstance(node, dict) and node.get(name) is not None:
+            node = node[name]
+        else:
+            return False
+    return True

@@ -27,14 +27,16 @@ from dgp.constraints import CONSTRAINTS, Constraint, Unconstrained
 from dgp.curves import CURVES
 from dgp.errors import RecipeError
 from dgp.finish import FINISHES, Finish, Merge
+from dgp.idle import refuse_idle
 from dgp.kinds import Frozen, first_fault
 from dgp.losses.terms import TERMS, Term, named
 from dgp.optimizers import OPTIMIZERS
-from dgp.overrides import apply_overrides, merge_tables
+from dgp.overrides import Overrides, apply_overrides, merge_tables, pairs_of
 from dgp.search.base import SEARCHES, Search
 from dgp.stops import STOPS, Stop
 from generators.brief import clipped, counted
 
+Choice = Literal["objective", "medoid"]
 Curve = Literal[tuple(CURVES)]
 Optimizer = Literal[tuple(OPTIMIZERS)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -96,6 +98,7 @@ class Stage(Frozen):
     """Some steps in which certain variables and layers move under certain terms.
 
     rows_kept: how many rows of each answer enter the stage, the best by the stage before; all if absent.
+    choose: what the best are: those of lowest "objective", or nearest to the other rows' pictures, "medoid".
     convert: the wider chart that the latents enter the stage in ("w", "w+", "w++", "feature@3"), at the same picture.
     lr: of the variables that state none.  norm: "batch" uses stored statistics, "instance" the instance norms
     that the first forward of the stage captures (Pan et al.'s code, ``use_in``).  predict: "mean" compares phi(x) with
@@ -107,6 +110,7 @@ class Stage(Frozen):
     name: str = ""
     steps: PositiveInt
     rows_kept: PositiveInt | None = None
+    choose: Choice = "objective"
     convert: Annotated[str, Field(pattern=r"^(w|w\+|w\+\+|feature@\d+)$")] | None = None
     lr: NonNegativeFloat = 0.0
     move: dict[str, Move] = {}
@@ -173,6 +177,7 @@ class Recipe(Frozen):
     searches: one after the other, each from what the one before hands on.
     budget: what one answer may cost, in passes through a network (``dgp.budget``): steps and candidates are scaled so.
     accept: when an answer is good enough; absent, none is judged.
+    choose: which of the rows that the last stage leaves is the answer, see ``Stage``.
     trunk: "stated", or "discriminator", which puts the prior's discriminator in the place of every perceptual network.
     operator: the degradation that the published method uses where the user names none.
     target: whether a simulated observation is rounded as a "file" would be, or stays "float".
@@ -194,6 +199,7 @@ class Recipe(Frozen):
     trunk: Literal["stated", "discriminator"] = "stated"
     finish: FINISHES.field(Finish) = Merge()
     accept: Accept | None = None
+    choose: Choice = "objective"
 
     def chart(self, name: str) -> Chart:
         """Of a variable, stated or not."""
@@ -240,15 +246,31 @@ def recipe_names() -> list[str]:
     return sorted(shipped + [entry.name for entry in entry_points(group="dgp.recipes")])
 
 
-def load_recipe(recipe: str | Path | Recipe, overrides: list[str] | tuple[str, ...] = ()) -> Recipe:
-    """A recipe by name, from a TOML file, or as it is; ``overrides`` are ``key.path=value`` texts.
+def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recipe:
+    """A recipe by name, from a TOML file, or as it is, changed by ``overrides`` (``--set`` on the command line):
+    ``key.path=value`` texts, one such text, or a mapping of keys to values (``dgp.overrides``).
 
-    Raises RecipeError: unknown name (with the nearest), malformed file, unknown key or value.
+    Raises RecipeError: unknown name (with the nearest), malformed file, unknown key or value, or an override that
+    changes nothing of what runs.
     """
-    if isinstance(recipe, Recipe):
-        return validated(apply_overrides(recipe.model_dump(), overrides), recipe.name) if overrides else recipe
-    resolved = validated(_table(str(recipe)), str(recipe))
-    return validated(apply_overrides(resolved.model_dump(), overrides), str(recipe)) if overrides else resolved
+    source = recipe.name if isinstance(recipe, Recipe) else str(recipe)
+    base = recipe if isinstance(recipe, Recipe) else validated(_table(source), source)
+    pairs = pairs_of(overrides)
+    if not pairs:
+        return base
+    changed = _changed(base, pairs, source)
+    for number, (key, _) in enumerate(pairs):
+        others = [pair for place, pair in enumerate(pairs) if place != number]
+        try:
+            without = _changed(base, others, source)
+        except RecipeError:  # the others depend on it
+            continue
+        refuse_idle(key, changed, without)
+    return changed
+
+
+def _changed(base: Recipe, pairs: list[tuple[str, Any]], source: str) -> Recipe:
+    return validated(apply_overrides(base.model_dump(), pairs), source)
 
 
 def validated(table: dict, source: str) -> Recipe:
@@ -293,7 +315,7 @@ def _table(name: str, seen: tuple[str, ...] = ()) -> dict:
         table = merge_tables(_table(base, (*seen, name)), table)
     if common:
         table["stages"] = [merge_tables(common, stage) for stage in _popped(table, "stages", list, name)]
-    return apply_overrides(validated(table, name).model_dump(), settings) if settings else table
+    return apply_overrides(validated(table, name).model_dump(), settings.items()) if settings else table
 
 
 def _popped(table: dict, key: str, kind: type, name: str) -> Any:

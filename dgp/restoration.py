@@ -48,6 +48,12 @@ FILES = (
 )
 
 
+def written(folder: Path) -> list[Path]:
+    """Return the files in a folder that have the names of a run's own, result.json first: what ``save`` replaces."""
+    solutions = sorted(path for path in (folder / "solutions").glob("*.png") if path.stem.isdecimal())
+    return [path for path in (folder / RESULT, *(folder / name for name in FILES), *solutions) if path.is_file()]
+
+
 @dataclass(eq=False)
 class Restoration:
     """S answers to one observation, the best by the last stage's objective first.
@@ -165,12 +171,10 @@ class Restoration:
         begin = time.perf_counter()
         self.folder = folder = prepare(folder)
         record, contents = self.record(argv), self._contents()
-        for stale in (
-            RESULT,
-            *FILES,
-            *(f"solutions/{path.name}" for path in (folder / "solutions").glob("*.png")),
-        ):
-            (folder / stale).unlink(missing_ok=True)
+        for stale in written(folder):
+            stale.unlink()
+        if (several := folder / "solutions").is_dir() and not any(several.iterdir()):
+            several.rmdir()
         if any(name.startswith("solutions/") for name in contents):
             prepare(folder / "solutions")
         with waiting("writing the files"):

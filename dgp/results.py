@@ -107,17 +107,21 @@ def read_result(folder: str | os.PathLike) -> dict | None:
     return record
 
 
-def is_done(folder: str | os.PathLike, planned: Mapping) -> bool:
+def is_done(folder: str | os.PathLike, planned: Mapping, overwrite: bool = False) -> bool:
     """True when the folder holds the planned run, complete; False when it holds none.
 
-    Raises OutputError, naming what differs, when it holds another.
+    Raises OutputError, naming what differs, when it holds another; with ``overwrite`` that counts as none.
     """
     existing = read_result(folder)
     if existing is None or existing.get("status") != "done":
         return False
-    if found := differences(existing, planned):
-        raise OutputError(f"{Path(folder) / RESULT} is of a different run ({'; '.join(found)}); use another folder")
-    return True
+    found = differences(existing, planned)
+    if found and not overwrite:
+        raise OutputError(
+            f"{Path(folder) / RESULT} is of a different run ({'; '.join(found)}); use another folder (-o DIR), or "
+            "replace it (--overwrite)"
+        )
+    return not found
 
 
 def prepare(folder: str | os.PathLike) -> Path:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dgp import metrics
+from dgp.choice import CHOICES
 from dgp.errors import DgpError
 from dgp.finish import LabLuminance, with_luminance
 from dgp.observation import Observation
@@ -54,7 +55,7 @@ def settle(run: Ended) -> list[Restoration]:
     Answers whose objective is no number are left out. Raises DgpError where a picture has no other.
     """
     begin = time.perf_counter()
-    winners = run.rows.best(run.scores, 1)
+    winners = run.rows.best(CHOICES[run.recipe.choose](run.rows, run.scores, run.problem), 1)
     order = run.scores[winners].argsort(stable=True).cpu()
     rows, scores = run.rows.take(winners[order]), run.scores[winners[order]]
     finite = scores.isfinite().cpu()
@@ -63,7 +64,7 @@ def settle(run: Ended) -> list[Restoration]:
             which = f" of {observation.source.path}" if observation.source.path and len(run.observations) > 1 else ""
             raise DgpError(
                 f"the objective of {run.recipe.name!r}{which} ended as {scores[~finite].max().item():g}, so that there "
-                "is no answer; lower its learning rates, e.g. --set stages.*.lr=0.01"
+                "is no answer; lower its learning rates, e.g. --set 'stages.*.lr=0.01'"
             )
     lost = rows.picture[~finite].bincount(minlength=len(run.observations)).tolist()
     rows, scores = rows.take(finite.nonzero()[:, 0]), scores[finite.to(scores.device)]

@@ -116,10 +116,17 @@ def starts_of(given: Source | Sequence[Source] | Encoder | Mapping[str, Tensor],
             Start({n: v[p : p + 1].expand(problem.answers, *v.shape[1:]) for n, v in latents.items()})
             for p in range(pictures)
         ]
+    return [start_of(source) for source in source_of_each(given, pictures)]
+
+
+def source_of_each(given: Source | Sequence[Source] | None, pictures: int) -> list[Source | None]:
+    """Return a source for each picture, None where none is given. Raises InputError for another number of them."""
+    if given is None:
+        return [None] * pictures
     sources = [given] if isinstance(given, Source) else list(given)
     if len(sources) != pictures:
         raise InputError(f"got {len(sources)} starts for {pictures} pictures; give one for each")
-    return [start_of(source) for source in sources]
+    return sources
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from generators.checkpoints.kinds import foreign_kind
 from generators.errors import FetchError, WeightsError
 
 LARGEST = 16 * 2**30
@@ -204,7 +205,9 @@ def _checked(part: Path, path: Path, address: str, sha256: str | None) -> str:
     if sha256 and not found.startswith(sha256.lower()):
         raise WeightsError(f"{address}: its sha256 is {found}, expected {sha256.lower()}; it was not kept")
     if not plausible(part, path.suffix):
-        raise WeightsError(f"{address}: what came is not a whole {path.suffix} file; it was not kept")
+        kind = foreign_kind(part)
+        what = f"is {kind.words}" if kind else f"is not a whole {path.suffix} file"
+        raise WeightsError(f"{address}: what came {what}; it was not kept" + (f"; {kind.step}" if kind else ""))
     return found
 
 

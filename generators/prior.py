@@ -69,7 +69,8 @@ class Prior:
 
     def to(self, device: str | torch.device) -> Prior:
         """The same prior on another device; itself where it is there already."""
-        if self.generator.device == torch.device(device):
+        device, here = torch.device(device), self.generator.device
+        if here.type == device.type and device.index in (None, here.index):
             return self
         move = lambda module: None if module is None else copy.deepcopy(module).to(device)  # noqa: E731
         generator = move(self.generator)

@@ -4,7 +4,10 @@ import os
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for the kernels of notebooks too; see dgp/cli/main.py
+# For the processes that tests start, too: several workers of pytest-xdist with several threads each would be many times
+# slower. See dgp/cli/main.py.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
 import torch
@@ -24,10 +27,19 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    """Small tensors run fastest, and bit-identically, on one thread."""
-    before = torch.get_num_threads()
+    """Small tensors run fastest, and bit-identically, on one thread; fixtures of modules and sessions do so, too."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def still_one_thread():
     yield
-    torch.set_num_threads(before)
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch):
+    """Tests compare with tensors on the CPU; one of a GPU names it by device="cuda"."""
+    monkeypatch.setattr("dgp.device.usual", lambda: "cpu")

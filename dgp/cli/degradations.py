@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
 
+from dgp.cli import complete
 from dgp.cli.degradations_authors import check, new
 from dgp.cli.degradations_mask import mask
 from dgp.cli.degradations_sheet import sheet
-from dgp.cli.options import Speech, load_plugins, plugin_option, speech
+from dgp.cli.groups import Group
+from dgp.cli.options import Speech, load_plugins, plugin_option, png_option, speech
+
+# A sentence such as "(N, 3, H, W) -> (N, 1, H, W)."
+SHAPES = re.compile(r"\(N, [^()]*\) -> .*?\.(?:\s|$)", re.DOTALL)
 
 
 @click.group(
+    cls=Group,
     epilog="""\b
 Examples:
   dgp degradations list
@@ -21,7 +28,7 @@ Examples:
   dgp degradations new vignette
   dgp degradations check vignette.py
   dgp degradations sheet -o sheet.png
-  dgp degradations mask photo.png -o mask.png"""
+  dgp degradations mask photo.png -o mask.png""",
 )
 def degradations():
     """The operators that can be undone."""
@@ -58,7 +65,7 @@ def list_(plugins: tuple[str, ...], speech: Speech):
     if not speech.as_json:
         width = max(len(d.example) for d in found)
         for description in found:
-            speech.say(f"{description.example:{width}}  {description.summary}")
+            speech.say(f"{description.example:{width}}  {for_people(description.summary)}")
 
 
 @degradations.command(
@@ -67,7 +74,7 @@ Examples:
   dgp degradations info inpaint
   dgp degradations info sr --json"""
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete.operators)
 @plugin_option
 @speech
 def info(name: str, plugins: tuple[str, ...], speech: Speech):
@@ -78,7 +85,7 @@ def info(name: str, plugins: tuple[str, ...], speech: Speech):
     description = operators.describe(name)
     speech.give(_described(description))
     if not speech.as_json:
-        speech.say(f"{description.name}, for example {description.example}\n\n{description.text}\n")
+        speech.say(f"{description.name}, for example {description.example}\n\n{for_people(description.text)}\n")
         for parameter in description.parameters:
             default = "required" if parameter.required else f"default {parameter.default}"
             speech.say(
@@ -98,24 +105,24 @@ Examples:
   dgp degradations preview photo.png -d inpaint:strokes=0.2 --seed 3 -o holed.png
   dgp degradations preview photo.png -d mine:0.5 --plugin mine.py -o mine.png"""
 )
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image", type=click.Path(path_type=Path), metavar="IMAGE")
 @click.option(
     "-d",
     "--degradation",
     "spec",
     required=True,
     metavar="SPEC",
+    shell_complete=complete.degradations,
     help="gray, sr:4, a chain such as gray+sr:2.",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write."
-)
+@png_option("IMAGE-degraded.png")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
 @plugin_option
 @speech
-def preview(image: Path, spec: str, output: Path, seed: int, plugins: tuple[str, ...], speech: Speech):
+def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tuple[str, ...], speech: Speech):
     """Degrade a clean picture at its own size, and write what a file would hold."""
     import degradations as operators
+    from dgp.cli.outputs import png_file
     from dgp.cli.run import printable, with_plugins, writable_file
     from dgp.images import flatten, open_picture, to_tensor
     from dgp.rows import stream
@@ -127,6 +134,7 @@ def preview(image: Path, spec: str, output: Path, seed: int, plugins: tuple[str,
     x = to_tensor(flatten(picture)[0].convert("RGB"))
     operator = operator.build(picture.image, seed, tuple(x.shape[-2:]))
     operators.try_out(operator, tuple(x.shape[-2:]))
+    output = png_file(output, f"{image.stem}-degraded.png")
     write = writable_file(output)
     y = operator.simulate(x, stream(seed, f"noise {picture.pixels_sha256}", 0))
     degraded = operator.picture(y)
@@ -142,6 +150,12 @@ def preview(image: Path, spec: str, output: Path, seed: int, plugins: tuple[str,
         }
     )
     speech.say(f"{printable(image)} -> {printable(output)}: {operator.spec}, {degraded.width}x{degraded.height}")
+
+
+def for_people(text: str) -> str:
+    """Return what an operator's docstring says, without its sentences on the shapes of tensors."""
+    paragraphs = (SHAPES.sub("", paragraph).strip() for paragraph in text.split("\n\n"))
+    return "\n\n".join(filter(None, paragraphs)) or text
 
 
 def _described(description) -> dict:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dgp.cli.options import Speech, speech
+from dgp.cli.options import Speech, png_option, speech
 
 
 @click.command(
@@ -15,20 +15,20 @@ Examples:
   dgp degradations mask photo.png -o mask.png
   dgp inpaint photo.png --mask mask.png        once it is corrected in any paint program"""
 )
-@click.argument("image", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write."
-)
+@click.argument("image", type=click.Path(path_type=Path), metavar="IMAGE")
+@png_option("IMAGE-mask.png")
 @speech
-def mask(image: Path, output: Path, speech: Speech):
+def mask(image: Path, output: Path | None, speech: Speech):
     """Find scratches, creases, dust and holes, and write them as a mask: white is damage."""
     from degradations import find_damage
+    from dgp.cli.outputs import png_file
     from dgp.cli.run import printable, writable_file
     from dgp.images import open_picture
     from dgp.restoration import mask_picture
     from dgp.sheet import png_bytes
 
     picture = open_picture(image)
+    output = png_file(output, f"{image.stem}-mask.png")
     write = writable_file(output)
     found = find_damage(picture.image)[0, 0]
     write(png_bytes(mask_picture(found)))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from dgp.cli.options import Speech, load_plugins, plugin_option, speech
+from dgp.cli import complete
+from dgp.cli.options import Speech, load_plugins, plugin_option, png_option, speech
 
 
 @click.command(
@@ -16,11 +17,16 @@ Examples:
   dgp degradations sheet photo.png --only gray --only sr -o some.png
   dgp degradations sheet --plugin mine.py --only mine -o mine.png"""
 )
-@click.argument("image", type=click.Path(path_type=Path), required=False)
+@click.argument("image", type=click.Path(path_type=Path), metavar="[IMAGE]", required=False)
+@png_option("degradations.png")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write."
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete.operators,
+    show_default=False,
+    help="Draw this operator alone. Repeatable.",
 )
-@click.option("--only", multiple=True, metavar="NAME", show_default=False, help="Draw this operator alone. Repeatable.")
 @click.option("--side", type=click.IntRange(32, 512), default=112, metavar="PX", help="How large each picture is.")
 @click.option("--columns", type=click.IntRange(1, 8), default=2, metavar="N", help="Operators side by side.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
@@ -28,7 +34,7 @@ Examples:
 @speech
 def sheet(
     image: Path | None,
-    output: Path,
+    output: Path | None,
     only: tuple[str, ...],
     side: int,
     columns: int,
@@ -42,6 +48,7 @@ def sheet(
     """
     import degradations as operators
     from degradations.sheet import draw, strengths
+    from dgp.cli.outputs import png_file
     from dgp.cli.run import printable, writable_file
     from dgp.images import flatten, open_picture, to_tensor
     from dgp.sheet import png_bytes
@@ -49,6 +56,7 @@ def sheet(
     load_plugins(plugins)
     names = list(only) or operators.names()
     drawn = {name: list(strengths(name)) for name in names}
+    output = png_file(output, "degradations.png")
     write = writable_file(output)
     picture = flatten(open_picture(image))[0].convert("RGB") if image is not None else _astronaut()
     page = draw(to_tensor(_square(picture, side)), names, seed=seed, side=side, columns=columns)

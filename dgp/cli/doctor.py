@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,12 +51,14 @@ def doctor(speech: Speech):
         (f"prior {DEFAULT_PRIOR}", True, _bundled_prior),
         ("a run of a few steps", True, _tiny_run),
         ("device", False, _device),
+        ("packages", False, _packages),
+        ("threads", False, _threads),
         ("LPIPS", False, _lpips),
         ("torchvision", False, _torchvision),
     )
     findings = [_checked(*check) for check in checks]
     fit = all(finding.ok for finding in findings if finding.needed)
-    found = versions()
+    found = versions() | installed()
     speech.give(
         {
             "status": "ok" if fit else "failed",
@@ -63,7 +67,7 @@ def doctor(speech: Speech):
         }
     )
     if not speech.as_json:
-        speech.say(", ".join(f"{name} {version}" for name, version in found.items()))
+        speech.say(", ".join(f"{name} {number or 'missing'}" for name, number in found.items()))
         for finding in findings:
             mark = "ok" if finding.ok else "FAILED" if finding.needed else "warning"
             speech.say(f"{mark:8} {finding.name}: {finding.says}")
@@ -74,6 +78,36 @@ def doctor(speech: Speech):
         )
     if not fit:
         click.get_current_context().exit(1)
+
+
+def installed() -> dict[str, str | None]:
+    """Return the version of each package that the installation requires, None where one is missing.
+
+    Empty for a source tree that is not installed: what it requires is known to pip alone.
+    """
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    def version_of(package: str) -> str | None:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    try:
+        required = requires("deep-generative-prior") or []
+    except PackageNotFoundError:
+        return {}
+    names = [re.match(r"[\w.-]+", text)[0] for text in required if "extra ==" not in text]
+    return {name: version_of(name) for name in names}
+
+
+def _packages() -> str:
+    found = installed()
+    if not found:
+        raise _Missing("this source tree is not installed, so that its requirements were not looked at; pip install .")
+    if missing := [name for name, number in found.items() if number is None]:
+        raise _Missing(f"missing: {', '.join(missing)}; pip install {' '.join(missing)}")
+    return f"all {len(found)} that are required are installed"
 
 
 def _checked(name: str, needed: bool, look: Callable[[], str]) -> Finding:
@@ -111,6 +145,22 @@ def _device() -> str:
     if not torch.cuda.is_available():
         raise _Missing(f"no CUDA device; runs use the CPU with {torch.get_num_threads()} threads")
     return f"CUDA, {torch.cuda.get_device_name(0)}"
+
+
+def _threads() -> str:
+    """How many threads of the CPU are used, and how they wait for each other."""
+    import torch
+
+    count = torch.get_num_threads()
+    policy = os.environ.get("OMP_WAIT_POLICY", "")
+    if count > 1 and policy.upper() != "PASSIVE":
+        raise _Missing(
+            f"{count}, which spin while they wait (OMP_WAIT_POLICY={policy or 'unset'}), so that runs are slow where "
+            "other programs are at work; set OMP_WAIT_POLICY=PASSIVE before Python starts"
+        )
+    if count == 1:
+        return "1"
+    return f"{count}, which sleep while they wait; so they do in Python where dgp is used before torch is imported"
 
 
 def _lpips() -> str:

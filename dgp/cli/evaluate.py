@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dgp.cli import complete
 from dgp.cli.options import EngineOptions, Speech, engine_options, speech
 from dgp.cli.run import printable, writable
 
@@ -34,11 +35,13 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     multiple=True,
     required=True,
     metavar="SPEC",
+    shell_complete=complete.degradations,
     help="What to undo: gray, sr:4, inpaint:center=1/3, a chain. Repeatable.",
 )
 @click.option(
     "--truth",
     metavar="SPEC",
+    shell_complete=complete.degradations,
     show_default=False,
     help="What really degrades the pictures, where -d shall be told another, or less (blur:sigma=auto).",
 )
@@ -47,9 +50,12 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     "--recipe",
     "--recipes",
     "recipes",
-    default="default",
+    multiple=True,
+    default=["default"],
     metavar="A,B,...",
-    help="Recipes, by name or TOML file; the others are compared to the first.",
+    shell_complete=complete.recipes,
+    callback=lambda context, option, given: ",".join(given),
+    help="Recipes, by name or TOML file; the others are compared to the first. Repeatable.",
 )
 @click.option(
     "--count",
@@ -70,6 +76,7 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     "label",
     default="folder",
     metavar="folder|auto|NAME|ID",
+    shell_complete=complete.classes,
     help="folder: a picture's folder names its class; auto: searched for; or one class for all.",
 )
 @click.option(
@@ -125,6 +132,8 @@ def evaluate(
     device = device_named(options.device)
     plugins = options.load_plugins()
     chosen = _recipes(recipes, options)
+    for note in dict.fromkeys(note for recipe in chosen.values() for note in options.notes(recipe)):
+        speech.note(note)
     critic = load_judge(judge) if judge else None
     prior = dgp.load_prior(options.prior)
     writable(output)

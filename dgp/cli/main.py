@@ -11,6 +11,7 @@ from importlib import import_module
 import click
 
 from dgp.cli.failures import exit_code, one_line, tell
+from dgp.cli.groups import Group
 from dgp.cli.options import BEGUN
 
 # PyTorch's threads otherwise spin while they wait for each other, and a run on a busy machine takes many times as long.
@@ -37,7 +38,7 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
+class Commands(Group):
     """Commands by name. What one of them raises becomes an exit code and a line on stderr here."""
 
     def list_commands(self, ctx):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dgp.cli import complete
+
 if TYPE_CHECKING:
     from dgp.recipe import Recipe
 
@@ -65,10 +67,16 @@ class EngineOptions:
     def recipe_named(self, name: str) -> Recipe:
         """A recipe, changed as the call wants it."""
         import dgp
+        from dgp.overrides import pairs_of
 
-        changes = self.overrides if self.budget is None else (*self.overrides, f"budget={self.budget}")
-        recipe = dgp.load_recipe(name, changes)
+        recipe = dgp.load_recipe(name, pairs_of(self.overrides, self.budget))
         return recipe if self.merge else recipe.unmerged()
+
+    def notes(self, recipe: Recipe) -> list[str]:
+        """Return what to tell of the changes that the call asks for, given the changed recipe."""
+        from dgp.idle import left_alone
+
+        return left_alone(self.overrides, recipe)
 
     def load_plugins(self) -> tuple[dict, ...]:
         """Runs the plugin files; what a result records of them. PluginError for one that cannot be used."""
@@ -86,6 +94,7 @@ class RunOptions(EngineOptions):
     simulate: bool
     truth: str | None
     start: Path | None
+    overwrite: bool
 
 
 def load_plugins(plugins: tuple[str, ...]) -> tuple[dict, ...]:
@@ -104,8 +113,33 @@ plugin_option = click.option(
     "plugins",
     multiple=True,
     metavar="FILE",
+    shell_complete=complete.files,
     show_default=False,
     help="A Python file that registers degradations; it is run. Repeatable.",
+)
+
+
+def png_option(usual: str) -> Callable:
+    """Return the -o of a command that writes one picture. usual: its name where none is given (`outputs.png_file`)."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        show_default=False,
+        help=f"The PNG to write (default: {usual}).",
+    )
+
+
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    show_default=False,
+    help="Change the recipe by a key of `dgp recipes show`, e.g. 'stages.*.steps=50', in quotes, as shells expand *. "
+    "stages.*.lr is the rate of all variables of all stages, stages.*.release.lr that of released layers. Repeatable. "
+    "(In Python: overrides.)",
 )
 
 SPEECH = (
@@ -119,17 +153,11 @@ ENGINE = (
         "--prior",
         default=DEFAULT_PRIOR,
         metavar="NAME|FILE",
+        shell_complete=complete.priors,
         help="The generator: a name of `dgp "
         "priors list`, a weights file, or a folder with generator and discriminator.",
     ),
-    click.option(
-        "--set",
-        "overrides",
-        multiple=True,
-        metavar="KEY=VALUE",
-        show_default=False,
-        help="Change the recipe, e.g. stages.*.steps=50. Repeatable.",
-    ),
+    set_option,
     click.option(
         "--budget",
         type=click.IntRange(1),
@@ -189,6 +217,7 @@ RUN = (
         "--recipe",
         default="default",
         metavar="NAME|FILE",
+        shell_complete=complete.recipes,
         help="The method: a name of `dgp recipes list`, or a TOML file.",
     ),
     ENGINE[1],
@@ -197,11 +226,13 @@ RUN = (
         "label",
         default="auto",
         metavar="NAME|ID|auto",
-        help="What the picture shows, of the prior's classes; auto searches over all.",
+        shell_complete=complete.classes,
+        help="What the picture shows, of the prior's classes; auto searches over all. (In Python: label.)",
     ),
     click.option(
         "--weight",
         metavar="FILE",
+        shell_complete=complete.files,
         show_default=False,
         help="A picture of the same size that says what counts, white fully and black not at all: an object's mask.",
     ),
@@ -215,6 +246,7 @@ RUN = (
     click.option(
         "--truth",
         metavar="SPEC",
+        shell_complete=complete.degradations,
         show_default=False,
         help="With --simulate: degrade them by this, and restore them as -d says (blur:sigma=auto, say).",
     ),
@@ -225,6 +257,13 @@ RUN = (
         show_default=False,
         help="Begin where an earlier run ended, instead of searching: its folder, or the output folder that has one "
         "for each picture.",
+    ),
+    click.option(
+        "--overwrite",
+        is_flag=True,
+        show_default=False,
+        help="Replace the results of a different run in the same folder, once the new ones are there; other files are "
+        "left alone.",
     ),
     ENGINE[-1],
 )

@@ -6,25 +6,30 @@ from pathlib import Path
 
 import click
 
+from dgp.cli import complete
 from dgp.cli.fetch import facts, fetch
+from dgp.cli.groups import Group
 from dgp.cli.options import DEFAULT_PRIOR, Speech, speech
+from dgp.cli.priors_sample import sample
 
 
 @click.group(
+    cls=Group,
     epilog="""\b
 Examples:
   dgp priors list
   dgp priors info biggan-cifar10
   dgp priors fetch --list
   dgp priors verify G_ema.pth --sha256 0123...
-  dgp priors convert ffhq.pkl ffhq.safetensors
-  dgp priors sample --count 16 --class horse -o sheet.png"""
+  dgp priors convert ffhq.pkl -o ffhq.safetensors
+  dgp priors sample biggan-cifar10 --count 16 --class horse -o horses.png""",
 )
 def priors():
     """The generators that can be used."""
 
 
-priors.add_command(fetch)
+for command in (fetch, sample):
+    priors.add_command(command)
 
 
 @priors.command(
@@ -73,7 +78,7 @@ Examples:
   dgp priors info
   dgp priors info weights/G_ema_128.pth --json"""
 )
-@click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR)
+@click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR, shell_complete=complete.priors)
 @speech
 def info(name: str, speech: Speech):
     """Where a prior comes from, what it can draw, and what its file did not tell."""
@@ -106,7 +111,7 @@ Examples:
   dgp priors verify
   dgp priors verify weights/G_ema.pth --sha256 0123456789abcdef..."""
 )
-@click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR)
+@click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR, shell_complete=complete.priors)
 @click.option("--sha256", metavar="HEX", show_default=False, help="What the generator's file must have.")
 @speech
 def verify(name: str, sha256: str | None, speech: Speech):
@@ -159,14 +164,22 @@ def verify(name: str, sha256: str | None, speech: Speech):
 @priors.command(
     epilog="""\b
 Examples:
-  dgp priors convert ffhq.pkl ffhq.safetensors
-  dgp priors convert weights/G_ema_128.pth biggan-128.safetensors --overwrite"""
+  dgp priors convert ffhq.pkl                     writes ffhq.safetensors
+  dgp priors convert weights/G_ema_128.pth -o biggan-128.safetensors --overwrite"""
 )
-@click.argument("source", metavar="NAME|FILE")
-@click.argument("output", type=click.Path(path_type=Path), metavar="OUT.safetensors")
+@click.argument("name", metavar="NAME|FILE", shell_complete=complete.priors)
+@click.argument("old_output", type=click.Path(path_type=Path), metavar="", required=False)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    show_default=False,
+    help="The file to write, the discriminator beside it (default: PRIOR.safetensors).",
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @speech
-def convert(source: str, output: Path, overwrite: bool, speech: Speech):
+def convert(name: str, old_output: Path | None, output: Path | None, overwrite: bool, speech: Speech):
     """Write a prior as safetensors: the generator, and its discriminator beside it.
 
     What is written loads to the same pictures, bit for bit, and says in its header what it is.
@@ -175,8 +188,13 @@ def convert(source: str, output: Path, overwrite: bool, speech: Speech):
     from dgp.cli.run import printable
     from dgp.files import sha256_of
 
-    prior = generators.load(source)
-    files = generators.convert(prior, output, overwrite=overwrite)
+    if old_output is not None:
+        if output is not None:
+            raise click.UsageError(f"got two files to write, {old_output} and -o {output}; give -o alone")
+        speech.note(f"`convert {name} {old_output}` is deprecated; use `dgp priors convert {name} -o {old_output}`")
+        output = old_output
+    prior = generators.load(name)
+    files = generators.convert(prior, output or Path(f"{prior.name}.safetensors"), overwrite=overwrite)
     speech.give(
         {
             "prior": {"name": prior.name, "sha256": prior.sha256},
@@ -185,80 +203,6 @@ def convert(source: str, output: Path, overwrite: bool, speech: Speech):
         }
     )
     speech.say(f"{prior.name}: {prior.generator.info.architecture} -> {', '.join(map(printable, files))}")
-
-
-@priors.command(
-    epilog="""\b
-Examples:
-  dgp priors sample -o sheet.png
-  dgp priors sample -p weights/G_ema_128.pth --count 4 --truncation 0.5 -o four.png
-  dgp priors sample --class horse --seed 7 -o horses.png"""
-)
-@click.option("-p", "--prior", "name", default=DEFAULT_PRIOR, metavar="NAME|FILE", help="The generator.")
-@click.option("--count", type=click.IntRange(1, 4096), default=16, metavar="N", help="How many pictures.")
-@click.option(
-    "--class",
-    "label",
-    default="auto",
-    metavar="NAME|ID|auto",
-    help="What to draw; auto: all classes in turn.",
-)
-@click.option(
-    "--truncation",
-    type=click.FloatRange(0, 2, min_open=True),
-    default=1.0,
-    metavar="T",
-    help="Below 1: more typical, less varied; above 1, where the network has w, the opposite.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    metavar="N",
-    help="Equal seeds give equal pictures.",
-)
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The PNG to write."
-)
-@speech
-def sample(name: str, count: int, label: str, truncation: float, seed: int, output: Path, speech: Speech):
-    """Draw pictures, on one sheet."""
-    import torch
-
-    import generators
-    from dgp.cli.run import printable, writable_file
-    from dgp.images import to_pil
-    from dgp.rows import stream
-    from dgp.sheet import png_bytes
-
-    prior = generators.load(name)
-    info = prior.generator.info
-    number = None if label == "auto" else info.class_index(label)
-    classes = None
-    if info.classes:
-        classes = torch.arange(count) % len(info.classes) if number is None else torch.full((count,), number)
-    write = writable_file(output)
-    # One stream a picture: the first pictures of a larger sheet are those of a smaller one.
-    streams = [stream(seed, "sample", picture) for picture in range(count)]
-    pictures = []
-    with torch.no_grad():
-        latents = prior.generator.sample(count, truncation=truncation, classes=classes, generator=streams)
-        for row in range(count):
-            pictures.append(to_pil(prior.generator({key: value[row : row + 1] for key, value in latents.items()})))
-    sheet = _sheet(pictures)
-    write(png_bytes(sheet))
-    speech.give(
-        {
-            "output": str(output),
-            "prior": {"name": prior.name, "sha256": prior.sha256},
-            "count": count,
-            "seed": seed,
-            "truncation": truncation,
-            "classes": None if classes is None else classes.tolist(),
-            "size": list(sheet.size),
-        }
-    )
-    speech.say(f"{count} pictures of {prior.name} -> {printable(output)}")
 
 
 def _facts(prior) -> dict:
@@ -295,18 +239,3 @@ def _chart(chart: dict) -> str:
     if chart["shape"] is None:
         return f"{chart['name']} (maps between blocks)"
     return f"{chart['name']} {tuple(chart['shape'])}{'' if chart['optimisable'] else ', fixed by its number'}"
-
-
-def _sheet(pictures):
-    """As square as can be, with a gap of 2 pixels; small pictures are enlarged by a whole factor."""
-    from PIL import Image
-
-    side = pictures[0].width
-    factor = max(1, 96 // side)
-    columns = -(-len(pictures) // max(1, round(len(pictures) ** 0.5)))
-    step = side * factor + 2
-    sheet = Image.new("RGB", (columns * step + 2, -(-len(pictures) // columns) * step + 2), "white")
-    for i, picture in enumerate(pictures):
-        large = picture.resize((side * factor, side * factor), Image.Resampling.NEAREST)
-        sheet.paste(large, (i % columns * step + 2, i // columns * step + 2))
-    return sheet

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import click
 
-from dgp.cli.options import Speech, speech
+from dgp.cli import complete
+from dgp.cli.groups import Group
+from dgp.cli.options import Speech, set_option, speech
 
 
 @click.group(
+    cls=Group,
     epilog="""\b
 Examples:
   dgp recipes list
   dgp recipes show default
-  dgp recipes show dgp-colorization --prior biggan-cifar10"""
+  dgp recipes show dgp-colorization --prior biggan-cifar10""",
 )
 def recipes():
     """The methods that can be run."""
@@ -55,20 +58,20 @@ def list_(speech: Speech):
 @recipes.command(
     epilog="""\b
 Examples:
-  dgp recipes show default
+  dgp recipes show
   dgp recipes show dgp-sr-d --prior biggan-cifar10      as it runs on that network, and what was changed
-  dgp recipes show default --set stages.*.lr=0.01 --json"""
+  dgp recipes show default --set 'stages.*.lr=0.01' --json"""
 )
-@click.argument("name", metavar="NAME|FILE")
-@click.option("-p", "--prior", metavar="NAME|FILE", show_default=False, help="Map the recipe onto this prior.")
+@click.argument("name", metavar="[NAME|FILE]", default="default", shell_complete=complete.recipes)
 @click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
+    "-p",
+    "--prior",
+    metavar="NAME|FILE",
+    shell_complete=complete.priors,
     show_default=False,
-    help="Change the recipe, e.g. stages.*.steps=50. Repeatable.",
+    help="Map the recipe onto this prior.",
 )
+@set_option
 @speech
 def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speech):
     """A recipe in full, with its sources.
@@ -77,8 +80,11 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
     """
     import dgp
     from dgp.budget import cost
+    from dgp.idle import left_alone
 
     recipe, notes = dgp.load_recipe(name, overrides), []
+    for note in left_alone(overrides, recipe):
+        speech.note(note)
     if prior:
         from dgp.mapping import map_recipe
 

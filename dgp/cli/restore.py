@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dgp.cli import complete
 from dgp.cli.options import RunOptions, Speech, run_options, speech
 from dgp.cli.run import run_pictures
 
@@ -28,6 +29,7 @@ Examples:
   dgp restore clean.png -d gray+sr:2 --simulate --num-solutions 8
   dgp restore old.png -d auto
   dgp restore *.png -d gray --json
+  dgp restore scans/ -d auto                 every picture in the folder
 
 \b
 `dgp degradations list` names the operators. Each IMAGE leaves DIR/<its name>/ with restored.png,
@@ -40,6 +42,7 @@ comparison.png and result.json; a run that lies there complete is not run again.
     "spec",
     required=True,
     metavar="SPEC",
+    shell_complete=complete.degradations,
     help="What happened to the picture: gray, sr:4, inpaint:mask=hole.png, a chain such as gray+sr:2, or auto.",
 )
 @run_options
@@ -47,7 +50,8 @@ comparison.png and result.json; a run that lies there complete is not run again.
 def restore(images: tuple[Path, ...], spec: str, options: RunOptions, speech: Speech):
     """Restore degraded pictures.
 
-    Each IMAGE is a degraded picture, or with --simulate a clean one, which is degraded first.
+    Each IMAGE is a degraded picture, or with --simulate a clean one, which is degraded first; a folder means the
+    pictures in it.
     """
     run_pictures(images, spec, options, speech)
 
@@ -68,7 +72,10 @@ with a luminance of its own (dgp-colorization) is run with that."""
 @run_options
 @speech
 def colorize(images: tuple[Path, ...], options: RunOptions, speech: Speech):
-    """Give grey pictures their colours."""
+    """Give grey pictures their colours.
+
+    An IMAGE may be a folder: the pictures in it.
+    """
     run_pictures(images, _published({"gray": None}, "gray"), options, speech)
 
 
@@ -89,6 +96,7 @@ def _fraction(context: click.Context, option: click.Parameter, text: str | None)
     epilog="""\b
 Examples:
   dgp inpaint photo.png --mask hole.png
+  dgp inpaint photo.png --mask keep.png --invert-mask     black, or unpainted, is missing
   dgp inpaint photo.png --mask auto       scratches and holes that are found; mask.png shows them
   dgp inpaint photo.png --hole 1/3
   dgp inpaint erased.png                  the hole is what is transparent
@@ -102,9 +110,17 @@ pixels."""
 @click.option(
     "--mask",
     metavar="FILE",
+    shell_complete=complete.files,
     show_default=False,
-    help="A picture of the same size, white or transparent where something is missing; or auto: scratches, creases, "
-    "dust and holes are found, and saved as mask.png to be corrected.",
+    help="A picture of the same size, white where something is missing, or a transparent layer with what is missing "
+    "painted; or auto: scratches, creases, dust and holes are found, and saved as mask.png to be corrected.",
+)
+@click.option(
+    "--invert-mask",
+    "invert",
+    is_flag=True,
+    show_default=False,
+    help="What --mask FILE says is missing is what is there.",
 )
 @click.option(
     "--hole",
@@ -115,16 +131,28 @@ pixels."""
 )
 @run_options
 @speech
-def inpaint(images: tuple[Path, ...], mask: str | None, hole: Fraction | None, options: RunOptions, speech: Speech):
-    """Fill what is missing from pictures."""
+def inpaint(
+    images: tuple[Path, ...],
+    mask: str | None,
+    invert: bool,
+    hole: Fraction | None,
+    options: RunOptions,
+    speech: Speech,
+):
+    """Fill what is missing from pictures.
+
+    An IMAGE may be a folder: the pictures in it.
+    """
     if mask is not None and hole is not None:
         raise click.UsageError("got both --mask and --hole; give one of them")
+    if invert and mask in (None, "alpha", "auto"):
+        raise click.UsageError(f"--invert-mask turns a mask file round, got {mask or 'none'}; give --mask FILE")
 
     def specify(picture: Picture, recipe: Recipe) -> Degradation:
         import degradations
 
         if mask is not None or hole is not None:
-            return degradations.Inpaint(mask=mask, center=hole)
+            return degradations.Inpaint(mask=mask, center=hole, invert=invert)
         if _transparent(picture):
             return degradations.Inpaint(mask="alpha")
         if options.simulate and (recipe.operator or "").startswith("inpaint"):
@@ -143,8 +171,8 @@ Examples:
 
 \b
 The picture must have 1/FACTOR of the prior's resolution (8x8 for a factor of 4 on a 32-px prior);
---fit brings others to that size. A recipe with an operator of its own is run with that: pulse, and with
---simulate, at factor 4, dgp-sr-d."""
+--fit scales others to that size first, which loses their detail. A recipe with an operator of its own
+is run with that: pulse, and with --simulate, at factor 4, dgp-sr-d."""
 )
 @images_argument
 @click.option(
@@ -157,7 +185,10 @@ The picture must have 1/FACTOR of the prior's resolution (8x8 for a factor of 4 
 @run_options
 @speech
 def upscale(images: tuple[Path, ...], factor: float, options: RunOptions, speech: Speech):
-    """Enlarge small pictures."""
+    """Enlarge small pictures.
+
+    An IMAGE may be a folder: the pictures in it.
+    """
     spec = f"sr:{factor:g}"
     own = {"sr-pulse": f"sr-pulse:{factor:g}"} if factor == int(factor) else {}
     # DGP's pair of filters observes the enlarged picture, so that only a simulated one can be had.
@@ -172,7 +203,7 @@ Examples:
   dgp invert photo.png
   dgp invert photo.png -r dgp-reconstruction --fit crop
   dgp invert photo.png -r aligned --weight object.png --fit object
-  dgp invert photo.png --set stages.*.steps=50 --json
+  dgp invert photo.png --set 'stages.*.steps=50' --json
 
 \b
 restored_prior.png shows what the prior makes of the picture, latents.safetensors and weights.safetensors
@@ -182,7 +213,10 @@ how."""
 @run_options
 @speech
 def invert(images: tuple[Path, ...], options: RunOptions, speech: Speech):
-    """Find intact pictures in the prior: the latents and layers."""
+    """Find intact pictures in the prior: the latents and layers.
+
+    An IMAGE may be a folder: the pictures in it.
+    """
     run_pictures(images, "identity", options, speech)
 
 

@@ -14,6 +14,7 @@ import click
 
 from dgp.cli.failures import SOME_FAILED, exit_code, one_line, tell
 from dgp.cli.options import BEGUN, RunOptions, Speech
+from dgp.cli.outputs import spared
 from dgp.errors import OutputError
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 class Job:
     """One picture and where its answer goes. planned: what makes the run what it is (`results.run_identity`).
 
-    observation: kept only where it is the only one, as photographs are large.  failed: why it cannot be run.
-    seconds: what opening and checking it took, estimates included.
+    observation: kept only where it is the only one, as photographs are large.  notes: what was done to the picture.
+    failed: why it cannot be run.  seconds: what opening and checking it took, estimates included.
     """
 
     path: Path
@@ -40,8 +41,13 @@ class Job:
     planned: dict | None = None
     done: bool = False
     observation: Observation | None = None
+    notes: tuple[str, ...] = ()
     failed: Exception | None = None
     seconds: float = 0.0
+
+    def tell_notes(self, speech: Speech) -> None:
+        for note in self.notes:
+            speech.note(f"{printable(self.path)}: {note}")
 
 
 @dataclass(frozen=True)
@@ -108,13 +114,15 @@ class Runner:
                 num_solutions=self.options.num_solutions,
                 start=None if start is None else start.record(),
             )
-            done = is_done(job.folder, planned)
+            done = is_done(job.folder, planned, self.options.overwrite)
             if not done:
                 writable(job.folder)
+                assets = [asset.get("path") for asset in observation.whole.assets.values()]
+                spared(job.folder, [job.path, self.options.weight, *assets])
         except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
             return replace(job, failed=error)
-        seconds = time.perf_counter() - begin
-        return replace(job, planned=planned, done=done, observation=observation if keep else None, seconds=seconds)
+        seconds, kept = time.perf_counter() - begin, observation if keep else None
+        return replace(job, planned=planned, done=done, observation=kept, notes=observation.notes, seconds=seconds)
 
     def run(self, job: Job, speech: Speech) -> dict:
         """Restores one picture and saves it; the record that lies in its folder."""
@@ -126,8 +134,7 @@ class Runner:
         with display(about=printable(job.path.name)):
             observation, start = job.observation or self.observe(job.path), self.start(job)
             estimate_s = job.seconds + time.perf_counter() - begin
-            for note in observation.notes:
-                speech.note(f"{printable(job.path)}: {note}")
+            job.tell_notes(speech)
             inversion = Inversion(
                 observation,
                 self.prior,
@@ -146,10 +153,10 @@ class Runner:
             return read_result(result.save(job.folder, argv))
 
 
-def run_pictures(images: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech) -> None:
+def run_pictures(given: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech) -> None:
     """The whole of `dgp restore` and its kin. Ends with the exit code of the call where something failed.
 
-    degradation: its spec, or what says it of an opened picture and the recipe.
+    given: pictures, and folders of them.  degradation: its spec, or what says it of an opened picture and the recipe.
 
     What is wrong with the call is raised before anything is written; what is wrong with one picture of
     several leaves the others alone.
@@ -157,8 +164,10 @@ def run_pictures(images: Sequence[Path], degradation: str | Specify, options: Ru
     import degradations
     import dgp
     from dgp.device import device_named
+    from dgp.folders import pictures_in
     from dgp.mapping import map_recipe
 
+    images = [path for place in given for path in (pictures_in(place) if place.is_dir() else [place])]
     device = device_named(options.device)
     plugins = options.load_plugins()
     if isinstance(degradation, str) and degradation != "auto":
@@ -167,6 +176,8 @@ def run_pictures(images: Sequence[Path], degradation: str | Specify, options: Ru
     prior = dgp.load_prior(options.prior)
     if options.label != "auto":
         prior.generator.info.class_index(options.label)
+    for note in options.notes(recipe):
+        speech.note(note)
     for note in map_recipe(recipe, prior)[1]:
         speech.detail(f"{recipe.name} on {prior.name}: {note}")
     writable(options.output)
@@ -180,7 +191,9 @@ def run_pictures(images: Sequence[Path], degradation: str | Specify, options: Ru
     runner = replace(runner, load_s=loaded / max(1, sum(not job.failed and not job.done for job in jobs)))
     outcomes = [_outcome(runner, job, speech) for job in jobs]
     records = [record for record, _ in outcomes]
-    speech.give(records[0] if len(records) == 1 else {"results": records})
+    # A folder gives a list whatever it holds, so that a script need not count.
+    one = len(records) == 1 and not given[0].is_dir()
+    speech.give(records[0] if one else {"results": records})
     codes = [code for _, code in outcomes]
     if any(codes):
         click.get_current_context().exit(max(codes) if all(codes) else SOME_FAILED)
@@ -193,6 +206,7 @@ def _outcome(runner: Runner, job: Job, speech: Speech) -> tuple[dict, int]:
     if job.failed:
         return _failure(job, job.failed), exit_code(job.failed)
     if runner.options.dry_run:
+        job.tell_notes(speech)
         speech.say(
             f"{printable(job.path)} -> {printable(job.folder)}: {job.planned['degradation']['spec']}, "
             f"{job.planned['recipe']['name']} in {runner.recipe.steps} steps on {runner.prior.name}"

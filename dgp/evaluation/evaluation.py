@@ -54,7 +54,7 @@ class Evaluation:
     label: str = "folder"
     seed: int = 0
     num_solutions: int = 1
-    device: str = "cpu"
+    device: str = "auto"
     random_weights: bool = False
     plugins: Sequence[dict] = field(default=())
     fit: str = "auto"

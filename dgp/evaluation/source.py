@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from dgp.errors import InputError
+from dgp.folders import endings
 from dgp.images import FORMATS, Picture, open_picture
 from generators.brief import clipped, counted
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm")
 LARGEST_FILE = 256 * 2**20  # of a member of an archive, which may claim any size
 
 
@@ -51,9 +51,9 @@ class Source:
             raise InputError(
                 f"{path}: got a file that is no zip archive; expected a folder or a zip archive of pictures"
             )
-        self.names = sorted(name for name in found if name.lower().endswith(ENDINGS) and not _hidden(name))
+        self.names = sorted(name for name in found if name.lower().endswith(endings()) and not _hidden(name))
         if not self.names:
-            raise InputError(f"{path}: no pictures in it; expected files that end in {', '.join(ENDINGS)}")
+            raise InputError(f"{path}: no pictures in it; expected files that end in {', '.join(endings())}")
 
     def choose(self, count: int | None = None, per_class: int | None = None) -> list[str]:
         """Names of `count` pictures spread evenly over the folders, or of `per_class` of each; else all.

@@ -15,6 +15,7 @@ from generators.errors import WeightsError
 
 END, LOCATOR, END64 = struct.Struct("<4s4H2IH"), struct.Struct("<4sIQI"), struct.Struct("<4sQ2H2I4Q")
 MOST_ENTRIES = 100_000
+LARGEST_DIRECTORY = 2**25  # bytes
 
 
 def check_archive(path: Path, size: int) -> None:
@@ -38,6 +39,21 @@ def check_archive(path: Path, size: int) -> None:
         or any(".." in name.split("/") or "\\" in name for name in names)
     ):
         raise WeightsError(f"{path}: its entries are not named as PyTorch names them; do not trust it")
+
+
+def names_in(path: Path, size: int) -> list[str] | None:
+    """The names in any zip archive, for messages only; None where its directory is damaged, or larger than any."""
+    with open(path, "rb") as file:
+        file.seek(-min(size, END.size + 2**16), os.SEEK_END)
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < END.size or END.unpack(tail[at : at + END.size])[5] > LARGEST_DIRECTORY:
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error):
+        return None
 
 
 def _has_one_directory(path: Path, size: int) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from generators.checkpoints.read import SUFFIXES
-from generators.errors import UnknownPrior
+from generators.checkpoints.kinds import SUFFIXES, UNPACKED, folder_kind
+from generators.errors import UnknownPrior, WeightsError
 
 # In the order of preference: DGP's names, ours, ajbrock's without averaging; HuggingFace's, PULSE's. Optimisers
 # (G_optim) are no generators.
@@ -14,7 +14,10 @@ GENERATORS = (r"G_ema.*", r".*[-_]G_ema", r"G(?!_optim)(_.*)?", r".*-G", r"(.*-)
 
 
 def generator_in(folder: Path) -> Path:
-    """The averaged generator of a folder, else the plain one. Raises when there is none, or several."""
+    """The averaged generator of a folder, else the plain one.
+
+    Raises UnknownPrior when there is none, or several; WeightsError for a folder that holds a network in another form.
+    """
     files = sorted(f for f in folder.iterdir() if f.suffix in SUFFIXES)
     for pattern in GENERATORS:
         found = [f for f in files if re.fullmatch(pattern, f.stem)]
@@ -24,8 +27,12 @@ def generator_in(folder: Path) -> Path:
         if found:
             return found[0]
     others = [f for f in files if f.stem not in {discriminator_stem(g.stem) for g in files}]
-    if len(others) == 1:
+    if len(others) == 1 and others[0].name != UNPACKED:
         return others[0]
+    in_another_form = folder_kind(folder)
+    if in_another_form is not None:
+        what, kind = in_another_form
+        raise WeightsError(f"{what}: is {kind.words}; {kind.step}")
     raise UnknownPrior(
         f"{folder}: no generator in it; expected G_ema*.pth or G*.pth, pytorch_model.bin, synthesis.pt, or a "
         "single file of weights"

@@ -1,5 +1,5 @@
 """Networks from a file. Nothing that a file contains is ever executed: safetensors, torch's ``weights_only`` reader, or
-the inert reader of NVIDIA's pickles."""
+the inert reader of NVIDIA's pickles. Which of them reads a file is decided by its content, whatever it is called."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from torch import Tensor
 
 from generators.checkpoints.archive import check_archive
 from generators.checkpoints.inert_pickle import shown
+from generators.checkpoints.kinds import AGAIN, SUFFIXES, foreign_kind, is_safetensors
 from generators.checkpoints.part import Part
 from generators.checkpoints.persistence import read_networks
 from generators.errors import WeightsError
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".pkl", ".bin")
 LARGEST = 16 * 2**30
 LARGEST_PICKLE = 4 * 2**30
 LARGEST_JSON = 2**20
@@ -49,10 +49,8 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path, sha256: str | None = None) -> Checkpoint:
-    """Raises WeightsError, in one line, for what is missing, too large, damaged, not the file that ``sha256`` names, or
-    would run code."""
-    if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path}: got a {path.suffix or 'nameless'} file, expected one of {', '.join(SUFFIXES)}")
+    """Raises WeightsError, in one line, for what is missing, too large, damaged, of another kind, not the file that
+    ``sha256`` names, or would run code."""
     try:
         size = path.stat().st_size
         if size == 0:
@@ -73,8 +71,11 @@ def read_checkpoint(path: Path, sha256: str | None = None) -> Checkpoint:
 
 
 def _parts(path: Path, size: int, start: bytes) -> dict[str, Part]:
-    if path.suffix == ".safetensors":
+    if is_safetensors(start, size):
         return _safetensors(path)
+    kind = foreign_kind(path)
+    if kind is not None:
+        raise WeightsError(f"{path}: is {kind.words}; {kind.step}")
     if start.startswith(ARCHIVE):
         check_archive(path, size)
         return _torch(path, size)
@@ -86,11 +87,10 @@ def _parts(path: Path, size: int, start: bytes) -> dict[str, Part]:
                 f"{path}: {size / 2**30:.1f} GiB of pickle, expected at most {LARGEST_PICKLE / 2**30:.0f}"
             )
         return read_networks(path.read_bytes(), str(path))
-    if start[257:262] == b"ustar":
-        raise WeightsError(
-            f"{path}: a tar archive, which PyTorch wrote before 2017 and which cannot be read safely; load it with a "
-            "PyTorch that you trust it to, and save its state_dict"
-        )
+    if path.suffix == ".safetensors":
+        return _safetensors(path)  # which says what is wrong with it
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(f"{path}: no weights that can be read; expected a file of {', '.join(SUFFIXES)}")
     raise WeightsError(f"{path}: damaged, or no PyTorch weights; get it again")
 
 
@@ -109,9 +109,13 @@ def _safetensors(path: Path) -> dict[str, Part]:
 def _torch(path: Path, size: int) -> dict[str, Part]:
     try:
         # rosinality's own files carry the arguments of their training; a Namespace is only a set of attributes.
-        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
+        with (
+            warnings.catch_warnings(),
+            torch.serialization.safe_globals([argparse.Namespace]),
+            open(path, "rb") as file,  # given a path, torch goes by its suffix
+        ):
             warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the reader raises many kinds on damaged or hostile files
         if any(words in str(error) for words in WOULD_RUN):
             raise WeightsError(
@@ -190,6 +194,9 @@ def read_json(path: Path) -> dict:
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):
+        kind = foreign_kind(path)
+        if kind is not None and (kind.model or kind.step == AGAIN):
+            raise WeightsError(f"{path}: is {kind.words}; {kind.step}") from None
         raise WeightsError(f"{path}: is no JSON; get it again") from None
     if not isinstance(said, dict):
         raise WeightsError(f"{path}: got a {type(said).__name__}, expected an object of settings")

@@ -8,23 +8,38 @@ from torch import Tensor
 SHIFT, HOLE = 1 / 8, 1 / 2  # of the side, at strength 1
 
 
-def augmented(x: Tensor, strength: float, random: torch.Generator) -> Tensor:
-    """x (N, 3, R, R) in [-1, 1] -> the same, each row changed in its own way. strength: 1 as published, 0 none."""
+def draw(n: int, side: int, strength: float, random: torch.Generator) -> dict[str, Tensor]:
+    """Draw on the CPU what ``augment`` needs for n rows: "colour" (3, n, 1, 1, 1) in [0, 1), "shift" and "hole"
+    (2, n, 1) in pixels. Empty at strength 0."""
+    if not strength:
+        return {}
+    most, hole = round(side * SHIFT * strength), round(side * HOLE * strength)
+    return {
+        "colour": torch.rand(3, n, 1, 1, 1, generator=random),
+        "shift": torch.randint(-most, most + 1, (2, n, 1), generator=random),
+        "hole": torch.randint(side + 1 - hole % 2, (2, n, 1), generator=random),
+    }
+
+
+def augment(x: Tensor, strength: float, drawn: dict[str, Tensor]) -> Tensor:
+    """Change each row of x (N, 3, R, R) in [-1, 1] in its own way.
+
+    Args:
+        strength: 1 as published, 0 for none.
+        drawn: what ``draw`` gave for N rows, on the device of x.
+    """
     if not strength:
         return x
-    n, side = len(x), x.shape[-1]
-    uniform = torch.rand(3, n, 1, 1, 1, generator=random).to(x.device)
-    brightness, saturation, contrast = uniform[0] - 0.5, 2 * uniform[1], uniform[2] + 0.5
+    brightness, saturation, contrast = drawn["colour"][0] - 0.5, 2 * drawn["colour"][1], drawn["colour"][2] + 0.5
     x = x + strength * brightness
     x = torch.lerp(x.mean(1, keepdim=True), x, 1 + strength * (saturation - 1))
     x = torch.lerp(x.mean((1, 2, 3), keepdim=True), x, 1 + strength * (contrast - 1))
-    return cut(shifted(x, round(side * SHIFT * strength), random), round(side * HOLE * strength), random)
+    return cut(shift(x, drawn["shift"]), drawn["hole"], round(x.shape[-1] * HOLE * strength))
 
 
-def shifted(x: Tensor, most: int, random: torch.Generator) -> Tensor:
-    """By up to so many pixels either way; zeros come in."""
+def shift(x: Tensor, by: Tensor) -> Tensor:
+    """Move each row by (rows, columns) pixels, ``by`` (2, N, 1) int64; zeros come in."""
     n, side = len(x), x.shape[-1]
-    by = torch.randint(-most, most + 1, (2, n, 1), generator=random).to(x.device)
     rows, columns = torch.arange(side, device=x.device) + by
     inside = _within(rows, side)[:, :, None] & _within(columns, side)[:, None, :]
     row = torch.arange(n, device=x.device)[:, None, None]
@@ -32,11 +47,9 @@ def shifted(x: Tensor, most: int, random: torch.Generator) -> Tensor:
     return (moved * inside[..., None]).permute(0, 3, 1, 2)
 
 
-def cut(x: Tensor, hole: int, random: torch.Generator) -> Tensor:
-    """Without a square of that side, whose centre lies anywhere in the picture."""
-    n, side = len(x), x.shape[-1]
-    centre = torch.randint(side + 1 - hole % 2, (2, n, 1), generator=random).to(x.device)
-    from_start = torch.arange(side, device=x.device) - (centre - hole // 2)
+def cut(x: Tensor, centre: Tensor, hole: int) -> Tensor:
+    """Set a square of ``hole`` pixels a side to zero around ``centre`` (2, N, 1) int64, which may lie at the edge."""
+    from_start = torch.arange(x.shape[-1], device=x.device) - (centre - hole // 2)
     rows, columns = _within(from_start, hole)
     return x * ~(rows[:, :, None] & columns[:, None, :])[:, None]
 

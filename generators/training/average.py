@@ -21,8 +21,7 @@ def follow(average: Generator, generator: Generator, settings: Settings, seen: i
     half_life = max(min(settings.half_life, seen / 20), 1)
     share = 1 - 0.5 ** (settings.batch / half_life)
     torch._foreach_lerp_(list(average.parameters()), list(generator.parameters()), share)
-    for own, other in zip(average.buffers(), generator.buffers(), strict=True):
-        own.copy_(other)
+    torch._foreach_copy_(list(average.buffers()), list(generator.buffers()))
 
 
 @torch.no_grad()

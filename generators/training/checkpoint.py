@@ -46,7 +46,9 @@ def found(folder: Path) -> dict[str, Any] | None:
     return said
 
 
-def resumed(said: dict[str, Any], pictures: Pictures, change: Callable[[Settings], Settings], device: str) -> Run:
+def resumed(
+    said: dict[str, Any], pictures: Pictures, change: Callable[[Settings], Settings], device: str, graphs: bool = True
+) -> Run:
     """The run as it was saved. change: of its settings.
 
     Raises TrainingError for other pictures, and for changes that are none of this run.
@@ -54,7 +56,7 @@ def resumed(said: dict[str, Any], pictures: Pictures, change: Callable[[Settings
     if said["pictures"] != pictures.sha256:
         raise TrainingError("this run was begun with other pictures; give the --data it had, or choose another --out")
     settings = change(Settings(**said["settings"]))
-    run = Run(settings, pictures, networks.rebuilt(settings.arch, said["made"]), device)
+    run = Run(settings, pictures, networks.rebuilt(settings.arch, said["made"]), device, graphs=graphs)
     run.restore(said)
     return run
 

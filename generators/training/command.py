@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import torch
 
 from generators.errors import GeneratorError, TrainingError
 from generators.training import checkpoint, networks
+from generators.training import export as exporting
 from generators.training.average import settled
 from generators.training.card import About
 from generators.training.data import read_pictures
@@ -24,6 +27,7 @@ from generators.training.settings import usual
 from generators.training.sheet import sheet
 
 INTERRUPTED = 130
+LOG_STEPS = {"cpu": 10, "cuda": 100}  # reading the losses makes a GPU wait
 SHEET_BATCHES = 16  # of standing statistics, for a look in between
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, GIGABYTE = -1, -3, 2**30
 NETWORK = ("width", "z_dim")
@@ -33,7 +37,9 @@ NETWORK = ("width", "z_dim")
 @click.option("--arch", type=click.Choice(networks.ARCHITECTURES), required=True)
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Zip or folder of class folders.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run again with the same to go on.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="This call ends after so long, and exports.")
+@click.option(
+    "--minutes", type=click.FloatRange(0, min_open=True), help="This call ends after so long, its export included."
+)
 @click.option("--pictures", type=int, help="The run ends when so many were generated, --seen included.")
 @click.option("--decay", type=int, help="The last of --pictures, over which the learning rate falls to zero.")
 @click.option("--from", "weights", help="Begin with a prior: a file or name that generators.load takes.")
@@ -56,13 +62,14 @@ NETWORK = ("width", "z_dim")
 @click.option("--precision", type=click.Choice(["bf16", "fp32"]), help="Of maps and convolutions.  [default: bf16]")
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU.")
 @click.option("--save-minutes", type=click.FloatRange(0), default=8, help="Between checkpoints and sample sheets.")
-@click.option("--log-steps", type=click.IntRange(1), default=10, help="Between lines of the log.")
+@click.option("--log-steps", type=click.IntRange(1), help="Between lines of the log.  [default: 10, on a GPU 100]")
+@click.option("--graphs/--no-graphs", default=True, help="Whether a GPU's steps are captured as CUDA graphs.")
 @click.option("--name", help="Of the prior.  [default: the name of --out]")
 @click.option("--data-name", default="unknown", help="What the model card says of the pictures.")
 @click.option("--licence", default="unknown", help="Of the weights.")
 @click.option("--origin", default=About.origin, help="What the model card says of it.")
 @click.option("--limits", default=About.limits, help="What the model card says of them.")
-def main(arch, data, out, minutes, pictures, decay, weights, seen, device, threads, **options) -> None:
+def main(arch, data, out, minutes, pictures, decay, weights, seen, device, threads, graphs, **options) -> None:
     """Trains a class-conditional prior: a generator and its discriminator.
 
     Leaves in --out: checkpoint.pt, log.jsonl, samples.png and, at the end, NAME-G_ema.safetensors with its
@@ -85,8 +92,9 @@ def main(arch, data, out, minutes, pictures, decay, weights, seen, device, threa
     keep_memory()
     torch.backends.cudnn.benchmark = True
     try:
-        run = begun(arch, data, out, weights, seen, device, said)
-        stopped = train(run, out, begin, minutes, save_minutes, log_steps)
+        run = begun(arch, data, out, weights, seen, device, said, graphs)
+        end = None if minutes is None else begin + 60 * minutes - rehearse(run, about)
+        stopped = train(run, out, end, save_minutes, log_steps or LOG_STEPS[device])
         kept = export(run, out, about)
     except GeneratorError as error:
         click.echo(f"error: {error}", err=True)
@@ -95,7 +103,9 @@ def main(arch, data, out, minutes, pictures, decay, weights, seen, device, threa
     sys.exit(INTERRUPTED if stopped else 0)
 
 
-def begun(arch: str, data: Path, out: Path, weights: str | None, seen: int | None, device: str, said: dict) -> Run:
+def begun(
+    arch: str, data: Path, out: Path, weights: str | None, seen: int | None, device: str, said: dict, graphs: bool
+) -> Run:
     """A new run, or the one in ``out``."""
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("got device cuda, but torch finds none; give --device cpu")
@@ -107,7 +117,7 @@ def begun(arch: str, data: Path, out: Path, weights: str | None, seen: int | Non
     if state is not None:
         if weights or seen is not None:
             raise TrainingError(f"{out} holds a run that goes on; leave --from and --seen out, or choose another --out")
-        run = checkpoint.resumed(state, read_pictures(data), lambda own: own.changed(arch=arch, **said), device)
+        run = checkpoint.resumed(state, read_pictures(data), lambda own: own.changed(arch=arch, **said), device, graphs)
         click.echo(f"goes on at {run.seen} pictures, {run.seconds / 60:.1f} min")
         return run
     settings = usual(arch, device, **said)
@@ -123,38 +133,79 @@ def begun(arch: str, data: Path, out: Path, weights: str | None, seen: int | Non
         with torch.device("meta"):
             fits(networks.shaped(settings, pictures.side, pictures.classes))
         pair = networks.fresh(settings, pictures.side, pictures.classes)
-    return Run(settings, pictures, pair, device, seen or 0)
+    return Run(settings, pictures, pair, device, seen or 0, graphs)
 
 
-def train(run: Run, out: Path, begin: float, minutes: float | None, save_minutes: float, log_steps: int) -> bool:
-    """Until the run is done, the time is over or a signal comes; the last step is saved. -> whether a signal came."""
+def rehearse(run: Run, about: About) -> float:
+    """Return the seconds that the last checkpoint and the export will take, from doing both with few samples.
+
+    What could not be saved or exported is thereby known before the run, not after it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        times = [time.monotonic()]
+        checkpoint.save(run, Path(folder))
+        export(run, Path(folder), about, batches=1)
+        times.append(time.monotonic())
+        settled(run.average, 2)
+        times.append(time.monotonic())
+    return times[1] - times[0] + (exporting.BATCHES - 1) * (times[2] - times[1]) / 2
+
+
+def train(run: Run, out: Path, end: float | None, save_minutes: float, log_steps: int) -> bool:
+    """Train until the run is done, the time is over or a signal comes, a step at least; the last one is saved.
+
+    Args:
+        end: the time of ``time.monotonic`` at which no further step begins.
+
+    Returns:
+        Whether a signal came.
+
+    Raises:
+        TrainingError: for losses that are not finite; the checkpoint is of before.
+    """
     signals: list[int] = []
     before = {
         kind: signal.signal(kind, lambda kind, _: signals.append(kind)) for kind in (signal.SIGINT, signal.SIGTERM)
     }
     log, saved, last = checkpoint.Log(out, run.steps), run.steps, time.monotonic()
     noted = last, run.seen
-    spent, since = run.seconds, last
-    while not run.done and not signals and (minutes is None or time.monotonic() - begin < 60 * minutes):
-        found = run.step()
-        now = time.monotonic()
-        run.seconds = spent + now - since
-        if run.steps % log_steps == 0:
-            losses = {name: round(value.item(), 6) for name, value in found.items()}
-            log.add({"steps": run.steps, "seen": run.seen} | losses)
-            rate = (run.seen - noted[1]) / max(now - noted[0], 1e-9)
-            words = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-            click.echo(f"{run.seen} pictures  {words}  {rate:.0f}/s  {run.seconds / 60:.1f} min")
-            noted = now, run.seen
-        if now - last >= 60 * save_minutes:
+    spent, since, late = run.seconds, last, False
+    try:
+        while not run.done and not signals and not late:
+            found = run.step()
+            now = time.monotonic()
+            run.seconds = spent + now - since
+            if run.steps % log_steps == 0:
+                losses = read(found, run)
+                log.add({"steps": run.steps, "seen": run.seen} | losses)
+                rate = (run.seen - noted[1]) / max(now - noted[0], 1e-9)
+                words = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+                click.echo(f"{run.seen} pictures  {words}  {rate:.0f}/s  {run.seconds / 60:.1f} min")
+                noted = now, run.seen
+            if now - last >= 60 * save_minutes:
+                read(found, run)
+                checkpoint.save(run, out)
+                sheet(settled(run.average, SHEET_BATCHES), out / "samples.png")
+                saved, last = run.steps, time.monotonic()
+            late = end is not None and time.monotonic() >= end
+        if saved != run.steps:
+            read(found, run)
             checkpoint.save(run, out)
-            sheet(settled(run.average, SHEET_BATCHES), out / "samples.png")
-            saved, last = run.steps, time.monotonic()
-    if saved != run.steps:
-        checkpoint.save(run, out)
-    for kind, handler in before.items():
-        signal.signal(kind, handler)
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
     return bool(signals)
+
+
+def read(found: dict[str, torch.Tensor], run: Run) -> dict[str, float]:
+    """Return the losses as numbers. Raises TrainingError where one is not finite."""
+    losses = {name: round(value.item(), 6) for name, value in found.items()}
+    if lost := [name for name, value in losses.items() if not math.isfinite(value)]:
+        raise TrainingError(
+            f"at {run.seen} pictures the loss {lost[0]} is {losses[lost[0]]}; the checkpoint in --out is of before: go "
+            "on from it with a lower --lr"
+        )
+    return losses
 
 
 def keep_memory() -> None:

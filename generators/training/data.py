@@ -39,14 +39,19 @@ class Pictures:
     def to(self, device: torch.device) -> Pictures:
         return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
 
-    def drawn(self, classes: Tensor, random: torch.Generator) -> Tensor:
-        """(rows, 3, R, R) in [-1, 1]: some picture of each of those classes (rows,), every other one mirrored."""
+    def draw(self, classes: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw some picture of each of those classes (rows,). -> its number, and whether it is mirrored, (rows,) each,
+        on the CPU."""
         order, counts = self._by_class
         within, flip = torch.rand(2, len(classes), generator=random, dtype=torch.float64)
         first = (counts.cumsum(0) - counts)[classes]
-        numbers = order[first + (within * counts[classes]).long()].to(self.pixels.device)
+        return order[first + (within * counts[classes]).long()], flip < 0.5
+
+    def take(self, numbers: Tensor, mirrored: Tensor) -> Tensor:
+        """(rows, 3, R, R) in [-1, 1]: the pictures of those numbers, mirrored where that is said. Both on the device of
+        the pixels."""
         x = self.pixels[numbers].float() / 127.5 - 1
-        return torch.where((flip < 0.5).to(x.device)[:, None, None, None], x.flip(3), x)
+        return torch.where(mirrored[:, None, None, None], x.flip(3), x)
 
     @functools.cached_property
     def _by_class(self) -> tuple[Tensor, Tensor]:

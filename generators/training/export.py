@@ -68,10 +68,13 @@ class Kept:
     card: Path
 
 
-def export(run: Run, folder: Path, about: About) -> Kept:
-    """NAME-G_ema.safetensors, NAME-D.safetensors, NAME-samples.png, NAME-card.md."""
+def export(run: Run, folder: Path, about: About, batches: int | None = None) -> Kept:
+    """Write NAME-G_ema.safetensors, NAME-D.safetensors, NAME-samples.png, NAME-card.md.
+
+    batches: of standing statistics; BATCHES if None.
+    """
     path = folder / f"{about.name}-G_ema.safetensors"
-    network = settled(run.average, BATCHES)
+    network = settled(run.average, BATCHES if batches is None else batches)
     samples, card = folder / f"{about.name}-samples.png", folder / f"{about.name}-card.md"
     sheet(network, samples)
     text = card_of(about, run, samples.name)

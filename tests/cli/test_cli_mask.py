@@ -47,3 +47,26 @@ def test_a_mask_on_its_own(call, tmp_path):
 def test_where_nothing_is_found_it_is_said(call, toy, tmp_path):
     Image.new("RGB", (64, 48), (90, 120, 140)).save(tmp_path / "clean.png")
     assert "finds no scratches" in call("inpaint", "clean.png", "--mask", "auto", *toy, code=2).stderr
+
+
+def test_a_painted_layer_is_understood_and_can_be_turned_round(call, toy, tmp_path):
+    Image.new("RGB", (64, 48), (90, 120, 140)).save(tmp_path / "photo.png")
+    layer = Image.new("RGBA", (64, 48))
+    layer.paste((255, 255, 255, 255), (8, 8, 40, 32))  # a quarter
+    layer.save(tmp_path / "layer.png")
+    said = call("inpaint", "photo.png", "--mask", "layer.png", *toy, "--json")
+    note = "layer.png: 25 % of the pixels are missing (painted strokes on a transparent layer)"
+    assert note in said.stderr and note in said.json["notes"]
+    keep = Image.new("RGB", layer.size, "white")
+    keep.paste("black", (8, 8, 40, 32))
+    keep.save(tmp_path / "keep.png")
+    turned = call("inpaint", "photo.png", "--mask", "keep.png", "--invert-mask", *toy, "-o", "again", "--json").json
+    assert turned["degradation"]["spec"] == "inpaint:mask=keep.png,invert=true"
+    first, second = (Image.open(tmp_path / name / "photo/restored.png").tobytes() for name in ("out", "again"))
+    assert first == second
+
+
+def test_only_a_mask_file_is_turned_round(call, toy, tmp_path):
+    Image.new("RGB", (64, 48), (90, 120, 140)).save(tmp_path / "photo.png")
+    for more in (("--hole", "1/3"), ("--mask", "auto"), ()):
+        assert "give --mask FILE" in call("inpaint", "photo.png", *more, "--invert-mask", *toy, code=2).stderr

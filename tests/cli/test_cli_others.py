@@ -100,9 +100,9 @@ def test_priors(call, tmp_path):
 
 
 def test_a_larger_sheet_begins_with_the_smaller_one(call, tmp_path):
-    told = call("priors", "sample", "-p", "toy", "--count", 4, "-o", "new/four.png", "--json").json
-    call("priors", "sample", "-p", "toy", "--count", 2, "--truncation", 0.5, "-o", "two.png")
-    call("priors", "sample", "-p", "toy", "--count", 2, "-o", "plain.png")
+    told = call("priors", "sample", "toy", "--count", 4, "-o", "new/four.png", "--json").json
+    call("priors", "sample", "toy", "--count", 2, "--truncation", 0.5, "-o", "two.png")
+    call("priors", "sample", "toy", "--count", 2, "-o", "plain.png")
     assert told["classes"] == [0, 1, 2, 0] and Image.open(tmp_path / "new/four.png").size == tuple(told["size"])
     first = [
         Image.open(tmp_path / name).crop((2, 2, 98, 98)).tobytes() for name in ("new/four.png", "plain.png", "two.png")
@@ -170,7 +170,22 @@ def test_doctor(call):
     checks = {check["name"]: check for check in told["checks"]}
     assert told["status"] == "ok" and checks["a run of a few steps"]["ok"] and checks["prior biggan-cifar10"]["ok"]
     assert told["versions"]["torch"] and "LPIPS" in checks
+    assert {"nevergrad", "cma", "torchvision", "pydantic"} <= told["versions"].keys() and checks["packages"]["ok"]
     assert "The main job can run." in call("doctor").stdout
+
+
+def test_doctor_tells_how_threads_wait(call, monkeypatch):
+    def threads():
+        checks = {check["name"]: check for check in call("doctor", "--json").json["checks"]}
+        return checks["threads"]["ok"], checks["threads"]["says"]
+
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    ok, says = threads()
+    assert ok and "2, which sleep" in says
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    ok, says = threads()
+    assert not ok and "OMP_WAIT_POLICY=active" in says and "set OMP_WAIT_POLICY=PASSIVE" in says
 
 
 def test_doctor_tells_what_keeps_the_main_job_from_running(call, monkeypatch):

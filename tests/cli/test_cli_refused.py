@@ -65,13 +65,11 @@ def test_pictures(call, toy, tmp_path, name):
     assert name in refused(call, tmp_path, "colorize", name, *toy)
 
 
-def test_truncated_pictures_and_folders(call, toy, tmp_path, photo):
+def test_truncated_pictures(call, toy, tmp_path):
     for ending in ("png", "jpg"):
         colours(200, 200).save(tmp_path / f"cut.{ending}")
         (tmp_path / f"cut.{ending}").write_bytes((tmp_path / f"cut.{ending}").read_bytes()[:700])
         assert f"cut.{ending}" in refused(call, tmp_path, "colorize", f"cut.{ending}", *toy)
-    (tmp_path / "folder").mkdir()
-    assert "folder" in refused(call, tmp_path, "colorize", "folder", *toy)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +182,8 @@ def test_weights(call, toy, photo, tmp_path):
         ("priors", "info", "nope"),
         ("degradations", "info", "grau"),
         ("recipes", "show", "nope"),
-        ("priors", "sample", "-p", "toy", "-o", "photo.png/x.png"),
-        ("priors", "sample", "-p", "toy", "-o", "x.jpeg"),
+        ("priors", "sample", "toy", "-o", "photo.png/x.png"),
+        ("priors", "sample", "toy", "-o", "x.jpeg"),
         ("degradations", "preview", "missing.png", "-d", "gray", "-o", "x.png"),
         ("evaluate", "nowhere", "-d", "gray"),
         ("evaluate", "photo.png", "-d", "gray"),

@@ -151,6 +151,35 @@ def test_refusals_in_memory(source):
     assert "\n" not in str(caught.value) and "expected" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "does"),
+    [
+        (np.full((4, 4), -0.5), "expected [0, 1]; pass (x + 1) / 2"),
+        (np.full((4, 4), 200.0), "expected [0, 1]; divide by 255 or pass uint8"),
+        (np.full((4, 4), np.nan), "NaN"),
+        (np.zeros((4, 4), np.int64), "pass x.astype(np.uint8)"),
+        (np.zeros((3, 4, 5), np.uint8), "pass x.transpose(1, 2, 0)"),
+        (np.zeros((2, 4, 5, 3), np.uint8), "several pictures as a list"),
+        (torch.full((3, 4, 4), 200.0), "expected [-1, 1]; of levels 0 to 255 pass x / 127.5 - 1"),
+        (torch.full((3, 4, 4), -2.0), "expected [-1, 1]; scale it first"),
+        (torch.zeros(3, 4, 4, dtype=torch.uint8), "expected floats in [-1, 1]; of levels 0 to 255 pass x / 127.5 - 1"),
+        (torch.full((3, 4, 4), float("nan")), "NaN"),
+        (torch.zeros(4, 5, 3), "pass x.permute(2, 0, 1)"),
+        (torch.zeros(2, 3, 4, 4), "several pictures as a list"),
+    ],
+)
+def test_what_fits_no_range_or_shape_is_told_what_to_pass(source, does):
+    with pytest.raises(InputError) as caught:
+        open_picture(source)
+    assert does in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_tensor_that_may_be_meant_in_another_range_is_noted():
+    x = torch.linspace(0, 1, 48).view(3, 4, 4)
+    assert "of [0, 1] pass 2 * x - 1" in open_picture(x).notes[0]
+    assert not open_picture(2 * x - 1).notes and not open_picture(torch.zeros(3, 4, 4)).notes
+
+
 def png(size=(20, 20)):
     buffer = io.BytesIO()
     Image.fromarray(RNG.integers(0, 256, (*size, 3), dtype=np.uint8)).save(buffer, "PNG")

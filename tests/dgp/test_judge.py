@@ -135,7 +135,9 @@ def training(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     import train_judge
 
-    monkeypatch.setattr(train_judge, "BATCH", 24)
+    # Nine steps an epoch: in 36 the statistics of the batches come to rest. Of ten seeds the least probability that a
+    # picture's own class got was 0.98; with three steps an epoch it was 0.
+    monkeypatch.setattr(train_judge, "BATCH", 8)
     monkeypatch.setattr(train_judge, "WIDTHS", (4, 4, 8))
     return train_judge, tmp_path
 
@@ -145,7 +147,7 @@ def test_training_learns_and_goes_on_where_it_was_interrupted(training, capsys):
     archive = str(folder / "set.zip")
 
     def run(name: str, epochs: int = 4):
-        common = ["--epochs", str(epochs), "--lr", "0.1", "--test", archive, "-o", str(folder / name)]
+        common = ["--epochs", str(epochs), "--lr", "0.05", "--test", archive, "-o", str(folder / name)]
         train_judge.main([archive, *common])
 
     run("whole.safetensors")
@@ -159,7 +161,7 @@ def test_training_learns_and_goes_on_where_it_was_interrupted(training, capsys):
     calls, varied = iter(range(100)), train_judge.varied
 
     def stop(tensor, random):
-        if next(calls) == 7:
+        if next(calls) == 20:
             raise Stop
         return varied(tensor, random)
 

@@ -240,8 +240,12 @@ def test_super_resolution_needs_its_size():
     with pytest.raises(InputError) as caught:
         look(photo(40, 30), "sr:4")
     assert str(caught.value) == (
-        "got 40x30, expected 8x8 (1/4 of the prior's 32x32); use --fit crop|pad|stretch, or a prior of 160 px"
+        "got 40x30, expected 8x8 (1/4 of the prior's 32x32): cut out a window of that size, use a larger prior (-p; "
+        "one of 1024 px takes 256x256), or let --fit crop|pad|stretch shrink the picture to 8x8 first, which loses its "
+        "detail: the answer is 32x32, enlarged"
     )
+    with pytest.raises(InputError, match="use a picture of that size, or let .* bring it to that size") as caught:
+        look(photo(6, 5), "sr:4")
 
 
 class Squeezed(degradations.Degradation):
@@ -257,9 +261,44 @@ def test_sizes_of_operators_that_squeeze():
     with pytest.raises(InputError) as caught:
         look(photo(61, 45), Squeezed())
     assert str(caught.value) == (
-        "got 61x45, expected 16x24 (1/2 of the width and 1/1.33333 of the height of the prior's 32x32); "
-        "use --fit crop|pad|stretch"
+        "got 61x45, expected 16x24 (1/2 of the width and 1/1.33333 of the height of the prior's 32x32): "
+        "cut out a window of that size, use a larger prior (-p; one of 1024 px takes 512x768), or let --fit "
+        "crop|pad|stretch shrink the picture to 16x24 first, which loses its detail: the answer is 32x32, enlarged"
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "spec", "fit", "said"),
+    [
+        (
+            (40, 30),
+            "sr:4",
+            "crop",
+            (
+                "the centred 30x30 of the picture's 40x30 was scaled to 8x8 (--fit crop)",
+                "the answer is the prior's 32x32, enlarged to 120x120",
+            ),
+        ),
+        (
+            (40, 30),
+            "sr:4",
+            "stretch",
+            (
+                "the picture's 40x30 was scaled to 8x8 (--fit stretch)",
+                "the answer is the prior's 32x32, enlarged to 160x120",
+            ),
+        ),
+        ((8, 8), "sr:4", "auto", ()),
+        ((60, 40), "identity", "auto", ("the answer is the prior's 32x32, enlarged to 60x40",)),
+        ((60, 40), "blur:2", "crop", ("the answer is the prior's 32x32, enlarged to 40x40",)),
+        ((32, 32), "identity", "auto", ()),
+        ((20, 10), "identity", "auto", ()),
+        ((60, 40), "gray", "auto", ()),
+        ((60, 40), "inpaint:center=1/3", "auto", ()),
+    ],
+)
+def test_pixels_that_are_lost_on_the_way_are_told(size, spec, fit, said):
+    assert look(photo(*size), spec, fit=fit).notes == said
     assert look(photo(16, 24), Squeezed()).y.shape[-2:] == (24, 16)
 
 

@@ -111,6 +111,16 @@ def test_lab_luminance_keeps_the_observations_lightness(scene):
     assert LabLuminance()(image, observation).shape == image.shape
 
 
+def test_luminance_is_exchanged_as_kornia_does_it():
+    from kornia.color import lab_to_rgb, rgb_to_lab
+
+    random = torch.Generator().manual_seed(0)
+    image, source = (torch.rand(n, 3, 9, 7, generator=random, dtype=torch.float64) * 2 - 1 for n in (3, 1))
+    lab = rgb_to_lab((image + 1) / 2)
+    lab[:, :1] = rgb_to_lab((source + 1) / 2)[:, :1]
+    assert torch.allclose(with_luminance(image, source), lab_to_rgb(lab, clip=True) * 2 - 1, atol=1e-5)
+
+
 def test_rows_keep_the_best_of_each_answer():
     owner = torch.tensor([0, 0, 0, 1, 1, 1])
     rows = Rows(owner, torch.zeros(6, dtype=torch.long), {"z": torch.arange(6.0)[:, None]})

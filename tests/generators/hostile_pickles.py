@@ -129,7 +129,7 @@ def deep_modules(levels):
 EXECUTING = {
     "reduce": (pickle.dumps(Runs()), "names posix.mkdir"),
     "reduce, protocol 2": (pickle.dumps(Runs(), 2), "names posix.mkdir"),
-    "reduce, protocol 0": (pickle.dumps(Runs(), 0), "damaged"),
+    "reduce, protocol 0": (pickle.dumps(Runs(), 0), "could run code"),
     "beside networks": (dumps({**tiny_networks()[0], "x": Runs()}), "names posix.mkdir"),
     "nested payload": (program(generator(tensor(call(LOAD, raw(pickle.dumps(Runs())))))), "names posix.mkdir"),
     "nested payload of torch": (program(generator(call(LOAD, raw(payload(4, what=MKDIR))))), "names posix.mkdir"),

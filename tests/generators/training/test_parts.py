@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from generators.training.augment import augmented
+from generators.training.augment import augment, draw
 from generators.training.card import SCORES, with_scores
 from generators.training.data import Pictures
 from generators.training.draws import stream
@@ -17,12 +17,13 @@ def test_every_picture_of_a_class_is_drawn_for_it_as_it_is_and_mirrored():
     labels = torch.tensor([1, 0, 1, 2, 0, 1, 1, 0, 2])
     pictures = Pictures(pixels, labels, ("a", "b", "c"), "")
     classes = torch.arange(3).repeat(200)
-    drawn = ((pictures.drawn(classes, stream(0, 0)) + 1) * 127.5).round().byte()
+    numbers, mirrored = pictures.draw(classes, stream(0, 0))
+    drawn = ((pictures.take(numbers, mirrored) + 1) * 127.5).round().byte()
     found = torch.tensor([[torch.equal(x, y) for y in [*pixels, *pixels.flip(3)]] for x in drawn])
     assert found.any(1).all() and found.any(0).all()
     assert torch.equal(labels.repeat(2)[found.long().argmax(1)], classes)
     assert found[:, :9].any(1).float().mean() == pytest.approx(0.5, abs=0.1)
-    assert torch.equal(pictures.drawn(classes, stream(0, 0)), pictures.drawn(classes, stream(0, 0)))
+    assert torch.equal(numbers, pictures.draw(classes, stream(0, 0))[0])
 
 
 def test_streams_of_steps_differ_and_repeat():
@@ -33,14 +34,14 @@ def test_streams_of_steps_differ_and_repeat():
 def test_augmentation_changes_each_row_in_its_own_way_and_has_gradients():
     x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)).expand(64, -1, -1, -1) * 2 - 1
     x = x.clone().requires_grad_()
-    y = augmented(x, 1.0, stream(0, 0))
+    y = augment(x, 1.0, draw(64, 16, 1.0, stream(0, 0)))
     assert y.shape == x.shape and len(torch.unique(y.detach().flatten(1), dim=0)) == 64
     (gradient,) = torch.autograd.grad(y.sum(), x)
     assert (gradient.abs().sum((1, 2, 3)) > 0).all()
     holes = (y.detach() == 0).all(1).float().mean((1, 2))
     assert holes.max() < 0.6 and holes.min() > 0.05  # a hole of a quarter at most, and what was shifted in
-    assert augmented(x, 0.0, stream(0, 0)) is x
-    assert torch.equal(y, augmented(x, 1.0, stream(0, 0)))
+    assert augment(x, 0.0, draw(64, 16, 0.0, stream(0, 0))) is x
+    assert torch.equal(y, augment(x, 1.0, draw(64, 16, 1.0, stream(0, 0))))
 
 
 def test_the_frechet_distance_is_that_of_its_formula():

@@ -10,7 +10,6 @@ from generators.spectral_norm import Conv
 from generators.stylegan.discriminator import with_deviation
 from generators.training.average import settled
 from generators.training.data import Pictures
-from generators.training.draws import stream
 from generators.training.losses import r1
 from generators.training.networks import by_batch, fresh, power_step
 from generators.training.run import Run
@@ -122,7 +121,8 @@ def test_the_learning_rate_falls_to_zero_over_the_stated_part():
 
 def test_the_discriminator_is_told_how_much_rows_of_one_class_differ():
     run = run_of("stylegan2", batch=32)
-    for classes in (run._drawn(torch.Generator().manual_seed(6))["class"], run._classes(stream(0, 0))):
+    random = torch.Generator().manual_seed(6)
+    for classes in (run._draw_latents(random)["class"], run._draw_real(random)["real.class"]):
         alike = torch.nn.functional.one_hot(classes, 3).float()[:, :, None, None]
         assert len(classes.unique()) > 1 and alike.var(0).sum() > 0
         assert with_deviation(alike, run.discriminator.minibatch_std, 1)[:, 3:].abs().max() < 1e-3
