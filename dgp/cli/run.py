@@ -267,14 +267,14 @@ def writable(folder: Path) -> None:
         while not place.exists() and place != place.parent:
             place = place.parent
         if not place.is_dir():
-            raise OutputError(f"cannot write into {folder}: {place} is a file; choose another folder by -o")
+            raise OutputError(f"cannot write into {folder}: {place} is a file; choose another folder with -o")
         with tempfile.TemporaryDirectory(prefix=".dgp-", dir=place):
             pass
     except OutputError:
         raise
     except OSError as error:
         raise OutputError(
-            f"cannot write into {folder}: {error.strerror or error}; choose another folder by -o"
+            f"cannot write into {folder}: {error.strerror or error}; choose another folder with -o"
         ) from error
 
 
