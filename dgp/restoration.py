@@ -22,7 +22,7 @@ from dgp.images import to_pil
 from dgp.observation import Observation
 from dgp.progress import display
 from dgp.record import in_words, record_of
-from dgp.results import RESULT, plain, prepare
+from dgp.results import RESULT, plain, prepare, written
 from dgp.sheet import captioned, figures, png_bytes, viewable
 from dgp.spread import Spread
 from generators.brief import clipped, counted
@@ -33,25 +33,6 @@ if TYPE_CHECKING:
     from generators import Prior
 
 BEHIND = "variable/"  # before the names of what was optimised in place of inputs, in latents.safetensors
-FILES = (
-    "restored.png",
-    "restored_prior.png",
-    "observed.png",
-    "comparison.png",
-    "mean.png",
-    "spread.png",
-    "mask.png",
-    "latents.safetensors",
-    "weights.safetensors",
-    "trace.jsonl",
-    "report.html",
-)
-
-
-def written(folder: Path) -> list[Path]:
-    """Return the files in a folder that have the names of a run's own, result.json first: what ``save`` replaces."""
-    solutions = sorted(path for path in (folder / "solutions").glob("*.png") if path.stem.isdecimal())
-    return [path for path in (folder / RESULT, *(folder / name for name in FILES), *solutions) if path.is_file()]
 
 
 @dataclass(eq=False)
