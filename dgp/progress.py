@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dgp.waiting import import_torch
+
 if TYPE_CHECKING:
     from dgp.inversion import Inversion, Step
 
@@ -68,6 +70,7 @@ def display(shown: bool | None = None, about: str = "") -> Iterator[None]:
     first = Display(watched() if shown is None else shown, about)
     if "torch" not in sys.modules:
         first("loading PyTorch")
+        import_torch()
     from generators import progress
 
     first.close()
