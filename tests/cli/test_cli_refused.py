@@ -94,7 +94,7 @@ def test_masks(call, toy, photo, tmp_path, mask, says):
         (("restore", "-d", "sr:4:4"), 2, "sr"),
         (("restore", "-d", "gray+"), 2, "name is missing"),
         (("restore", "-d", "inpaint:center=1/3,center=1/2"), 2, "twice"),
-        (("restore", "-d", "sr:factor=auto"), 2, "cannot be"),
+        (("restore", "-d", "sr:factor=auto"), 2, "not possible for factor"),
         (("restore",), 2, "--degradation"),
         (("restore", "-d", "gray", "--fit", "squeeze"), 2, "squeeze"),
         (("restore", "-d", "gray", "--seed", "-1"), 2, "seed"),

@@ -170,7 +170,7 @@ def test_a_well_conditioned_matrix_is_met_exactly_and_another_to_within_rounding
         ("mosaic:rgbg", "one of rggb"),
         ("sensing:0", "out of range"),
         ("sensing:kind=fourier", "one of circulant"),
-        ("sensing:auto", "cannot be"),
+        ("sensing:auto", "not possible for"),
     ],
 )
 def test_refused_in_one_line(spec, words):
