@@ -104,7 +104,7 @@ def test_a_scale_of_ratios_does_not_begin_at_nothing():
 
 
 def test_names_that_are_not_unknown_are_refused():
-    with pytest.raises(SpecError, match="no unknown 'width'"):
+    with pytest.raises(SpecError, match="no unknown parameter 'width'"):
         parse("bend:auto").given({"width": 1.0})
     with pytest.raises(SpecError, match="out of range"):
         parse("bend:auto").given({"amount": 7.0})
