@@ -127,6 +127,7 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
     from dgp.images import flatten, open_picture, to_tensor
     from dgp.rows import stream
     from dgp.sheet import png_bytes
+    from generators.progress import waiting
 
     loaded = load_plugins(plugins)
     operator = with_plugins(operators.parse(spec), loaded)
@@ -136,9 +137,10 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
     operators.try_out(operator, tuple(x.shape[-2:]))
     output = png_file(output, f"{image.stem}-degraded.png")
     write = writable_file(output)
-    y = operator.simulate(x, stream(seed, f"noise {picture.pixels_sha256}", 0))
-    degraded = operator.picture(y)
-    write(png_bytes(degraded))
+    with waiting("degrading the picture"):
+        y = operator.simulate(x, stream(seed, f"noise {picture.pixels_sha256}", 0))
+        degraded = operator.picture(y)
+        write(png_bytes(degraded))
     speech.give(
         {
             "output": str(output),

@@ -57,10 +57,12 @@ def check(context: click.Context, target: str, plugins: tuple[str, ...], speech:
     The code of a plugin FILE is executed, and its operators are tried as in their `example`; a SPEC is tried as it is.
     """
     from degradations.conformance.advice import ADVICE
+    from generators.progress import waiting
 
     is_file = target.endswith(".py") or Path(target).is_file()
     loaded = load_plugins((*plugins, target) if is_file else plugins)
-    found, unusable = _of_file(loaded[-1]["names"]) if is_file else _of_spec(target)
+    with waiting("trying the operators"):
+        found, unusable = _of_file(loaded[-1]["names"]) if is_file else _of_spec(target)
     broken = {part: ADVICE[part] for findings in found.values() for part, _ in findings if part in ADVICE}
     speech.give(
         {

@@ -26,11 +26,13 @@ def mask(image: Path, output: Path | None, speech: Speech):
     from dgp.images import open_picture
     from dgp.restoration import mask_picture
     from dgp.sheet import png_bytes
+    from generators.progress import waiting
 
     picture = open_picture(image)
     output = png_file(output, f"{image.stem}-mask.png")
     write = writable_file(output)
-    found = find_damage(picture.image)[0, 0]
+    with waiting("looking for damage"):
+        found = find_damage(picture.image)[0, 0]
     write(png_bytes(mask_picture(found)))
     share = float(found.float().mean())
     speech.give(

@@ -52,6 +52,7 @@ def sheet(
     from dgp.cli.run import printable, writable_file
     from dgp.images import flatten, open_picture, to_tensor
     from dgp.sheet import png_bytes
+    from generators.progress import waiting
 
     load_plugins(plugins)
     names = list(only) or operators.names()
@@ -59,7 +60,8 @@ def sheet(
     output = png_file(output, "degradations.png")
     write = writable_file(output)
     picture = flatten(open_picture(image))[0].convert("RGB") if image is not None else _astronaut()
-    page = draw(to_tensor(_square(picture, side)), names, seed=seed, side=side, columns=columns)
+    with waiting("drawing the operators"):
+        page = draw(to_tensor(_square(picture, side)), names, seed=seed, side=side, columns=columns)
     write(png_bytes(page))
     speech.give({"output": str(output), "size": list(page.size), "degradations": drawn, "seed": seed})
     speech.say(f"{printable(output)}: {len(names)} operators, {page.width}x{page.height}")

@@ -111,8 +111,11 @@ def _packages() -> str:
 
 
 def _checked(name: str, needed: bool, look: Callable[[], str]) -> Finding:
+    from generators.progress import waiting
+
     try:
-        return Finding(name, True, needed, look())
+        with waiting(f"checking {name}"):
+            return Finding(name, True, needed, look())
     except Exception as error:  # noqa: BLE001, whatever it is, it is the finding
         return Finding(name, False, needed, one_line(error))
 

@@ -125,6 +125,7 @@ def verify(name: str, sha256: str | None, speech: Speech):
     import generators
     from dgp.rows import stream
     from generators.fetch import verify as verify_files
+    from generators.progress import waiting
     from generators.public import PUBLIC
 
     if name in PUBLIC:
@@ -144,7 +145,7 @@ def verify(name: str, sha256: str | None, speech: Speech):
     ]
     if broken:
         raise generators.WeightsError(f"{name}: {broken[0]} holds NaN or Infinity; get the file again")
-    with torch.no_grad():
+    with waiting("drawing a picture"), torch.no_grad():
         picture = prior.generator(prior.generator.sample(1, generator=stream(0, "verify", 0)))
         if prior.discriminator is not None:
             prior.discriminator.features(picture)
@@ -187,6 +188,7 @@ def convert(name: str, old_output: Path | None, output: Path | None, overwrite: 
     import generators
     from dgp.cli.run import printable
     from dgp.files import sha256_of
+    from generators.progress import waiting
 
     if old_output is not None:
         if output is not None:
@@ -194,7 +196,8 @@ def convert(name: str, old_output: Path | None, output: Path | None, overwrite: 
         speech.note(f"`convert {name} {old_output}` is deprecated; use `dgp priors convert {name} -o {old_output}`")
         output = old_output
     prior = generators.load(name)
-    files = generators.convert(prior, output or Path(f"{prior.name}.safetensors"), overwrite=overwrite)
+    with waiting("writing the files"):
+        files = generators.convert(prior, output or Path(f"{prior.name}.safetensors"), overwrite=overwrite)
     speech.give(
         {
             "prior": {"name": prior.name, "sha256": prior.sha256},

@@ -63,6 +63,7 @@ def sample(
     from dgp.images import to_pil
     from dgp.rows import stream
     from dgp.sheet import png_bytes
+    from generators.progress import report
 
     if old_name is not None:
         if name is not None:
@@ -83,6 +84,7 @@ def sample(
         latents = prior.generator.sample(count, truncation=truncation, classes=classes, generator=streams)
         for row in range(count):
             pictures.append(to_pil(prior.generator({key: value[row : row + 1] for key, value in latents.items()})))
+            report("drawing pictures", row + 1, count)
     sheet = _sheet(pictures)
     write(png_bytes(sheet))
     speech.give(
