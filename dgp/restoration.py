@@ -108,7 +108,6 @@ class Restoration:
         return [finish.picture(t, self.observation, cover) for t, cover in zip(self.tensors, covers, strict=True)]
 
     @functools.cached_property
-    @waiting("comparing the solutions")
     def spread(self) -> Spread | None:
         """How far several answers are apart; None for a single one."""
         return Spread.of(self.solutions) if len(self.tensors) > 1 else None

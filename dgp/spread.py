@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dgp.sheet import SMALLEST, magnified
+from generators.progress import waiting
 
 # What is shown white. Values drawn evenly between black and white would be 0.29 apart, so that answers which differ by
 # 0.2 agree on nothing; usual ones, colours that differ by 0.02 to 0.1, would be lost on a scale up to the largest
@@ -32,6 +33,7 @@ class Spread:
     solutions: int
 
     @classmethod
+    @waiting("comparing the solutions")
     def of(cls, images: Sequence[Image.Image]) -> Spread:
         """Measure pictures of one size."""
         levels = [np.asarray(image.convert("RGB")) for image in images]

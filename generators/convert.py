@@ -38,7 +38,7 @@ def convert(prior: Prior, path: str | os.PathLike, *, overwrite: bool = False) -
         networks[path.with_stem(discriminator_stem(path.stem))] = (prior.discriminator, _judge_header(prior))
     taken = [file for file in networks if file.exists()]
     if taken and not overwrite:
-        raise ConversionError(f"{taken[0]} is there already; choose another name (-o), or overwrite it (--overwrite)")
+        raise ConversionError(f"{taken[0]} already exists; choose another name (-o), or overwrite it (--overwrite)")
     drafts = {file: file.with_name(f".{file.name[:64]}.{os.getpid()}.tmp") for file in networks}
     try:
         for file, (network, header) in networks.items():

@@ -33,7 +33,7 @@ def new(name: str, output: Path, speech: Speech):
 
     plugin, test = write_new(name, output)
     speech.give({"name": name, "plugin": str(plugin), "test": str(test)})
-    speech.say(f"{plugin}: the operator, which loses contrast until you change it\n{test}: its test")
+    speech.say(f"{plugin}: the operator, an example that lowers contrast\n{test}: its test")
     speech.say(f"Next: python -m pytest {test}; dgp degradations check {plugin}")
 
 

@@ -60,7 +60,7 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
         with _Bar(speech) as bar:
             kept = get(entry, output, sha256=sha256, progress=bar)
         for file in kept:
-            speech.say(f"{file.path}: {'fetched' if file.new else 'is there'}, sha256 {file.sha256}")
+            speech.say(f"{file.path}: {'fetched' if file.new else 'already fetched'}, sha256 {file.sha256}")
         if entry.generator:
             use = f"{output / entry.generator}" if output else entry.name
             speech.say(f"use it with -p {use}")
@@ -96,7 +96,7 @@ def _list(speech: Speech) -> None:
     speech.give({"public": entries})
     if not speech.as_json:
         for entry in entries:
-            state = "is there" if entry["fetched"] else "by hand" if entry["by_hand"] else ""
+            state = "fetched" if entry["fetched"] else "manual" if entry["by_hand"] else ""
             speech.say(f"{entry['name']:26} {state:8}  {entry['about']}; {entry['licence']}")
 
 

@@ -14,7 +14,7 @@ def png_file(given: Path | None, usual: str) -> Path:
     Raises OutputError where that would replace a file that nobody named.
     """
     if given is None and Path(usual).exists():
-        raise OutputError(f"{usual} is there already; name the file to write with -o (-o {usual} replaces it)")
+        raise OutputError(f"{usual} already exists; name the file to write with -o (-o {usual} replaces it)")
     return given or Path(usual)
 
 

@@ -133,7 +133,7 @@ def verify(name: str, sha256: str | None, speech: Speech):
             speech.detail(f"{file.path}: sha256 {file.sha256}{', recorded now' if file.recorded else ''}")
         if not PUBLIC[name].generator:
             speech.give({"name": name, "sha256": file.sha256, "verified": True, "discriminator": False})
-            speech.say(f"{name}: whole, sha256 {file.sha256}")
+            speech.say(f"{name}: intact, sha256 {file.sha256}")
             return
     prior = generators.load(name, sha256=sha256.lower() if sha256 else None)
     broken = [
@@ -159,7 +159,7 @@ def verify(name: str, sha256: str | None, speech: Speech):
             "discriminator": prior.discriminator is not None,
         }
     )
-    speech.say(f"{prior.name}: whole, sha256 {prior.sha256}")
+    speech.say(f"{prior.name}: intact, sha256 {prior.sha256}")
 
 
 @priors.command(

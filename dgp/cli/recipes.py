@@ -102,11 +102,13 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
     )
     if not speech.as_json:
         speech.say("\n".join(_lines(resolved)))
-        speech.say(f"# costs {spent} evaluations an answer: a pass through a network counts 1, forward and backward 3")
+        speech.say(
+            f"# costs {spent} evaluations per solution: a pass through a network counts 1, forward and backward 3"
+        )
         for note in notes if prior else ():
             speech.say(f"# on {prior}: {note}")
         if prior and not notes:
-            speech.say(f"# on {prior}: runs as it is")
+            speech.say(f"# on {prior}: runs unchanged")
 
 
 def _lines(value: object, key: str = "") -> list[str]:

@@ -120,7 +120,7 @@ pixels."""
     "invert",
     is_flag=True,
     show_default=False,
-    help="What --mask FILE says is missing is what is there.",
+    help="Invert --mask FILE: what it marks as missing is kept, and all else is filled.",
 )
 @click.option(
     "--hole",

@@ -44,7 +44,7 @@ COMMANDS = {
 def test_where_no_file_is_named_the_usual_one_is_written_but_never_over_another(call, photo, tmp_path, name):
     call(*COMMANDS[name])
     assert (tmp_path / name).is_file()
-    assert f"{name} is there already" in refused(call, tmp_path, *COMMANDS[name])
+    assert f"{name} already exists" in refused(call, tmp_path, *COMMANDS[name])
 
 
 def test_recipes_of_an_evaluation_may_be_repeated(call, tmp_path):

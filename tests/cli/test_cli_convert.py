@@ -17,7 +17,7 @@ def test_a_converted_prior_is_the_same(call, tmp_path):
 
 def test_nothing_is_overwritten_unless_told(call, tmp_path):
     (tmp_path / "mine-D.safetensors").write_bytes(b"precious")
-    assert "mine-D.safetensors is there already" in refused(
+    assert "mine-D.safetensors already exists" in refused(
         call, tmp_path, "priors", "convert", "toy", "-o", "mine.safetensors"
     )
     call("priors", "convert", "toy", "-o", "mine.safetensors", "--overwrite")

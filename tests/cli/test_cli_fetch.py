@@ -66,7 +66,7 @@ def test_fetched_once_and_used_by_name(call, theirs, cache, photo, toy, weights)
 
 def test_a_changed_file_is_found(call, theirs, cache, weights):
     call("priors", "fetch", "theirs", "--yes")
-    assert "whole" in call("priors", "verify", "theirs").stdout
+    assert "intact" in call("priors", "verify", "theirs").stdout
     path = cache / "theirs/D.pth"
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     for command in ("verify", "fetch"):

@@ -105,7 +105,7 @@ def test_what_cannot_be_written(tmp_path):
     file = tmp_path / "x.safetensors"
     generators.convert(prior, file)
     before = file.read_bytes()
-    with pytest.raises(ConversionError, match="is there already"):
+    with pytest.raises(ConversionError, match="already exists"):
         generators.convert(prior, file)
     with pytest.raises(ConversionError, match="got .pkl, expected a name that ends with .safetensors"):
         generators.convert(prior, tmp_path / "x.pkl")
