@@ -94,7 +94,10 @@ def check(path: Path, sha256: str | None = None, begins: str = "") -> Kept:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     known = recorded(path)
     if not found.startswith(sha256.lower() if sha256 else known or begins):
-        expected = sha256 or f"{known or begins}{'' if known else '...'}, {'as at first' if known else 'as published'}"
+        expected = (
+            sha256
+            or f"{known or begins}{'' if known else '...'}, {'as at the first download' if known else 'as published'}"
+        )
         raise WeightsError(f"{path}: its sha256 is {found}, expected {expected}; remove the file and get it again")
     if known != found:
         _record(path, found)

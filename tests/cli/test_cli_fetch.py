@@ -71,7 +71,7 @@ def test_a_changed_file_is_found(call, theirs, cache, weights):
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     for command in ("verify", "fetch"):
         said = call("priors", command, "theirs", code=3).stderr
-        assert "as at first; remove the file and get it again" in said
+        assert "as at the first download; remove the file and get it again" in said
     path.unlink()
     assert "D.pth not in" in call("priors", "verify", "theirs", code=3).stderr
     weights = weights | {"D.pth": weights["G.pth"]}
