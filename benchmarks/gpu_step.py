@@ -1,7 +1,7 @@
 """What a step costs on a GPU: the first stage of dgp-colorization on a BigGAN, and a latent step of StyleGAN2.
 
     python benchmarks/gpu_step.py --output gpu_step.json --seconds 100
-    python benchmarks/gpu_step.py --device cpu --resolution 32 --ch 8 --style-resolution 32 --rows 1 2 --output step.json
+    python benchmarks/gpu_step.py --device cpu --resolution 64 --ch 8 --style-resolution 8 --rows 1 2 --output s.json
 
 Weights are random, since values do not change the cost. Every combination of pictures at once and of precision is one
 case: seconds a step (median, with the device waited for), pictures a second, the highest memory, the floating-point
@@ -77,7 +77,7 @@ def precision(name: str, device: str) -> Iterator[None]:
 def peak(room: Room, name: str) -> float:
     """Operations a second of the fastest plain convolution."""
     best = 0.0
-    for rows, channels, side in (PEAKS if room.device == "cuda" else ((1, 16, 16),)):
+    for rows, channels, side in PEAKS if room.device == "cuda" else ((1, 16, 16),):
         x = torch.randn(rows, channels, side, side, device=room.device).contiguous(memory_format=torch.channels_last)
         w = torch.randn(channels, channels, 3, 3, device=room.device).contiguous(memory_format=torch.channels_last)
         x, w = (x.bfloat16(), w.bfloat16()) if name == "bf16" else (x, w)
@@ -192,7 +192,8 @@ def latent(network: StyleGAN2, rows: int) -> Callable[[], object]:
 def config_f(resolution: int) -> StyleGAN2:
     """The channels of config F (Karras et al. 2020)."""
     channels = [min(512, 2**15 // 2**k) for k in range(2, resolution.bit_length())]
-    network = StyleGAN2(StyleGAN2Config(resolution, tuple(channels), z_dim=512, w_dim=512, mapping_layers=2, mapping_width=512))
+    config = StyleGAN2Config(resolution, tuple(channels), z_dim=512, w_dim=512, mapping_layers=2, mapping_width=512)
+    network = StyleGAN2(config)
     return network.eval().requires_grad_(False)
 
 

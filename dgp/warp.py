@@ -59,8 +59,8 @@ class Warp(Chart):
         square = Square.of(self.placement(values[name], targets, pictures), image.shape[-1])
         share = square.cover()
         if self.around == "object":
-            share = share * targets.share[pictures]
-        return share * square.placed(image) + (1 - share) * targets.backdrop[pictures]
+            share = share * targets.share[targets.moved(pictures)]
+        return share * square.placed(image) + (1 - share) * targets.backdrop[targets.moved(pictures)]
 
     def cover(self, name, values, targets, pictures):
         return Square.of(self.placement(values[name], targets, pictures), targets.size[0]).cover()

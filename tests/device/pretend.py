@@ -61,6 +61,8 @@ def _empty_strided(size, stride, *, dtype=None, layout=None, device=None, pin_me
 
 def _copy_from(source, target, non_blocking=False):
     target.here.copy_(source.here if isinstance(source, Away) else source)
+    if Watch.watching is not None and not isinstance(source, Away):
+        Watch.watching.uploads["a tensor of numbers", where()] += Watch.watching.counting
     return target
 
 
@@ -101,8 +103,11 @@ class Away(torch.Tensor):
 class Watch(TorchDispatchMode):
     """Runs what is on the device. mixed, waits, uploads, drawn: how often each (operator, file:line) did so."""
 
+    watching: Watch | None = None
+
     def __init__(self):
         super().__init__()
+        Watch.watching = self
         self.mixed, self.waits, self.uploads, self.drawn = Counter(), Counter(), Counter(), Counter()
         self.counting = True
 
