@@ -135,7 +135,10 @@ def measured(room: Room, step: Callable[[], object], pictures: int, name: str, f
             torch.cuda.reset_peak_memory_stats()
         seconds = room.timed(step)
         memory = torch.cuda.max_memory_allocated() if room.device == "cuda" else None
-        traced = busy(room, step, pictures)
+        try:
+            traced = busy(room, step, pictures)
+        except Exception as error:  # the times are worth having
+            traced = {"error": said(error)}
     median = statistics.median(seconds)
     operations = counter.get_total_flops()
     return {
@@ -197,6 +200,10 @@ def config_f(resolution: int) -> StyleGAN2:
     return network.eval().requires_grad_(False)
 
 
+def said(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:120]}".splitlines()[0]
+
+
 def table(report: dict) -> str:
     peaks = ", ".join(f"{name} {value / 1e12:.1f}" for name, value in report["peaks"].items())
     lines = [
@@ -211,8 +218,8 @@ def table(report: dict) -> str:
             continue
         memory = "" if case["peak_bytes"] is None else f"{case['peak_bytes'] / 1e9:.1f}"
         trace = case["trace"] or {}
-        share = f"{trace['busy']:.0%}" if trace else ""
-        kernels = f"{trace['kernels_a_step']:.0f}" if trace else ""
+        share = f"{trace['busy']:.0%}" if "busy" in trace else ""
+        kernels = f"{trace['kernels_a_step']:.0f}" if "busy" in trace else ""
         lines.append(
             f"{head}{case['s_per_step']:10.4f}{case['pictures_per_s']:12.2f}{memory:>7}{case['share_of_peak']:9.1%}"
             f"{share:>7}{kernels:>9}"
@@ -262,7 +269,9 @@ def main() -> None:
         try:
             case |= measured(room, make(), rows, how, report["peaks"][how])
         except Exception as error:  # the others are worth having
-            case["error"] = f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
+            case["error"] = said(error)
+        if options.device == "cuda":
+            torch.cuda.empty_cache()
         report["cases"].append(case)
         with open(options.output, "w", encoding="utf-8") as file:
             json.dump(report, file, indent=1)

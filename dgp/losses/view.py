@@ -70,6 +70,12 @@ class Targets:
             self._moved[key] = index.to(self.y[0].device)
         return self._moved[key]
 
+    def once(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """What ``make`` makes, of nothing that a run moves."""
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
     def cached(
         self, key: Hashable, make: Callable[[Tensor], Tensor | list[Tensor]], kind: int | None = None
     ) -> Tensor | list[Tensor]:
