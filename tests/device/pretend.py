@@ -134,7 +134,7 @@ class Watch(TorchDispatchMode):
         moves = packet in (aten._to_copy, aten.copy_, aten.copy)
         leaves = bool(away) and (to is not None and not bound or packet is aten.copy_ and not isinstance(args[0], Away))
         if moves:
-            self._moved(func, away, leaves, len(away) < len(tensors))
+            self._moved(func, away, leaves, len(away) < len(tensors) and not kwargs.get("non_blocking"))
         else:
             self._checked(func, args, kwargs, tensors, away)
         if packet in DRAWS:
@@ -158,7 +158,7 @@ class Watch(TorchDispatchMode):
     def _moved(self, func, away, leaves, mixed) -> None:
         if leaves:
             self._count(self.waits, func, "to the CPU")
-        elif mixed or not away:
+        elif mixed:
             self._count(self.uploads, func)
 
     def _count(self, counter: Counter, func, what: str = "") -> None:
@@ -199,6 +199,6 @@ def where() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         if (name := frame.f_code.co_filename).startswith(PACKAGES):
-            return f"{Path(name).relative_to(ROOT)}:{frame.f_lineno} {frame.f_code.co_name}"
+            return f"{Path(name).relative_to(ROOT)}:{frame.f_lineno} {frame.f_code.co_qualname}"
         frame = frame.f_back
     return "elsewhere"
