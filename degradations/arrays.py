@@ -70,7 +70,7 @@ def _is_numpy(content: bytes) -> bool:
 
 def _stored(path: str, content: bytes, what: str) -> np.ndarray:
     if not _is_numpy(content):
-        raise SpecError(f"{what} {path} is no .npy or .npz file; expected {EXPECTED}")
+        raise SpecError(f"{what} {path} is not an .npy or .npz file; expected {EXPECTED}")
     try:
         loaded = np.load(io.BytesIO(content), allow_pickle=False)
         if isinstance(loaded, np.ndarray):

@@ -112,7 +112,7 @@ class Degradation(nn.Module):
         """Canonical text, which parses back to an equal operator."""
         if self._bound:
             raise SpecError(
-                f"{self._title()} is bound to values of {', '.join(self._bound)} per row; one text has one value"
+                f"{self._title()} is bound to values of {', '.join(self._bound)} per row, which a spec cannot express"
             )
         given = [(p, self._unknown.get(p.name, getattr(self, p.name))) for p in self.parameters_spec]
         given = [(p, value) for p, value in given if value is not None and (p.required or value != p.default)]
@@ -177,7 +177,7 @@ class Degradation(nn.Module):
         rows = {len(getattr(bound, name)) for name in bound._bound} - {1}
         if len(rows) > 1:
             raise SizeError(
-                f"got values for {' and '.join(map(str, sorted(rows)))} rows; all must have one value a row"
+                f"got values for {' and '.join(map(str, sorted(rows)))} rows; expected the same number for all"
             )
         return bound
 
@@ -209,7 +209,7 @@ class Degradation(nn.Module):
         out of bounds, and for names that are not unknown."""
         if strange := sorted(values.keys() - self._unknown.keys()):
             known = ", ".join(self._unknown) or "nothing"
-            raise SpecError(f"{self._title()} has no unknown {strange[0]!r}; unknown is {known}")
+            raise SpecError(f"{self._title()} has no unknown parameter {strange[0]!r}; its unknown ones: {known}")
         found = self._shallow()
         for parameter in self.parameters_spec:
             if parameter.name in values:

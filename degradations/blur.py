@@ -56,7 +56,7 @@ def _near(distance: Tensor) -> Tensor:
 
 @register("blur")
 class Blur(Separable):
-    """The picture is out of focus as by a gaussian. (N, C, H, W) -> (N, C, H, W).
+    """The picture is blurred by a Gaussian. (N, C, H, W) -> (N, C, H, W).
 
     Equals ``scipy.ndimage.gaussian_filter(x, sigma, mode="reflect")`` in each channel: cut at 4 sigma, the picture
     mirrored at its border. Below 0.125 px that is the picture itself.

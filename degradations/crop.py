@@ -71,7 +71,7 @@ class Part(Degradation):
 
 @register("crop")
 class Crop(Part):
-    """The picture was cut to a part of it. (N, C, H, W) -> (N, C, h, w).
+    """The picture was cropped to a part of it. (N, C, H, W) -> (N, C, h, w).
 
     ``center`` keeps a centred part of each side (the pixels that ``inpaint:center`` would remove); ``box`` keeps a
     rectangle of the picture as it was. ``dgp restore`` invents what is around; see ``outpaint``.
@@ -100,7 +100,7 @@ class Crop(Part):
 
 @register("outpaint")
 class Outpaint(Part):
-    """There is to be more around the picture. (N, C, H, W) -> (N, C, h, w).
+    """The picture is to be extended beyond its edges. (N, C, H, W) -> (N, C, h, w).
 
     The margins are fractions of the whole, i.e. of the answer: ``outpaint:1/4`` adds a quarter of the answer's side on
     each side, so the picture that there is fills the middle half. ``outpaint:left=1/3`` adds on the left only.

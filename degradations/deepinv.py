@@ -49,7 +49,7 @@ def physics_module():
         if error.name != "deepinv":
             raise PluginError(f"deepinv cannot be used: {error}; install what it needs") from error
         raise PluginError(
-            "deepinv is not installed; install it by: pip install 'deep-generative-prior[deepinv]'"
+            "deepinv is not installed; install it with: pip install 'deep-generative-prior[deepinv]'"
         ) from None
     return deepinv.physics
 
@@ -223,7 +223,7 @@ def from_deepinv(physics: nn.Module, size: Size | None = None, smooth: bool | No
     levels = torch.linspace(0, 1, 64).reshape(1, 1, 8, 8)
     if not torch.equal(physics.sensor(levels), levels):
         raise SpecError(
-            f"deepinv's {type(physics).__name__} has a sensor model, which is not taken over; "
+            f"deepinv's {type(physics).__name__} has a sensor model, which is not supported; "
             "write it as a degradation of its own, after this one"
         )
     own = size or getattr(physics, "img_size", None)

@@ -33,7 +33,9 @@ class AnyValue(Parameter):
 
     def read(self, text):
         if text in ("auto", "?") or ".." in text:
-            raise SpecError(f"{self.name}={text} asks for an estimate, which values of deepinv's cannot be; give one")
+            raise SpecError(
+                f"{self.name}={text} asks for an estimate, which is not possible for deepinv's values; give a value"
+            )
         if text in WORDS:
             return WORDS[text]
         for pattern, meaning in (
@@ -141,7 +143,7 @@ def _class(name: str, base: str = "Physics", of: str = "physics") -> type:
     near = difflib.get_close_matches(str(name), known, 1, cutoff=0.5)
     example = "Downsampling" if base == "Physics" else "PoissonNoise"
     hint = f"did you mean {near[0]}?" if near else f"expected the name of such a class, e.g. {example}"
-    raise SpecError(f"deepinv: {of}={name} is no {base} of deepinv.physics; {hint}")
+    raise SpecError(f"deepinv: {of}={name} is not a {base} of deepinv.physics; {hint}")
 
 
 @lru_cache(maxsize=32)

@@ -119,7 +119,7 @@ class Perspective(Warp):
 
 @register("lens")
 class Lens(Warp):
-    """A lens bent straight lines. (N, C, H, W) -> (N, C, H, W).
+    """Lens distortion: straight lines are bent. (N, C, H, W) -> (N, C, H, W).
 
     y(p) = x(p (1 + k r^2 + k2 r^4)), r = 1 in the corners: Brown's radial distortion. ``k`` above 0 is a barrel (the
     corners are drawn in, beyond them y is mid-grey), below 0 a pincushion.

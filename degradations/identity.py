@@ -9,7 +9,7 @@ from degradations.registry import register
 
 @register("identity")
 class Identity(Degradation):
-    """y = x: the picture was not damaged; it is only to be explained."""
+    """The picture is not degraded: y = x."""
 
     linear = True
     pointwise = True

@@ -75,7 +75,7 @@ class Inpaint(Degradation):
             raise SpecError(f"inpaint: seed has no effect with {given[0]}; leave it out")
         if self.invert and self.mask in (None, "alpha", "auto"):
             what = given[0] if self.mask is None else f"mask={self.mask}"
-            raise SpecError(f"inpaint: invert turns a mask file round, got {what}; give mask=FILE, or leave invert out")
+            raise SpecError(f"inpaint: invert needs a mask file, got {what}; give mask=FILE, or leave invert out")
         if self.center in (0, 1):
             raise MaskError(
                 f"inpaint: center={self.center} leaves {'nothing' if self.center else 'everything'} of the "
@@ -126,14 +126,14 @@ class Inpaint(Degradation):
         if self.mask in ("alpha", "auto"):
             if picture is None:
                 raise MaskError(
-                    f"mask={self.mask} takes the mask from the degraded picture, and there is none; give mask=FILE"
+                    f"mask={self.mask} takes the mask from the degraded picture, but there is none; give mask=FILE"
                 )
             mask = masks.from_alpha(picture) if self.mask == "alpha" else masks.found(picture)
             mask = masks.checked(mask, f"the picture's {'alpha channel' if self.mask == 'alpha' else 'damage'}")
             if own != size:
                 raise MaskError(
                     f"the picture with the mask is {own[1]}x{own[0]} and {size[1]}x{size[0]} "
-                    "(width x height) is needed; give them at one size"
+                    "(width x height) is needed; give both at the same size"
                 )
             return self._with(mask, {"sha256": masks.digest(mask), "path": None})
         if self.mask is not None:
@@ -142,7 +142,7 @@ class Inpaint(Degradation):
             built.remarks = (read.remark,)
             return built
         if size is None:
-            raise MaskError(f"{self.spec} is drawn for a size, and none is known; build it with a picture or a size")
+            raise MaskError(f"{self.spec} needs a size; call .build(picture) or .build(size=(H, W))")
         built = self._shallow()
         built.seed = seed if self.seed is None else self.seed
         draw, amount = (masks.strokes, self.strokes) if self.strokes is not None else (masks.scattered, self.pixels)

@@ -50,7 +50,7 @@ def positive(name: str, amount: Amount) -> Amount:
     if isinstance(amount, Tensor):
         return amount
     if not amount > 0:
-        raise SpecError(f"{name}={amount} is not positive; leave the noise out where there is none")
+        raise SpecError(f"{name}={amount} is not positive; for no noise leave it out")
     return float(amount)
 
 

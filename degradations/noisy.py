@@ -28,7 +28,7 @@ class Noisy(Identity):
 
 @register("noise")
 class AdditiveNoise(Noisy):
-    """Gaussian noise, independent in each number. (N, C, H, W) -> (N, C, H, W)."""
+    """Gaussian noise, independent in each value. (N, C, H, W) -> (N, C, H, W)."""
 
     parameters_spec = (
         Parameter(
@@ -50,7 +50,7 @@ class AdditiveNoise(Noisy):
 
 @register("poisson")
 class ShotNoise(Noisy):
-    """Shot noise: every number is a count of photons, and darker ones are counted worse. (N, C, H, W) -> the same."""
+    """Shot noise: every value is a count of photons. (N, C, H, W) -> the same."""
 
     parameters_spec = (
         Parameter(
@@ -108,7 +108,7 @@ class Struck(Noisy):
 
 @register("salt-pepper")
 class SaltAndPepper(Struck):
-    """Some pixels, anywhere, are black or white, as often the one as the other. (N, C, H, W) -> the same."""
+    """Random pixels are black or white, equally often. (N, C, H, W) -> the same."""
 
     example = "salt-pepper:0.05"
 
@@ -119,7 +119,7 @@ class SaltAndPepper(Struck):
 
 @register("dropout")
 class Dropout(Struck):
-    """Some pixels, anywhere, are black: no signal came. (N, C, H, W) -> the same."""
+    """Random pixels are black, as they gave no signal. (N, C, H, W) -> the same."""
 
     example = "dropout:0.2"
 

@@ -26,7 +26,7 @@ class Rounded(Noisy):
 
 @register("quantise")
 class Quantise(Rounded):
-    """Each number becomes the nearest of a few evenly spaced levels. (N, C, H, W) -> the same.
+    """Each value is rounded to the nearest of a few evenly spaced levels. (N, C, H, W) -> the same.
 
     ``forward`` is a smooth staircase, which is exact at the levels and half-way between them.
     """

@@ -64,7 +64,7 @@ class Parameter:
             and self.bounds
             and not self.bounds[0] <= self.plausible[0] < self.plausible[1] <= self.bounds[1]
         ):
-            raise SpecError(f"parameter {self.name}: plausible={self.plausible} is no range within {self.bounds}")
+            raise SpecError(f"parameter {self.name}: plausible={self.plausible} is not a range within {self.bounds}")
 
     @property
     def bindable(self) -> bool:
@@ -108,7 +108,7 @@ class Parameter:
         """What ``auto``, ``?`` or a range such as ``0.5..4`` asks for. SpecError where it cannot be had."""
         if not self.bindable:
             raise SpecError(
-                f"{self.name}={text} asks for an estimate, which {self.name} cannot be; give {self.expected}"
+                f"{self.name}={text} asks for an estimate, which is not possible for {self.name}; give {self.expected}"
             )
         stated = re.fullmatch(RANGE, text)
         span = tuple(map(float, stated.groups())) if stated else self.plausible or self.bounds
@@ -118,7 +118,7 @@ class Parameter:
         if not low < high:
             raise SpecError(f"{self.name}={text} is an empty range; give the lower value first")
         if self.transform == "log" and not low > 0:
-            raise SpecError(f"{self.name}={text}: a scale by ratios cannot begin at {low:g}; begin above 0")
+            raise SpecError(f"{self.name}={text}: a logarithmic range cannot begin at {low:g}; begin above 0")
         whole = span == (self.plausible or self.bounds)
         return Unknown(
             self.name, low, high, self.transform, "auto" if whole else f"{self.write(low)}..{self.write(high)}"

@@ -83,7 +83,7 @@ class Photo(Degradation):
         if self.missing is not None or not self._wears:
             return self
         if size is None and picture is None:
-            raise MaskError(f"the wear of {self.spec} is drawn for a size, and none is known; build it with a size")
+            raise MaskError(f"the wear of {self.spec} needs a size; call .build(size=(H, W))")
         size = tuple(size) if size is not None else (picture.height, picture.width)
         built = self._shallow()
         built.seed = seed if self.seed is None else self.seed

@@ -45,7 +45,7 @@ def find_damage(picture: Image.Image | Tensor) -> Tensor:
     tensor = picture if isinstance(picture, Tensor) else from_picture(picture)
     if min(tensor.shape[-2:]) < 16:
         raise MaskError(
-            f"got {tensor.shape[-1]}x{tensor.shape[-2]}, which is too small to tell damage in; give mask=FILE"
+            f"got {tensor.shape[-1]}x{tensor.shape[-2]}, which is too small to find damage in; give mask=FILE"
         )
     levels = ((luma(tensor)[0, 0] + 1) / 2).double().cpu().numpy()
     holes = _holes(levels)

@@ -40,7 +40,7 @@ def _gaussian(n: int, m: int, seed: int, dtype: torch.dtype, device: torch.devic
 
 @register("sensing")
 class Sensing(Degradation):
-    """Random mixtures of all pixels were measured, in each channel the same. (N, C, H, W) -> (N, C, h, W).
+    """Random mixtures of all pixels were measured, the same in each channel. (N, C, H, W) -> (N, C, h, W).
 
     There are h W of them with h = max(1, round(fraction H)); y only has the form of a picture, so that files can hold
     it. ``circulant``: convolution with a random filter of unit modulus at every frequency after random changes of

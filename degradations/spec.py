@@ -49,7 +49,7 @@ def _operator(text: str, whole: str) -> Degradation:
         raise SpecError(f"a degradation's name is missing in {whole!r}; expected e.g. gray or sr:4, joined by +")
     cls = find(name)
     if rest and not rest[0]:
-        raise SpecError(f"{name}: nothing stands after the colon; write {cls.example or name}")
+        raise SpecError(f"{name}: nothing follows the colon; write {cls.example or name}")
     spec = cls.parameters_spec
     values = {}
     for place, part in enumerate(_split(rest[0], ",") if rest else []):
@@ -61,7 +61,7 @@ def _operator(text: str, whole: str) -> Degradation:
                 known = (
                     f"expected parameter=value with {', '.join(p.name for p in spec)}" if spec else "it takes no values"
                 )
-                raise SpecError(f"{name}: {part} stands without a parameter's name; {known}")
+                raise SpecError(f"{name}: {part} has no parameter name; {known}")
             key, value = spec[0].name, [part]
         parameter = cls.parameter(key)
         if parameter is None:

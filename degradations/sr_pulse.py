@@ -34,7 +34,7 @@ def _shrink(n: int, factor: int, dtype: torch.dtype, device: torch.device) -> to
 
 @register("sr-pulse")
 class PulseSuperResolution(Separable):
-    """The picture was made smaller as PULSE does it: bicubic, mirrored at the border.
+    """The picture was downscaled as PULSE does it: bicubic, mirrored at the border.
 
     (N, C, H, W) -> (N, C, H // factor, W // factor); factors are whole. May overshoot [-1, 1] at edges.
     """

@@ -46,7 +46,7 @@ class Separable(Degradation):
 
 @register("sr")
 class SuperResolution(Separable):
-    """The picture was made smaller, exactly as Pillow does it.
+    """The picture was downscaled, exactly as Pillow does it.
 
     (N, C, H, W) -> (N, C, h, w) with h = max(1, floor(H / factor)). Any factor (2.5 too) and any size. The
     default filter is ``bicubic``, antialiased, which is what super-resolution papers and most programs mean

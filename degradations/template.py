@@ -32,7 +32,7 @@ class CLASS(Degradation):
 '''
 
 TEST = '''\
-"""`NAME` keeps the contract of operators, and does what it says. Run it by: python -m pytest TESTFILE"""
+"""`NAME` passes the checks of operators, and does what it says. Run it by: python -m pytest TESTFILE"""
 
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def write_new(name: str, folder: Path) -> list[Path]:
     files = {folder / file: text for file, text in plugin_and_test(name).items()}
     for path in files:
         if path.exists():
-            raise SpecError(f"{path} exists, and is not replaced; choose another name, or another folder by -o")
+            raise SpecError(f"{path} exists, and is not replaced; choose another name, or another folder with -o")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in files.items():
@@ -104,6 +104,6 @@ def write_new(name: str, folder: Path) -> list[Path]:
                 file.write(text)
     except OSError as error:
         raise SpecError(
-            f"cannot write into {folder}: {error.strerror or error}; choose another folder by -o"
+            f"cannot write into {folder}: {error.strerror or error}; choose another folder with -o"
         ) from error
     return list(files)

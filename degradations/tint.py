@@ -35,7 +35,7 @@ def thirds(x: Tensor, values: tuple) -> Tensor:
 
 @register("sepia")
 class Sepia(Tone):
-    """The colours gave way to shades of brown. (N, 3 or 1, H, W) -> (N, 3, H, W).
+    """The colours became shades of brown. (N, 3 or 1, H, W) -> (N, 3, H, W).
 
     v becomes (1 - strength) * v + strength * brown * luma(v), with the luma of Rec. 601.
     """
@@ -69,7 +69,7 @@ class Light(Tone):
 
 @register("white-balance")
 class WhiteBalance(Light):
-    """Light of another colour: red, green and blue are shares of what they were. (N, 3 or 1, H, W) -> (N, 3, H, W).
+    """A colour cast: red, green and blue are multiplied by a factor each. (N, 3 or 1, H, W) -> (N, 3, H, W).
 
     Shares are at most 1, so that nothing is clipped; a cast with the exposure kept is the same, made brighter.
     """
@@ -102,7 +102,7 @@ class WhiteBalance(Light):
 
 @register("channel")
 class Channel(Light):
-    """One of the three colours was lost, wholly (it is black) or in part. (N, 3 or 1, H, W) -> (N, 3, H, W)."""
+    """One colour channel was lost, completely (it is black) or in part. (N, 3 or 1, H, W) -> (N, 3, H, W)."""
 
     parameters_spec = (
         Parameter("lost", kind="choice", choices=("red", "green", "blue"), required=True, help="which one"),

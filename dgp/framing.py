@@ -76,8 +76,8 @@ def framed(asked: Degradation, framing: Framing) -> Framed:
     image, size = framing.image, tuple(asked.size(framing.square))
     if not asked.scales and image.size != size[::-1]:
         raise InputError(
-            f"got {image.width}x{image.height}, expected {size[1]}x{size[0]}; what {asked.spec} gives cannot be "
-            "scaled, pixel for pixel as it is, so make it of a picture of the prior's size"
+            f"got {image.width}x{image.height}, expected {size[1]}x{size[0]}; the result of {asked.spec} "
+            "cannot be resized; make it from a picture of the prior's size"
         )
     if isinstance(asked, Part):
         return _part(asked, framing)
@@ -117,7 +117,7 @@ def _smaller(asked: Degradation, framing: Framing) -> Framed:
     out = (round(image.width * across), round(image.height * down)) if placed == "pad" else shown
     if shown[0] * shown[1] > g.MAX_PIXELS:
         raise InputError(
-            f"got {image.width}x{image.height}, whose answer would have {shown[0]}x{shown[1]} pixels; "
+            f"got {image.width}x{image.height}, whose result would have {shown[0]}x{shown[1]} pixels; "
             f"scale it down, ideally to {width}x{height}"
         )
     operator = asked.build(
@@ -154,7 +154,7 @@ def _part(asked: Degradation, framing: Framing) -> Framed:
     """y is a part of x that stays where it is: what is around it is added at the input's own size."""
     image, fit, resolution = framing.image, framing.fit, framing.resolution
     if fit not in ("auto", "stretch", "crop"):
-        raise InputError(f"got fit {fit!r}, which {asked.spec} cannot be; use --fit auto, stretch or crop")
+        raise InputError(f"got fit {fit!r}, which {asked.spec} does not allow; use --fit auto, stretch or crop")
     operator = asked.build(framing.source.image, framing.seed, framing.square)
     left, top, right, bottom = operator.frame(framing.square)
     used = g.crop_box(image.size) if fit == "crop" else g.whole_box(image.size)
@@ -164,7 +164,7 @@ def _part(asked: Degradation, framing: Framing) -> Framed:
     out, corner = (round(resolution * across), round(resolution * down)), (round(left * across), round(top * down))
     if out[0] * out[1] > g.MAX_PIXELS:
         raise InputError(
-            f"got {image.width}x{image.height}, whose answer would have {out[0]}x{out[1]} pixels; scale it down first"
+            f"got {image.width}x{image.height}, whose result would have {out[0]}x{out[1]} pixels; scale it down first"
         )
     canvas = Image.new(part.mode, out, 128 if part.mode == "L" else (128,) * len(part.getbands()))
     canvas.paste(part, corner)

@@ -144,7 +144,9 @@ def pad_box(size: tuple[int, int]) -> Box:
     width, height = size
     side = max(size)
     if side * side > MAX_PIXELS:
-        raise InputError(f"got {width}x{height} pixels, which padding makes {side}x{side}; use --fit crop or stretch")
+        raise InputError(
+            f"got {width}x{height} pixels, which padding would make {side}x{side}; use --fit crop or stretch"
+        )
     left, top = -((side - width) // 2), -((side - height) // 2)
     return (left, top, left + side, top + side)
 

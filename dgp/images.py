@@ -18,7 +18,7 @@ from dgp.errors import DgpError, InputError
 from dgp.files import sha256_of
 
 NOT_SIGNED = "a tensor without values below 0, taken to be in [-1, 1] as all tensors are; of [0, 1] pass 2 * x - 1"
-LAID_ON_WHITE = "what is transparent was laid on white"
+LAID_ON_WHITE = "transparent pixels were laid on white"
 # What people try most often beyond these, by the first bytes of the file, to name it in the message.
 STRANGERS = (
     (b"%PDF", "a PDF"),

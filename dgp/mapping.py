@@ -57,7 +57,7 @@ def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
             if any(name in fixed for name in gone):
                 notes.append(f"{where}: {', '.join(gone)} cannot be optimised on this network and stays as it is")
             elif any(name not in WIDER for name in gone):
-                notes.append(f"{where}: there is no {', '.join(gone)} here to be moved")
+                notes.append(f"{where}: {', '.join(gone)} cannot be moved, as this prior lacks it")
             change["move"] = {name: how for name, how in stage.move.items() if name not in gone}
         if stage.norm == "instance" and not has_norm:
             notes.append(f"{where}: this network stores no statistics, so that no instance norm can stand for them")
@@ -194,7 +194,7 @@ def _refuse_strangers(stage: Stage, live: set[str], where: str) -> None:
 def _sees(term: Term, live: set[str], where: str, notes: list[str]) -> bool:
     absent = [name for name in term.variables if name not in live]
     if set(absent) - {*WIDER}:
-        notes.append(f"{where}: {term.name} is left out, as there is no {' and no '.join(absent)} then")
+        notes.append(f"{where}: {term.name} is left out, as {' and '.join(absent)} are missing then")
     return not absent
 
 

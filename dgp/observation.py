@@ -199,7 +199,7 @@ def observe(
     true = original = None
     lost: tuple[str, ...] = ()
     if truth is not None and not simulate:
-        raise InputError("got a truth for a picture that is not simulated; leave it out, or add simulate")
+        raise InputError("got a truth without simulating; leave it out, or add --simulate (in Python: simulate=True)")
     if simulate:
         place, operator, original = simulated(asked, framing)
         degradations.try_out(operator, framing.square)
@@ -268,7 +268,7 @@ def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
     if whole.transparent(source.size[::-1]) is None:
         return (*source.notes, *whole.remarks)
     alpha = np.asarray(flatten(source)[1])
-    through = "what is half transparent was laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
+    through = "half-transparent pixels were laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
     notes = (through if note == LAID_ON_WHITE else note for note in source.notes)
     return (*filter(None, notes), *whole.remarks)
 

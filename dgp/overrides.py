@@ -83,7 +83,7 @@ def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = ""
         places = range(len(node)) if head == "*" else [int(head)] if head.isdigit() and int(head) < len(node) else None
         if places is None:
             raise RecipeError(
-                f"--set {whole}: {head!r} is no place in a list of {len(node)}; "
+                f"--set {whole}: {head!r} is not an index of a list of {len(node)}; "
                 f"expected 0 to {len(node) - 1}, or * for all"
             )
     elif isinstance(node, dict):

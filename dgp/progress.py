@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from dgp.waiting import import_torch
 
 if TYPE_CHECKING:
     from dgp.inversion import Inversion, Step
@@ -42,7 +45,8 @@ class Display:
         if self._bar is None:
             from tqdm import tqdm
 
-            how = {"total": total, "initial": done or 0, "bar_format": "{desc} ..." if total is None else BAR}
+            form, wide = "{desc} ..." if total is None else BAR, shutil.get_terminal_size().columns
+            how = {"total": total, "initial": done or 0, "bar_format": form, "ncols": wide}
             self._bar = tqdm(desc=text, leave=False, file=sys.stderr, **how)
         else:
             self._bar.set_description_str(text, refresh=False)
@@ -66,6 +70,7 @@ def display(shown: bool | None = None, about: str = "") -> Iterator[None]:
     first = Display(watched() if shown is None else shown, about)
     if "torch" not in sys.modules:
         first("loading PyTorch")
+        import_torch()
     from generators import progress
 
     first.close()

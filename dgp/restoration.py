@@ -22,7 +22,7 @@ from dgp.images import to_pil
 from dgp.observation import Observation
 from dgp.progress import display
 from dgp.record import in_words, record_of
-from dgp.results import RESULT, plain, prepare
+from dgp.results import RESULT, plain, prepare, written
 from dgp.sheet import captioned, figures, png_bytes, viewable
 from dgp.spread import Spread
 from generators.brief import clipped, counted
@@ -33,25 +33,6 @@ if TYPE_CHECKING:
     from generators import Prior
 
 BEHIND = "variable/"  # before the names of what was optimised in place of inputs, in latents.safetensors
-FILES = (
-    "restored.png",
-    "restored_prior.png",
-    "observed.png",
-    "comparison.png",
-    "mean.png",
-    "spread.png",
-    "mask.png",
-    "latents.safetensors",
-    "weights.safetensors",
-    "trace.jsonl",
-    "report.html",
-)
-
-
-def written(folder: Path) -> list[Path]:
-    """Return the files in a folder that have the names of a run's own, result.json first: what ``save`` replaces."""
-    solutions = sorted(path for path in (folder / "solutions").glob("*.png") if path.stem.isdecimal())
-    return [path for path in (folder / RESULT, *(folder / name for name in FILES), *solutions) if path.is_file()]
 
 
 @dataclass(eq=False)
@@ -127,6 +108,7 @@ class Restoration:
         return [finish.picture(t, self.observation, cover) for t, cover in zip(self.tensors, covers, strict=True)]
 
     @functools.cached_property
+    @waiting("comparing the solutions")
     def spread(self) -> Spread | None:
         """How far several answers are apart; None for a single one."""
         return Spread.of(self.solutions) if len(self.tensors) > 1 else None
@@ -169,8 +151,8 @@ class Restoration:
         What an earlier run left there under the same names is removed first. Raises OutputError.
         """
         begin = time.perf_counter()
-        folder = prepare(folder)
-        contents = self._contents()
+        self.folder = folder = prepare(folder)
+        record, contents = self.record(argv), self._contents()
         for stale in written(folder):
             stale.unlink()
         if (several := folder / "solutions").is_dir() and not any(several.iterdir()):
@@ -180,9 +162,8 @@ class Restoration:
         with waiting("writing the files"):
             for name, data in contents.items():
                 write_bytes_atomic(folder / name, data)
-        self.folder = folder
         self.spent("save_s", time.perf_counter() - begin)
-        write_json_atomic(folder / RESULT, self.record(argv))
+        write_json_atomic(folder / RESULT, record | {"timing": plain(self.timing)})
         return folder
 
     @waiting("compressing the pictures")

@@ -14,6 +14,19 @@ from dgp.errors import OutputError
 from dgp.files import sha256_of
 
 RESULT = "result.json"
+FILES = (
+    "restored.png",
+    "restored_prior.png",
+    "observed.png",
+    "comparison.png",
+    "mean.png",
+    "spread.png",
+    "mask.png",
+    "latents.safetensors",
+    "weights.safetensors",
+    "trace.jsonl",
+    "report.html",
+)
 
 # What makes two runs the same: the name to report, and where it stands in a result.
 IDENTITY = {
@@ -124,6 +137,12 @@ def is_done(folder: str | os.PathLike, planned: Mapping, overwrite: bool = False
     return not found
 
 
+def written(folder: Path) -> list[Path]:
+    """Return the files in a folder that have the names of a run's own, result.json first: what ``save`` replaces."""
+    solutions = sorted(path for path in (folder / "solutions").glob("*.png") if path.stem.isdecimal())
+    return [path for path in (folder / RESULT, *(folder / name for name in FILES), *solutions) if path.is_file()]
+
+
 def prepare(folder: str | os.PathLike) -> Path:
     """Makes the folder and tries to write there; OutputError when that fails. Call it before any work."""
     folder = Path(folder)
@@ -178,5 +197,5 @@ def _at(record: Mapping, path: tuple[str, ...]) -> Any:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = "not given" if value is None else str(value)
     return text if len(text) <= 40 else text[:12] + "..."

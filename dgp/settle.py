@@ -64,7 +64,7 @@ def settle(run: Ended) -> list[Restoration]:
             which = f" of {observation.source.path}" if observation.source.path and len(run.observations) > 1 else ""
             raise DgpError(
                 f"the objective of {run.recipe.name!r}{which} ended as {scores[~finite].max().item():g}, so that there "
-                "is no answer; lower its learning rates, e.g. --set 'stages.*.lr=0.01'"
+                "is no result; lower its learning rates, e.g. --set 'stages.*.lr=0.01'"
             )
     lost = rows.picture[~finite].bincount(minlength=len(run.observations)).tolist()
     rows, scores = rows.take(finite.nonzero()[:, 0]), scores[finite.to(scores.device)]
@@ -77,7 +77,7 @@ def settle(run: Ended) -> list[Restoration]:
         result = _restoration(run, number, observation, rows.take(mine), images[mine], scores[mine])
         result.covers = None if covered is None else covered[mine].cpu()
         if lost[number]:
-            said = f"{lost[number]} of {run.problem.answers} answers ended in no number, and are left out"
+            said = f"{lost[number]} of {run.problem.answers} solutions ended in NaN or Infinity, and are left out"
             result.notes = [*result.notes, said]
         if judged is not None:
             judge(result, judged[mine].tolist())
@@ -95,7 +95,7 @@ def judge(result: Restoration, values: Sequence[float]) -> None:
     for number, value in enumerate(values, 1):
         if not value <= below:
             which = f"answer {number} of {len(values)}" if len(values) > 1 else "the answer"
-            said = f"{which} is not what {result.recipe.name} accepts: its {term} is {value:.3g}, above {below:g}"
+            said = f"{which} misses the threshold of {result.recipe.name}: its {term} is {value:.3g}, above {below:g}"
             result.notes = [*result.notes, said]
 
 

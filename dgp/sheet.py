@@ -41,7 +41,7 @@ def side_by_side(images: Sequence[Image.Image], gap: int = 8, height: int | None
 def captioned(images: Mapping[str, Image.Image], gap: int = 8) -> Image.Image:
     """In a row on white under their names, all as high as the highest is shown, with room for every name."""
     height = max(viewable(image).height for image in images.values())
-    font = ImageFont.load_default(max(16, height // 32))
+    font = ImageFont.load_default(max(16, height // 24))
     shown = {name: viewable(image, height) for name, image in images.items()}
     widths = [max(image.width, math.ceil(font.getlength(name))) for name, image in shown.items()]
     top = sum(font.getmetrics())

@@ -15,6 +15,7 @@ from dgp.sheet import SMALLEST, magnified
 # possible value, 0.5.
 FULL_SCALE = 0.2
 UNIT = "standard deviation over the solutions, mean of the channels; black to white is 1"
+BAND = 128  # rows of pictures that are compared at once
 STEPS = 5  # of the legend, both ends included
 
 
@@ -33,13 +34,13 @@ class Spread:
     @classmethod
     def of(cls, images: Sequence[Image.Image]) -> Spread:
         """Measure pictures of one size."""
-        total = squares = 0.0
-        for image in images:
-            levels = np.asarray(image.convert("RGB"), dtype=np.float64)
-            total, squares = total + levels, squares + levels**2
-        mean = total / len(images)
-        deviation = np.sqrt(np.maximum(squares / len(images) - mean**2, 0)).mean(-1) / 255
-        return cls(Image.fromarray(np.rint(mean).astype(np.uint8)), deviation.astype(np.float32), len(images))
+        levels = [np.asarray(image.convert("RGB")) for image in images]
+        mean, deviation = np.empty_like(levels[0]), np.empty(levels[0].shape[:2], np.float32)
+        for top in range(0, len(mean), BAND):  # in parts, as photographs are large
+            rows = np.s_[top : top + BAND]
+            part = np.stack([one[rows] for one in levels]).astype(np.float32)
+            mean[rows], deviation[rows] = np.rint(part.mean(0)), part.std(0).mean(-1) / 255
+        return cls(Image.fromarray(mean), deviation, len(images))
 
     @property
     def picture(self) -> Image.Image:

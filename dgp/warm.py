@@ -111,7 +111,7 @@ def starts_of(given: Source | Sequence[Source] | Encoder | Mapping[str, Tensor],
             latents = given(problem.targets.lifted)
         if {len(value) for value in latents.values()} != {pictures}:
             got = {name: tuple(value.shape) for name, value in latents.items()}
-            raise InputError(f"got {got} of the encoder, expected a row for each of {pictures} pictures")
+            raise InputError(f"the encoder gave {got}, expected a row for each of {pictures} pictures")
         return [
             Start({n: v[p : p + 1].expand(problem.answers, *v.shape[1:]) for n, v in latents.items()})
             for p in range(pictures)
@@ -215,7 +215,7 @@ def _values(
     if "class" in sampled and "z" in inputs and "class" not in inputs:
         label = problem.targets.observations[picture].label
         if label is None:
-            raise InputError("got a start without a class; give one with it, or tell the picture's (--class)")
+            raise InputError("got a start without a class; include one, or name the picture's (--class)")
         inputs = inputs | {"class": problem.prior.generator.embed(torch.tensor([label]))}
     behind = {name: value for name, value in behind.items() if name in problem.charts or not is_unknown(name)}
     owners = [name for name, chart in charts.items() if behind.keys() & set(chart.provides(name, info))]

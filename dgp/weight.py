@@ -86,7 +86,7 @@ def open_weight(source: str | os.PathLike | Image.Image | np.ndarray | Tensor | 
             "give a weight of the picture's size"
         )
     if not values.any():
-        raise InputError(f"{name} is black throughout, so that nothing would count; paint what counts white")
+        raise InputError(f"{name} is entirely black, so that nothing counts; paint white what shall count")
     return WeightMap(values, path)
 
 

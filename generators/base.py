@@ -125,7 +125,7 @@ class Generator(nn.Module):
         if not given:
             return self.stem(latents), 0
         if len(given) > 1:
-            raise ValueError(f"got {' and '.join(given)}; one feature map is where a network starts, so give one")
+            raise ValueError(f"got {' and '.join(given)}; a network starts from one feature map; give one")
         k = int(given[0].removeprefix("feature@"))
         if not 0 <= k <= self.depth:
             raise ValueError(f"got {given[0]}, expected feature@0 to feature@{self.depth}")

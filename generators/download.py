@@ -83,7 +83,7 @@ def download(
             os.replace(part, path)
             _note(part).unlink(missing_ok=True)
     except OSError as error:
-        raise FetchError(f"{path}: cannot be written ({error.strerror or error}); choose a folder by -o") from None
+        raise FetchError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with -o") from None
     return found
 
 
@@ -120,7 +120,7 @@ def _attempt(address, file, part, largest, timeout, progress) -> None:
         if "html" in answer.headers.get_content_type():
             raise WeightsError(f"{address}: got a web page, not the file; get it in a browser")
         if total is not None and (free := shutil.disk_usage(part.parent).free) < total - start:
-            raise FetchError(f"{part.parent}: {total - start} bytes to come, {free} free; choose a folder by -o")
+            raise FetchError(f"{part.parent}: {total - start} bytes to come, {free} free; choose a folder with -o")
         # Without a strong validator nobody knows whether a later answer continues this one.
         tag = answer.headers.get("ETag", "")
         validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
@@ -128,7 +128,7 @@ def _attempt(address, file, part, largest, timeout, progress) -> None:
         file.truncate(start)
         size = _copy(answer, file, start, total, largest, address, timeout, progress)
     if total is not None and size < total:
-        raise _Broken(f"the answer ended after {size} of {total} bytes")
+        raise _Broken(f"the download ended after {size} of {total} bytes")
 
 
 @contextlib.contextmanager
@@ -170,7 +170,7 @@ def _place(answer, start: int, note: dict, file) -> tuple[int, int | None]:
     told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", "").strip())
     if answer.status != 206 or not told or int(told[1]) != start or note.get("total") not in (None, int(told[2])):
         file.truncate(0)
-        raise _Broken(f"the server answered {answer.status} with another part than was asked for")
+        raise _Broken(f"the server answered {answer.status} with a different part than requested")
     return start, int(told[2])
 
 
@@ -191,7 +191,7 @@ def _copy(answer, file, size: int, total: int | None, largest: int, address: str
         size += len(chunk)
         if size > largest:
             file.truncate(0)
-            raise WeightsError(f"{address}: more than {largest / 2**30:.1f} GiB came; this is no generator")
+            raise WeightsError(f"{address}: more than {largest / 2**30:.1f} GiB came; this is not a generator")
         progress(size, total)
         if (now := time.monotonic()) - then >= timeout:
             if size - mark < SLOWEST * timeout:
@@ -207,7 +207,7 @@ def _checked(part: Path, path: Path, address: str, sha256: str | None) -> str:
     if not plausible(part, path.suffix):
         kind = foreign_kind(part)
         what = f"is {kind.words}" if kind else f"is not a whole {path.suffix} file"
-        raise WeightsError(f"{address}: what came {what}; it was not kept" + (f"; {kind.step}" if kind else ""))
+        raise WeightsError(f"{address}: what was sent {what}; it was not kept" + (f"; {kind.step}" if kind else ""))
     return found
 
 

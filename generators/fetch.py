@@ -74,7 +74,7 @@ def verify(entry: PublicWeights, sha256: str | None = None) -> list[Kept]:
     if lacking := missing(entry):
         raise WeightsError(
             f"{entry.name}: {', '.join(lacking)} not in {entry.place()}; `dgp priors fetch {entry.name}` gets it, or "
-            "says where it is to be had"
+            "says where to get it"
         )
     main = entry.generator or entry.files[0].name
     return [

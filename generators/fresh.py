@@ -71,7 +71,7 @@ def randomised(prior: Prior, seed: int = 0) -> Prior:
     if not isinstance(prior.generator, BigGAN | BigGANDeep | StyleCharts):
         raise GeneratorError(
             f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN and StyleGAN generators can be "
-            "initialised afresh; choose such a prior"
+            "given new random weights; choose such a prior"
         )
     config = prior.generator.config
     with torch.random.fork_rng(devices=[]):

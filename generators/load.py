@@ -139,5 +139,5 @@ def checked(path: Path, sha256: str | None) -> Checkpoint:
     if not path.exists():
         raise UnknownPrior(f"{path}: no such file; expected weights ({', '.join(SUFFIXES)})")
     if not path.is_file():
-        raise WeightsError(f"{path}: is no regular file; expected weights ({', '.join(SUFFIXES)})")
+        raise WeightsError(f"{path}: is not a regular file; expected weights ({', '.join(SUFFIXES)})")
     return read_checkpoint(path, sha256)

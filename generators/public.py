@@ -190,5 +190,5 @@ def find(name: str) -> list[PublicWeights]:
 
         near = difflib.get_close_matches(name, PUBLIC, 1)
         hint = f"did you mean {near[0]!r}?" if near else "`dgp priors fetch --list` shows what can be"
-        raise UnknownPrior(f"got {name!r}, which is nothing that can be fetched; {hint}")
+        raise UnknownPrior(f"got {name!r}, which cannot be fetched; {hint}")
     return found

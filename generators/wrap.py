@@ -138,7 +138,7 @@ def _probed(network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: fl
             f"{kind} gave pictures of {width}x{height}; expected {resolution or width}x{resolution or width}"
         )
     if not x.isfinite().all():
-        raise WeightsError(f"{kind} gave pictures that are no numbers; train it again, or load its weights")
+        raise WeightsError(f"{kind} gave pictures with NaN or Infinity; train it again, or load its weights")
     slack = (high - low) / 2
     if ((x < low - slack) | (x > high + slack)).float().mean() > 0.01:
         raise WeightsError(
@@ -157,7 +157,7 @@ def _probed(network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: fl
         raise WeightsError(f"{kind} could not read a single row: {_first_line(error)}") from error
     if (alone - x).abs().max() > near:
         raise WeightsError(
-            f"{kind} couples rows: a latent gives another picture alone than among others; "
+            f"{kind} couples rows: a latent gives a different picture alone than in a batch; "
             "let its norms use running statistics (track_running_stats=True)"
         )
     return x

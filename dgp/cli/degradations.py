@@ -31,7 +31,7 @@ Examples:
   dgp degradations mask photo.png -o mask.png""",
 )
 def degradations():
-    """The operators that can be undone."""
+    """List, inspect, preview, write and check degradations."""
 
 
 for command in (new, check, sheet, mask):
@@ -48,7 +48,7 @@ Examples:
 @plugin_option
 @speech
 def list_(plugins: tuple[str, ...], speech: Speech):
-    """Names and summaries of all operators."""
+    """List all operators, with a summary of each."""
     import degradations as operators
 
     load_plugins(plugins)
@@ -78,7 +78,7 @@ Examples:
 @plugin_option
 @speech
 def info(name: str, plugins: tuple[str, ...], speech: Speech):
-    """What an operator does and takes."""
+    """Show what an operator does, and its parameters."""
     import degradations as operators
 
     load_plugins(plugins)
@@ -120,7 +120,7 @@ Examples:
 @plugin_option
 @speech
 def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tuple[str, ...], speech: Speech):
-    """Degrade a clean picture at its own size, and write what a file would hold."""
+    """Degrade a clean picture at its own size, and write the result."""
     import degradations as operators
     from dgp.cli.outputs import png_file
     from dgp.cli.run import printable, with_plugins, writable_file

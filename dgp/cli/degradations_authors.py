@@ -28,7 +28,7 @@ Examples:
 )
 @speech
 def new(name: str, output: Path, speech: Speech):
-    """Write a plugin and its test, which work, to begin with."""
+    """Write a working plugin and its test, to start from."""
     from degradations.template import write_new
 
     plugin, test = write_new(name, output)
@@ -45,16 +45,16 @@ Examples:
   dgp degradations check mine:0.5 --plugin mine.py --json
 
 \b
-Exit codes: 0 it keeps the contract, 1 it does not, 2 it is described wrongly, 3 it cannot be used."""
+Exit codes: 0 it passes, 1 it fails, 2 its description is wrong, 3 it cannot be used."""
 )
 @click.argument("target", metavar="FILE|SPEC")
 @plugin_option
 @speech
 @click.pass_context
 def check(context: click.Context, target: str, plugins: tuple[str, ...], speech: Speech):
-    """Say in words what is wrong with an operator.
+    """Check an operator, and say what is wrong with it.
 
-    A plugin FILE is run, and its operators are tried as their `example` says; a SPEC is tried as it is.
+    The code of a plugin FILE is executed, and its operators are tried as in their `example`; a SPEC is tried as it is.
     """
     from degradations.conformance.advice import ADVICE
 
@@ -75,7 +75,7 @@ def check(context: click.Context, target: str, plugins: tuple[str, ...], speech:
         }
     )
     for tried, findings in found.items():
-        speech.say(f"{tried}: {'keeps the contract' if not findings else 'does not keep the contract'}")
+        speech.say(f"{tried}: {'passes' if not findings else 'fails'}")
         for part, text in findings:
             speech.say(f"  {part}: {text}")
     for part, advice in broken.items():

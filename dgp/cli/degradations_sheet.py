@@ -27,7 +27,7 @@ Examples:
     show_default=False,
     help="Draw this operator alone. Repeatable.",
 )
-@click.option("--side", type=click.IntRange(32, 512), default=112, metavar="PX", help="How large each picture is.")
+@click.option("--side", type=click.IntRange(32, 512), default=112, metavar="PX", help="Side of each picture.")
 @click.option("--columns", type=click.IntRange(1, 8), default=2, metavar="N", help="Operators side by side.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
 @plugin_option
@@ -44,7 +44,7 @@ def sheet(
 ):
     """Draw every operator at three strengths on one page.
 
-    The picture is IMAGE, its middle square, or an astronaut (public domain, of scikit-image).
+    IMAGE is cropped to its central square; without one, a photograph of an astronaut is used (public domain).
     """
     import degradations as operators
     from degradations.sheet import draw, strengths

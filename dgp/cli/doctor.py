@@ -40,7 +40,7 @@ Examples:
   dgp doctor --json
 
 \b
-Exit code 0 when the main job can run; what is missing for the rest is a warning."""
+Exit code 0 when `dgp restore` can run; optional parts that are missing give a warning."""
 )
 @speech
 def doctor(speech: Speech):

@@ -21,10 +21,10 @@ Examples:
   dgp evaluate cifar10.zip -d gray --judge benchmarks/judge-cifar10.safetensors
 
 \b
-DIR gets summary.json, table.md, a gallery for each degradation, and a unit for each arm, degradation
-and picture. Run again, it does only what is missing: raise --count to add pictures, name further recipes
-to add arms.
-Two baselines are always there: the degraded input itself, and a classical method (mean chroma of the
+DIR gets summary.json, table.md, a gallery for each degradation, and a result for each method, degradation
+and picture. A call that is repeated does only what is missing: raise --count to add pictures, name further
+recipes to add methods.
+Two baselines are always included: the degraded input itself, and a classical method (mean chroma of the
 prior's own samples, bicubic enlargement, biharmonic inpainting)."""
 )
 @click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
@@ -43,7 +43,7 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     metavar="SPEC",
     shell_complete=complete.degradations,
     show_default=False,
-    help="What really degrades the pictures, where -d shall be told another, or less (blur:sigma=auto).",
+    help="The degradation that is applied, where -d names another or leaves values open (blur:sigma=auto).",
 )
 @click.option(
     "-r",
@@ -90,7 +90,7 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     type=click.Path(path_type=Path),
     metavar="FILE",
     show_default=False,
-    help="A small classifier: which share of the answers is recognised as what it should show.",
+    help="A small classifier, which tells how many results are recognised as their class.",
 )
 @click.option(
     "-o",
@@ -98,7 +98,7 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     type=click.Path(path_type=Path),
     default="evaluation",
     metavar="DIR",
-    help="Where units, tables and galleries go.",
+    help="Where results, tables and galleries go.",
 )
 @engine_options
 @speech
@@ -118,7 +118,7 @@ def evaluate(
 ):
     """Compare recipes on a set of clean pictures.
 
-    SOURCE is a folder or a zip archive of clean pictures, each in a folder that bears the name of its class.
+    SOURCE is a folder or a zip archive of clean pictures, each in a folder named after its class.
     They are brought to the prior's resolution, degraded, restored by every recipe, and measured.
     """
     if count is not None and per_class is not None:

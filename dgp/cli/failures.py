@@ -29,10 +29,10 @@ def one_line(error: BaseException) -> str:
     text = error.format_message() if isinstance(error, click.ClickException) else str(error)
     text = " ".join(text.split())
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return f"out of memory: {text or 'no more to be had'}; ask for fewer solutions, or use --device cpu"
+        return f"out of memory: {text or 'nothing is left'}; ask for fewer solutions, or use --device cpu"
     if hasattr(error, "exit_code"):
         return text
-    return f"{type(error).__name__}: {text}; -v shows where"
+    return f"{type(error).__name__}: {text}; -v shows the traceback"
 
 
 def tell(error: BaseException, *, verbose: bool = False, about: str = "") -> None:

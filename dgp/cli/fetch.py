@@ -19,27 +19,27 @@ Examples:
   dgp priors fetch biggan-dgp            where to get it, and where to put it
 
 \b
-What was fetched is a prior by its name: dgp restore photo.png -d sr:4 -p stylegan2-ada-ffhq.
-Files go to priors/NAME/ in $DGP_CACHE (else ~/.cache/dgp). An interrupted download goes on where it stopped."""
+Fetched weights are a prior that is used by its name: dgp restore photo.png -d sr:4 -p stylegan2-ada-ffhq.
+Files go to priors/NAME/ in $DGP_CACHE (else ~/.cache/dgp). An interrupted download is resumed."""
 )
 @click.argument("name", required=False)
-@click.option("--list", "listed", is_flag=True, show_default=False, help="Say what can be fetched, and stop.")
-@click.option("--yes", is_flag=True, show_default=False, help="The licence is read and accepted.")
-@click.option("--sha256", metavar="HEX", show_default=False, help="What the generator's file must have.")
+@click.option("--list", "listed", is_flag=True, show_default=False, help="List what can be fetched.")
+@click.option("--yes", is_flag=True, show_default=False, help="Accept the licence without being asked.")
+@click.option("--sha256", metavar="HEX", show_default=False, help="The sha256 that the generator's file must have.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     show_default=False,
-    help="Put the files there instead; they are then used by their path.",
+    help="Put the files there instead; use them by their path then.",
 )
 @speech
 def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output: Path | None, speech: Speech):
-    """Get published weights from where they are published.
+    """Download published weights from their publisher.
 
-    Each comes under its publisher's licence, which is shown and must be accepted. The sha256 of a file is recorded when
-    it first comes, and checked from then on.
+    Each comes under its publisher's licence, which is shown and must be accepted. The sha256 of a file is recorded at
+    the first download, and checked from then on.
     """
     from generators.fetch import fetch as get
     from generators.public import find
@@ -63,7 +63,7 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
             speech.say(f"{file.path}: {'fetched' if file.new else 'is there'}, sha256 {file.sha256}")
         if entry.generator:
             use = f"{output / entry.generator}" if output else entry.name
-            speech.say(f"use it by -p {use}")
+            speech.say(f"use it with -p {use}")
         done.append(
             {
                 "name": entry.name,
@@ -126,7 +126,7 @@ def _introduce(entry, output: Path | None, yes: bool, speech: Speech) -> None:
     if yes:
         return
     if not _watched():
-        raise click.UsageError(f"the licence of {entry.name} is to be accepted; read it, and add --yes")
+        raise click.UsageError(f"the licence of {entry.name} must be accepted; read it, then add --yes")
     if not click.confirm("Do you accept the licence?", err=True):
         raise click.UsageError("the licence was not accepted; nothing was fetched")
 

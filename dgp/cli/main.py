@@ -27,13 +27,13 @@ NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 COMMANDS = {
     "restore": ("dgp.cli.restore", "Restore degraded pictures: the main job."),
     "colorize": ("dgp.cli.restore", "Give grey pictures their colours."),
-    "inpaint": ("dgp.cli.restore", "Fill what is missing from pictures."),
+    "inpaint": ("dgp.cli.restore", "Fill missing regions of pictures."),
     "upscale": ("dgp.cli.restore", "Enlarge small pictures."),
-    "invert": ("dgp.cli.restore", "Find intact pictures in the prior: the latents and layers."),
+    "invert": ("dgp.cli.restore", "Invert intact pictures: find latents and weights that reproduce them."),
     "evaluate": ("dgp.cli.evaluate", "Compare recipes on a set of clean pictures."),
-    "priors": ("dgp.cli.priors", "The generators that can be used."),
-    "degradations": ("dgp.cli.degradations", "The operators that can be undone."),
-    "recipes": ("dgp.cli.recipes", "The methods that can be run."),
+    "priors": ("dgp.cli.priors", "List, inspect, fetch, check, convert and sample generators."),
+    "degradations": ("dgp.cli.degradations", "List, inspect, preview, write and check degradations."),
+    "recipes": ("dgp.cli.recipes", "List and show recipes, the methods of inversion."),
     "doctor": ("dgp.cli.doctor", "Check that the installation works."),
 }
 
@@ -109,5 +109,6 @@ Exit codes: 0 done, 1 the run failed, 2 bad usage or input, 3 weights or a plugi
 def main():
     """Restore pictures by inverting a pretrained generator.
 
-    What the generator invents is plausible, not evidence of what was there.
+    It finds the generator output that, once degraded, matches the input. What the generator adds is plausible, not
+    evidence of what was there.
     """

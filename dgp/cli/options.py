@@ -115,7 +115,7 @@ plugin_option = click.option(
     metavar="FILE",
     shell_complete=complete.files,
     show_default=False,
-    help="A Python file that registers degradations; it is run. Repeatable.",
+    help="A Python file that registers degradations; its code is executed. Repeatable.",
 )
 
 
@@ -144,8 +144,8 @@ set_option = click.option(
 
 SPEECH = (
     click.option("--json", "as_json", is_flag=True, show_default=False, help="Print one JSON object on stdout."),
-    click.option("-q", "--quiet", is_flag=True, show_default=False, help="Say nothing but errors."),
-    click.option("-v", "--verbose", is_flag=True, show_default=False, help="Say more, and where errors come from."),
+    click.option("-q", "--quiet", is_flag=True, show_default=False, help="Print errors only."),
+    click.option("-v", "--verbose", is_flag=True, show_default=False, help="Print details, and tracebacks of errors."),
 )
 ENGINE = (
     click.option(
@@ -163,8 +163,8 @@ ENGINE = (
         type=click.IntRange(1),
         metavar="EVALUATIONS",
         show_default=False,
-        help="What an answer may cost: steps and candidates are scaled so. A pass through a network counts 1, forward "
-        "and backward 3 (default: what the recipe says).",
+        help="What each solution may cost; steps and candidates are scaled to it. A pass through a network counts 1, "
+        "forward and backward 3 (default: what the recipe costs).",
     ),
     click.option(
         "--seed",
@@ -179,27 +179,27 @@ ENGINE = (
         type=click.IntRange(1),
         default=1,
         metavar="N",
-        help="Independent answers to each picture, with their mean and spread.",
+        help="Independent solutions for each picture, saved with their mean and spread.",
     ),
     plugin_option,
     click.option(
         "--fit",
         type=click.Choice(["auto", "crop", "pad", "stretch", "object"]),
         default="auto",
-        help="How a picture meets the prior's resolution; object: by a square around what --weight marks.",
+        help="How a picture is brought to the prior's resolution; object: a square around what --weight marks.",
     ),
     click.option(
         "--merge/--no-merge",
         default=True,
-        help="Whether the answer is made to agree with what was observed, by the smallest change, where the recipe "
-        "ends so.",
+        help="Whether the result is changed at the end, as little as possible, so that it matches the input once "
+        "degraded (where the recipe says so).",
     ),
     click.option(
         "-n",
         "--dry-run",
         is_flag=True,
         show_default=False,
-        help="Check everything, say what would be done, and stop.",
+        help="Check the input and print what would be done, without running it.",
     ),
 )
 RUN = (
@@ -227,35 +227,36 @@ RUN = (
         default="auto",
         metavar="NAME|ID|auto",
         shell_complete=complete.classes,
-        help="What the picture shows, of the prior's classes; auto searches over all. (In Python: label.)",
+        help="The class that the picture shows, one of the prior's; auto: searched for. (In Python: label.)",
     ),
     click.option(
         "--weight",
         metavar="FILE",
         shell_complete=complete.files,
         show_default=False,
-        help="A picture of the same size that says what counts, white fully and black not at all: an object's mask.",
+        help="A weight map of the picture's size, such as an object's mask: white counts fully, black not at all.",
     ),
     *ENGINE[2:-1],
     click.option(
         "--simulate",
         is_flag=True,
         show_default=False,
-        help="The pictures are clean: degrade them first, and measure the answers.",
+        help="The pictures are clean: degrade them first, and compare the results with them.",
     ),
     click.option(
         "--truth",
         metavar="SPEC",
         shell_complete=complete.degradations,
         show_default=False,
-        help="With --simulate: degrade them by this, and restore them as -d says (blur:sigma=auto, say).",
+        help="With --simulate: the degradation that is applied, where -d names another or leaves values open "
+        "(blur:sigma=auto).",
     ),
     click.option(
         "--start",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         metavar="DIR",
         show_default=False,
-        help="Begin where an earlier run ended, instead of searching: its folder, or the output folder that has one "
+        help="Start from the result of an earlier run instead of searching: its folder, or the output folder with one "
         "for each picture.",
     ),
     click.option(

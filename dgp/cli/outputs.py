@@ -14,7 +14,7 @@ def png_file(given: Path | None, usual: str) -> Path:
     Raises OutputError where that would replace a file that nobody named.
     """
     if given is None and Path(usual).exists():
-        raise OutputError(f"{usual} is there already; name the file to write by -o (-o {usual} replaces it)")
+        raise OutputError(f"{usual} is there already; name the file to write with -o (-o {usual} replaces it)")
     return given or Path(usual)
 
 
@@ -24,7 +24,7 @@ def spared(folder: Path, read: Sequence[str | Path | None]) -> None:
     Args:
         read: the files, such as the mask.png of an earlier run that was corrected; None: no file.
     """
-    from dgp.restoration import written
+    from dgp.results import written
 
     inputs = {Path(path).resolve() for path in read if path is not None}
     for path in written(folder):

@@ -25,7 +25,7 @@ Examples:
   dgp priors sample biggan-cifar10 --count 16 --class horse -o horses.png""",
 )
 def priors():
-    """The generators that can be used."""
+    """List, inspect, fetch, check, convert and sample generators."""
 
 
 for command in (fetch, sample):
@@ -41,7 +41,7 @@ Examples:
 )
 @speech
 def list_(speech: Speech):
-    """Names of all priors; a weights file or a folder can be given wherever a name can."""
+    """List all priors; a weights file or a folder can be given wherever a name can."""
     import generators
     from generators.public import PUBLIC
 
@@ -81,7 +81,7 @@ Examples:
 @click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR, shell_complete=complete.priors)
 @speech
 def info(name: str, speech: Speech):
-    """Where a prior comes from, what it can draw, and what its file did not tell."""
+    """Show a prior's origin, classes, latents and layers, and what was assumed about its file."""
     import generators
 
     facts = _facts(generators.load(name))
@@ -112,13 +112,13 @@ Examples:
   dgp priors verify weights/G_ema.pth --sha256 0123456789abcdef..."""
 )
 @click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR, shell_complete=complete.priors)
-@click.option("--sha256", metavar="HEX", show_default=False, help="What the generator's file must have.")
+@click.option("--sha256", metavar="HEX", show_default=False, help="The sha256 that the generator's file must have.")
 @speech
 def verify(name: str, sha256: str | None, speech: Speech):
-    """Check that a prior is whole: its sha256 where one is known, every tensor, and that it draws pictures.
+    """Check that a prior is intact: its sha256 where one is known, every tensor, and a picture that it draws.
 
-    The files of published weights (`dgp priors fetch --list`) are checked against what was recorded when they first
-    came. Exit code 3 where it cannot be used.
+    The files of published weights (`dgp priors fetch --list`) are checked against the sha256 recorded at the
+    first download. Exit code 3 where it cannot be used.
     """
     import torch
 
@@ -143,13 +143,13 @@ def verify(name: str, sha256: str | None, speech: Speech):
         if value.is_floating_point() and not bool(value.isfinite().all())
     ]
     if broken:
-        raise generators.WeightsError(f"{name}: {broken[0]} holds values that are no numbers; get the file again")
+        raise generators.WeightsError(f"{name}: {broken[0]} holds NaN or Infinity; get the file again")
     with torch.no_grad():
         picture = prior.generator(prior.generator.sample(1, generator=stream(0, "verify", 0)))
         if prior.discriminator is not None:
             prior.discriminator.features(picture)
     if not bool(picture.isfinite().all()):
-        raise generators.WeightsError(f"{name}: draws pictures that are no numbers; get the file again")
+        raise generators.WeightsError(f"{name}: draws pictures with NaN or Infinity; get the file again")
     speech.give(
         {
             "name": prior.name,
@@ -177,12 +177,12 @@ Examples:
     show_default=False,
     help="The file to write, the discriminator beside it (default: PRIOR.safetensors).",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @speech
 def convert(name: str, old_output: Path | None, output: Path | None, overwrite: bool, speech: Speech):
     """Write a prior as safetensors: the generator, and its discriminator beside it.
 
-    What is written loads to the same pictures, bit for bit, and says in its header what it is.
+    The file that is written gives the same pictures, bit for bit, and describes itself in its header.
     """
     import generators
     from dgp.cli.run import printable

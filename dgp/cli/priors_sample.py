@@ -40,7 +40,7 @@ Examples:
     type=click.IntRange(0, 2**32 - 1),
     default=0,
     metavar="N",
-    help="Equal seeds give equal pictures.",
+    help="Random seed; the same seed gives the same pictures.",
 )
 @png_option("PRIOR-samples.png")
 @speech
@@ -54,7 +54,7 @@ def sample(
     output: Path | None,
     speech: Speech,
 ):
-    """Draw pictures, on one sheet."""
+    """Draw pictures of a prior on one sheet."""
     import torch
 
     import generators

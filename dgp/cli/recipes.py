@@ -18,7 +18,7 @@ Examples:
   dgp recipes show dgp-colorization --prior biggan-cifar10""",
 )
 def recipes():
-    """The methods that can be run."""
+    """List and show recipes, the methods of inversion."""
 
 
 @recipes.command(
@@ -30,7 +30,7 @@ Examples:
 )
 @speech
 def list_(speech: Speech):
-    """Names and summaries of all recipes."""
+    """List all recipes, with a summary of each."""
     import dgp
 
     found = [dgp.load_recipe(name) for name in dgp.recipe_names()]
@@ -69,14 +69,14 @@ Examples:
     metavar="NAME|FILE",
     shell_complete=complete.priors,
     show_default=False,
-    help="Map the recipe onto this prior.",
+    help="Show the recipe as it runs on this prior.",
 )
 @set_option
 @speech
 def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speech):
-    """A recipe in full, with its sources.
+    """Show a recipe in full, with its sources.
 
-    The keys are those that --set takes: stages are counted from 0, stages.* is all of them.
+    The keys are those that --set takes: stages are counted from 0, stages.* means all of them.
     """
     import dgp
     from dgp.budget import cost

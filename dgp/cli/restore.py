@@ -32,8 +32,8 @@ Examples:
   dgp restore scans/ -d auto                 every picture in the folder
 
 \b
-`dgp degradations list` names the operators. Each IMAGE leaves DIR/<its name>/ with restored.png,
-comparison.png and result.json; a run that lies there complete is not run again."""
+`dgp degradations list` names the operators. Each IMAGE gets a folder DIR/<its name>/ with restored.png,
+comparison.png and result.json. A run that is complete there is not repeated."""
 )
 @images_argument
 @click.option(
@@ -65,8 +65,8 @@ Examples:
   dgp colorize clean.png --simulate -r dgp-colorization
 
 \b
-The picture's own luminance is kept at its full size; a colour picture counts by its luminance. A recipe
-with a luminance of its own (dgp-colorization) is run with that."""
+The picture's luminance is kept at its full size; of a colour picture only the luminance is used. A recipe
+that defines a luminance of its own (dgp-colorization) uses that."""
 )
 @images_argument
 @run_options
@@ -87,7 +87,7 @@ def _fraction(context: click.Context, option: click.Parameter, text: str | None)
     except (ValueError, ZeroDivisionError):
         fraction = None
     if fraction is None or fraction >= 1 or fraction <= 0:
-        left = "leaves nothing of the picture" if fraction and fraction >= 1 else "is no such fraction"
+        left = "leaves nothing of the picture" if fraction and fraction >= 1 else "is not a valid fraction"
         raise click.BadParameter(f"{text} {left}; expected one between 0 and 1, such as 1/3 or 0.25")
     return fraction
 
@@ -97,9 +97,9 @@ def _fraction(context: click.Context, option: click.Parameter, text: str | None)
 Examples:
   dgp inpaint photo.png --mask hole.png
   dgp inpaint photo.png --mask keep.png --invert-mask     black, or unpainted, is missing
-  dgp inpaint photo.png --mask auto       scratches and holes that are found; mask.png shows them
+  dgp inpaint photo.png --mask auto       finds scratches and holes; mask.png shows them
   dgp inpaint photo.png --hole 1/3
-  dgp inpaint erased.png                  the hole is what is transparent
+  dgp inpaint erased.png                  the transparent pixels are the hole
   dgp inpaint clean.png --hole 1/3 --simulate
 
 \b
@@ -139,7 +139,7 @@ def inpaint(
     options: RunOptions,
     speech: Speech,
 ):
-    """Fill what is missing from pictures.
+    """Fill missing regions of pictures.
 
     An IMAGE may be a folder: the pictures in it.
     """
@@ -206,14 +206,14 @@ Examples:
   dgp invert photo.png --set 'stages.*.steps=50' --json
 
 \b
-restored_prior.png shows what the prior makes of the picture, latents.safetensors and weights.safetensors
-how."""
+restored_prior.png is the output of the generator; latents.safetensors and weights.safetensors hold what
+it was made from."""
 )
 @images_argument
 @run_options
 @speech
 def invert(images: tuple[Path, ...], options: RunOptions, speech: Speech):
-    """Find intact pictures in the prior: the latents and layers.
+    """Invert intact pictures: find latents and weights that reproduce them.
 
     An IMAGE may be a folder: the pictures in it.
     """

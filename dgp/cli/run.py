@@ -96,12 +96,12 @@ class Runner:
 
     def checked(self, job: Job, keep: bool) -> Job:
         """The job, opened and compared with what lies in its folder; or why it cannot be run."""
+        begin = time.perf_counter()
         from dgp.blind import blind
         from dgp.mapping import map_recipe
         from dgp.progress import display
         from dgp.results import is_done, run_identity
 
-        begin = time.perf_counter()
         try:
             with display(about=printable(job.path.name)):
                 observation = self.observe(job.path)
@@ -126,10 +126,11 @@ class Runner:
 
     def run(self, job: Job, speech: Speech) -> dict:
         """Restores one picture and saves it; the record that lies in its folder."""
+        begin = time.perf_counter()
         from dgp.inversion import Inversion
         from dgp.progress import display, followed
+        from dgp.results import read_result
 
-        begin = time.perf_counter()
         with display(about=printable(job.path.name)):
             observation, start = job.observation or self.observe(job.path), self.start(job)
             estimate_s = job.seconds + time.perf_counter() - begin
@@ -149,8 +150,7 @@ class Runner:
             result = inversion.result()
             result.spent("load_s", self.load_s + result.timing["load_s"])
             result.spent("estimate_s", estimate_s)
-            result.save(job.folder, argv)
-        return result.record(argv)
+            return read_result(result.save(job.folder, argv))
 
 
 def run_pictures(given: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech) -> None:
@@ -267,14 +267,14 @@ def writable(folder: Path) -> None:
         while not place.exists() and place != place.parent:
             place = place.parent
         if not place.is_dir():
-            raise OutputError(f"cannot write into {folder}: {place} is a file; choose another folder by -o")
+            raise OutputError(f"cannot write into {folder}: {place} is a file; choose another folder with -o")
         with tempfile.TemporaryDirectory(prefix=".dgp-", dir=place):
             pass
     except OutputError:
         raise
     except OSError as error:
         raise OutputError(
-            f"cannot write into {folder}: {error.strerror or error}; choose another folder by -o"
+            f"cannot write into {folder}: {error.strerror or error}; choose another folder with -o"
         ) from error
 
 

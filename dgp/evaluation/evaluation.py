@@ -83,7 +83,9 @@ class Evaluation:
         for name, recipe in self.recipes.items():
             map_recipe(recipe, self.prior)
             if name in (Degraded.name, Classical.name):
-                raise InputError(f"a recipe cannot be called {name!r} here, as a baseline is; rename its file")
+                raise InputError(
+                    f"a recipe cannot be called {name!r} here, as a baseline has that name; rename its file"
+                )
         if len({plain_name(spec) for spec in self.degradations}) < len(self.degradations):
             raise InputError(
                 f"got {', '.join(self.degradations)}, of which two would share a file name; give each once"

@@ -49,7 +49,7 @@ class Source:
                 found = [info.filename for info in archive.infolist() if not info.is_dir()]
         else:
             raise InputError(
-                f"{path}: got a file that is no zip archive; expected a folder or a zip archive of pictures"
+                f"{path}: got a file that is not a zip archive; expected a folder or a zip archive of pictures"
             )
         self.names = sorted(name for name in found if name.lower().endswith(endings()) and not _hidden(name))
         if not self.names:

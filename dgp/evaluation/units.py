@@ -53,14 +53,14 @@ class Unit:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             theirs = content["identity"]
         except (ValueError, KeyError, TypeError, OSError):
-            raise OutputError(f"{self.path} is not a result of dgp evaluate; choose another folder by -o") from None
+            raise OutputError(f"{self.path} is not a result of dgp evaluate; choose another folder with -o") from None
         different = sorted(
             key for key in self.identity.keys() | theirs.keys() if self.identity.get(key) != theirs.get(key)
         )
         if different:
             raise OutputError(
                 f"{self.folder} holds results of another run ({', '.join(different)} differ in "
-                f"{self.path.relative_to(self.folder)}); choose another folder by -o"
+                f"{self.path.relative_to(self.folder)}); choose another folder with -o"
             )
         return content
 
@@ -70,7 +70,7 @@ class Unit:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"cannot write {self.path.parent}: {error.strerror}; choose another folder by -o"
+                f"cannot write {self.path.parent}: {error.strerror}; choose another folder with -o"
             ) from error
         write_bytes_atomic(self.picture_path, png_bytes(image))
         write_json_atomic(self.path, {"schema": 1, "status": "done", "identity": self.identity, **content})

@@ -34,7 +34,9 @@ def observe_auto(picture, prior: Prior, *, fit: str, seed: int, simulate: bool, 
     from dgp.observation import observe  # which hands over to this
 
     if simulate and truth is None:
-        raise InputError("got degradation 'auto' for a clean picture; say by a truth (--truth SPEC) what happens to it")
+        raise InputError(
+            "got degradation 'auto' for a clean picture; name the one to apply by --truth SPEC (in Python: truth)"
+        )
     source = open_picture(picture)
     resolution = prior.generator.info.resolution
     known, factor = frozenset(), None
@@ -54,7 +56,7 @@ def observe_auto(picture, prior: Prior, *, fit: str, seed: int, simulate: bool, 
             notes.append(f"auto: {candidate.spec} was likelier, but {reason}")
             continue
         return replace(found, asked=AUTO, ranking=ranking, notes=(*found.notes, *notes))
-    raise InputError(f"no damage was found that can be undone ({notes[-1]}); say what it is by -d")
+    raise InputError(f"no damage was found that can be undone ({notes[-1]}); name it with -d")
 
 
 def _told(source: Picture, resolution: int) -> frozenset[str]:

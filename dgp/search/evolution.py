@@ -74,7 +74,7 @@ class Evolution(Search):
         if why := fault(self.optimizer, width, change["population"]):
             raise RecipeError(f"the search: {why}")
         if self.inner and (gone := sorted(self.inner.move.keys() - live)):
-            notes.append(f"search: there is no {', '.join(gone)} here to be moved")
+            notes.append(f"search: {', '.join(gone)} cannot be moved, as this prior lacks it")
             left = {name: lr for name, lr in self.inner.move.items() if name in live}
             change["inner"] = self.inner.model_copy(update={"move": left}) if left else None
         return self.model_copy(update=change)

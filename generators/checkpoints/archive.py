@@ -21,12 +21,12 @@ LARGEST_DIRECTORY = 2**25  # bytes
 def check_archive(path: Path, size: int) -> None:
     """Raises WeightsError, one line, for an archive that torch would not have written, before anything is unpacked."""
     if not _has_one_directory(path, size):
-        raise WeightsError(f"{path}: damaged, or no archive as PyTorch writes them; get it again")
+        raise WeightsError(f"{path}: damaged, or not an archive that PyTorch wrote; get it again")
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error):
-        raise WeightsError(f"{path}: damaged, or no archive as PyTorch writes them; get it again") from None
+        raise WeightsError(f"{path}: damaged, or not an archive that PyTorch wrote; get it again") from None
     if any(entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size for entry in entries):
         raise WeightsError(f"{path}: unpacks to more than the file holds, which PyTorch never writes; do not trust it")
     if sum(entry.file_size for entry in entries) > size:

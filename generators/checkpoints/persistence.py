@@ -68,7 +68,7 @@ class _Walk:
 
     def _visit(self, record: object, prefix: str, depth: int, found: dict[str, Tensor]) -> None:
         if not isinstance(record, Record):
-            raise WeightsError(f"{self.source}: {shown(prefix) or 'it'} is no network; get it again")
+            raise WeightsError(f"{self.source}: {shown(prefix) or 'it'} is not a network; get it again")
         if depth > DEEPEST:
             raise WeightsError(f"{self.source}: its modules nest more than {DEEPEST} deep; do not trust it")
         hidden = record.state.get("_non_persistent_buffers_set") or ()
@@ -82,7 +82,7 @@ class _Walk:
                 elif isinstance(value, Tensor):
                     found[prefix + name] = value
                 else:
-                    raise WeightsError(f"{self.source}: {shown(prefix + name)} is no tensor; get it again")
+                    raise WeightsError(f"{self.source}: {shown(prefix + name)} is not a tensor; get it again")
 
     def _entries(self, record: Record, kind: str) -> list[tuple[str, object]]:
         entries = record.state.get(kind, {})

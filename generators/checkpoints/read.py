@@ -57,7 +57,7 @@ def read_checkpoint(path: Path, sha256: str | None = None) -> Checkpoint:
             raise WeightsError(f"{path}: the file is empty; get it again")
         if size > LARGEST:
             raise WeightsError(
-                f"{path}: {size / 2**30:.1f} GiB, expected at most {LARGEST / 2**30:.0f}; this is no generator"
+                f"{path}: {size / 2**30:.1f} GiB, expected at most {LARGEST / 2**30:.0f}; this is not a generator"
             )
         with open(path, "rb") as file:
             start = file.read(512)
@@ -90,8 +90,8 @@ def _parts(path: Path, size: int, start: bytes) -> dict[str, Part]:
     if path.suffix == ".safetensors":
         return _safetensors(path)  # which says what is wrong with it
     if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path}: no weights that can be read; expected a file of {', '.join(SUFFIXES)}")
-    raise WeightsError(f"{path}: damaged, or no PyTorch weights; get it again")
+        raise WeightsError(f"{path}: not a weights file that can be read; expected a file of {', '.join(SUFFIXES)}")
+    raise WeightsError(f"{path}: damaged, or not PyTorch weights; get it again")
 
 
 def _safetensors(path: Path) -> dict[str, Part]:
@@ -122,7 +122,7 @@ def _torch(path: Path, size: int) -> dict[str, Part]:
                 f"{path}: holds more than tensors, and was not opened further, since that could run "
                 "code; save its state_dict alone, or convert it to safetensors"
             ) from None
-        raise WeightsError(f"{path}: damaged, or no PyTorch weights; get it again") from None
+        raise WeightsError(f"{path}: damaged, or not PyTorch weights; get it again") from None
     parts = {name: Part(tensors) for name, tensors in _networks(content, path).items()}
     for part in parts.values():
         for name, tensor in part.tensors.items():
@@ -197,7 +197,7 @@ def read_json(path: Path) -> dict:
         kind = foreign_kind(path)
         if kind is not None and (kind.model or kind.step == AGAIN):
             raise WeightsError(f"{path}: is {kind.words}; {kind.step}") from None
-        raise WeightsError(f"{path}: is no JSON; get it again") from None
+        raise WeightsError(f"{path}: is not JSON; get it again") from None
     if not isinstance(said, dict):
         raise WeightsError(f"{path}: got a {type(said).__name__}, expected an object of settings")
     return said

@@ -81,7 +81,7 @@ def main(arch, data, out, minutes, pictures, decay, weights, seen, device, threa
     """
     begin = time.monotonic()
     if minutes is None and pictures is None:
-        raise click.UsageError("give --minutes or --pictures, or the run would have no end")
+        raise click.UsageError("give --minutes or --pictures, or the run would never end")
     if threads:
         torch.set_num_threads(threads)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -116,15 +116,17 @@ def begun(
     state = checkpoint.found(out)
     if state is not None:
         if weights or seen is not None:
-            raise TrainingError(f"{out} holds a run that goes on; leave --from and --seen out, or choose another --out")
+            raise TrainingError(
+                f"{out} holds a run that is continued; leave --from and --seen out, or choose another --out"
+            )
         run = checkpoint.resumed(state, read_pictures(data), lambda own: own.changed(arch=arch, **said), device, graphs)
         click.echo(f"goes on at {run.seen} pictures, {run.seconds / 60:.1f} min")
         return run
     settings = usual(arch, device, **said)
     if seen and not weights:
-        raise TrainingError("got --seen without --from; networks that are made afresh have seen nothing")
+        raise TrainingError("got --seen without --from; new networks have seen no pictures yet")
     if weights and (given := [name for name in NETWORK if said.get(name) is not None]):
-        raise TrainingError(f"got {given[0]} with --from, whose networks have their own; leave it out")
+        raise TrainingError(f"got {given[0]} with --from, whose networks bring their own; leave it out")
     pictures = read_pictures(data)
     if weights:
         pair = networks.taken(weights, arch, pictures.side, pictures.classes)
@@ -202,8 +204,8 @@ def read(found: dict[str, torch.Tensor], run: Run) -> dict[str, float]:
     losses = {name: round(value.item(), 6) for name, value in found.items()}
     if lost := [name for name, value in losses.items() if not math.isfinite(value)]:
         raise TrainingError(
-            f"at {run.seen} pictures the loss {lost[0]} is {losses[lost[0]]}; the checkpoint in --out is of before: go "
-            "on from it with a lower --lr"
+            f"at {run.seen} pictures the loss {lost[0]} is {losses[lost[0]]}; the last checkpoint in --out is intact: "
+            "continue from it with a lower --lr"
         )
     return losses
 

@@ -94,7 +94,7 @@ def _archive(source: Path) -> Iterator[tuple[str, bytes]]:
                     yield name, archive.read(name)
     except zipfile.BadZipFile:
         raise TrainingError(
-            f"{source}: is no zip archive; expected one of class folders, or a folder of them"
+            f"{source}: is not a zip archive; expected one of class folders, or a folder of them"
         ) from None
 
 

@@ -60,7 +60,9 @@ class Settings:
         if self.batch % self.together:
             raise TrainingError(f"got batch {self.batch}, expected a multiple of the {self.together} rows of one class")
         if self.teaching and not self.teacher:
-            raise TrainingError(f"got teaching {self.teaching:g} of nobody; give --teacher, or leave --teaching out")
+            raise TrainingError(
+                f"got teaching {self.teaching:g} without a teacher; give --teacher, or leave --teaching out"
+            )
         if self.lessons and not self.teaching:
             raise TrainingError(f"got lessons {self.lessons} without teaching; give --teacher, or leave --lessons out")
         if self.decay > self.pictures:

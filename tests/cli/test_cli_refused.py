@@ -116,7 +116,7 @@ def test_masks(call, toy, photo, tmp_path, mask, says):
         (("inpaint", "--hole", "a third"), 2, "third"),
         (("inpaint", "--hole", "1"), 2, "'--hole': 1 leaves nothing of the picture"),
         (("inpaint", "--hole", "2"), 2, "'--hole': 2 leaves nothing of the picture"),
-        (("inpaint", "--hole", "0"), 2, "'--hole': 0 is no such fraction"),
+        (("inpaint", "--hole", "0"), 2, "'--hole': 0 is not a valid fraction"),
         (("upscale",), 2, "--factor"),
         (("upscale", "--factor", "4"), 2, "8x8"),
         (("upscale", "--factor", "1"), 2, "factor"),

@@ -1,6 +1,7 @@
 """What `dgp restore` and its kin do with pictures that they accept."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -204,3 +205,56 @@ def test_a_weight_says_what_counts_and_is_part_of_the_run(call, toy, photo, tmp_
     Image.fromarray(weight[1:]).save(tmp_path / "other.png")
     said = call("invert", *options, "--weight", "other.png", code=2).stderr
     assert "the weight other.png is 47x30 and the picture 47x31" in said
+
+
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_the_time_that_is_told_is_all_that_a_picture_took(call, toy, tmp_path, monkeypatch, pictures):
+    import dgp
+    from dgp.cli.run import Runner
+
+    def slowly(function):
+        def slow(*arguments, **options):
+            time.sleep(0.1)
+            return function(*arguments, **options)
+
+        return slow
+
+    monkeypatch.setattr(dgp, "load_prior", slowly(dgp.load_prior))
+    monkeypatch.setattr(Runner, "observe", slowly(Runner.observe))
+    names = [f"{number}.png" for number in range(pictures)]
+    for number, name in enumerate(names):
+        colours(seed=number).save(tmp_path / name)
+    begin = time.perf_counter()
+    result = call("colorize", *names, *toy, "--json")
+    taken = time.perf_counter() - begin
+    spent = [record["timing"] for record in result.json.get("results", [result.json])]
+    for timing in spent:
+        assert timing["load_s"] >= 0.1 / pictures and timing["estimate_s"] >= 0.1 * min(pictures, 2)
+        parts = sum(timing[f"{part}_s"] for part in ("load", "estimate", "search", "finish", "save"))
+        assert timing["total_s"] == pytest.approx(parts + sum(timing["stages_s"]))
+        assert f"{timing['total_s']:.1f} s" in result.stderr
+    assert sum(timing["total_s"] for timing in spent) <= taken
+
+
+def test_what_takes_long_is_shown_on_a_terminal(call, toy, photo, monkeypatch):
+    monkeypatch.setattr("dgp.progress.watched", lambda: True)
+    shown = call("colorize", photo.name, *toy, "--json").stderr
+    for words in ("loading toy", "photo.png: preparing the picture", "photo.png: searching for a start and a class"):
+        assert words in shown, words
+    assert "photo.png: latents" in shown and "photo.png: writing the files" in shown
+    assert call("colorize", photo.name, *toy, "-q", "-o", "q").output == ""
+    assert "loading toy" in call("priors", "info", "toy").stderr
+    evaluated = call("evaluate", photo.parent, "-d", "gray", *toy, "--class", "auto", "-o", "e").stderr
+    assert "preparing the comparison" in evaluated and "gray, tiny" in evaluated
+
+
+def test_the_class_that_was_searched_for_and_the_folder_are_recorded(call, toy, photo):
+    result = call("colorize", photo.name, *toy, "--json")
+    names = ("first", "second", "third")
+    assert result.json["class_asked"] is None and result.json["class_name"] == names[result.json["class"]]
+    assert result.json["output"] == "out/photo" and f"class found: {result.json['class_name']}" in result.stderr
+    assert set(result.json["metrics"]) == {"psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips"}
+    told = call("colorize", photo.name, *toy, "--json", "--class", "second", "-o", "told")
+    assert told.json["class"] == told.json["class_asked"] == 1 and "class found" not in told.stderr
+    other = call("colorize", photo.name, *toy, "--class", "second", code=2)
+    assert "class: not given there, 1 now" in other.stderr

@@ -125,7 +125,7 @@ REFUSED = {
     "deepinv:Downsampling,factor=four": "factor=four is not a number",
     "deepinv:Downsampling,factor=4,factor=2": "factor is given twice",
     "deepinv:Downsampling,factor=auto": "asks for an estimate",
-    "deepinv:Downsampling,4": "stands without a parameter's name",
+    "deepinv:Downsampling,4": "has no parameter name",
     "deepinv:Inpainting,seed=-1": "not a whole number from 0",
     "deepinv:Denoising,noise_model=Blur": "no NoiseModel of deepinv.physics",
     "deepinv:Denoising,noise_model=PoissonNoise,noise_model.photons=3": "unexpected keyword argument 'photons'",
@@ -158,7 +158,7 @@ def test_what_takes_no_pictures_is_told(spec, kind, words):
 def test_objects_that_are_refused():
     with pytest.raises(SpecError, match="got a Linear; expected an object of a class of deepinv.physics"):
         degradations.from_deepinv(torch.nn.Linear(2, 2))
-    with pytest.raises(SpecError, match="sensor model, which is not taken over"):
+    with pytest.raises(SpecError, match="sensor model, which is not supported"):
         degradations.from_deepinv(physics.LinearPhysics(sensor_model=torch.sign))
     with pytest.raises(SpecError, match="has 2 values of sigma"):
         degradations.from_deepinv(physics.Denoising(physics.GaussianNoise(torch.tensor([0.1, 0.2]))))
@@ -168,7 +168,7 @@ def test_without_deepinv(monkeypatch):
     monkeypatch.setitem(sys.modules, "deepinv", None)
     assert "deepinv" in degradations.names() and "deepinv" in degradations.describe("deepinv").text
     with pytest.raises(
-        PluginError, match=r"not installed; install it by: pip install 'deep-generative-prior\[deep"
+        PluginError, match=r"not installed; install it with: pip install 'deep-generative-prior\[deep"
     ) as no:
         parse("gray+deepinv:Downsampling,factor=4")
     assert "\n" not in str(no.value)

@@ -73,7 +73,7 @@ def test_each_row_has_its_own_strengths_and_gradients():
 
 
 def test_sizes():
-    with pytest.raises(MaskError, match="none is known"):
+    with pytest.raises(MaskError, match="needs a size"):
         parse("photo").build()
     with pytest.raises(MaskError, match="not drawn yet"):
         parse("photo")(x())

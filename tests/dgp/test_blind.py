@@ -64,7 +64,7 @@ def test_the_truth_is_drawn_from_the_range_or_told(toy, picture):
 
 @pytest.mark.parametrize(
     ("truth", "simulate", "words"),
-    [(dim("0.5"), False, "not simulated"), (dim(), True, "without unknowns"), ("sr:2", True, "same size")],
+    [(dim("0.5"), False, "without simulating"), (dim(), True, "without unknowns"), ("sr:2", True, "same size")],
 )
 def test_a_truth_that_makes_no_sense_is_refused(toy, picture, truth, simulate, words):
     with pytest.raises(InputError, match=words):

@@ -291,4 +291,7 @@ def test_basin_cma_on_a_network_without_classes_moves_z_alone():
     mapped, notes = map_recipe(
         load_recipe("basin-cma", ["searches.0.terms=[{kind='l1'}]", "stages.0.terms=[{kind='l1'}]"]), mapped_prior()
     )
-    assert list(mapped.searches[0].inner.move) == ["z"] and "search: there is no class here to be moved" in notes
+    assert (
+        list(mapped.searches[0].inner.move) == ["z"]
+        and "search: class cannot be moved, as this prior lacks it" in notes
+    )

@@ -211,7 +211,7 @@ def test_a_cropped_photograph_is_framed_by_its_centred_square():
 @pytest.mark.parametrize(("spec", "size"), [("mosaic", (64, 48)), ("sensing", (40, 8)), ("scanlines", (31, 32))])
 @pytest.mark.parametrize("fit", ["auto", "stretch"])
 def test_what_cannot_be_scaled_is_refused(spec, size, fit):
-    with pytest.raises(InputError, match="cannot be scaled"):
+    with pytest.raises(InputError, match="cannot be resized"):
         look(photo(*size), spec, fit=fit)
 
 
@@ -303,7 +303,7 @@ def test_pixels_that_are_lost_on_the_way_are_told(size, spec, fit, said):
 
 
 def test_a_transparent_hole_is_not_said_to_be_white():
-    image, said = photo(R, R).convert("RGBA"), "what is transparent was laid on white"
+    image, said = photo(R, R).convert("RGBA"), "transparent pixels were laid on white"
     clear = np.full((R, R), 255, np.uint8)
     clear[5:12, 5:12] = 0
     image.putalpha(Image.fromarray(clear))
@@ -311,7 +311,7 @@ def test_a_transparent_hole_is_not_said_to_be_white():
     assert look(image, "gray").notes == (said,) == look(image, "inpaint:center=1/3").notes
     clear[20:25] = 200
     image.putalpha(Image.fromarray(clear))
-    assert look(image, "inpaint:mask=alpha").notes == ("what is half transparent was laid on white",)
+    assert look(image, "inpaint:mask=alpha").notes == ("half-transparent pixels were laid on white",)
 
 
 @pytest.mark.parametrize(("fit", "size"), [("crop", (120, 120)), ("pad", (160, 120)), ("stretch", (160, 120))])

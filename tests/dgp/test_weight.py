@@ -46,7 +46,7 @@ def test_a_weight_comes_from_files_arrays_tensors_and_cut_outs(tmp_path):
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (np.zeros((4, 6), np.uint8), "black throughout"),
+        (np.zeros((4, 6), np.uint8), "entirely black"),
         (np.ones((6, 4), np.uint8), "is 4x6 and the picture 6x4"),
         (torch.full((4, 6), 2.0), r"outside \[0, 1\]"),
         (torch.ones(3, 4, 6), "expected"),

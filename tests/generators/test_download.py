@@ -189,7 +189,7 @@ def test_sizes_are_bounded(get, server):  # noqa: F811
         handler.wfile.write(BODY)
 
     server.behave = unsaid
-    refused(WeightsError, "came; this is no generator", get, largest=100_000)
+    refused(WeightsError, "came; this is not a generator", get, largest=100_000)
     assert get() == BODY and get.seen[-1] == (len(BODY), None)
     server.behave = lambda handler, n: server.well(handler, Content_Length=2**53)
     refused(FetchError, "bytes to come, .* free", get, name="other.pkl", largest=2**60)

@@ -197,7 +197,7 @@ def test_weights_that_begin_like_another_kind(tmp_path):
 def test_a_directory_too_large_to_read_is_not_read(tmp_path):
     end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 9, 9, 2**30, 4, 0)
     (tmp_path / "G.pth").write_bytes(b"PK\x03\x04" + bytes(2000) + end)
-    assert "no archive as PyTorch writes them" in refusal(tmp_path / "G.pth")
+    assert "not an archive that PyTorch wrote" in refusal(tmp_path / "G.pth")
 
 
 def test_a_configuration_that_is_something_else(tmp_path):

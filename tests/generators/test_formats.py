@@ -119,7 +119,7 @@ def test_the_config_beside_a_huggingface_file(tmp_path, shared, prefix):
     prior = generators.load(tmp_path)
     assert prior.generator.info.architecture == "biggan-deep"
     (tmp_path / f"{prefix}config.json").write_text("{" * 10**5)
-    with pytest.raises(WeightsError, match="config.json: is no JSON"):
+    with pytest.raises(WeightsError, match="config.json: is not JSON"):
         generators.load(weights)
     (tmp_path / f"{prefix}config.json").write_text("[]")
     with pytest.raises(WeightsError, match="config.json: got a list"):

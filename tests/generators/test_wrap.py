@@ -292,7 +292,7 @@ def coupled():
         (lambda: convolutional()[:3], {}, r"gave \(4, 16, 4, 4\) .*expected pictures"),
         (lambda: Noisy(convolutional()), {}, "two pictures for one latent"),
         (coupled, {}, "couples rows"),
-        (lambda: Stretched(convolutional(), torch.nan), {}, "no numbers"),
+        (lambda: Stretched(convolutional(), torch.nan), {}, "NaN or Infinity"),
         (lambda: Stretched(convolutional(), 127, 127), {}, "expected -1 to 1; tell it by range="),
         (convolutional, {"range": (1, 0)}, "expected the values of black and of white"),
         (convolutional, {"features": ["0"]}, "without a discriminator"),
