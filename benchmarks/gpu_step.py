@@ -1,7 +1,7 @@
 """What a step costs on a GPU: the first stage of dgp-colorization on a BigGAN, and a latent step of StyleGAN2.
 
     python benchmarks/gpu_step.py --output gpu_step.json --seconds 100
-    python benchmarks/gpu_step.py --device cpu --resolution 32 --ch 8 --style-resolution 32 --rows 1 2 --output step.json
+    python benchmarks/gpu_step.py --device cpu --resolution 64 --ch 8 --style-resolution 8 --rows 1 2 --output s.json
 
 Weights are random, since values do not change the cost. Every combination of pictures at once and of precision is one
 case: seconds a step (median, with the device waited for), pictures a second, the highest memory, the floating-point
@@ -135,7 +135,10 @@ def measured(room: Room, step: Callable[[], object], pictures: int, name: str, f
             torch.cuda.reset_peak_memory_stats()
         seconds = room.timed(step)
         memory = torch.cuda.max_memory_allocated() if room.device == "cuda" else None
-        traced = busy(room, step, pictures)
+        try:
+            traced = busy(room, step, pictures)
+        except Exception as error:  # the times are worth having
+            traced = {"error": said(error)}
     median = statistics.median(seconds)
     operations = counter.get_total_flops()
     return {
@@ -192,10 +195,13 @@ def latent(network: StyleGAN2, rows: int) -> Callable[[], object]:
 def config_f(resolution: int) -> StyleGAN2:
     """The channels of config F (Karras et al. 2020)."""
     channels = [min(512, 2**15 // 2**k) for k in range(2, resolution.bit_length())]
-    network = StyleGAN2(
-        StyleGAN2Config(resolution, tuple(channels), z_dim=512, w_dim=512, mapping_layers=2, mapping_width=512)
-    )
+    config = StyleGAN2Config(resolution, tuple(channels), z_dim=512, w_dim=512, mapping_layers=2, mapping_width=512)
+    network = StyleGAN2(config)
     return network.eval().requires_grad_(False)
+
+
+def said(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:120]}".splitlines()[0]
 
 
 def table(report: dict) -> str:
@@ -212,8 +218,8 @@ def table(report: dict) -> str:
             continue
         memory = "" if case["peak_bytes"] is None else f"{case['peak_bytes'] / 1e9:.1f}"
         trace = case["trace"] or {}
-        share = f"{trace['busy']:.0%}" if trace else ""
-        kernels = f"{trace['kernels_a_step']:.0f}" if trace else ""
+        share = f"{trace['busy']:.0%}" if "busy" in trace else ""
+        kernels = f"{trace['kernels_a_step']:.0f}" if "busy" in trace else ""
         lines.append(
             f"{head}{case['s_per_step']:10.4f}{case['pictures_per_s']:12.2f}{memory:>7}{case['share_of_peak']:9.1%}"
             f"{share:>7}{kernels:>9}"
@@ -263,7 +269,9 @@ def main() -> None:
         try:
             case |= measured(room, make(), rows, how, report["peaks"][how])
         except Exception as error:  # the others are worth having
-            case["error"] = f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
+            case["error"] = said(error)
+        if options.device == "cuda":
+            torch.cuda.empty_cache()
         report["cases"].append(case)
         with open(options.output, "w", encoding="utf-8") as file:
             json.dump(report, file, indent=1)

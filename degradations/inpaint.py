@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from fractions import Fraction
 
 import torch
@@ -173,7 +174,11 @@ class Inpaint(Degradation):
         raise MaskError(f"{self.spec} is not resolved yet; call .build(picture, seed) first")
 
     def _for(self, x: Tensor) -> Tensor:
-        mask = self.mask_at(tuple(expect_pictures(x).shape[-2:])).to(x.device)
+        size = tuple(expect_pictures(x).shape[-2:])
+        if self.missing is None and (self.center is not None or self.box is not None):
+            mask = hole(self.center, self.box, size, x.device)
+        else:
+            mask = self.mask_at(size).to(x.device)
         if len(mask) not in (1, len(x)):
             raise SizeError(f"got {len(x)} rows and {len(mask)} masks; there must be one mask, or one a row")
         return mask
@@ -209,3 +214,11 @@ class Inpaint(Degradation):
         if self.missing is None and prefix + "missing" in state_dict:
             self.missing = torch.empty_like(state_dict[prefix + "missing"])
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+@functools.lru_cache(maxsize=64)
+def hole(
+    center: Fraction | None, box: tuple[int, int, int, int] | None, size: tuple[int, int], device: torch.device
+) -> Tensor:
+    """``Inpaint.mask_at``, on a device: made and moved once, since every move waits for the device."""
+    return Inpaint(center=center, box=box).mask_at(size).to(device)

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from degradations.constants import constant
+
 # JFIF: luma and the two chroma differences of red, green and blue
 TO_YCC = (
     (0.299, 0.587, 0.114),
@@ -56,7 +58,7 @@ def below(v: Tensor, more: Tensor) -> Tensor:
 
 def mixed(pictures: Tensor, weights: tuple[tuple[float, ...], ...]) -> Tensor:
     """(N, 3, H, W) -> the same, each channel a weighted sum of all."""
-    return (pictures.new_tensor(weights) @ pictures.flatten(2)).unflatten(2, pictures.shape[-2:])
+    return (constant(weights, pictures) @ pictures.flatten(2)).unflatten(2, pictures.shape[-2:])
 
 
 @functools.cache

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from degradations.constants import constant
 from degradations.errors import DegradationError, SizeError
 
 # What picture and mask files may be, here and in dgp: decoders that run no programs, and sizes that fit a memory.
@@ -30,7 +31,7 @@ def luma(x: Tensor, weights: tuple[float, float, float] = LUMA["rec601"]) -> Ten
         return x * sum(weights)
     if x.shape[1] != 3:
         raise SizeError(f"got {x.shape[1]} channels; grey is made of 3 (or of 1 that is grey already)")
-    return (x * x.new_tensor(weights)[:, None, None]).sum(1, keepdim=True)
+    return (x * constant(tuple(weights), x)[:, None, None]).sum(1, keepdim=True)
 
 
 def rounded(y: Tensor) -> Tensor:

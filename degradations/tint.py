@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from degradations.constants import constant
 from degradations.errors import SizeError
 from degradations.parameter import Parameter
 from degradations.pictures import expect_pictures, luma
@@ -44,7 +45,7 @@ class Sepia(Tone):
     )
 
     def forward(self, x):
-        brown = x.new_tensor(SEPIA)[:, None, None]
+        brown = constant(SEPIA, x)[:, None, None]
         return (1 - self.strength) * coloured(x) + self.strength * (brown * (luma(x) + 1) - 1)
 
     def channels(self, c):

@@ -252,7 +252,7 @@ class Problem:
         streams = Streams(self.seed, self.keys, rows, part, occasion)
         values = {name: v[part] for name, v in rows.values.items()}
         for name, amount in (jitter or {}).items():
-            noise = streams.normal(*values[name].shape[1:]).to(values[name])
+            noise = streams.normal(*values[name].shape[1:]).to(values[name], non_blocking=True)
             values[name] = values[name] + amount * self.deviation * noise
         weights = {name: w[part] for name, w in rows.weights.items()}
         pictures = rows.picture[part]

@@ -9,6 +9,7 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
+from degradations.constants import constant
 from dgp.charts import CHARTS, Chart
 
 if TYPE_CHECKING:
@@ -59,18 +60,19 @@ class Warp(Chart):
         square = Square.of(self.placement(values[name], targets, pictures), image.shape[-1])
         share = square.cover()
         if self.around == "object":
-            share = share * targets.share[pictures]
-        return share * square.placed(image) + (1 - share) * targets.backdrop[pictures]
+            share = share * targets.share[targets.moved(pictures)]
+        return share * square.placed(image) + (1 - share) * targets.backdrop[targets.moved(pictures)]
 
     def cover(self, name, values, targets, pictures):
         return Square.of(self.placement(values[name], targets, pictures), targets.size[0]).cover()
 
     def placement(self, value: Tensor, targets: Targets, pictures: Tensor) -> Tensor:
         """(N, 4): x and y in half-sides, the logarithm of the scale, the angle in radians."""
-        value = value * value.new_tensor([self.translation, self.translation, self.scale, self.rotation])
+        value = value * constant((self.translation, self.translation, self.scale, self.rotation), value)
         if self.start == "identity":
             return value
-        return value + aligned(targets.boxes, self.typical)[pictures].to(value)
+        at = targets.once((self.typical, value.dtype), lambda: aligned(targets.boxes, self.typical).to(value))
+        return value + at[targets.moved(pictures)]
 
 
 def aligned(boxes: Tensor, typical: tuple[float, float, float, float]) -> Tensor:

@@ -6,7 +6,7 @@ Nothing is computed before it is asked for; what was computed is kept on disk un
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -39,14 +39,24 @@ class Gaussian:
 
     mean: Tensor
     std: Tensor
+    _moved: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+
+    def _like(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(mean, std) in the precision and on the device of x, moved there once: every move waits for the device."""
+        key = x.dtype, x.device
+        if key not in self._moved:
+            self._moved[key] = self.mean.to(x), self.std.to(x)
+        return self._moved[key]
 
     def to_w(self, x: Tensor) -> Tensor:
         """(..., w_dim), of which N(0, I) is typical -> w: ``leaky_relu(x * std + mean, 0.2)``."""
-        return F.leaky_relu(x * self.std.to(x) + self.mean.to(x), SLOPE)
+        mean, std = self._like(x)
+        return F.leaky_relu(x * std + mean, SLOPE)
 
     def from_w(self, w: Tensor) -> Tensor:
         """The inverse of ``to_w``: (..., w_dim) -> (..., w_dim)."""
-        return (F.leaky_relu(w, 1 / SLOPE) - self.mean.to(w)) / self.std.to(w)
+        mean, std = self._like(w)
+        return (F.leaky_relu(w, 1 / SLOPE) - mean) / std
 
     def __repr__(self) -> str:
         return f"Gaussian of w {tuple(self.mean.shape)} before the last leaky ReLU"

@@ -61,12 +61,12 @@ def list_(speech: Speech):
         for entry in entries:
             if entry["usable"]:
                 about = f"{entry['resolution']} px, {len(entry['classes'])} classes, {entry['card']['data']}"
-                speech.say(f"{entry['name']:16}  {about}{' (default)' if entry['default'] else ''}")
+                speech.say(f"{entry['name']:20}  {about}{' (default)' if entry['default'] else ''}")
             else:
-                speech.say(f"{entry['name']:16}  cannot be used: {entry['reason']}")
+                speech.say(f"{entry['name']:20}  cannot be used: {entry['reason']}")
         for entry in public:
             if entry["fetched"]:
-                speech.say(f"{entry['name']:16}  {entry['about']}; fetched")
+                speech.say(f"{entry['name']:20}  {entry['about']}; fetched")
         others = [entry["name"] for entry in public if not entry["fetched"]]
         if others:
             speech.say(f"`dgp priors fetch NAME` gets others: {', '.join(others)}")

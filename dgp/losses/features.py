@@ -83,7 +83,8 @@ def features_at(view: View, scale: int) -> tuple[list[Tensor], list[Tensor]]:
         return view.features, view.target_features
     seen = lambda pictures: view.targets.discriminator.features(coarse(pictures, scale))  # noqa: E731
     known = view.targets.cached(("discriminator", scale), seen)
-    return seen(view.lifted), [found[view.pictures] for found in known]
+    index = view.targets.moved(view.pictures)
+    return seen(view.lifted), [found[index] for found in known]
 
 
 def coarse(pictures: Tensor, scale: int) -> Tensor:

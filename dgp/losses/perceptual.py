@@ -56,7 +56,8 @@ class Lpips(Perceptual):
         look = (lambda pictures: through.maps(shrunk(pictures, self.size))) if shrinks else through.maps
         ours = look(view.lifted) if shrinks else through.of_lifted(view)
         theirs = view.targets.cached((self.networks, "unit maps"), look)
-        return through.distance(ours, [found[view.pictures] for found in theirs], lifted_weight(view))
+        index = view.targets.moved(view.pictures)
+        return through.distance(ours, [found[index] for found in theirs], lifted_weight(view))
 
 
 def shrunk(pictures: Tensor, side: int) -> Tensor:

@@ -24,6 +24,6 @@ class Uncovered(Term):
         return (self.on,)
 
     def __call__(self, view):
-        share = view.targets.share[view.pictures]
+        share = view.targets.share[view.targets.moved(view.pictures)]
         cover = view.problem.charts[self.on].cover(self.on, view.values, view.targets, view.pictures)
         return per_row(share * (1 - cover)) / per_row(share)

@@ -51,6 +51,7 @@ class Targets:
 
         self.missing = [missing(operator, y) for operator, y in zip(self.operators, self.y, strict=True)]
         self._cache: dict[Hashable, Tensor | list[Tensor]] = {}
+        self._moved: dict[tuple[int, ...], Tensor] = {}
 
     @cached_property
     def lifted(self) -> Tensor:
@@ -58,6 +59,22 @@ class Targets:
         places = zip(self.kind.tolist(), self.place.tolist(), strict=True)
         with torch.no_grad():
             return torch.cat([self.operators[k].lift(self.y[k][p : p + 1], self.size) for k, p in places])
+
+    def moved(self, index: Tensor) -> Tensor:
+        """An index (n,) that lies on the CPU, on the device: moved once, since the same rows come in every step, and
+        every move waits for all that the device has yet to do."""
+        if self.y[0].device == index.device:
+            return index
+        key = tuple(index.tolist())
+        if key not in self._moved:
+            self._moved[key] = index.to(self.y[0].device)
+        return self._moved[key]
+
+    def once(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """What ``make`` makes, of nothing that a run moves."""
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
 
     def cached(
         self, key: Hashable, make: Callable[[Tensor], Tensor | list[Tensor]], kind: int | None = None
@@ -133,7 +150,8 @@ class Part:
     """Rows of a View that share an operator.
 
     rows (n,): their indices.  prediction, y (n, c, h, w): phi(x), and what was observed.
-    kind: the number of the operator in the Targets.  place (n,): of the rows' observations among those that share it.
+    kind: the number of the operator in the Targets.  place (n,): of the rows' observations among those that share it,
+    on their device.
     weight (n, 1, h, w), of mean 1, or None.  missing (n, 1, h, w) bool: what of y is no evidence, or None.
     """
 
@@ -199,9 +217,11 @@ class View:
         kinds = targets.kind[self.pictures]
         for kind in kinds.unique().tolist():
             rows = (kinds == kind).nonzero()[:, 0]
-            place = targets.place[self.pictures[rows]]
-            operator = known(targets.operators[kind], {name: v[rows] for name, v in self.values.items()})
-            prediction = self._predicted(operator, rows, len(rows) == len(kinds))
+            whole = len(rows) == len(kinds)
+            place = targets.moved(targets.place[self.pictures[rows]])
+            values = self.values if whole else {n: v[targets.moved(rows)] for n, v in self.values.items()}
+            operator = known(targets.operators[kind], values)
+            prediction = self._predicted(operator, rows, whole)
             weight, missing = targets.weight[kind], targets.missing[kind]
             parts.append(
                 Part(
@@ -218,7 +238,7 @@ class View:
         return parts
 
     def _predicted(self, operator: Degradation, rows: Tensor, whole: bool) -> Tensor:
-        image = self.image if whole else self.image[rows]
+        image = self.image if whole else self.image[self.targets.moved(rows)]
         if self.through == "forward" or (self.through == "sampled" and operator.noise is None):
             return operator(image)
         streams = None if self.random is None else [self.random.generators[row] for row in rows.tolist()]
@@ -231,7 +251,7 @@ class View:
         if len(pieces) == 1:
             return pieces[0][1]
         order = torch.cat([rows for rows, _ in pieces]).argsort()
-        return torch.cat([values for _, values in pieces])[order]
+        return torch.cat([values for _, values in pieces])[self.targets.moved(order)]
 
     def compare(self, difference: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Of each row the mean of ``difference(phi(x), y)``, (n, c, h, w) each, by its weights: (N,)."""
@@ -252,7 +272,7 @@ class View:
     @cached_property
     def target_lifted(self) -> Tensor:
         """(N, 3, R, R): the observations as a discriminator looks at them."""
-        return self.targets.lifted[self.pictures]
+        return self.targets.lifted[self.targets.moved(self.pictures)]
 
     @cached_property
     def features(self) -> list[Tensor]:
@@ -261,4 +281,5 @@ class View:
 
     @cached_property
     def target_features(self) -> list[Tensor]:
-        return [f[self.pictures] for f in self.targets.features]
+        index = self.targets.moved(self.pictures)
+        return [f[index] for f in self.targets.features]

@@ -61,6 +61,8 @@ def _empty_strided(size, stride, *, dtype=None, layout=None, device=None, pin_me
 
 def _copy_from(source, target, non_blocking=False):
     target.here.copy_(source.here if isinstance(source, Away) else source)
+    if Watch.watching is not None and not isinstance(source, Away):
+        Watch.watching.uploads["a tensor of numbers", where()] += Watch.watching.counting
     return target
 
 
@@ -101,8 +103,11 @@ class Away(torch.Tensor):
 class Watch(TorchDispatchMode):
     """Runs what is on the device. mixed, waits, uploads, drawn: how often each (operator, file:line) did so."""
 
+    watching: Watch | None = None
+
     def __init__(self):
         super().__init__()
+        Watch.watching = self
         self.mixed, self.waits, self.uploads, self.drawn = Counter(), Counter(), Counter(), Counter()
         self.counting = True
 
@@ -129,7 +134,7 @@ class Watch(TorchDispatchMode):
         moves = packet in (aten._to_copy, aten.copy_, aten.copy)
         leaves = bool(away) and (to is not None and not bound or packet is aten.copy_ and not isinstance(args[0], Away))
         if moves:
-            self._moved(func, away, leaves, len(away) < len(tensors))
+            self._moved(func, away, leaves, len(away) < len(tensors) and not kwargs.get("non_blocking"))
         else:
             self._checked(func, args, kwargs, tensors, away)
         if packet in DRAWS:
@@ -153,7 +158,7 @@ class Watch(TorchDispatchMode):
     def _moved(self, func, away, leaves, mixed) -> None:
         if leaves:
             self._count(self.waits, func, "to the CPU")
-        elif mixed or not away:
+        elif mixed:
             self._count(self.uploads, func)
 
     def _count(self, counter: Counter, func, what: str = "") -> None:
@@ -194,6 +199,6 @@ def where() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         if (name := frame.f_code.co_filename).startswith(PACKAGES):
-            return f"{Path(name).relative_to(ROOT)}:{frame.f_lineno} {frame.f_code.co_name}"
+            return f"{Path(name).relative_to(ROOT)}:{frame.f_lineno} {frame.f_code.co_qualname}"
         frame = frame.f_back
     return "elsewhere"

@@ -61,6 +61,7 @@ def test_the_identity_returns_every_bit(side, start):
     image, values = random(3, 3, side, side), torch.zeros(3, 4)
     none = SimpleNamespace(share=None, backdrop=random(1, 3, side, side, seed=1))
     targets = Targets.__new__(Targets)
+    targets._cache = {}
     targets.observations, targets.size, targets.y = [none] * 3, (side, side), [image]
     chart = Warp(start=start)
     assert torch.equal(chart.picture("warp", image, {"warp": values}, targets, torch.arange(3)), image)

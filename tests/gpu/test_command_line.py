@@ -22,7 +22,6 @@ def test_colorize(call, toy, photo, tmp_path, device):  # noqa: F811
 
 def test_several_pictures_and_solutions(call, toy, photo, tmp_path, device):  # noqa: F811
     (tmp_path / "other.png").write_bytes(photo.read_bytes())
-    call(
-        "restore", "photo.png", "other.png", "-d", "inpaint:center=1/3", *toy, "--num-solutions", 2, "--device", device
-    )
+    options = (*toy, "--num-solutions", 2, "--device", device)
+    call("restore", "photo.png", "other.png", "-d", "inpaint:center=1/3", *options)
     assert len(list((tmp_path / "out/photo/solutions").glob("*.png"))) == 2

@@ -1,0 +1,118 @@
+"""A run on a device that is not there: nothing of the CPU meets what is on it, and no step waits for it."""
+
+import pytest
+import torch
+
+import dgp.stage
+from dgp.inversion import Inversion
+from dgp.recipe import load_recipe, recipe_names
+
+from ..dgp.test_published_recipes import OF_W, seen
+from ..families import FAMILIES, family
+from . import pretend
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    """What happens on the device; waits and uploads are counted within steps, from the second of a stage on."""
+    monkeypatch.setattr("dgp.inversion.device_named", lambda text: text)
+    step = dgp.stage.StageRun.step
+    with pretend.registered(), pretend.Watch() as watch:
+
+        def watched(run, iteration):
+            watch.counting = iteration > 0  # the first makes what is kept
+            try:
+                return step(run, iteration)
+            finally:
+                watch.counting = False
+
+        monkeypatch.setattr(dgp.stage.StageRun, "step", watched)
+        watch.counting = False
+        yield watch
+
+
+def ran(name, where, degradation="gray", pictures=1, **options):
+    recipe = load_recipe(name, ["stages.*.steps=2"])
+    if any(set(term.networks) - {"discriminator"} for stage in recipe.stages for term in stage.terms):
+        recipe = load_recipe(name, ["trunk=discriminator", "stages.*.steps=2"])
+    searches = tuple(search.scaled(0.01) for search in recipe.searches)
+    prior = family(where)
+    observations = [seen(prior, degradation)] * pictures
+    stages = recipe.stages
+    if len(stages) > 2 and not any(stage.convert for stage in stages):  # between them more layers do the same
+        stages = (stages[0], stages[-1])
+    recipe = recipe.model_copy(update={"searches": searches, "stages": stages})
+    for result in Inversion(observations, prior, recipe, device=pretend.NAME, **options).result():
+        assert result.tensor.isfinite().all() and result.device == pretend.NAME
+
+
+# One recipe of each kind of move for every family, every recipe for one.
+RUNS = [(name, "biggan" if name not in OF_W else "stylegan2") for name in recipe_names()]
+RUNS += [("pulse-repaired", where) for where in FAMILIES] + [("all-at-once-mse", "stylegan3")]
+RUNS += [("dgp-colorization", "biggan-deep"), ("rsr", "stylegan1")]
+# What waits still: whether any row is better than before, whether any stops, and rows that stand still among others.
+KEPT = ("StageRun._remember", "StageRun._stopping", "Descent.move")
+
+
+@pytest.mark.parametrize(("name", "where"), list(dict.fromkeys(RUNS)))
+def test_recipes(name, where, watch):
+    ran(name, where)
+    assert not watch.mixed and not watch.drawn
+    waits = {
+        entry: count
+        for entry, count in (watch.waits + watch.uploads).items()
+        if not any(name in entry[1] for name in KEPT)
+    }
+    assert not waits
+
+
+@pytest.mark.parametrize("degradation", ["inpaint:center=1/3", "sr:4", "jpeg:40", "sepia"])
+def test_degradations(degradation, watch):
+    ran("all-at-once-mse", "biggan", degradation, pictures=2, num_solutions=2)
+    assert not watch.mixed and not watch.drawn and not watch.waits + watch.uploads
+
+
+def mixing(x):
+    return x + torch.arange(3.0)
+
+
+def indexing(x):
+    return torch.arange(3.0)[x.long()]
+
+
+@pytest.mark.parametrize("wrong", [mixing, indexing])
+def test_two_devices_in_one_operator_are_noticed(wrong, watch):
+    wrong(torch.zeros(3).to(pretend.NAME))
+    assert watch.mixed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x: x.sum().item(),
+        lambda x: x.tolist(),
+        lambda x: bool(x.any()),
+        lambda x: x[x > 0],
+        lambda x: x.nonzero(),
+        lambda x: x.cpu(),
+        lambda x: float(x[0]),
+    ],
+)
+def test_waits_are_noticed(wrong, watch):
+    watch.counting = True
+    wrong(torch.ones(3).to(pretend.NAME))
+    assert watch.waits
+
+
+def test_numbers_drawn_on_the_device_are_noticed(watch):
+    torch.randn(3, device=pretend.NAME)
+    assert watch.drawn
+
+
+def test_values_and_gradients_are_those_of_the_cpu(watch):
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    blurred = lambda x: torch.fft.irfft2(torch.fft.rfft2(x) * torch.fft.rfft2(x.flip(0)))  # noqa: E731
+    here, there = x.clone().requires_grad_(), x.to(pretend.NAME).requires_grad_()
+    for one in (here, there):
+        blurred(one)[..., ::2].relu().square().sum().backward()
+    assert there.grad.device == pretend.DEVICE and torch.equal(there.grad.cpu(), here.grad)
