@@ -228,9 +228,9 @@ def test_headers_of_our_own_files_that_do_not_fit(confined, said):
 
 def test_what_is_no_file(confined):
     os.mkfifo(confined / "G.pkl")
-    refused(confined / "G.pkl", "is no regular file")
+    refused(confined / "G.pkl", "is not a regular file")
     (confined / "zero.pkl").symlink_to("/dev/zero")
-    refused(confined / "zero.pkl", "is no regular file")
+    refused(confined / "zero.pkl", "is not a regular file")
     (confined / "gone.pkl").symlink_to("nowhere")
     refused(confined / "gone.pkl", "no such file", code=2)
     (confined / "folder.pkl").mkdir()

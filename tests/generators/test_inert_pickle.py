@@ -96,7 +96,7 @@ REFUSED = {
     "swapped": (lambda: {"G": Network("Discriminator")}, "its G is a Discriminator, expected a Generator"),
     "no record": (lambda: {"G_ema": {"a": torch.ones(1)}}, "its G_ema is a dict, expected a pickled Generator"),
     "empty": (lambda: {"G_ema": Network("Generator")}, "its Generator holds no tensors"),
-    "a number for a tensor": (lambda: {"G_ema": Network("Generator", buffers={"x": 3})}, "x is no tensor"),
+    "a number for a tensor": (lambda: {"G_ema": Network("Generator", buffers={"x": 3})}, "x is not a tensor"),
 }
 
 

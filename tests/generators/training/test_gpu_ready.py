@@ -109,7 +109,7 @@ def test_lost_losses_end_a_run_before_its_checkpoint_is_replaced(tmp_path):
     kept = saved.read_bytes()
     with torch.no_grad():
         next(run.generator.parameters()).fill_(torch.nan)
-    with pytest.raises(command.TrainingError, match="the checkpoint in --out is of before"):
+    with pytest.raises(command.TrainingError, match="the last checkpoint in --out is intact"):
         train(run, tmp_path, 0.0, 60, 100)
     assert saved.read_bytes() == kept
     assert read({"d": torch.tensor(0.5)}, run) == {"d": 0.5}

@@ -27,7 +27,7 @@ def test_of_pictures(tmp_path):
     out = tmp_path / "out"
     assert "no such file" in refusal("biggan", tmp_path / "none.zip", out, "--pictures 8")
     (tmp_path / "text.zip").write_text("no archive")
-    assert "no zip archive" in refusal("biggan", tmp_path / "text.zip", out, "--pictures 8")
+    assert "not a zip archive" in refusal("biggan", tmp_path / "text.zip", out, "--pictures 8")
     zipfile.ZipFile(tmp_path / "empty.zip", "w").close()
     assert "named after their classes" in refusal("biggan", tmp_path / "empty.zip", out, "--pictures 8")
     mixed = refusal("biggan", of(tmp_path, [(32, 32), (16, 16)]), out, "--pictures 8")
