@@ -224,7 +224,7 @@ def test_an_answer_that_diverges_leaves_the_others_alone(toy, observations):
         pass
     inversion.scores[slice(*inversion.rows.blocks()[0])] = math.nan  # the first answer to the first picture
     results = inversion.result()
-    assert [len(result.tensors) for result in results] == [1, 2] and "1 of 2 answers" in results[0].notes[-1]
+    assert [len(result.tensors) for result in results] == [1, 2] and "1 of 2 solutions" in results[0].notes[-1]
     with pytest.raises(DgpError, match="there is no result"):
         inversion.scores[:] = math.nan
         inversion.result()
