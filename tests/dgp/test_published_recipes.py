@@ -137,7 +137,7 @@ def test_what_misses_is_handed_out_and_says_so(tmp_path):
     assert result.record()["accepted"] == [False, False]
     easy = recipe.model_copy(update={"accept": Accept(term="mse", below=10.0)})
     found = Inversion(seen(prior), prior, easy).result()
-    assert found.accepted == [True] and not any("accepts" in note for note in found.notes)
+    assert found.accepted == [True] and not any("misses the threshold" in note for note in found.notes)
     assert Inversion(seen(prior), prior, recipe.model_copy(update={"accept": None})).result().accepted is None
 
 
