@@ -11,8 +11,8 @@ size=() workers=12
 [ "$DGP_GPU_TESTS_ON" = cpu ] && size=(--resolution 64 --ch 8 --style-resolution 32 --rows 1 2 --fill 0.3) workers=1
 
 begin=$SECONDS
-timeout -k 5 "${SUITE_S:-120}" python3 -m pytest tests/gpu -m gpu -q -n "$workers" --dist worksteal -p no:cacheprovider \
-    --timeout 60 --tb short --durations 10 -rfE 2>&1 | tee "$output/suite.txt" | tail -n 60
+timeout -s INT -k 12 "${SUITE_S:-115}" python3 -m pytest tests/gpu -m gpu -v -n "$workers" --dist worksteal -p no:cacheprovider \
+    --timeout 60 --tb short --durations 10 -rfE 2>&1 | tee "$output/suite.txt" | tail -n 80
 suite=$?
 echo "suite: $((SECONDS - begin)) s, exit status $suite"
 

@@ -70,15 +70,22 @@ def _dct() -> Tensor:
     return torch.kron(matrix, matrix)
 
 
+@functools.cache
+def _dct_like(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``_dct``, moved there once."""
+    with torch.inference_mode(False):
+        return _dct().to(device, dtype)
+
+
 def coefficients(plane: Tensor) -> Tensor:
     """(N, c, 8h, 8w) -> (N, c, h, w, 64), an orthonormal DCT of each block."""
     blocks = plane.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).transpose(-3, -2)
-    return blocks.flatten(-2) @ _dct().to(plane).mT
+    return blocks.flatten(-2) @ _dct_like(plane.dtype, plane.device).mT
 
 
 def plane_of(coefficient: Tensor) -> Tensor:
     """(N, c, h, w, 64) -> (N, c, 8h, 8w)."""
-    blocks = (coefficient @ _dct().to(coefficient)).unflatten(-1, (8, 8))
+    blocks = (coefficient @ _dct_like(coefficient.dtype, coefficient.device)).unflatten(-1, (8, 8))
     return blocks.transpose(-3, -2).flatten(-2).flatten(-3, -2)
 
 

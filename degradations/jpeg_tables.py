@@ -43,12 +43,22 @@ def tables() -> Tensor:
 def steps(quality: float | Tensor, channels: int, like: Tensor) -> Tensor:
     """(1 or N, channels, 1, 1, 64): quantisation steps at a quality, a number or (N, 1, 1, 1). Between whole
     qualities, which have tables, on the line from one to the next."""
-    quality = torch.as_tensor(quality, dtype=like.dtype, device=like.device).reshape(-1, 1, 1, 1).clamp(1, 100)
+    if not isinstance(quality, Tensor):
+        return _of_a_number(float(quality), channels, like.dtype, like.device)
+    quality = quality.to(like).reshape(-1, 1, 1, 1).clamp(1, 100)
     below = quality.detach().floor().clamp(max=99)
     every, index = tables().flatten(2).to(like), below.flatten().long()
     low, high = every[index - 1], every[index]
     both = low + (quality[..., 0] - below[..., 0]) * (high - low)
     return both[:, [0, 1, 1][:channels], None, None]
+
+
+@functools.lru_cache(maxsize=256)
+def _of_a_number(quality: float, channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``steps`` of one quality, made and moved once, since every move waits for the device."""
+    with torch.inference_mode(False):
+        value = torch.tensor(quality, dtype=dtype, device="cpu")
+        return steps(value, channels, value).to(device)
 
 
 def quality_of(luma: Tensor, chroma: Tensor | None) -> float:

@@ -54,22 +54,22 @@ RUNS += [("dgp-colorization", "biggan-deep"), ("rsr", "stylegan1")]
 KEPT = ("StageRun._remember", "StageRun._stopping", "Descent.move")
 
 
+def clean(watch):
+    waits = watch.waits + watch.uploads
+    assert not watch.mixed and not watch.drawn
+    assert not {entry: n for entry, n in waits.items() if not any(kept in entry[1] for kept in KEPT)}
+
+
 @pytest.mark.parametrize(("name", "where"), list(dict.fromkeys(RUNS)))
 def test_recipes(name, where, watch):
     ran(name, where)
-    assert not watch.mixed and not watch.drawn
-    waits = {
-        entry: count
-        for entry, count in (watch.waits + watch.uploads).items()
-        if not any(name in entry[1] for name in KEPT)
-    }
-    assert not waits
+    clean(watch)
 
 
 @pytest.mark.parametrize("degradation", ["inpaint:center=1/3", "sr:4", "jpeg:40", "sepia"])
 def test_degradations(degradation, watch):
     ran("all-at-once-mse", "biggan", degradation, pictures=2, num_solutions=2)
-    assert not watch.mixed and not watch.drawn and not watch.waits + watch.uploads
+    clean(watch)
 
 
 def mixing(x):
