@@ -117,9 +117,9 @@ def close(ours, theirs, absolute=0.0, relative=0.0, name=""):
 
 def ended(ours, theirs, rate, name):
     """Adam without a first moment steps by its rate, however small the gradient: where that is rounding noise, single
-    entries go elsewhere, the others do not. Of the noise of other processors the mean shows at most 0.01 of the rate."""
+    entries go elsewhere, the others do not. Last digits changed at random moved the mean by 0.003 of the rate."""
     apart = (ours.reshape(theirs.shape) - theirs).abs() / rate
-    assert apart.mean() <= 0.04 and apart.max() <= 2, f"{name} differs by {apart.mean():.3g} of its rate"
+    assert apart.mean() <= 0.02 and apart.max() <= 2, f"{name} differs by {apart.mean():.3g} of its rate"
 
 
 def test_the_observation_is_the_published_target(case):
@@ -185,8 +185,8 @@ def test_nine_steps_in_three_stages(case):
         features.append(step.losses["features"])
         errors.append(step.losses.get("mse"))
         last = step.image
-    # The spread between processors grows from 1e-7 to 3e-5 within nine steps. One that forgets the moments of layers that
-    # wait is off by 0.02 or more in the pictures.
+    # With last digits changed at random it is 1e-7 apart at first and 3e-5 after nine steps. A loop that forgets the
+    # moments of layers that wait is off by 0.02 or more in the pictures.
     first = slice(0, 3)
     close(torch.cat(features)[first], case.out["traj_ftr"][first], 5e-6)
     close(torch.cat(features), case.out["traj_ftr"], 1e-4)

@@ -44,9 +44,10 @@ def close(ours, theirs, absolute=0.0, relative=0.0):
 
 
 def ended(ours, theirs, rate):
-    """In parts of the learning rate: an entry whose gradient is rounding noise may step the other way, the others not."""
+    """In parts of the learning rate: an entry whose gradient is rounding noise may step the other way, in each of the
+    three stages; no other. Last digits changed at random moved the mean by 0.009."""
     apart = (ours.reshape(theirs.shape) - theirs).abs() / rate
-    assert apart.mean() <= 0.04 and apart.max() <= 2
+    assert apart.mean() <= 0.02 and apart.max() <= 6
 
 
 def test_candidates(published):
@@ -72,8 +73,8 @@ def test_nine_iterations(published):
             if len(features) == 1:
                 first = {name: p.grad.clone() for name, p in loop.G.named_parameters()}
                 close(image, out["x_init"], 1e-5)
-    # Rounding noise decides signs in an L1 distance, which moves gradients by up to 4e-4 of the largest, and the steps of
-    # Adam where gradients are nearly nothing, so that what is 1e-7 apart is 1e-5 apart after nine steps.
+    # Rounding decides signs in an L1 distance, which moves gradients by up to 4e-4 of the largest, and steps of Adam
+    # where gradients are nearly nothing: what is 1e-7 apart at first is 1e-5 apart after nine steps.
     features = torch.tensor(features, dtype=torch.float64)
     close(features[:3], out["traj_ftr"][:3], 5e-6)
     close(features, out["traj_ftr"], 1e-4)
