@@ -43,12 +43,11 @@ def recipe(*stages, variables=None):
 
 
 def reached_by_two(toy, observations, **stage):
-    """A threshold that two of three rows reach by the sixth step, and the third never: its least total is 0.13 or more,
-    the threshold 0.09 or less. A little above what was seen, so that rounding does not decide when it is reached."""
+    """A threshold midway between the lowest totals that two of three rows come down to and the one that the third does:
+    a start, and what is drawn for it, may be another where a pixel of an observation is rounded otherwise."""
     totals = torch.stack([step.total for step in Inversion(observations, toy, recipe(stage), seed=1)])
-    threshold = 1.02 * float(totals[5].median())
-    assert totals.amin(0).max() > 1.4 * threshold
-    return threshold
+    _, second, third = totals.amin(0).sort().values.tolist()
+    return (second + third) / 2
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])

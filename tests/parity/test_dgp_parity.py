@@ -53,6 +53,7 @@ class Case:
     recipe: Recipe
     observation: object
     start: dict
+    rates: dict
 
 
 @pytest.fixture(params=NAMES)
@@ -69,7 +70,8 @@ def case(request, published, shared):
     # The fixture's target is a tensor of floats; an observation of a file would be rounded.
     observation = dataclasses.replace(observation, y=observation.degradation.measure(io["io/target"]))
     start = {"z": io["io/z0"], "class": prior.generator.embed(io["io/y0"])}
-    return Case(prior, io, out, recipe, observation, start)
+    rates = {name: max(config[f"{name}_lrs"]) for name in ("z", "G")}
+    return Case(prior, io, out, recipe, observation, start, rates)
 
 
 def recipe_of(config):
@@ -111,6 +113,13 @@ def close(ours, theirs, absolute=0.0, relative=0.0, name=""):
     bound = absolute + relative * theirs.abs().max().item()
     difference = (ours.reshape(theirs.shape) - theirs).abs().max().item()
     assert difference <= bound, f"{name} differs by {difference:.3g}, allowed {bound:.3g}"
+
+
+def ended(ours, theirs, rate, name):
+    """Adam without a first moment steps by its rate, however small the gradient: where that is rounding noise, single
+    entries go elsewhere, the others do not. Last digits changed at random moved the mean by 0.003 of the rate."""
+    apart = (ours.reshape(theirs.shape) - theirs).abs() / rate
+    assert apart.mean() <= 0.02 and apart.max() <= 2, f"{name} differs by {apart.mean():.3g} of its rate"
 
 
 def test_the_observation_is_the_published_target(case):
@@ -160,8 +169,8 @@ def test_first_forward_and_gradients(case):
         if case.out[f"gradnone_{name}"]:
             assert tensor.grad is None or tensor.grad.abs().max() == 0, name
         else:
-            # The scalar is a sum that nearly cancels: the published float32 is 7.6e-8 from its value in float64.
-            close(tensor.grad, theirs, 1.5e-7 if tensor.grad.numel() == 1 else 1e-9, 1e-5, name)
+            # The scalar is a sum that nearly cancels: its spread between processors is 4e-7, its size 0.003 to 1.
+            close(tensor.grad, theirs, 1e-6 if tensor.grad.numel() == 1 else 1e-9, 1e-5, name)
     if case.out["gradnone_shared"]:
         assert rows.values["class"].grad is None
     else:
@@ -176,12 +185,17 @@ def test_nine_steps_in_three_stages(case):
         features.append(step.losses["features"])
         errors.append(step.losses.get("mse"))
         last = step.image
-    close(torch.cat(features), case.out["traj_ftr"], 5e-6)
+    # With last digits changed at random it is 1e-7 apart at first and 3e-5 after nine steps. A loop that forgets the
+    # moments of layers that wait is off by 0.02 or more in the pictures.
+    first = slice(0, 3)
+    close(torch.cat(features)[first], case.out["traj_ftr"][first], 5e-6)
+    close(torch.cat(features), case.out["traj_ftr"], 1e-4)
     if errors[0] is not None:
-        close(torch.cat(errors), case.out["traj_mse"], 5e-6)
-    close(last, case.out["last_x_returned"], 1e-3)
-    close(inversion.problem.pictures(inversion.rows), case.out["x_after_last_step"], 1e-3)
-    close(inversion.rows.values["z"].detach(), case.out["final_z"], 2e-5)
+        close(torch.cat(errors)[first], case.out["traj_mse"][first], 5e-6)
+        close(torch.cat(errors), case.out["traj_mse"], 1e-4)
+    close(last, case.out["last_x_returned"], 4e-3)
+    close(inversion.problem.pictures(inversion.rows), case.out["x_after_last_step"], 4e-3)
+    ended(inversion.rows.values["z"].detach(), case.out["final_z"], case.rates["z"], "z")
     for name in (
         "linear.weight",
         "blocks.0.0.conv1.weight",
@@ -191,6 +205,6 @@ def test_nine_steps_in_three_stages(case):
     ):
         ours = inversion.rows.weights.get(name)
         ours = dict(case.prior.generator.named_parameters())[name] if ours is None else ours[0]
-        close(ours.detach(), case.out[f"final/{name}"], 5e-5)
+        ended(ours.detach(), case.out[f"final/{name}"], case.rates["G"], name)
     embedding = case.out["final/shared.weight"][int(case.io["io/y0"])]
-    close(inversion.rows.values["class"].detach(), embedding, 5e-5)
+    ended(inversion.rows.values["class"].detach(), embedding, case.rates["G"], "class")

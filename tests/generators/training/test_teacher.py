@@ -49,13 +49,14 @@ def test_pupils_come_closer_to_its_pictures_and_do_not_without_it(teacher):
     z, classes = torch.randn(32, 20, generator=torch.Generator().manual_seed(1)), torch.arange(32) % 3
     ended = {}
     for said in ({"teacher": "toy"}, {}):
-        settings = usual("stylegan2", "cpu", width=8, z_dim=20, batch=8, augment=0.0, half_life=1, **said)
+        settings = usual("stylegan2", "cpu", width=8, z_dim=20, batch=8, augment=0.0, half_life=1, bf16=False, **said)
         run = Run(settings, pictures, fresh(settings, 32, pictures.classes), "cpu")
         apart = lambda: float(teacher.distance(run.average({"z": z, "class": classes}), teacher(z, classes), classes))  # noqa: B023, E731
         begun = apart()
-        for _ in range(40):
+        for _ in range(30):
             run.step()
         ended[bool(said)] = apart() / begun
+    # Measured: 0.29 and 0.59.
     assert ended[True] < 0.6 and ended[True] < 0.8 * ended[False]
 
 
