@@ -195,7 +195,7 @@ def _holes(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             tone = float(np.median(levels[inside]))
             body = ndimage.binary_fill_holes(_grown(levels, inside, tone))
             if LIT[0] < np.mean(levels[inside] > WHITE) < LIT[1]:
-                lights |= ndimage.binary_dilation(body)
+                lights |= _whole_light(levels, body, tone)
                 continue
             close, far = (np.abs(levels[_ring(body, at)] - tone) for at in (2, 6))
             if not close.size or not far.size or levels[inside].std() > EVEN:
@@ -203,6 +203,15 @@ def _holes(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             if np.mean(close > STEP) > 0.9 and np.median(close) > max(0.15, 0.85 * np.median(far)):  # a step, no slope
                 found |= ndimage.binary_dilation(body)
     return found, lights
+
+
+def _whole_light(levels: np.ndarray, body: np.ndarray, tone: float) -> np.ndarray:
+    """With its corners and its rim, up to where it fades to less than half."""
+    from scipy import ndimage
+
+    around = np.median(levels[_ring(body, 6)])
+    lit = ndimage.binary_dilation(body, np.ones((3, 3)), iterations=8, mask=levels > (tone + around) / 2)
+    return ndimage.binary_dilation(lit, np.ones((3, 3)), iterations=2)
 
 
 def _ring(body: np.ndarray, away: int) -> np.ndarray:

@@ -12,8 +12,8 @@ import numpy as np
 
 # Log-odds that a spot is damage, of the features of ``_spot``: a logistic regression on every third picture of
 # benchmarks/scratches.py.
-WEIGHTS, BIAS = np.array([1.37, 0.40, -2.29, 2.33, 2.12, -7.59, 5.02, 0.20, 1.26]), -11.36
-LIKELY = -1.0
+WEIGHTS, BIAS = np.array([1.13, -0.43, -1.71, 4.13, 2.51, -5.65, 4.20, 0.52, 4.53]), -16.68
+LIKELY = -1.25
 LEAST = 0.08  # how much a spot stands out, of the range from black to white
 SIDE = 384  # the shorter side of a picture in whose pixels the next three are
 RADII = (2, 4, 7)  # half the width of the widest spots that are looked for
