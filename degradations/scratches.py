@@ -1,10 +1,9 @@
-"""Finds structured damage in a scanned photograph: thin lines, creases, dust and uniform holes.
+"""Finds structured damage in a scanned photograph: thin lines, creases, uniform holes, and spots (`spots`).
 
 Lines are ridges, lighter (or darker) than what lies a few pixels to both sides, that reach far along one direction,
-keep their tone there while what is behind them changes, and are paler (or deeper) than nearly all around. Dust is
-small, of strong contrast, and stands where little else does. Holes are even, very light or very dark, and end in a
-step. Natural lines that look like that (wires, glints, lettering) are found as well, so that a mask is a proposal to
-correct.
+keep their tone there while what is behind them changes, and are paler (or deeper) than nearly all around. Holes are
+even, very light or very dark, and end in a step; lights, which are white nearly all over, are none. Natural lines that
+look like that (wires, glints, lettering) are found as well, so that a mask is a proposal to correct.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from degradations.errors import MaskError
 from degradations.pictures import from_picture, luma
+from degradations.spots import find_spots
 
 DIRECTIONS = 24
 RIDGE = 0.045  # how much a line stands out from both sides, of the range from black to white
@@ -23,11 +23,11 @@ RIDGE = 0.045  # how much a line stands out from both sides, of the range from b
 # benchmarks/scratches.py
 WEIGHTS, BIAS = (-0.35, -5.7, 7.0, 0.7, -2.8, 3.3, 3.1), 8.8
 LIKELY, SURE = -1.5, 0.5
-SPECK = 0.16  # how much dust stands out
-SPECK_STANDS_OUT = 6.5  # and how often what is usual around it
-CROWD = 4  # so many pieces of dust within a fifth of a side are none
 EVEN = 0.018  # how much the levels of a hole may differ
 STEP = 0.08  # between a hole and what is around it
+# Paper that shines through is lighter than the picture, and yet has its grain; a lamp, a window or a reflection is as
+# white as a file can be, over so much of it.
+WHITE, LIT = 0.985, (0.5, 0.995)
 
 
 def find_damage(picture: Image.Image | Tensor) -> Tensor:
@@ -48,14 +48,14 @@ def find_damage(picture: Image.Image | Tensor) -> Tensor:
             f"got {tensor.shape[-1]}x{tensor.shape[-2]}, which is too small to find damage in; give mask=FILE"
         )
     levels = ((luma(tensor)[0, 0] + 1) / 2).double().cpu().numpy()
-    holes = _holes(levels)
-    rest = _filled(levels, holes)
-    found = holes | _lines(rest) | _dust(rest)
+    holes, lights = _holes(levels)
+    rest = _filled(levels, holes | lights)
+    found = holes | _lines(rest) | find_spots(rest)
     return torch.from_numpy(found)[None, None]
 
 
 def _filled(levels: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """Holes replaced by what is nearest to them, so that their rims are no lines."""
+    """Holes and lights replaced by what is nearest to them, so that their rims are no lines."""
     from scipy import ndimage
 
     if not holes.any():
@@ -174,49 +174,17 @@ def _standing_out(levels: np.ndarray, radius: int, around: int) -> tuple[np.ndar
     return top, ndimage.uniform_filter(np.minimum(top, 0.1), 2 * around + 1)
 
 
-# ---- dust
-
-
-def _dust(levels: np.ndarray) -> np.ndarray:
-    from scipy import ndimage
-    from skimage import measure
-
-    radius = _radius(levels)
-    found = np.zeros(levels.shape, bool)
-    for sign in (1, -1):
-        top, usual = _standing_out(sign * levels, radius, 6 * radius)
-        sizes = top / (usual + 0.02)
-        labels = measure.label((top > SPECK / 3) & (top > 3 * usual), connectivity=2)
-        kept = np.zeros(labels.max() + 1, bool)
-        for region in measure.regionprops(labels):
-            here = tuple(region.coords.T)
-            kept[region.label] = (
-                top[here].max() > SPECK and sizes[here].max() > SPECK_STANDS_OUT and 2 <= region.area <= 4 * radius**2
-            )
-        # where much looks like dust it is grass, fur or print
-        centres = np.zeros(levels.shape)
-        for region in measure.regionprops(np.where(kept[labels], labels, 0)):
-            centres[tuple(int(v) for v in region.centroid)] = 1
-        window = max(16, min(levels.shape) // 5)
-        crowded = ndimage.uniform_filter(centres, window, mode="constant") * window**2 > CROWD
-        specks = measure.label(kept[labels], connectivity=2)
-        kept = np.ones(specks.max() + 1, bool)
-        kept[np.unique(specks[(centres > 0) & crowded])] = False
-        kept[0] = False
-        found |= ndimage.binary_dilation(kept[specks]) & (top > SPECK / 5)
-    return found
-
-
 # ---- holes
 
 
-def _holes(levels: np.ndarray) -> np.ndarray:
+def _holes(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(holes, and lights that look like them)."""
     from scipy import ndimage
     from skimage import measure, morphology
 
     smooth = ndimage.uniform_filter(levels, 3)
     spread = np.sqrt(np.maximum(ndimage.uniform_filter(levels**2, 5) - ndimage.uniform_filter(levels, 5) ** 2, 0))
-    found = np.zeros(levels.shape, bool)
+    found, lights = np.zeros(levels.shape, bool), np.zeros(levels.shape, bool)
     for extreme in (smooth > 0.85, smooth < 0.09):
         even = morphology.opening(extreme & (spread < EVEN), morphology.disk(2))
         labels = measure.label(even)
@@ -226,12 +194,24 @@ def _holes(levels: np.ndarray) -> np.ndarray:
             inside = labels == region.label
             tone = float(np.median(levels[inside]))
             body = ndimage.binary_fill_holes(_grown(levels, inside, tone))
+            if LIT[0] < np.mean(levels[inside] > WHITE) < LIT[1]:
+                lights |= _whole_light(levels, body, tone)
+                continue
             close, far = (np.abs(levels[_ring(body, at)] - tone) for at in (2, 6))
             if not close.size or not far.size or levels[inside].std() > EVEN:
                 continue
             if np.mean(close > STEP) > 0.9 and np.median(close) > max(0.15, 0.85 * np.median(far)):  # a step, no slope
                 found |= ndimage.binary_dilation(body)
-    return found
+    return found, lights
+
+
+def _whole_light(levels: np.ndarray, body: np.ndarray, tone: float) -> np.ndarray:
+    """With its corners and its rim, up to where it fades to less than half."""
+    from scipy import ndimage
+
+    around = np.median(levels[_ring(body, 6)])
+    lit = ndimage.binary_dilation(body, np.ones((3, 3)), iterations=8, mask=levels > (tone + around) / 2)
+    return ndimage.binary_dilation(lit, np.ones((3, 3)), iterations=2)
 
 
 def _ring(body: np.ndarray, away: int) -> np.ndarray:

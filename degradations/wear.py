@@ -44,11 +44,14 @@ class _Sheet:
         return torch.from_numpy(np.asarray(self.where) > 0)[None, None], paint.float()
 
 
-def worn(size: Size, seed: int, *, scratches: int = 0, creases: int = 0, dust: int = 0, tears: int = 0) -> Drawn:
+def worn(
+    size: Size, seed: int, *, scratches: int = 0, creases: int = 0, dust: int = 0, tears: int = 0, blobs: int = 0
+) -> Drawn:
     """So many of each, drawn with PCG64; widths and lengths go with the shorter side.
 
     Scratches are thin and nearly straight, light or dark. Creases go from edge to edge, a light line beside a dark one.
-    Dust is spots of a few pixels. Tears are pieces gone from the edge, down to one even tone.
+    Dust is spots of a few pixels. Tears are pieces gone from the edge, down to one even tone. Blobs are round spots, of
+    2 pixels to a thirty-second of the shorter side (12 pixels of 384) across.
 
     Returns:
         mask (1, 1, H, W) bool, and paint (1, 1, H, W) float32 in [-1, 1], the levels that are seen there.
@@ -71,6 +74,11 @@ def worn(size: Size, seed: int, *, scratches: int = 0, creases: int = 0, dust: i
         round_ = np.linspace(0, 2 * np.pi, 12, endpoint=False)
         wobble = radius * random.uniform(0.6, 1.2, 12)[:, None]
         sheet.shape(centre + np.stack([np.cos(round_), np.sin(round_)], 1) * wobble, sheet.tone(0.6))
+    for _ in range(blobs):
+        centre, radius = sheet.place(), random.uniform(1, max(1.5, side / 64))
+        round_ = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+        stretched = radius * np.stack([np.cos(round_), np.sin(round_) * random.uniform(0.75, 1)], 1)
+        sheet.shape(centre + stretched * random.uniform(0.93, 1.07, 24)[:, None], sheet.tone(0.7))
     return sheet.drawn()
 
 

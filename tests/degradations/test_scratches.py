@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from degradations import MaskError, find_damage, parse
+from degradations.spots import find_spots
 from degradations.wear import worn
 
 
@@ -45,12 +46,12 @@ def test_lines_on_a_photograph_are_found(mode):
     assert precision > 0.6 and recall > 0.6
 
 
-@pytest.mark.parametrize("kind", ["dust", "tears", "scratches"])
+@pytest.mark.parametrize("kind", ["dust", "blobs", "tears", "scratches"])
 @pytest.mark.parametrize("inverted", [False, True])
 def test_each_kind_on_a_smooth_ground(kind, inverted):
     ramp = np.linspace(70, 150, 110)[None].repeat(96, 0) + np.linspace(0, 30, 96)[:, None]
     picture = Image.fromarray(ramp.astype(np.uint8))
-    picture, truth = damaged(picture, **{kind: {"dust": 12, "tears": 1, "scratches": 5}[kind]})
+    picture, truth = damaged(picture, **{kind: {"dust": 12, "blobs": 9, "tears": 1, "scratches": 5}[kind]})
     if inverted:
         picture = picture.point(lambda v: 255 - v)
     precision, recall = scores(picture, truth)
@@ -60,6 +61,35 @@ def test_each_kind_on_a_smooth_ground(kind, inverted):
 def test_little_is_found_where_there_is_nothing():
     assert find_damage(photograph()).float().mean() < 0.02
     assert not find_damage(Image.new("RGB", (64, 48), (90, 120, 140))).any()
+
+
+def grain(height, width):
+    """Dark, slightly rough levels of a photograph."""
+    return np.random.default_rng(0).normal(60, 3, (height, width)).clip(0, 255)
+
+
+@pytest.mark.parametrize("across", [3, 5, 8, 12])
+@pytest.mark.parametrize("level", [235, 5])
+def test_round_dots_of_any_size_are_found(across, level):
+    from scipy import ndimage
+
+    down, along = np.mgrid[:384, :384] + 0.5
+    truth = np.hypot(down - 80, along - 120) < across / 2
+    soft = ndimage.gaussian_filter(truth.astype(float), 0.7)
+    found = find_spots(((grain(384, 384) + 60) * (1 - soft) + level * soft) / 255)
+    assert (found & near(truth)).sum() > 0.6 * found.sum() and (truth & near(found)).sum() > 0.9 * truth.sum()
+
+
+def test_lamps_and_reflections_are_no_damage():
+    from scipy import ndimage
+
+    down, along = np.mgrid[:200, :300] + 0.5
+    tube = ndimage.gaussian_filter(((abs(down - 40) < 9) & (abs(along - 150) < 60)).astype(float), 0.7)
+    lamp = np.where(np.random.default_rng(1).random(tube.shape) < 0.8, 255, 249)  # white, but for a few pixels
+    levels = grain(200, 300) * (1 - tube) + lamp * tube
+    levels += 190 * np.exp(-((down - 140) ** 2 + (along - 90) ** 2) / (2 * 7**2))  # a reflection, which fades out
+    found = find_damage(Image.fromarray(levels.clip(0, 255).astype(np.uint8)))
+    assert found.float().mean() < 0.002
 
 
 def test_a_line_is_found_at_any_angle():
