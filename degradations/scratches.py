@@ -27,7 +27,7 @@ EVEN = 0.018  # how much the levels of a hole may differ
 STEP = 0.08  # between a hole and what is around it
 # Paper that shines through is lighter than the picture, and yet has its grain; a lamp, a window or a reflection is as
 # white as a file can be, over so much of it.
-WHITE, LIT = 0.985, (0.5, 0.995)
+WHITE, LIT = 0.985, (0.65, 0.995)
 
 
 def find_damage(picture: Image.Image | Tensor) -> Tensor:

@@ -84,7 +84,8 @@ def test_lamps_and_reflections_are_no_damage():
     from scipy import ndimage
 
     down, along = np.mgrid[:200, :300] + 0.5
-    tube = ndimage.gaussian_filter(((abs(down - 40) < 9) & (abs(along - 150) < 60)).astype(float), 0.7)
+    shape = np.hypot(down - 50, (along - 150).clip(-40, 40) - (along - 150)) < 14  # a tube with round ends
+    tube = ndimage.gaussian_filter(shape.astype(float), 0.4)
     lamp = np.where(np.random.default_rng(1).random(tube.shape) < 0.8, 255, 249)  # white, but for a few pixels
     levels = grain(200, 300) * (1 - tube) + lamp * tube
     levels += 190 * np.exp(-((down - 140) ** 2 + (along - 90) ** 2) / (2 * 7**2))  # a reflection, which fades out
