@@ -75,7 +75,7 @@ class Inversion:
 
     Iterate to run it, step by step; ``result()`` runs whatever is left.
 
-    Raises InputError, RecipeError: see above.  DgpError: the objective is no number.
+    Raises InputError, RecipeError: see above.  DgpError: the objective is not finite.
     """
 
     def __init__(

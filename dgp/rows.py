@@ -1,4 +1,4 @@
-"""The rows of a run: pictures x answers x starts, and what each of them has to itself."""
+"""The rows of a run: pictures x answers x starts, each with its own variables and released weights."""
 
 from __future__ import annotations
 

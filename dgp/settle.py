@@ -52,7 +52,7 @@ class Ended:
 def settle(run: Ended) -> list[Restoration]:
     """One Restoration for each observation, its answers sorted by the objective, the best first.
 
-    Answers whose objective is no number are left out. Raises DgpError where a picture has no other.
+    Answers whose objective is not finite are left out. Raises DgpError where a picture has no other.
     """
     begin = time.perf_counter()
     winners = run.rows.best(CHOICES[run.recipe.choose](run.rows, run.scores, run.problem), 1)

@@ -75,7 +75,7 @@ def check(
 def survey(spec: str, *, seed: int = 0, merge_tolerance: float = 1e-3) -> dict[str, list[str]]:
     """``check`` an operator by its text, at two sizes and in chains of two and three.
 
-    Chains are tried where the operator alone keeps the contract; those that it refuses by a SizeError (``gray+`` where
+    Chains are tried where the operator alone passes; those that it refuses by a SizeError (``gray+`` where
     it needs colours) are left out.
 
     Returns:

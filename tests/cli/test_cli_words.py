@@ -75,7 +75,7 @@ def test_names_are_completed_as_the_packages_have_them(monkeypatch):
         (("restore", "-d", "gray+sr-"), ["gray+sr-dgp", "gray+sr-pulse"]),
         (("evaluate", "set", "-r", "default,ps"), []),
         (("evaluate", "set", "-r", "default,rs"), ["default,rsr"]),
-        (("priors", "info", "biggan"), ["biggan-cifar10"]),
+        (("priors", "info", "style"), ["stylegan2-cifar10"]),
         (("recipes", "show", "pt"), ["pti"]),
         (("recipes", "show", "pti", "-p", "to"), ["toy"]),
         (("colorize", "-p", "nowhere.safetensors", "--class", ""), ["auto"]),

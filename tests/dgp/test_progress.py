@@ -34,7 +34,9 @@ class Terminal(io.StringIO):
 def terminal(monkeypatch):
     """What stderr is to ``dgp.progress``; pytest puts its own in the place of sys.stderr."""
     screen = Terminal()
-    monkeypatch.setattr(progress, "sys", types.SimpleNamespace(stderr=screen, modules=sys.modules))
+    # Tests of notebooks may have been run by the same process.
+    modules = {name: module for name, module in sys.modules.items() if name != "ipykernel"}
+    monkeypatch.setattr(progress, "sys", types.SimpleNamespace(stderr=screen, modules=modules))
     return screen
 
 
