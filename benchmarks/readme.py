@@ -99,7 +99,7 @@ def draw() -> None:
     """The photograph of the cat, through every task."""
     prior = dgp.load_prior("biggan-cifar10")
     colour, grey = Image.open(PICTURES / "cat.png"), Image.open(PICTURES / "cat-grey.png")
-    result = dgp.restore(grey, "gray", prior, label="cat")
+    result = dgp.restore(grey, "gray", prior, label="cat", recipe="typical")  # the README's first command
     side_by_side((grey, result.image, colour), GAP, 256).save(PICTURES / "colorize.png", optimize=True)
     for name, spec in TASKS.items():
         result = dgp.restore(colour, spec, prior, label="cat", simulate=True)
