@@ -97,8 +97,7 @@ def fixture(shared, name):
 def test_published_operators(shared, name, spec):
     target, golden, phi = fixture(shared, "weights")["io/target"], fixture(shared, name), parse(spec)
     seen = phi.lift(phi.measure(target), (64, 64))
-    if "sr" in spec or "inpaint" in spec:
-        assert torch.equal(seen, golden["out/target_degraded"])
+    # The same 8-bit levels, 8e-3 apart; the last digit of what stands for a level differs between processors.
     torch.testing.assert_close(seen, golden["out/target_degraded"], rtol=0, atol=3e-7)
     predicted = phi.lift(phi(golden["out/x_init"]), (64, 64))
     torch.testing.assert_close(predicted, golden["out/x_init_degraded"], rtol=0, atol=1e-5)

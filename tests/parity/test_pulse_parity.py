@@ -94,7 +94,12 @@ def test_the_published_loop(shared, name):
     prior = Prior("toy", generator, None, ModelCard("toy"), "", statistics)
     seen = replace(observe(Image.new("RGB", (32, 32)), "sr-pulse:32", prior), y=given["ref"] * 2 - 1)
     begin = start(name == "tile", noisy=name != "l1_zero")
-    assert torch.equal(begin[latent].view_as(want["init_latent"]), want["init_latent"])
+    # The same draws but for their last digits, which differ by up to 2e-6 without vector instructions; the loop begins
+    # at the published ones.
+    published = {latent: want["init_latent"]} | {f"noise[{i}]": want[f"init_noise_{i}"] for i in maps}
+    for variable, value in published.items():
+        torch.testing.assert_close(begin[variable], value.view_as(begin[variable]), rtol=0, atol=1e-5)
+        begin[variable] = value.view_as(begin[variable])
 
     run = Inversion(seen, prior, recipe, start=begin)
     latents = []
