@@ -15,8 +15,8 @@ BUNDLED = Path(str(files("generators") / "bundled"))
 SHA256 = {
     "biggan-cifar10-G_ema.safetensors": "0781c817a68c62427ff93cc5c4f9cab40b6970c136f5694207e71310360f4494",
     "biggan-cifar10-D.safetensors": "4d04981aedf859cb5afcc9907cc6dec68e2053f2d9d7c8c22925ae86da8451d5",
-    "biggan-cifar10-wide-G_ema.safetensors": "17d204b185807ee85c80e8f7f9c68caee7a8eb910391f29d47b1fff69aa9d18b",
-    "biggan-cifar10-wide-D.safetensors": "71c9b4b6514e653ac112a34c758a82524789218d4ead363e8865e7e9259526d1",
+    "biggan-cifar10-wide-G_ema.safetensors": "55a038d94da1ca6337ff50b68f41138c44d823b82920fb72dfa8640bdf312542",
+    "biggan-cifar10-wide-D.safetensors": "5f213e5f8a98fdfad842ddbf9a600bfea49aafef3e03e75181e45a27c27b53c8",
     "stylegan2-cifar10-G_ema.safetensors": "3dbd7c837dc04ead8cbd27683a7a6e0834049d2c4db0609cc127d29e01b760a8",
     "stylegan2-cifar10-D.safetensors": "1b61fb82ac7b53ca8ea8d45c75cd9734c0c64b64fe9dd909d8d7f9fd7139279e",
 }
