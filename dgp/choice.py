@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
-from dgp.problem import Problem
-from dgp.rows import Rows
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dgp.problem import Problem
+    from dgp.rows import Rows
 
 
 def by_objective(rows: Rows, scores: Tensor, problem: Problem) -> Tensor:

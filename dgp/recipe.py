@@ -23,6 +23,7 @@ from pydantic import (
 
 import dgp.shipped  # noqa: F401
 from dgp.charts import CHARTS, Chart, default_chart
+from dgp.choice import CHOICES
 from dgp.constraints import CONSTRAINTS, Constraint, Unconstrained
 from dgp.curves import CURVES
 from dgp.errors import RecipeError
@@ -36,7 +37,7 @@ from dgp.search.base import SEARCHES, Search
 from dgp.stops import STOPS, Stop
 from generators.brief import clipped, counted
 
-Choice = Literal["objective", "medoid"]
+Choice = Literal[tuple(CHOICES)]
 Curve = Literal[tuple(CURVES)]
 Optimizer = Literal[tuple(OPTIMIZERS)]
 Decay = Annotated[float, Field(ge=0, lt=1)]

@@ -20,9 +20,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
 
-# What click raises, from 8.2 on, for a group that is called alone; before, it prints the help itself.
-NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
-
 # name -> (module, what the list of commands says). The function bears the command's name.
 COMMANDS = {
     "restore": ("dgp.cli.restore", "Restore degraded pictures: the main job."),
@@ -64,7 +61,7 @@ class Commands(Group):
         extra.setdefault("obj", tuple(args))  # results record how they were asked for
         try:
             code = super().main(args, prog_name or "dgp", complete_var, False, **extra)
-        except NO_ARGUMENTS as nothing:
+        except click.exceptions.NoArgsIsHelpError as nothing:
             click.echo(nothing.format_message(), err=True)
             sys.exit(2)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001, the last place to say it
