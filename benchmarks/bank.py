@@ -21,14 +21,14 @@ import generators
 from dgp.evaluation.source import Clean, Source
 from dgp.inversion import Inversion
 from dgp.losses.objective import score
+from dgp.losses.prediction import Targets, View
 from dgp.losses.terms import TERMS, Term
-from dgp.losses.view import Targets, View
-from dgp.observation import Observation, observe
-from dgp.recipe import load_recipe
+from dgp.observation.observation import Observation, observe
+from dgp.recipes.recipe import load_recipe
 from dgp.search.bank import BankSearch
 from dgp.search.lookup import nearest_first
 from generators import Prior
-from generators.bank import bank_of
+from generators.statistics.bank import bank_of
 
 OBJECTIVES = {
     "features + mse": ({"kind": "features", "last": 3}, {"kind": "mse"}),

@@ -31,7 +31,7 @@ from dgp.identify.estimate import estimator
 from dgp.identify.ranking import CHAINS, ranked
 from dgp.identify.scratched import Scratched
 from dgp.identify.sources import sources
-from dgp.images import to_rgb, to_tensor
+from dgp.observation.images import to_rgb, to_tensor
 from generators import Prior
 
 ESTIMATED = (

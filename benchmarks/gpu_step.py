@@ -27,8 +27,8 @@ from step import random_prior
 from torch.utils.flop_counter import FlopCounterMode
 
 from dgp.inversion import Inversion
-from dgp.observation import observe
-from dgp.recipe import load_recipe
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import load_recipe
 from generators import Prior
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 

@@ -21,7 +21,7 @@ import dgp
 from dgp.evaluation import Evaluation, Source
 from dgp.evaluation.judge import load_judge
 from dgp.files import write_bytes_atomic
-from dgp.sheet import side_by_side
+from dgp.observation.figures import side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "notebooks/pictures"

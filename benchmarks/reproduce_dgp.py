@@ -24,15 +24,15 @@ from PIL import Image
 
 import generators
 from degradations.errors import DegradationError
-from dgp import metrics
 from dgp.device import device_named
 from dgp.errors import DgpError, InputError
 from dgp.evaluation import Evaluation, statistics
 from dgp.evaluation.source import Clean, van_der_corput
 from dgp.files import write_bytes_atomic, write_json_atomic
-from dgp.images import open_picture, to_tensor
+from dgp.observation.images import open_picture, to_tensor
+from dgp.output import metrics
 from dgp.progress import watched
-from dgp.recipe import load_recipe, recipe_names
+from dgp.recipes.recipe import load_recipe, recipe_names
 
 ISSUE = "issue 9 of the published code"
 PAPER = "in the paper (arXiv 2003.13659), not confirmed by a source that we could open"

@@ -27,7 +27,7 @@ from dgp.errors import DgpError
 from dgp.evaluation import Evaluation, Source, statistics
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.progress import watched
-from dgp.recipe import Recipe, load_recipe
+from dgp.recipes.recipe import Recipe, load_recipe
 
 RECIPES = ("pulse", "pulse-repaired")
 USUAL = 100  # pictures, where no number is given: CelebA-HQ has 30 000, and all are held in memory

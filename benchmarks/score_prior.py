@@ -26,8 +26,8 @@ from dgp.evaluation.judge import SIDE, Judge, load_judge
 from dgp.files import write_bytes_atomic
 from generators.errors import GeneratorError
 from generators.training.data import read_pictures
-from generators.training.export import rescored
-from generators.training.scores import frechet, precision_recall
+from generators.training.export.export import rescored
+from generators.training.export.scores import frechet, precision_recall
 
 JUDGE = Path(__file__).with_name("judge-cifar10.safetensors")
 AT_ONCE = 100

@@ -2,7 +2,7 @@
 
     python benchmarks/scratches.py photos/ > scratches.json
 
-Every photograph of a folder is worn by ``degradations.wear`` (scratches, a crease, dust, a torn-off piece; all of them
+Every photograph of a folder is worn by ``degradations.operators.wear`` (scratches, a crease, dust, a torn-off piece; all of them
 together and each alone, and round blobs), and saved as PNG or as JPEG of quality 90. Precision is the share of the
 pixels found that lie on damage or next to it, recall the share of the damage that was found or lies next to it; means
 over pictures. Beside ``find_damage`` a baseline: top-hat and bottom-hat above a threshold (Otsu's, at least 0.1).
@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from degradations import find_damage
-from degradations.wear import worn
+from degradations.operators.wear import worn
 
 KINDS = {
     "all": {"scratches": 8, "creases": 1, "dust": 20, "tears": 1},

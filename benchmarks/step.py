@@ -19,12 +19,12 @@ import torch.nn.functional as F
 from timing import Times, ratio
 
 from dgp.inversion import Inversion
-from dgp.observation import Observation, observe
-from dgp.recipe import Recipe, load_recipe
-from dgp.rows import Rows
+from dgp.observation.observation import Observation, observe
+from dgp.recipes.recipe import Recipe, load_recipe
+from dgp.variables.rows import Rows
 from generators import ModelCard, Prior
 from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
-from generators.fresh import settle_statistics
+from generators.random_init import settle_statistics
 
 RECIPES = {64: "dgp-colorization", 128: "dgp-colorization", 256: "dgp-colorization-256"}
 CANDIDATES_OF_A_RUN = 500

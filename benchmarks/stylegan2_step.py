@@ -17,7 +17,7 @@ import published_stylegan2 as published
 import torch
 from timing import Times, ratio
 
-from generators.checkpoints.stylegan2 import read_generator
+from generators.checkpoints.families.stylegan2 import read_generator
 
 
 @torch.no_grad()

@@ -9,41 +9,41 @@
 This package imports torch, numpy and Pillow, and nothing of ``dgp``.
 """
 
-from degradations.base import Degradation
-from degradations.blur import Blur, Defocus, MotionBlur
-from degradations.chain import Chain
-from degradations.color import Gray
-from degradations.crop import Crop, Outpaint
-from degradations.deepinv import from_deepinv
-from degradations.deepinv_text import Deepinv
+from degradations.blur.blur import Blur, Defocus, MotionBlur
+from degradations.blur.kernel import Kernel
+from degradations.core.base import Degradation
+from degradations.core.chain import Chain
+from degradations.core.identity import Identity
+from degradations.core.parameter import Parameter
+from degradations.core.probe import try_out
+from degradations.core.registry import broken, describe, load_plugin, names, register
+from degradations.core.spec import parse
+from degradations.core.unknown import Unknown
+from degradations.deepinv.adapter import from_deepinv
+from degradations.deepinv.spec import Deepinv
 from degradations.errors import DegradationError, MaskError, PluginError, SizeError, SpecError
-from degradations.geometry import Affine, Lens, Perspective
-from degradations.identity import Identity
-from degradations.impulse_noise import ImpulseNoise
-from degradations.inpaint import Inpaint
-from degradations.jpeg import Jpeg
-from degradations.kernel import Kernel
-from degradations.light_noise import PoissonNoise, SpeckleNoise
-from degradations.matrix import Matrix
-from degradations.mosaic import Mosaic
-from degradations.noise import GaussianNoise, NoiseModel
-from degradations.noisy import AdditiveNoise, Dropout, SaltAndPepper, ShotNoise, Speckle
-from degradations.palette import Dither, Palette, Quantise
-from degradations.parameter import Parameter
-from degradations.photo import Photo
-from degradations.registry import broken, describe, load_plugin, names, register
-from degradations.rescale import Rescale
-from degradations.scanlines import Scanlines
-from degradations.scratches import find_damage
-from degradations.sensing import Sensing
-from degradations.spec import parse
-from degradations.sr_dgp import PublishedSuperResolution
-from degradations.sr_pulse import PulseSuperResolution
-from degradations.superres import SuperResolution
-from degradations.tint import Channel, Sepia, WhiteBalance
-from degradations.tone import Fade, Gamma
-from degradations.trial import try_out
-from degradations.unknown import Unknown
+from degradations.jpeg.jpeg import Jpeg
+from degradations.masks.scratches import find_damage
+from degradations.noise.impulse import ImpulseNoise
+from degradations.noise.model import GaussianNoise, NoiseModel
+from degradations.noise.signal_dependent import PoissonNoise, SpeckleNoise
+from degradations.operators.crop import Crop, Outpaint
+from degradations.operators.geometry import Affine, Lens, Perspective
+from degradations.operators.gray import Gray
+from degradations.operators.inpaint import Inpaint
+from degradations.operators.matrix import Matrix
+from degradations.operators.mosaic import Mosaic
+from degradations.operators.noisy import AdditiveNoise, Dropout, SaltAndPepper, ShotNoise, Speckle
+from degradations.operators.palette import Dither, Palette, Quantise
+from degradations.operators.photo import Photo
+from degradations.operators.scanlines import Scanlines
+from degradations.operators.sensing import Sensing
+from degradations.operators.tint import Channel, Sepia, WhiteBalance
+from degradations.operators.tone import Fade, Gamma
+from degradations.resampling.published_dgp import PublishedSuperResolution
+from degradations.resampling.published_pulse import PulseSuperResolution
+from degradations.resampling.rescale import Rescale
+from degradations.resampling.super_resolution import SuperResolution
 
 __all__ = [
     "AdditiveNoise",

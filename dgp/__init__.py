@@ -8,24 +8,22 @@
 Names are fetched when first used, so that ``import dgp`` stays light.
 """
 
-import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from types import ModuleType
 
-from dgp.waiting import import_torch
+from dgp.threads import import_torch
 
 _HOMES = {
     "Inversion": "dgp.inversion",
     "Step": "dgp.inversion",
-    "Observation": "dgp.observation",
-    "Recipe": "dgp.recipe",
-    "Restoration": "dgp.restoration",
-    "load_prior": "dgp.restore",
-    "load_recipe": "dgp.recipe",
-    "observe": "dgp.observation",
-    "recipe_names": "dgp.recipe",
-    "restore": "dgp.restore",
+    "Observation": "dgp.observation.observation",
+    "Recipe": "dgp.recipes.recipe",
+    "Restoration": "dgp.output.restoration",
+    "load_prior": "dgp.api",
+    "load_recipe": "dgp.recipes.recipe",
+    "observe": "dgp.observation.observation",
+    "recipe_names": "dgp.recipes.recipe",
+    "restore": "dgp.api",
     "DgpError": "dgp.errors",
     "InputError": "dgp.errors",
     "OutputError": "dgp.errors",
@@ -50,13 +48,3 @@ def __getattr__(name: str):
 
 def __dir__():
     return __all__
-
-
-class _FrontDoor(ModuleType):
-    """Keeps ``dgp.restore`` the function: importing the module of that name would put the module in its place."""
-
-    def __setattr__(self, name, value):
-        super().__setattr__(name, value.restore if name == "restore" and isinstance(value, ModuleType) else value)
-
-
-sys.modules[__name__].__class__ = _FrontDoor

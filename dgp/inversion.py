@@ -10,21 +10,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dgp.blind import blind, expected
-from dgp.choice import CHOICES
 from dgp.device import device_named
+from dgp.engine.evaluator import Evaluations, Problem
+from dgp.engine.selection import CHOICES
+from dgp.engine.stage import Moment, StageRun
 from dgp.errors import DgpError, InputError
-from dgp.losses.view import Targets
-from dgp.mapping import map_recipe
-from dgp.observation import Observation
-from dgp.problem import Evaluations, Problem
-from dgp.recipe import Recipe, load_recipe
-from dgp.restoration import Restoration
-from dgp.rows import Rows
-from dgp.settle import Ended, settle
-from dgp.stage import Moment, StageRun
-from dgp.stepper import Stepper
-from dgp.warm import Encoder, Source, rows_from, starts_of
+from dgp.losses.prediction import Targets
+from dgp.observation.observation import Observation
+from dgp.optim.row_optimizer import Stepper
+from dgp.output.finalize import Ended, settle
+from dgp.output.restoration import Restoration
+from dgp.planning.adapt import map_recipe
+from dgp.planning.blind_restoration import blind, expected
+from dgp.recipes.recipe import Recipe, load_recipe
+from dgp.variables.rows import Rows
+from dgp.warm_start import Encoder, Source, rows_from, starts_of
 from generators import Prior
 from generators.brief import clipped, counted, listed
 from generators.progress import report, waiting
@@ -70,7 +70,7 @@ class Inversion:
         seed: of the run; every picture draws from a stream of its own, derived from this and its content.
         num_solutions: answers to each observation, from independent starts.
         start: where to begin instead of searching: an earlier Restoration, the folder of one, or a sequence with one
-            for each picture; an encoder; or the variables, each (pictures * num_solutions, ...) (`dgp.warm`).
+            for each picture; an encoder; or the variables, each (pictures * num_solutions, ...) (`dgp.warm_start`).
         device: "auto" (CUDA where there is one), "cpu" or "cuda"; its steps hold tensors there, results on the CPU.
 
     Iterate to run it, step by step; ``result()`` runs whatever is left.

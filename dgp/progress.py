@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dgp.waiting import import_torch
+from dgp.threads import import_torch
 
 if TYPE_CHECKING:
     from dgp.inversion import Inversion, Step

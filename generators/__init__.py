@@ -1,16 +1,16 @@
 """Pretrained generators as priors: read safely, split into stem, blocks and head, with their discriminators."""
 
 from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
-from generators.catalog import DEFAULT
+from generators.builtin import DEFAULT
 from generators.convert import convert
+from generators.downloads.fetch import fetched
 from generators.errors import ClassError, ConversionError, FetchError, GeneratorError, UnknownPrior, WeightsError
-from generators.fetch import fetched
-from generators.fresh import randomised
 from generators.latents import LatentSpec
 from generators.load import load
 from generators.prior import ModelCard, Prior
+from generators.random_init import randomised
 from generators.registry import names, register
-from generators.wrap import wrap
+from generators.wrapping.wrap import wrap
 
 __all__ = [
     "DEFAULT",

@@ -11,13 +11,13 @@ from generators.base import Discriminator
 from generators.checkpoints.beside import config_beside, discriminator_beside, generator_in, mapping_beside
 from generators.checkpoints.layouts import has_discriminator, read_discriminator, read_generator
 from generators.checkpoints.own import texts
-from generators.checkpoints.part import Part
-from generators.checkpoints.read import GENERATORS, SUFFIXES, Checkpoint, read_checkpoint, read_json
+from generators.checkpoints.reading.part import Part
+from generators.checkpoints.reading.read import GENERATORS, SUFFIXES, Checkpoint, read_checkpoint, read_json
 from generators.errors import UnknownPrior, WeightsError
 from generators.prior import ModelCard, Prior
 from generators.progress import waiting
 from generators.registry import make, names
-from generators.statistics import statistics_of
+from generators.statistics.latent_statistics import statistics_of
 
 NAMELESS = re.compile(r"G(_ema)?(_.*)?|pytorch_model|synthesis")  # files that say nothing of what they hold
 NO_DISCRIMINATOR = "no discriminator was found beside the generator"

@@ -10,7 +10,7 @@ import torch
 
 from generators.base import Discriminator, Generator
 from generators.brief import clipped, counted, parameters
-from generators.statistics import Statistics, statistics_of
+from generators.statistics.latent_statistics import Statistics, statistics_of
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 
 from generators.errors import UnknownPrior, WeightsError
+from generators.model_zoo import PUBLIC
 from generators.prior import Prior
-from generators.public import PUBLIC
 
 GROUP = "dgp.generators"
 _makers: dict[str, Callable[[], Prior]] = {}

@@ -15,12 +15,12 @@ NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.i
 # Run before the first cell: nothing is left of another notebook, and every recipe gets a small budget.
 BEGIN = """
 %reset -f
-import dgp.inversion, dgp.recipe, dgp.restore
+import dgp.inversion, dgp.recipes.recipe, dgp.restore
 
-def short(recipe, overrides=(), load=dgp.recipe.load_recipe):
+def short(recipe, overrides=(), load=dgp.recipes.recipe.load_recipe):
     return load(recipe, (*overrides, "budget=150"))
 
-dgp.inversion.load_recipe = dgp.restore.load_recipe = short
+dgp.inversion.load_recipe = dgp.api.load_recipe = short
 del dgp, short
 """
 

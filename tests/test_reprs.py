@@ -15,10 +15,10 @@ from dgp.evaluation.judge import load_judge
 from dgp.identify.estimate import Estimator
 from dgp.identify.ranking import Candidate
 from dgp.identify.regression import Network
-from dgp.unknown import Estimate
-from dgp.warm import start_of
-from dgp.weight import open_weight
-from generators.bank import bank_of
+from dgp.observation.weight_map import open_weight
+from dgp.variables.operator_parameters import Estimate
+from dgp.warm_start import start_of
+from generators.statistics.bank import bank_of
 from tests.families import FAMILIES, family
 
 ROOT = Path(__file__).resolve().parents[1]

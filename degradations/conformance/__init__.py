@@ -11,10 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from degradations.base import Degradation, Size
 from degradations.conformance import binding, files, mapping, merging, noise, surrogate
+from degradations.core.base import Degradation, Size
+from degradations.core.spec import parse
 from degradations.errors import DegradationError, SizeError
-from degradations.spec import parse
 
 PARTS = {
     "forward": mapping.forward,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from degradations.base import Degradation
-from degradations.chain import Chain
 from degradations.conformance.distance import far
+from degradations.core.base import Degradation
+from degradations.core.chain import Chain
+from degradations.core.registry import names
+from degradations.core.spec import parse
+from degradations.core.unknown import Unknown
 from degradations.errors import SpecError
-from degradations.registry import names
-from degradations.spec import parse
-from degradations.unknown import Unknown
 
 POSITIONS = (0.21, 0.43, 0.73)  # of a range; off its middle, where a warp by nothing has a kink
 

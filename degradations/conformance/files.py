@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from degradations.chain import Chain
 from degradations.conformance.distance import far
-from degradations.registry import names
-from degradations.spec import parse
+from degradations.core.chain import Chain
+from degradations.core.registry import names
+from degradations.core.spec import parse
 
 
 def files(phi, x, draw, tolerance):

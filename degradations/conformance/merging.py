@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from degradations.base import ROUNDING
 from degradations.conformance.distance import far
+from degradations.core.base import ROUNDING
 
 
 def merge(phi, x, draw, tolerance):

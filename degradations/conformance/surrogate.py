@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from degradations.notebook import sample
+from degradations.core.notebook import sample
 
 TRIALS, SHARE = 20, 0.9
 STEPS = (0.003, 0.01, 0.03, 0.1)

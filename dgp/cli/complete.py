@@ -14,12 +14,13 @@ from pathlib import Path
 from click.shell_completion import CompletionItem
 
 REGISTERED = re.compile(r'^@register\("([a-z0-9-]+)"\)$', re.MULTILINE)
+DEFAULT_PRIOR = "biggan-cifar10"  # ``generators.DEFAULT``, which needs PyTorch to be imported
 HEADER = 2**24  # bytes of a safetensors header that are looked at
 
 
 def recipes(context, parameter, incomplete: str) -> list[CompletionItem]:
     """Return recipes and files; of a list with commas, its last."""
-    names = [path.stem for path in (_package("dgp") / "recipes").glob("*.toml")]
+    names = [path.stem for path in (_package("dgp") / "recipes").glob("*/*.toml")]
     *before, last = incomplete.split(",") if parameter.name == "recipes" else [incomplete]
     return _file(last) + _beginning(last, [*names, *_offered("dgp.recipes")], ",".join([*before, ""]))
 
@@ -49,8 +50,6 @@ def files(context, parameter, incomplete: str) -> list[CompletionItem]:
 
 def classes(context, parameter, incomplete: str) -> list[CompletionItem]:
     """Return the classes of the prior that the argument names, or a -p that comes before; none for files of others."""
-    from dgp.cli.options import DEFAULT_PRIOR
-
     prior = context.params.get("prior") or context.params.get("name") or DEFAULT_PRIOR
     bundled = _package("generators") / "bundled" / f"{prior}-G_ema.safetensors"
     # click's scripts split values at spaces.
@@ -73,7 +72,7 @@ def _package(name: str) -> Path:
 
 
 def _registered(package: str) -> list[str]:
-    sources = (path.read_text(encoding="utf-8") for path in sorted(_package(package).glob("*.py")))
+    sources = (path.read_text(encoding="utf-8") for path in sorted(_package(package).rglob("*.py")))
     return [name for text in sources for name in REGISTERED.findall(text)]
 
 
@@ -84,7 +83,7 @@ def _offered(group: str) -> list[str]:
 def _fetched() -> list[str]:
     """Return the names of what `dgp priors fetch` has got."""
     # The package would import PyTorch; this module of it needs nothing else.
-    spec = importlib.util.spec_from_file_location("cache", _package("generators") / "cache.py")
+    spec = importlib.util.spec_from_file_location("cache", _package("generators") / "caching" / "folder.py")
     cache = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(cache)
     folder = cache.folder() / "priors"

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
+from dgp.cli.complete import DEFAULT_PRIOR
 from dgp.cli.failures import one_line
-from dgp.cli.options import DEFAULT_PRIOR, Speech, speech
+from dgp.cli.options import Speech, speech
 
 TINY = ("searches.0.count=8", "stages.*.steps=1")
 
@@ -45,7 +46,7 @@ Exit code 0 when `dgp restore` can run; optional parts that are missing give a w
 @speech
 def doctor(speech: Speech):
     """Check that the installation works."""
-    from dgp.results import versions
+    from dgp.output.run_folder import versions
 
     checks: tuple[tuple[str, bool, Callable[[], str]], ...] = (
         (f"prior {DEFAULT_PRIOR}", True, _bundled_prior),
@@ -129,7 +130,7 @@ def _bundled_prior() -> str:
 
 def _tiny_run() -> str:
     import dgp
-    from dgp.recipe import load_recipe
+    from dgp.recipes.recipe import load_recipe
     from generators import load
 
     prior = load("toy")
@@ -169,7 +170,7 @@ def _threads() -> str:
 def _lpips() -> str:
     import torch
 
-    from dgp.metrics import lpips_or_reason
+    from dgp.output.metrics import lpips_or_reason
 
     value, reason = lpips_or_reason(torch.zeros(3, 64, 64), torch.zeros(3, 64, 64))
     if value is None:

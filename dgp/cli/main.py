@@ -28,8 +28,8 @@ COMMANDS = {
     "upscale": ("dgp.cli.restore", "Enlarge small pictures."),
     "invert": ("dgp.cli.restore", "Invert intact pictures: find latents and weights that reproduce them."),
     "evaluate": ("dgp.cli.evaluate", "Compare recipes on a set of clean pictures."),
-    "priors": ("dgp.cli.priors", "List, inspect, fetch, check, convert and sample generators."),
-    "degradations": ("dgp.cli.degradations", "List, inspect, preview, write and check degradations."),
+    "priors": ("dgp.cli.priors.commands", "List, inspect, fetch, check, convert and sample generators."),
+    "degradations": ("dgp.cli.degradations.commands", "List, inspect, preview, write and check degradations."),
     "recipes": ("dgp.cli.recipes", "List and show recipes, the methods of inversion."),
     "doctor": ("dgp.cli.doctor", "Check that the installation works."),
 }

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from dgp.cli import complete
+from dgp.cli.complete import DEFAULT_PRIOR
 
 if TYPE_CHECKING:
-    from dgp.recipe import Recipe
+    from dgp.recipes.recipe import Recipe
 
-DEFAULT_PRIOR = "biggan-cifar10"
 BEGUN = "dgp.begun"  # in a context's `meta`: when the call began, as time.perf_counter() tells
 
 
@@ -67,14 +67,14 @@ class EngineOptions:
     def recipe_named(self, name: str) -> Recipe:
         """A recipe, changed as the call wants it."""
         import dgp
-        from dgp.overrides import pairs_of
+        from dgp.recipes.overrides import pairs_of
 
         recipe = dgp.load_recipe(name, pairs_of(self.overrides, self.budget))
         return recipe if self.merge else recipe.unmerged()
 
     def notes(self, recipe: Recipe) -> list[str]:
         """Return what to tell of the changes that the call asks for, given the changed recipe."""
-        from dgp.idle import left_alone
+        from dgp.recipes.unused_overrides import left_alone
 
         return left_alone(self.overrides, recipe)
 

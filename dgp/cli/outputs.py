@@ -24,7 +24,7 @@ def spared(folder: Path, read: Sequence[str | Path | None]) -> None:
     Args:
         read: the files, such as the mask.png of an earlier run that was corrected; None: no file.
     """
-    from dgp.results import written
+    from dgp.output.run_folder import written
 
     inputs = {Path(path).resolve() for path in read if path is not None}
     for path in written(folder):

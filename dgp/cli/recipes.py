@@ -79,14 +79,14 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
     The keys are those that --set takes: stages are counted from 0, stages.* means all of them.
     """
     import dgp
-    from dgp.budget import cost
-    from dgp.idle import left_alone
+    from dgp.planning.budget import cost
+    from dgp.recipes.unused_overrides import left_alone
 
     recipe, notes = dgp.load_recipe(name, overrides), []
     for note in left_alone(overrides, recipe):
         speech.note(note)
     if prior:
-        from dgp.mapping import map_recipe
+        from dgp.planning.adapt import map_recipe
 
         recipe, notes = map_recipe(recipe, dgp.load_prior(prior))
     resolved, spent = recipe.model_dump(mode="json"), cost(recipe)

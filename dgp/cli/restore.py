@@ -14,8 +14,8 @@ from dgp.cli.run import run_pictures
 
 if TYPE_CHECKING:
     from degradations import Degradation
-    from dgp.images import Picture
-    from dgp.recipe import Recipe
+    from dgp.observation.images import Picture
+    from dgp.recipes.recipe import Recipe
 
 images_argument = click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 
@@ -234,7 +234,7 @@ def _published(own: dict[str, str | None], spec: str):
 
 
 def _transparent(picture: Picture) -> bool:
-    from dgp.images import flatten
+    from dgp.observation.images import flatten
 
     alpha = flatten(picture)[1]
     return alpha is not None and alpha.getextrema()[0] < 128

@@ -19,10 +19,10 @@ from dgp.errors import OutputError
 
 if TYPE_CHECKING:
     from degradations import Degradation
-    from dgp.images import Picture
-    from dgp.observation import Observation
-    from dgp.recipe import Recipe
-    from dgp.warm import Start
+    from dgp.observation.images import Picture
+    from dgp.observation.observation import Observation
+    from dgp.recipes.recipe import Recipe
+    from dgp.warm_start import Start
     from generators import Prior
 
     Specify = Callable[[Picture, Recipe], Degradation]
@@ -65,7 +65,7 @@ class Runner:
     def observe(self, path: Path) -> Observation:
         import degradations
         import dgp
-        from dgp.images import open_picture
+        from dgp.observation.images import open_picture
 
         picture, how = open_picture(path), self.degradation
         degradation = how
@@ -87,7 +87,7 @@ class Runner:
 
     def start(self, job: Job) -> Start | None:
         """Where an earlier run has left it; InputError where there is none."""
-        from dgp.warm import start_of
+        from dgp.warm_start import start_of
 
         folder = self.options.start
         if folder is None:
@@ -97,10 +97,10 @@ class Runner:
     def checked(self, job: Job, keep: bool) -> Job:
         """The job, opened and compared with what lies in its folder; or why it cannot be run."""
         begin = time.perf_counter()
-        from dgp.blind import blind
-        from dgp.mapping import map_recipe
+        from dgp.output.run_folder import is_done, run_identity
+        from dgp.planning.adapt import map_recipe
+        from dgp.planning.blind_restoration import blind
         from dgp.progress import display
-        from dgp.results import is_done, run_identity
 
         try:
             with display(about=printable(job.path.name)):
@@ -128,8 +128,8 @@ class Runner:
         """Restores one picture and saves it; the record that lies in its folder."""
         begin = time.perf_counter()
         from dgp.inversion import Inversion
+        from dgp.output.run_folder import read_result
         from dgp.progress import display, followed
-        from dgp.results import read_result
 
         with display(about=printable(job.path.name)):
             observation, start = job.observation or self.observe(job.path), self.start(job)
@@ -164,8 +164,8 @@ def run_pictures(given: Sequence[Path], degradation: str | Specify, options: Run
     import degradations
     import dgp
     from dgp.device import device_named
-    from dgp.folders import pictures_in
-    from dgp.mapping import map_recipe
+    from dgp.observation.folders import pictures_in
+    from dgp.planning.adapt import map_recipe
 
     images = [path for place in given for path in (pictures_in(place) if place.is_dir() else [place])]
     device = device_named(options.device)
@@ -201,7 +201,7 @@ def run_pictures(given: Sequence[Path], degradation: str | Specify, options: Run
 
 def _outcome(runner: Runner, job: Job, speech: Speech) -> tuple[dict, int]:
     """(the record of a picture, 0 or the exit code of its failure)."""
-    from dgp.results import read_result
+    from dgp.output.run_folder import read_result
 
     if job.failed:
         return _failure(job, job.failed), exit_code(job.failed)
@@ -297,7 +297,7 @@ def writable_file(path: Path) -> Callable[[bytes], None]:
 
 def told(record: dict) -> str:
     """Return what is said of a result, in one line."""
-    from dgp.record import in_words
+    from dgp.output.run_record import in_words
 
     words = [f"{name} {found['value']:.3g}" for name, found in record["degradation"]["estimated"].items()]
     if record["class_asked"] is None and record["class"] is not None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dgp import metrics
-from dgp.classical import classical
+from dgp.evaluation.baselines import classical
 from dgp.inversion import Inversion, Step
-from dgp.mapping import map_recipe
-from dgp.observation import Observation
-from dgp.recipe import Recipe
-from dgp.restoration import Restoration
-from dgp.results import plain
+from dgp.observation.observation import Observation
+from dgp.output import metrics
+from dgp.output.restoration import Restoration
+from dgp.output.run_folder import plain
+from dgp.planning.adapt import map_recipe
+from dgp.recipes.recipe import Recipe
 from generators import Prior
 
 MEASURED = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")
@@ -54,7 +54,7 @@ class Degraded:
 
 @dataclass(frozen=True)
 class Classical:
-    """Mean chroma, bicubic enlargement, biharmonic inpainting; see ``dgp.classical``."""
+    """Mean chroma, bicubic enlargement, biharmonic inpainting; see ``dgp.evaluation.baselines``."""
 
     chroma: Tensor
     prior_sha256: str

@@ -9,19 +9,19 @@ from pathlib import Path
 
 from PIL import Image
 
-from dgp.classical import mean_chroma
 from dgp.errors import InputError
 from dgp.evaluation import sheets, statistics
 from dgp.evaluation.arms import MEASURED, VIEWS, Classical, Degraded, Engine
+from dgp.evaluation.baselines import mean_chroma
 from dgp.evaluation.judge import Judge
 from dgp.evaluation.source import Clean
 from dgp.evaluation.units import Unit, plain_name
 from dgp.files import write_bytes_atomic, write_json_atomic
-from dgp.images import to_pil
-from dgp.mapping import map_recipe
-from dgp.observation import Observation, observe
-from dgp.recipe import Recipe
-from dgp.sheet import png_bytes
+from dgp.observation.figures import png_bytes
+from dgp.observation.images import to_pil
+from dgp.observation.observation import Observation, observe
+from dgp.planning.adapt import map_recipe
+from dgp.recipes.recipe import Recipe
 from generators import Prior, randomised
 from generators.brief import clipped, counted, listed
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dgp.errors import InputError
 from dgp.files import sha256_of, write_bytes_atomic
-from dgp.images import to_rgb, to_tensor
+from dgp.observation.images import to_rgb, to_tensor
 from generators.brief import counted, parameters
 
 SIDE = 32

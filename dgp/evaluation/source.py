@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from dgp.errors import InputError
-from dgp.folders import endings
-from dgp.images import FORMATS, Picture, open_picture
+from dgp.observation.folders import endings
+from dgp.observation.images import FORMATS, Picture, open_picture
 from generators.brief import clipped, counted
 
 LARGEST_FILE = 256 * 2**20  # of a member of an archive, which may claim any size

@@ -12,7 +12,7 @@ from PIL import Image
 
 from dgp.errors import OutputError
 from dgp.files import write_bytes_atomic, write_json_atomic
-from dgp.sheet import png_bytes
+from dgp.observation.figures import png_bytes
 from generators.brief import clipped
 
 

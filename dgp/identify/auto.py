@@ -11,13 +11,13 @@ import degradations
 from dgp.errors import InputError
 from dgp.identify.damages import JPEG
 from dgp.identify.ranking import rank
-from dgp.images import flatten, open_picture
+from dgp.observation.images import flatten, open_picture
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dgp.images import Picture
-    from dgp.observation import Observation
+    from dgp.observation.images import Picture
+    from dgp.observation.observation import Observation
     from generators import Prior
 
 AUTO = "auto"
@@ -31,7 +31,7 @@ def observe_auto(picture, prior: Prior, *, fit: str, seed: int, simulate: bool, 
     Arguments as of ``observe``. Raises as that does; InputError with ``simulate`` and no ``truth``: a clean picture
     shows no damage.
     """
-    from dgp.observation import observe  # which hands over to this
+    from dgp.observation.observation import observe  # which hands over to this
 
     if simulate and truth is None:
         raise InputError(

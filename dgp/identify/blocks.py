@@ -7,7 +7,7 @@ import functools
 import torch
 from torch import Tensor
 
-from degradations import jpeg_tables
+from degradations.jpeg import tables as jpeg_tables
 from dgp.identify.spectrum import cosines
 
 SIDE = 8

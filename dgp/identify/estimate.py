@@ -16,9 +16,10 @@ from dgp.identify.regression import Network, as_tensors, from_tensors, trained
 from dgp.identify.simulation import fingerprint, positions, simulated
 from dgp.identify.sources import APART, PHOTOGRAPHS, sources
 from dgp.identify.statistics import statistics
-from dgp.unknown import Estimate
-from generators import Prior, cache
-from generators.kept import kept
+from dgp.variables.operator_parameters import Estimate
+from generators import Prior
+from generators.caching import folder as cache
+from generators.caching.disk_cache import kept
 from generators.progress import waiting
 
 COUNT = 2000  # simulated pictures at 32 px

@@ -20,8 +20,9 @@ from dgp.identify.regression import Network, as_tensors, from_tensors, trained
 from dgp.identify.simulation import fingerprint, simulated
 from dgp.identify.sources import sources
 from dgp.identify.statistics import statistics
-from generators import Prior, cache
-from generators.kept import kept
+from generators import Prior
+from generators.caching import folder as cache
+from generators.caching.disk_cache import kept
 from generators.progress import report, waiting
 
 LONGEST = 3

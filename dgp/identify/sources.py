@@ -12,8 +12,8 @@ from torch import Tensor
 
 from dgp.identify.spectrum import cosines
 from generators import Prior
-from generators.bank import LARGEST, bank_of
 from generators.progress import report
+from generators.statistics.bank import LARGEST, bank_of
 
 # Which scikit-image brings along, CC0 or public domain; those apart are never trained on.
 PHOTOGRAPHS, APART = ("astronaut", "coffee", "rocket"), ("chelsea",)

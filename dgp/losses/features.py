@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor
 
-from dgp.losses.angles import turned
+from dgp.losses.cosine import turned
+from dgp.losses.feature_networks import resized
+from dgp.losses.prediction import View
 from dgp.losses.terms import TERMS, Term, per_row
-from dgp.losses.trunks import resized
-from dgp.losses.view import View
 
 
 class FeatureTerm(Term):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from dgp.losses.angles import unit
+from dgp.losses.cosine import unit
 from dgp.losses.terms import TERMS, Term, per_row
 
 NOISE = re.compile(r"noise\[\d+\]")

@@ -6,9 +6,9 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from dgp.losses.feature_networks import TrunkName, refusal, trunk_of
+from dgp.losses.prediction import View
 from dgp.losses.terms import TERMS, Term, per_row
-from dgp.losses.trunks import TrunkName, refusal, trunk_of
-from dgp.losses.view import View
 
 
 @TERMS.register("locality")

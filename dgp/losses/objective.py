@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dgp.charts import Chart
+from dgp.losses.prediction import View
 from dgp.losses.terms import Term, named
-from dgp.losses.view import View
+from dgp.variables.parametrizations import Chart
 
 
 @dataclass(frozen=True)

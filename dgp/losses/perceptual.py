@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from pydantic import NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor
 
+from dgp.losses.feature_networks import SMALLEST, Trunk, TrunkName, over_positions, refusal, trunk_of
+from dgp.losses.prediction import Part, View
 from dgp.losses.terms import TERMS, Term
-from dgp.losses.trunks import SMALLEST, Trunk, TrunkName, over_positions, refusal, trunk_of
-from dgp.losses.view import Part, View
 
 
 class Perceptual(Term):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import NonNegativeFloat
 
-from dgp.kinds import Frozen, Kinds
-from dgp.losses.angles import turned
+from dgp.losses.cosine import turned
+from dgp.registry import Frozen, Kinds
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dgp.losses.view import View
+    from dgp.losses.prediction import View
     from generators import Prior
 
 TERMS = Kinds("term", "dgp.terms")

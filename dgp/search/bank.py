@@ -10,21 +10,21 @@ from torch import Tensor
 
 from dgp.losses.objective import networks
 from dgp.losses.terms import TERMS, Term
-from dgp.rows import Rows, joined, stream
 from dgp.search.base import SEARCHES, Search
 from dgp.search.lookup import nearest_first
 from dgp.search.offspring import offspring
-from generators.bank import bank_of
+from dgp.variables.rows import Rows, joined, stream
+from generators.statistics.bank import bank_of
 
 if TYPE_CHECKING:
-    from dgp.problem import Problem
+    from dgp.engine.evaluator import Problem
 
 PARENTS = 8
 
 
 @SEARCHES.register("bank")
 class BankSearch(Search):
-    """Scores the ``nearest`` of ``count`` pictures that are drawn once for each prior and kept (``generators.bank``),
+    """Scores the ``nearest`` of ``count`` pictures that are drawn once for each prior and kept (``generators.statistics.bank``),
     then ``children`` of the best in each of ``rounds``, and keeps the ``elite`` best, of different descent if it can.
 
     Near is told by small pictures, after ``phi``, without any network (``nearest_first``).  The first answer to a

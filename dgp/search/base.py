@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dgp.kinds import Frozen, Kinds
+from dgp.registry import Frozen, Kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Set
 
-    from dgp.charts import Chart
-    from dgp.problem import Problem
-    from dgp.rows import Rows
+    from dgp.engine.evaluator import Problem
+    from dgp.variables.parametrizations import Chart
+    from dgp.variables.rows import Rows
     from generators import Prior
 
 SEARCHES = Kinds("search", "dgp.searches")

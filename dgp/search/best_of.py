@@ -8,8 +8,8 @@ from pydantic import PositiveFloat, PositiveInt, model_validator
 
 from dgp.losses.objective import networks
 from dgp.losses.terms import TERMS, Term
-from dgp.rows import joined
 from dgp.search.base import SEARCHES, Search
+from dgp.variables.rows import joined
 
 
 @SEARCHES.register("best-of")

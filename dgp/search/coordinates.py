@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dgp.charts import Chart, Direct, default_chart
+from dgp.variables.parametrizations import Chart, Direct, default_chart
 
 if TYPE_CHECKING:
-    from dgp.problem import Problem
+    from dgp.engine.evaluator import Problem
     from generators import Prior
 
 

@@ -9,16 +9,16 @@ import torch
 from pydantic import PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
-from dgp.constraints import Unconstrained
+from dgp.engine.evaluator import Problem
 from dgp.errors import RecipeError
 from dgp.losses.objective import networks
 from dgp.losses.terms import TERMS, Term
-from dgp.problem import Problem
-from dgp.rows import Rows, joined, stream
 from dgp.search.ask_tell import AskTell, Optimizer, fault, fewest, usual_population
 from dgp.search.base import SEARCHES, Search
 from dgp.search.coordinates import coordinates, dimension
 from dgp.search.refine import Inner, refined
+from dgp.variables.constraints import Unconstrained
+from dgp.variables.rows import Rows, joined, stream
 
 
 @SEARCHES.register("evolution")

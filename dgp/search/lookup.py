@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from dgp.losses.view import Targets
-    from generators.bank import Bank
+    from dgp.losses.prediction import Targets
+    from generators.statistics.bank import Bank
 
 
 @torch.no_grad()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
 
-from dgp.rows import Rows, joined, stream
 from dgp.search.base import SEARCHES, Search
+from dgp.variables.rows import Rows, joined, stream
 
 
 @SEARCHES.register("mean")

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
-from dgp.kinds import Frozen
 from dgp.losses.objective import networks
 from dgp.losses.terms import Term
-from dgp.optimizers import OPTIMIZERS
+from dgp.optim.optimizers import OPTIMIZERS
+from dgp.registry import Frozen
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dgp.problem import Problem
-    from dgp.rows import Rows
+    from dgp.engine.evaluator import Problem
+    from dgp.variables.rows import Rows
 
 
 class Inner(Frozen):
@@ -35,9 +35,9 @@ class Inner(Frozen):
 
 def refined(problem: Problem, rows: Rows, inner: Inner, terms: Sequence[Term]) -> tuple[Rows, Tensor]:
     """Where each of the rows is best in a stage of its own, from new optimiser states, and its objective there (N,)."""
-    from dgp.recipe import Move, Recipe, Stage, Variable  # which imports the searches
-    from dgp.stage import StageRun
-    from dgp.stepper import Stepper
+    from dgp.engine.stage import StageRun
+    from dgp.optim.row_optimizer import Stepper
+    from dgp.recipes.recipe import Move, Recipe, Stage, Variable  # which imports the searches
 
     moves = {name: Move(lr=lr, optimizer=inner.optimizer) for name, lr in inner.move.items()}
     stage = Stage(steps=inner.steps, move=moves, terms=terms, keep="best")

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
-from generators.biggan.labels import labels_of
 from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, Place, instance_norm, norm_like, place_of
 from generators.latents import LatentSpec, normal
-from generators.spectral_norm import Conv, Linear, SpectralNorm
+from generators.nn.class_labels import labels_of
+from generators.nn.spectral_norm import Conv, Linear, SpectralNorm
 
 INTERPOLATIONS = ("linear", "swapped")
 NORMS = 4  # of each block

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from generators.base import Discriminator
 from generators.biggan.layers import Attention
-from generators.spectral_norm import Conv, Embedding, Linear
+from generators.nn.spectral_norm import Conv, Embedding, Linear
 
 # Multiples of ch that leave each block, and which blocks halve the size.
 CHANNELS = {

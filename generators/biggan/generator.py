@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
-from generators.biggan.labels import labels_of
 from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, instance_norm, norm_like
 from generators.latents import LatentSpec, normal
-from generators.spectral_norm import Conv, Linear
+from generators.nn.class_labels import labels_of
+from generators.nn.spectral_norm import Conv, Linear
 
 # Multiples of ch: what enters the first block, and what leaves each block.
 CHANNELS = {

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generators.spectral_norm import Conv, Linear
+from generators.nn.spectral_norm import Conv, Linear
 
 INSTANCE_EPS = 1e-5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from generators.checkpoints.kinds import SUFFIXES, UNPACKED, folder_kind
+from generators.checkpoints.reading.file_kinds import SUFFIXES, UNPACKED, folder_kind
 from generators.errors import UnknownPrior, WeightsError
 
 # In the order of preference: DGP's names, ours, ajbrock's without averaging; HuggingFace's, PULSE's. Optimisers

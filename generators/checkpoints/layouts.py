@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from generators.base import Discriminator, Generator
-from generators.checkpoints import biggan, biggan_deep, biggan_deep_hf, own, stylegan1, stylegan2, stylegan3
-from generators.checkpoints.inert_pickle import shown
-from generators.checkpoints.part import Part
-from generators.checkpoints.read import DISCRIMINATORS, GENERATORS, Checkpoint
+from generators.checkpoints import own
+from generators.checkpoints.families import biggan, biggan_deep, biggan_deep_hf, stylegan1, stylegan2, stylegan3
+from generators.checkpoints.reading.inert_pickle import shown
+from generators.checkpoints.reading.part import Part
+from generators.checkpoints.reading.read import DISCRIMINATORS, GENERATORS, Checkpoint
 from generators.errors import WeightsError
 
 

@@ -19,8 +19,8 @@ from generators.biggan import (
     DeepDiscriminatorConfig,
     DiscriminatorConfig,
 )
-from generators.checkpoints.fill import filled
-from generators.checkpoints.inert_pickle import shown
+from generators.checkpoints.families.fill import filled
+from generators.checkpoints.reading.inert_pickle import shown
 from generators.errors import ConversionError, WeightsError
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import Discriminator
-from generators.forms import WeightForms
+from generators.nn.weight_cache import WeightForms
 from generators.stylegan.mapping import Mapping
 from generators.stylegan.ops import GAIN, SLOPE, Dense, Fir
 

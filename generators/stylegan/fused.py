@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from generators.once import once
+from generators.nn.once_differentiable import once
 
 SLOPE = 0.2
 PIECE = 2**17  # values

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generators.forms import WeightForms
+from generators.nn.weight_cache import WeightForms
 from generators.stylegan.fused import SLOPE, Colours, Finish, Scale
 
 GAIN = math.sqrt(2)

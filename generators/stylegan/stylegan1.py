@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from generators.base import GeneratorInfo, ParameterGroup, State
 from generators.biggan.layers import INSTANCE_EPS, instance_norm
-from generators.forms import WeightForms
 from generators.latents import LatentSpec, normal
-from generators.spectral_norm import enlarging
-from generators.stylegan.charts import StyleCharts
+from generators.nn.spectral_norm import enlarging
+from generators.nn.weight_cache import WeightForms
+from generators.stylegan.latent_spaces import StyleCharts
 from generators.stylegan.mapping import normalised
 from generators.stylegan.ops import GAIN, SLOPE, Dense
 

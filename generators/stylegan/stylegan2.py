@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
-from generators.stylegan.charts import StyleCharts
+from generators.stylegan.latent_spaces import StyleCharts
 from generators.stylegan.mapping import Mapping
 from generators.stylegan.ops import DEMODULATION_EPS, Fir, StyledConv, ToRGB
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from generators.base import GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
 from generators.stylegan.bands import Band, Schedule, names
-from generators.stylegan.charts import StyleCharts
 from generators.stylegan.filtered import FilteredLeakyReLU
+from generators.stylegan.latent_spaces import StyleCharts
 from generators.stylegan.lowpass import lowpass
 from generators.stylegan.mapping import Mapping
 from generators.stylegan.ops import DEMODULATION_EPS, Dense, Modulated, energy

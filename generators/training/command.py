@@ -17,14 +17,14 @@ import torch
 
 from generators.errors import GeneratorError, TrainingError
 from generators.training import checkpoint, networks
-from generators.training import export as exporting
 from generators.training.average import settled
-from generators.training.card import About
 from generators.training.data import read_pictures
-from generators.training.export import export, fits
+from generators.training.export.card import About
+from generators.training.export.export import export, fits
+from generators.training.export.export import export as exporting
+from generators.training.export.sheet import sheet
 from generators.training.run import Run
 from generators.training.settings import usual
-from generators.training.sheet import sheet
 
 INTERRUPTED = 130
 LOG_STEPS = {"cpu": 10, "cuda": 100}  # reading the losses makes a GPU wait

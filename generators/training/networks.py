@@ -13,10 +13,10 @@ from generators.biggan.discriminator import CHANNELS
 from generators.biggan.layers import StoredStatistics
 from generators.checkpoints.own import DISCRIMINATORS, GENERATORS, architecture_of
 from generators.errors import TrainingError
-from generators.fresh import initialise
 from generators.load import load
+from generators.nn.spectral_norm import Conv, SpectralNorm
 from generators.prior import Prior
-from generators.spectral_norm import Conv, SpectralNorm
+from generators.random_init import initialise
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 from generators.training.draws import WEIGHTS, stream

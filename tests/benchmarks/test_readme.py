@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from dgp.sheet import side_by_side
+from dgp.observation.figures import side_by_side
 from tests.benchmarks.conftest import picture
 
 MARKED = "before\n<!-- restorations -->\nold\n<!-- end of restorations -->\nafter\n"

@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from dgp import metrics
-from dgp.images import open_picture, to_tensor
+from dgp.observation.images import open_picture, to_tensor
+from dgp.output import metrics
 
 QUICK = ("stages.*.steps=1", "searches.0.count=2")
 

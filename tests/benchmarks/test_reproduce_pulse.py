@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import degradations
-from dgp.images import open_picture, to_tensor
+from dgp.observation.images import open_picture, to_tensor
 
 
 @pytest.fixture

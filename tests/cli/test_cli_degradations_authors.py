@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from degradations import conformance, registry
+from degradations import conformance
+from degradations.core import registry
 
 HEAD = """
 import torch

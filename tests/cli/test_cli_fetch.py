@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import generators
-from generators.public import PUBLIC, File, Licence, PublicWeights
+from generators.model_zoo import PUBLIC, File, Licence, PublicWeights
 from tests.generators.server import server  # noqa: F401
 
 LICENCE = Licence("their licence: for research", "https://example.org/licence")
@@ -98,7 +98,7 @@ def test_another_folder(call, theirs, cache, tmp_path):
 def test_the_licence_is_accepted_first(call, theirs, monkeypatch):
     refused = call("priors", "fetch", "theirs", "-q", code=2).stderr
     assert "their licence" in refused and "add --yes" in refused
-    monkeypatch.setattr("dgp.cli.fetch._watched", lambda: True)
+    monkeypatch.setattr("dgp.cli.priors.fetch._watched", lambda: True)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
     assert "nothing was fetched" in call("priors", "fetch", "theirs", code=2).stderr
     assert not theirs.requests

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import dgp
-from degradations import registry
+from degradations.core import registry
 from dgp.cli.main import COMMANDS, main
 from tests.cli.conftest import TINY, colours
 
@@ -50,7 +50,7 @@ def test_the_list_of_commands_says_what_each_says(call):
 
 def test_defaults_are_those_of_the_engine(call):
     import generators
-    from dgp.cli.options import DEFAULT_PRIOR
+    from dgp.cli.complete import DEFAULT_PRIOR
 
     assert DEFAULT_PRIOR == generators.DEFAULT
     said = " ".join(call("restore", "-h").stdout.split())
@@ -80,9 +80,7 @@ def test_light_calls_do_not_import_torch(code):
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize(
-    "first", ["dgp.load_prior", "dgp.restore", "from dgp.restore import restore", "import dgp.restore"]
-)
+@pytest.mark.parametrize("first", ["dgp.load_prior", "dgp.restore", "from dgp.api import restore", "import dgp.api"])
 def test_the_front_door_does_not_depend_on_what_is_asked_first(first):
     script = f"import dgp\n{first}\nassert callable(dgp.restore) and callable(dgp.load_prior)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
@@ -189,7 +187,7 @@ def test_doctor_tells_how_threads_wait(call, monkeypatch):
 
 
 def test_doctor_tells_what_keeps_the_main_job_from_running(call, monkeypatch):
-    monkeypatch.setattr("generators.catalog.SHA256", {"biggan-cifar10-G_ema.safetensors": "0" * 64})
+    monkeypatch.setattr("generators.builtin.SHA256", {"biggan-cifar10-G_ema.safetensors": "0" * 64})
     said = call("doctor", code=1).stdout
     assert "FAILED" in said and "sha256" in said and "cannot run" in said
 

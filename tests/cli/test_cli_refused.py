@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from degradations import registry
+from degradations.core import registry
 from tests.cli.conftest import colours
 
 JUDGE = str(Path(__file__).resolve().parents[2] / "benchmarks/judge-cifar10.safetensors")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from degradations import registry
+from degradations.core import registry
 from tests.cli.conftest import colours
 
 PICTURES = {

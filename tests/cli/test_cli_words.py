@@ -12,7 +12,7 @@ import degradations
 import dgp
 import generators
 from dgp.cli.main import main
-from generators.catalog import BUNDLED
+from generators.builtin import BUNDLED
 
 
 @pytest.mark.parametrize(

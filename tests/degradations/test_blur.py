@@ -7,8 +7,8 @@ from PIL import Image
 from scipy import ndimage
 
 from degradations import SpecError, parse
-from degradations.blur import MotionBlur
-from degradations.convolution import convolve, correlate
+from degradations.blur.blur import MotionBlur
+from degradations.blur.convolution import convolve, correlate
 
 SIZES = [(16, 16), (13, 8), (3, 20)]
 

@@ -4,19 +4,10 @@ import pytest
 import torch
 
 import degradations
-from degradations import (
-    Chain,
-    Degradation,
-    GaussianNoise,
-    NoiseModel,
-    Parameter,
-    SizeError,
-    conformance,
-    parse,
-    registry,
-)
+from degradations import Chain, Degradation, GaussianNoise, NoiseModel, Parameter, SizeError, conformance, parse
 from degradations.conformance import PARTS, check, survey
 from degradations.conformance.advice import ADVICE
+from degradations.core import registry
 
 SIZE = (16, 13)
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from degradations import Inpaint, MaskError, SpecError, parse
-from degradations.pictures import FORMATS, MAX_PIXELS
+from degradations.files.pictures import FORMATS, MAX_PIXELS
 
 
 def refusal(path, size=None):

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from degradations import Degradation, parse
-from degradations.pictures import luma
+from degradations.files.pictures import luma
 
 
 def pictures(*shape, seed=0, scale=1.0):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from degradations import DegradationError, SpecError, parse
-from degradations.noise import GaussianNoise, NoiseModel
+from degradations.noise.model import GaussianNoise, NoiseModel
 
 MODELS = ("noise:0.1", "poisson:40", "speckle:0.2", "salt-pepper:0.1", "dropout:0.3")
 

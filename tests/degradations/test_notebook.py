@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from degradations import Chain, Degradation, Inpaint, Parameter, SizeError, parse
-from degradations.notebook import sample
+from degradations.core.notebook import sample
 from tests.degradations.test_contract import SPECS
 
 

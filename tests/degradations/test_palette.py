@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from degradations import SizeError, SpecError, parse
-from degradations.pictures import from_picture, levels8, to_picture
+from degradations.files.pictures import from_picture, levels8, to_picture
 
 SPECS = ("quantise:4", "quantise:16", "dither:2", "dither:4", "palette:8", "palette:32")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from degradations import GaussianNoise, MaskError, SizeError, parse
-from degradations.wear import worn
+from degradations.operators.wear import worn
 
 WHOLE = "photo:scratches=0,creases=0,dust=0"
 

@@ -9,17 +9,9 @@ import torch
 from PIL import Image
 
 import degradations
-from degradations import (
-    Degradation,
-    GaussianNoise,
-    Parameter,
-    PluginError,
-    SizeError,
-    SpecError,
-    parse,
-    registry,
-)
+from degradations import Degradation, GaussianNoise, Parameter, PluginError, SizeError, SpecError, parse
 from degradations.conformance import check
+from degradations.core import registry
 
 TEN_LINES = '''
 import torch.nn.functional as F
@@ -84,7 +76,7 @@ def test_a_degradation_in_ten_lines(tmp_path):
         ("x = 1", "registers nothing"),
         (
             "from degradations import *\n@register('gray')\nclass A(Degradation): pass",
-            "'gray' is taken by degradations.color.Gray",
+            "'gray' is taken by degradations.operators.gray.Gray",
         ),
         ("from degradations import *\n@register('New One')\nclass A(Degradation): pass", "small letters"),
         ("from degradations import *\n@register('new')\nclass A: pass", "only subclasses"),

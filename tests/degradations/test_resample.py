@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from degradations import parse
-from degradations.resample import NAMES, resize
+from degradations.resampling.resample import NAMES, resize
 
 PAIRS = [
     ((32, 32), (8, 8)),

@@ -8,8 +8,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from degradations import MaskError, find_damage, parse
-from degradations.spots import find_spots
-from degradations.wear import worn
+from degradations.masks.spots import find_spots
+from degradations.operators.wear import worn
 
 
 @functools.cache

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import degradations
-from degradations import Degradation, Parameter, SizeError, parse, registry
-from degradations.notebook import sample
-from degradations.sheet import GAP, LINE, draw, observed, strengths
+from degradations import Degradation, Parameter, SizeError, parse
+from degradations.authoring.sheet import GAP, LINE, draw, observed, strengths
+from degradations.core import registry
+from degradations.core.notebook import sample
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,9 @@ import runpy
 import pytest
 
 import degradations
-from degradations import PluginError, SpecError, conformance, registry
-from degradations.template import plugin_and_test, write_new
+from degradations import PluginError, SpecError, conformance
+from degradations.authoring.template import plugin_and_test, write_new
+from degradations.core import registry
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from degradations import SizeError, SpecError, parse
-from degradations.pictures import from_picture, levels8
-from degradations.tint import SEPIA
+from degradations.files.pictures import from_picture, levels8
+from degradations.operators.tint import SEPIA
 
 LUMA = (0.299, 0.587, 0.114)
 SPECS = (

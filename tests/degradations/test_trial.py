@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 
 import degradations
-from degradations import Chain, Degradation, Parameter, PluginError, SizeError, SpecError, parse, registry, try_out
+from degradations import Chain, Degradation, Parameter, PluginError, SizeError, SpecError, parse, try_out
+from degradations.core import registry
 
 HEAD = """
 import torch

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from degradations import Chain, Degradation, Parameter, SpecError, Unknown, register
-from degradations.registry import _classes
-from degradations.spec import parse
+from degradations.core.registry import _classes
+from degradations.core.spec import parse
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.utils import backend_registration
 
-import dgp.stage
+import dgp.engine.stage
 from dgp.inversion import Inversion
-from dgp.recipe import load_recipe, recipe_names
+from dgp.recipes.recipe import load_recipe, recipe_names
 
 from ..dgp.test_published_recipes import OF_W, seen
 from ..families import FAMILIES, family
@@ -21,7 +21,7 @@ from . import pretend  # noqa: E402
 def watch(monkeypatch):
     """What happens on the device; waits and uploads are counted within steps, from the second of a stage on."""
     monkeypatch.setattr("dgp.inversion.device_named", lambda text: text)
-    step = dgp.stage.StageRun.step
+    step = dgp.engine.stage.StageRun.step
     with pretend.registered(), pretend.Watch() as watch:
 
         def watched(run, iteration):
@@ -31,7 +31,7 @@ def watch(monkeypatch):
             finally:
                 watch.counting = False
 
-        monkeypatch.setattr(dgp.stage.StageRun, "step", watched)
+        monkeypatch.setattr(dgp.engine.stage.StageRun, "step", watched)
         watch.counting = False
         yield watch
 

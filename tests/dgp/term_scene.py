@@ -5,12 +5,12 @@ import warnings
 
 import torch
 
-from dgp.losses import trunks
-from dgp.losses.view import Targets, View
-from dgp.observation import observe
-from dgp.problem import Problem
-from dgp.randomness import Streams
-from dgp.rows import Rows, stream
+from dgp.engine.evaluator import Problem
+from dgp.losses import feature_networks as trunks
+from dgp.losses.prediction import Targets, View
+from dgp.observation.observation import observe
+from dgp.random_streams import Streams
+from dgp.variables.rows import Rows, stream
 from tests.generators.networks import style_prior
 
 SPECS = ("gray", "sr:4", "inpaint:center=1/3", "identity", "identity")

@@ -9,15 +9,15 @@ import generators
 from degradations import Inpaint
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.observation import observe
-from dgp.recipe import Recipe
-from dgp.rows import stream
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import Recipe
 from dgp.search.bank import apart
 from dgp.search.lookup import nearest_first
 from dgp.search.offspring import offspring
+from dgp.variables.rows import stream
 from generators import ModelCard, Prior
-from generators import bank as banks
-from generators.bank import bank_of
+from generators.statistics import bank as banks
+from generators.statistics.bank import bank_of
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 
 COUNT = 60
@@ -196,7 +196,7 @@ def observed(style):
 @pytest.mark.parametrize("space", ["w", "w+"])
 @pytest.mark.parametrize("chart", ["direct", "mapped-gaussian"])
 def test_it_hands_on_pictures_in_the_space_of_the_run(style, observed, space, chart, monkeypatch):
-    monkeypatch.setattr("generators.statistics.GAUSSIAN_DRAWS", 2000)
+    monkeypatch.setattr("generators.statistics.latent_statistics.GAUSSIAN_DRAWS", 2000)
     table = recipe(rounds=0, elite=6).model_dump() | {"space": [space], "variables": {space: {"chart": chart}}}
     table["stages"][0]["move"] = {space: {}}
     inversion, rows = starts(observed, style, Recipe.model_validate(table))

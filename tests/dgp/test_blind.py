@@ -6,13 +6,13 @@ import torch
 import dgp
 import generators
 from degradations import Degradation, Parameter
-from dgp.blind import blind, expected
 from dgp.errors import InputError
 from dgp.inversion import Inversion
-from dgp.losses.unknowns import Unknowns
-from dgp.observation import observe
-from dgp.recipe import load_recipe
-from dgp.unknown import Estimate, Guess
+from dgp.losses.operator_parameters import Unknowns
+from dgp.observation.observation import observe
+from dgp.planning.blind_restoration import blind, expected
+from dgp.recipes.recipe import load_recipe
+from dgp.variables.operator_parameters import Estimate, Guess
 
 QUICK = ("stages.*.steps=4", "searches.0.count=12")
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 import generators
-from dgp.budget import cost, scaled
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.mapping import map_recipe
-from dgp.observation import observe
-from dgp.recipe import load_recipe, recipe_names
+from dgp.observation.observation import observe
+from dgp.planning.adapt import map_recipe
+from dgp.planning.budget import cost, scaled
+from dgp.recipes.recipe import load_recipe, recipe_names
 
 SHORT = ["stages.*.steps=3", "searches.0.count=10"]
 

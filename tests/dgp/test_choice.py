@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import dgp
-from dgp.choice import CHOICES
-from dgp.recipe import load_recipe
-from dgp.rows import Rows
+from dgp.engine.selection import CHOICES
+from dgp.recipes.recipe import load_recipe
+from dgp.variables.rows import Rows
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 import generators
-from dgp.composite import Composite
-from dgp.observation import observe
+from dgp.observation.observation import observe
+from dgp.postprocess.composite import Composite
 
 R = 32
 ANSWER = torch.rand(1, 3, R, R, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from dgp.constraints import (
+from dgp.variables.constraints import (
     CONSTRAINTS,
     Bounds,
     Clamp,

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 import generators
-from dgp.budget import cost
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.mapping import map_recipe
-from dgp.observation import observe
-from dgp.recipe import Recipe, load_recipe
-from dgp.rows import stream
+from dgp.observation.observation import observe
+from dgp.planning.adapt import map_recipe
+from dgp.planning.budget import cost
+from dgp.recipes.recipe import Recipe, load_recipe
 from dgp.search import evolution
 from dgp.search.ask_tell import BROKEN, AskTell, Optimizer, fewest, usual_population
 from dgp.search.coordinates import coordinates
+from dgp.variables.rows import stream
 from generators import ModelCard, Prior
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 

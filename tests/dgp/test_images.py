@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from dgp.errors import DgpError, InputError
-from dgp.images import flatten, open_picture, to_pil, to_rgb, to_tensor
+from dgp.observation.images import flatten, open_picture, to_pil, to_rgb, to_tensor
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (7, 5, 3), dtype=np.uint8)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from dgp import metrics
 from dgp.errors import InputError
+from dgp.output import metrics
 
 
 def pair(seed=0, hw=(24, 20)):

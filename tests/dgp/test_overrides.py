@@ -3,8 +3,8 @@
 import pytest
 
 from dgp.errors import RecipeError
-from dgp.idle import left_alone
-from dgp.recipe import load_recipe
+from dgp.recipes.recipe import load_recipe
+from dgp.recipes.unused_overrides import left_alone
 
 
 def rates(recipe):

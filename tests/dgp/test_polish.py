@@ -7,13 +7,13 @@ import pytest
 import torch
 
 import generators
-from dgp.constraints import Bounds, Sphere
-from dgp.descent import Moving
 from dgp.inversion import Inversion
-from dgp.observation import observe
-from dgp.polish import Minimiser, Polish
-from dgp.recipe import Move, Recipe
-from dgp.rows import stream
+from dgp.observation.observation import observe
+from dgp.optim.gradient import Moving
+from dgp.optim.lbfgs import Minimiser, Polish
+from dgp.recipes.recipe import Move, Recipe
+from dgp.variables.constraints import Bounds, Sphere
+from dgp.variables.rows import stream
 
 
 def quadratic(seed, d=12):

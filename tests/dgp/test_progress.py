@@ -13,8 +13,9 @@ import generators
 from dgp import progress
 from dgp.identify import ranking, regression
 from dgp.progress import Display, display, followed
-from generators import bank, statistics
 from generators.progress import listener, listening, report, waiting
+from generators.statistics import bank
+from generators.statistics import latent_statistics as statistics
 from tests.families import family
 
 RECIPE = dgp.load_recipe(Path(__file__).parents[1] / "cli" / "tiny.toml", ("searches.0.count=6", "stages.0.steps=2"))

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dgp.budget import cost
+from dgp.engine.stage import release_rates
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.mapping import map_recipe
-from dgp.observation import observe
-from dgp.recipe import Accept, load_recipe
-from dgp.stage import release_rates
+from dgp.observation.observation import observe
+from dgp.planning.adapt import map_recipe
+from dgp.planning.budget import cost
+from dgp.recipes.recipe import Accept, load_recipe
 
 from ..families import FAMILIES, family
 

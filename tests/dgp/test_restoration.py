@@ -13,13 +13,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from dgp import metrics, restoration, results
 from dgp.errors import OutputError
-from dgp.finish import Merge
-from dgp.observation import observe
-from dgp.restoration import Restoration
-from dgp.sheet import captioned
-from dgp.spread import FULL_SCALE, Spread
+from dgp.observation.figures import captioned
+from dgp.observation.observation import observe
+from dgp.output import metrics, restoration
+from dgp.output import run_folder as results
+from dgp.output.restoration import Restoration
+from dgp.output.spread import FULL_SCALE, Spread
+from dgp.postprocess.postprocess import Merge
 
 R = 32
 EMBEDDINGS = torch.eye(5, 8)

@@ -10,9 +10,9 @@ import generators
 from degradations import Degradation
 from dgp.errors import DgpError, InputError
 from dgp.inversion import Inversion
-from dgp.observation import observe
-from dgp.recipe import Recipe
-from dgp.rows import stream
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import Recipe
+from dgp.variables.rows import stream
 
 TERMS = [{"kind": "features", "drop": 1}, {"kind": "mse", "weight": 2.0}, {"kind": "nll", "weight": 0.01}]
 
@@ -163,7 +163,7 @@ def test_the_first_answer_does_not_depend_on_how_many_are_asked_for(toy, observa
 
 
 def test_chunks_of_rows_change_nothing(toy, observations, monkeypatch):
-    from dgp.problem import Problem
+    from dgp.engine.evaluator import Problem
 
     whole = Inversion(observations, toy, recipe(), seed=1).result()
     monkeypatch.setattr(Problem, "rows_at_once", property(lambda self: 3))

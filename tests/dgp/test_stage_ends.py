@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import generators
-from degradations.noise import GaussianNoise
+from degradations.noise.model import GaussianNoise
 from dgp.inversion import Inversion
-from dgp.observation import observe
-from dgp.recipe import Recipe
-from dgp.rows import stream
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import Recipe
+from dgp.variables.rows import stream
 
 MOVE = {"z": {}, "class": {}}
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from dgp.curves import CURVES
-from dgp.optimizers import OPTIMIZERS
-from dgp.recipe import Move
-from dgp.stepper import Stepper
+from dgp.optim.optimizers import OPTIMIZERS
+from dgp.optim.row_optimizer import Stepper
+from dgp.optim.schedules import CURVES
+from dgp.recipes.recipe import Move
 
 SETTINGS = [
     Move(optimizer="adam"),

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from degradations.noise import GaussianNoise, NoiseModel
-from dgp.stops import STOPS, Below, Budget, NoiseFloor, Past, Plateau
+from degradations.noise.model import GaussianNoise, NoiseModel
+from dgp.optim.stopping import STOPS, Below, Budget, NoiseFloor, Past, Plateau
 
 NAN = math.nan
 

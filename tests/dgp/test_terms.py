@@ -6,15 +6,15 @@ import pytest
 import torch
 
 import generators
-from dgp.constraints import Clamp, Sphere
-from dgp.finish import LabLuminance, with_luminance
 from dgp.losses.features import Features
 from dgp.losses.latent import NegativeLogLikelihood
 from dgp.losses.objective import score
+from dgp.losses.prediction import Targets, View
 from dgp.losses.terms import L1, Mse
-from dgp.losses.view import Targets, View
-from dgp.observation import observe
-from dgp.rows import Rows, stream
+from dgp.observation.observation import observe
+from dgp.postprocess.postprocess import LabLuminance, with_luminance
+from dgp.variables.constraints import Clamp, Sphere
+from dgp.variables.rows import Rows, stream
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ import dgp
 import generators
 from degradations import NoiseModel, parse
 from dgp.inversion import Inversion
-from dgp.losses.data import Data
 from dgp.losses.features import Features
+from dgp.losses.noise_likelihood import Data
+from dgp.losses.prediction import Targets, View
 from dgp.losses.terms import Mse
-from dgp.losses.view import Targets, View
-from dgp.observation import observe
-from dgp.recipe import load_recipe
-from dgp.rows import stream
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import load_recipe
+from dgp.variables.rows import stream
 
 SPECS = ("gray", "poisson:30", "sr:2+salt-pepper:0.1", "inpaint:center=1/3+noise:0.1")
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dgp.losses.angles import turned, unit
+from dgp.losses.cosine import turned, unit
 from dgp.losses.latent import Geocross, NoiseRegulariser, autocorrelation, geocross
-from dgp.losses.view import View
+from dgp.losses.prediction import View
 from tests.dgp.term_scene import scene, view
 
 

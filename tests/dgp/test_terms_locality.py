@@ -7,8 +7,8 @@ import torch.nn.functional as F
 import generators
 from dgp.inversion import Inversion
 from dgp.losses.locality import Locality, moved
-from dgp.observation import observe
-from dgp.recipe import Recipe, load_recipe
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import Recipe, load_recipe
 from tests.dgp.term_scene import RELEASED, give_trunk, scene, untrained, view
 
 

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.losses import trunks
+from dgp.losses import feature_networks as trunks
+from dgp.losses.feature_networks import DiscriminatorTrunk, LpipsTrunk
 from dgp.losses.locality import Locality
 from dgp.losses.perceptual import Lpips, LpipsPyramid
-from dgp.losses.trunks import DiscriminatorTrunk, LpipsTrunk
-from dgp.mapping import map_recipe
-from dgp.observation import observe
-from dgp.recipe import load_recipe
+from dgp.observation.observation import observe
+from dgp.planning.adapt import map_recipe
+from dgp.recipes.recipe import load_recipe
 from tests.dgp.term_scene import give_trunk, scene, untrained, view
 
 PICTURES = torch.tensor([0, 1, 2, 3, 3])  # of the rows that are looked at: none has weights

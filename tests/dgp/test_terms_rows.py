@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from dgp.losses.data import Data
 from dgp.losses.features import CosineFeatures, DecoupledFeatures, Features
 from dgp.losses.latent import Geocross, NegativeLogLikelihood, NoiseRegulariser
 from dgp.losses.locality import Locality
+from dgp.losses.noise_likelihood import Data
 from dgp.losses.perceptual import Lpips, LpipsPyramid
 from dgp.losses.terms import L1, TERMS, Cosine, Mse
 from tests.dgp.term_scene import RELEASED, give_trunk, scene, untrained, view

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from degradations import Degradation, Identity, Parameter
-from dgp.blind import blind
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.observation import observe
-from dgp.recipe import Recipe
-from dgp.unknown import Estimate
+from dgp.observation.observation import observe
+from dgp.planning.blind_restoration import blind
+from dgp.recipes.recipe import Recipe
+from dgp.variables.operator_parameters import Estimate
 from generators import load
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from dgp.waiting import SETTINGS, import_torch
+from dgp.threads import SETTINGS, import_torch
 
 
 class Loading(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -6,9 +6,9 @@ import torch
 import generators
 from dgp.errors import InputError
 from dgp.inversion import Inversion
-from dgp.observation import observe
-from dgp.recipe import Recipe
-from dgp.rows import stream
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import Recipe
+from dgp.variables.rows import stream
 from tests.families import family
 
 FIRST = {

@@ -11,13 +11,13 @@ from safetensors.torch import load_file
 
 import generators
 from dgp.inversion import Inversion
+from dgp.losses.prediction import Targets, View
 from dgp.losses.terms import Mse
 from dgp.losses.uncovered import Uncovered
-from dgp.losses.view import Targets, View
-from dgp.observation import observe
-from dgp.recipe import Recipe, load_recipe
-from dgp.rows import Rows, stream
-from dgp.warp import Square, Warp, aligned
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import Recipe, load_recipe
+from dgp.variables.rows import Rows, stream
+from dgp.variables.spatial_transform import Square, Warp, aligned
 
 WHOLE = (0.5, 0.5, 1.0, 1.0)
 

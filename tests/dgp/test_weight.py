@@ -10,9 +10,9 @@ from PIL import Image
 
 import generators
 from dgp.errors import InputError
-from dgp.observation import observe
-from dgp.results import differences, run_identity
-from dgp.weight import open_weight
+from dgp.observation.observation import observe
+from dgp.observation.weight_map import open_weight
+from dgp.output.run_folder import differences, run_identity
 
 
 @pytest.fixture(scope="module")

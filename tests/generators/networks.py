@@ -5,8 +5,8 @@ import dataclasses
 import torch
 
 from generators.biggan import BigGANDeep, BigGANDeepConfig, BigGANDeepDiscriminator, DeepDiscriminatorConfig
-from generators.fresh import initialise, settle_statistics
 from generators.prior import ModelCard, Prior
+from generators.random_init import initialise, settle_statistics
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 

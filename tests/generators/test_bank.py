@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import generators
-from generators import bank as banks
-from generators.bank import bank_of
-from generators.kept import written
+from generators.caching.disk_cache import written
+from generators.statistics import bank as banks
+from generators.statistics.bank import bank_of
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import torch
 import generators
 from generators import WeightsError
 from generators.biggan.layers import norm_like, place_of
-from generators.checkpoints import biggan_deep, biggan_deep_hf
+from generators.checkpoints.families import biggan_deep, biggan_deep_hf
 
 from . import hf_biggan
 from .networks import DEEP_SHAPES, deep_generator, deep_prior

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from generators.checkpoints import biggan_deep, biggan_deep_hf
+from generators.checkpoints.families import biggan_deep, biggan_deep_hf
 
 from .test_biggan_parity import relative
 

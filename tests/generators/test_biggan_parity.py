@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import generators
-from generators.checkpoints.biggan import (
+from generators.checkpoints.families.biggan import (
     canonical,
     discriminator_config,
     generator_config,

@@ -8,8 +8,8 @@ import torch
 
 import generators
 from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
-from generators.fresh import initialise, settle_statistics
 from generators.prior import ModelCard, Prior
+from generators.random_init import initialise, settle_statistics
 
 from .networks import DEEP_SHAPES, STYLE_SHAPES, deep_prior, style_prior
 from .stylegan.networks import OTHER_STYLES, other_style_prior

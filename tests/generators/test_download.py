@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from generators import FetchError, WeightsError
-from generators.download import TRIES, download
+from generators.downloads.download import TRIES, download
 from tests.generators.server import server  # noqa: F401
 
 BODY = b"\x80" + random.Random(0).randbytes(300_000) + b"."
@@ -166,7 +166,7 @@ def test_a_redirect_from_https_to_http_is_refused():
     from email.message import Message
     from urllib.request import Request
 
-    from generators.download import _Redirects
+    from generators.downloads.download import _Redirects
 
     ask = lambda old, new: _Redirects().redirect_request(Request(old), None, 302, "", Message(), new)  # noqa: E731
     with pytest.raises(FetchError, match="https://a/b redirects to http, which is not as safe"):

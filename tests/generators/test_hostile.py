@@ -19,7 +19,7 @@ from safetensors.torch import save
 import generators
 from dgp.cli.failures import exit_code, one_line
 from generators import GeneratorError, WeightsError
-from generators.checkpoints.read import read_checkpoint
+from generators.checkpoints.reading.read import read_checkpoint
 from tests.generators.hostile_pickles import CANARY, EXECUTING, SIZES, Runs
 from tests.generators.nvidia_pickles import dumps, tiny_networks
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from generators import WeightsError
-from generators.checkpoints.read import read_checkpoint
+from generators.checkpoints.reading.read import read_checkpoint
 from tests.generators.nvidia_pickles import Network, dumps, tiny_networks
 
 

@@ -60,7 +60,7 @@ def test_an_installed_prior_is_used_by_its_name(installed, call):  # noqa: F811
     [
         ("lost", "the prior 'lost' of no_such_module:discs failed to import"),
         ("nothing", "'nothing' of their_generators gave a NoneType, expected a Prior"),
-        ("toy", "the prior 'toy' of their_generators:discs is already registered by generators.fresh"),
+        ("toy", "the prior 'toy' of their_generators:discs is already registered by generators.random_init"),
     ],
 )
 def test_a_package_that_cannot_be_used_is_named(installed, name, said):

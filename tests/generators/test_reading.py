@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 import generators
 from generators import UnknownPrior, WeightsError
 from generators.biggan import BigGANDiscriminator, DiscriminatorConfig
-from generators.fresh import initialise
+from generators.random_init import initialise
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,7 @@ def test_installed_packages_offer_priors(monkeypatch, toy):
     from generators import registry
 
     offered = [
-        EntryPoint("offered", "generators.fresh:toy", registry.GROUP),
+        EntryPoint("offered", "generators.random_init:toy", registry.GROUP),
         EntryPoint("broken", "no_such_package:prior", registry.GROUP),
     ]
     monkeypatch.setattr(registry, "entry_points", lambda group: offered)

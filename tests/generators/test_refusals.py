@@ -144,7 +144,7 @@ def test_the_sha256_is_checked_before_anything_is_read(tmp_path):
 
 
 def test_changed_bundled_files_are_refused(tmp_path, monkeypatch):
-    from generators import catalog
+    from generators import builtin as catalog
 
     shutil.copytree(catalog.BUNDLED, tmp_path / "bundled")
     monkeypatch.setattr(catalog, "BUNDLED", tmp_path / "bundled")
@@ -212,11 +212,11 @@ def test_the_real_files_load_as_a_folder(shared):
 def test_names_of_installed_packages_collide_loudly(monkeypatch):
     from generators import registry
 
-    ours, other = "generators.fresh:toy", "generators.catalog:biggan_cifar10"
+    ours, other = "generators.random_init:toy", "generators.builtin:biggan_cifar10"
     monkeypatch.setattr(registry, "_makers", dict(registry._makers))
     offered = [EntryPoint("toy", other, registry.GROUP)]
     monkeypatch.setattr(registry, "entry_points", lambda group: offered)
-    with pytest.raises(WeightsError, match="already registered by generators.fresh"):
+    with pytest.raises(WeightsError, match="already registered by generators.random_init"):
         generators.load("toy")
     offered[:] = [EntryPoint("toy", ours, registry.GROUP)]  # registered on import as well: the same thing twice
     assert generators.load("toy").name == "toy"

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from generators.spectral_norm import Conv
+from generators.nn.spectral_norm import Conv
 
 
 def layer(cin, cout, kernel=3):

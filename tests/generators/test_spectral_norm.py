@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.func import functional_call, grad, vmap
 
-from generators.spectral_norm import Conv, Linear
+from generators.nn.spectral_norm import Conv, Linear
 
 
 def formula(weight, u0, eps=1e-6):

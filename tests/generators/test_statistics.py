@@ -11,11 +11,11 @@ from torch import nn
 
 import generators
 from generators import Generator, GeneratorInfo, LatentSpec, ModelCard, ParameterGroup, Prior, WeightsError
-from generators import statistics as measured
 from generators.base import State
-from generators.kept import written
+from generators.caching.disk_cache import written
 from generators.latents import normal
-from generators.moments import Moments
+from generators.statistics import latent_statistics as measured
+from generators.statistics.moments import Moments
 
 
 class Mapped(Generator):

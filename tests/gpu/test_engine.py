@@ -8,8 +8,8 @@ import torch
 import dgp
 import generators
 from dgp.inversion import Inversion
-from dgp.observation import observe
-from dgp.recipe import Recipe, load_recipe, recipe_names
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import Recipe, load_recipe, recipe_names
 
 from ..dgp.test_published_recipes import OF_W, seen
 from ..dgp.test_row_rule import recipe as of_rows

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 import generators
+from dgp.engine.evaluator import Problem
 from dgp.inversion import Inversion
 from dgp.losses.features import Features
-from dgp.losses.view import Targets
-from dgp.observation import observe
-from dgp.problem import Problem
-from dgp.recipe import Recipe
-from dgp.rows import Rows
+from dgp.losses.prediction import Targets
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import Recipe
+from dgp.variables.rows import Rows
 
 FEATURES = 7  # six maps and the pooled vector
 NAMES = ["colorization", "SR", "SR_mse", "inpainting", "inpainting256style", "jitter"]

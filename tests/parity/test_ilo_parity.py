@@ -11,9 +11,9 @@ import torch
 
 import generators
 from dgp.inversion import Inversion
-from dgp.observation import observe
-from dgp.recipe import load_recipe
-from generators.statistics import Gaussian, Statistics
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import load_recipe
+from generators.statistics.latent_statistics import Gaussian, Statistics
 
 
 def golden(shared, name):

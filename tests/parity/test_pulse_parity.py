@@ -15,12 +15,12 @@ from PIL import Image
 
 import degradations
 from dgp.inversion import Inversion
-from dgp.observation import observe
-from dgp.recipe import load_recipe
+from dgp.observation.observation import observe
+from dgp.recipes.recipe import load_recipe
 from generators import Generator, ModelCard, Prior
 from generators.base import GeneratorInfo
 from generators.latents import LatentSpec
-from generators.statistics import Gaussian, Statistics
+from generators.statistics.latent_statistics import Gaussian, Statistics
 
 SIDES = [4 * 2 ** (i // 2) for i in range(18)]
 

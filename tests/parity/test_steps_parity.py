@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from dgp.constraints import L1Ball, Normalised, Sphere
-from dgp.curves import CURVES
-from dgp.recipe import Move
-from dgp.stepper import Stepper
+from dgp.optim.row_optimizer import Stepper
+from dgp.optim.schedules import CURVES
+from dgp.recipes.recipe import Move
+from dgp.variables.constraints import L1Ball, Normalised, Sphere
 
 PULSE_CURVES = {"fixed": "constant", "linear1cycle": "one-cycle", "linear1cycledrop": "one-cycle-drop"}
 PULSE_MOVES = {"sgdm": Move(optimizer="sgd", momentum=0.9)}

@@ -8,9 +8,9 @@ import torch
 
 import generators
 from dgp.losses.latent import Geocross, NoiseRegulariser
+from dgp.losses.prediction import Targets, View
 from dgp.losses.terms import L1, Mse
-from dgp.losses.view import Targets, View
-from dgp.observation import observe
+from dgp.observation.observation import observe
 
 
 @pytest.fixture

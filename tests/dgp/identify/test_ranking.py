@@ -8,7 +8,7 @@ from dgp.errors import InputError
 from dgp.identify import auto, ranking
 from dgp.identify.damages import COMMUTING, DAMAGES, operator_of
 from dgp.identify.ranking import CHAINS, rank, ranked
-from dgp.observation import observe
+from dgp.observation.observation import observe
 from generators import load
 
 
@@ -25,7 +25,7 @@ def small(monkeypatch, toy):
     monkeypatch.setattr(ranking, "WEIGHTS", (0.3, 0.7))
     monkeypatch.setattr(ranking, "POOL", 60)
     monkeypatch.setattr(ranking, "STEPS", 250)
-    monkeypatch.setattr("generators.bank.SHARD", 60)
+    monkeypatch.setattr("generators.statistics.bank.SHARD", 60)
 
 
 @pytest.fixture(scope="module")

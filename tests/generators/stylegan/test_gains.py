@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from dgp.recipe import Release
-from dgp.stage import release_rates
+from dgp.engine.stage import release_rates
+from dgp.recipes.recipe import Release
 from generators.stylegan.ops import Dense, ToRGB
 from generators.stylegan.stylegan2 import StyleGAN2
 from tests.families import FAMILIES

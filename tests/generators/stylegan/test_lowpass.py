@@ -6,7 +6,7 @@ import scipy.signal
 import scipy.special
 import torch
 
-from generators.checkpoints.stylegan3 import read_generator
+from generators.checkpoints.families.stylegan3 import read_generator
 from generators.errors import WeightsError
 from generators.stylegan.bands import Schedule, names
 from generators.stylegan.lowpass import lowpass

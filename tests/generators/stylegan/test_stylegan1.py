@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from generators.checkpoints.stylegan1 import is_generator, read_generator
+from generators.checkpoints.families.stylegan1 import is_generator, read_generator
 from generators.errors import WeightsError
 from generators.stylegan.stylegan1 import UpConv
 

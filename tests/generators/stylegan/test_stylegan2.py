@@ -7,7 +7,7 @@ import torch
 from torch.func import functional_call
 
 import generators
-from generators.checkpoints.stylegan2 import read_discriminator, read_generator
+from generators.checkpoints.families.stylegan2 import read_discriminator, read_generator
 from generators.errors import WeightsError
 
 from ..networks import STYLE_SHAPES, style_prior

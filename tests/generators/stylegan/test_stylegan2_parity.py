@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import generators
-from generators.checkpoints.stylegan2 import is_discriminator, is_generator, read_discriminator, read_generator
+from generators.checkpoints.families.stylegan2 import is_discriminator, is_generator, read_discriminator, read_generator
 from generators.errors import WeightsError
 
 SIDES = (4, 8, 8, 16, 16, 32, 32)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 import generators
-from generators.checkpoints.stylegan3 import is_generator, read_generator
+from generators.checkpoints.families.stylegan3 import is_generator, read_generator
 from generators.stylegan.bands import Schedule
 from generators.stylegan.filtered import FilteredLeakyReLU
 from generators.stylegan.lowpass import lowpass

@@ -2,7 +2,8 @@
 
 import pytest
 
-from generators.training import command, export
+from generators.training import command
+from generators.training.export.export import export
 
 
 @pytest.fixture(autouse=True)

@@ -5,11 +5,11 @@ import torch
 from click.testing import CliRunner
 
 import generators
-from generators.training import checkpoint, export
+from generators.training import checkpoint
 from generators.training.average import settled
 from generators.training.command import main
 from generators.training.data import read_pictures
-from generators.training.export import LARGEST, rescored, rounded
+from generators.training.export.export import LARGEST, export, rescored, rounded
 from generators.training.networks import taken
 from tests.generators.training.runs import TINY, archive, trained
 

@@ -8,9 +8,10 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from generators.training import command, export
-from generators.training.card import About
+from generators.training import command
 from generators.training.command import read, train
+from generators.training.export.card import About
+from generators.training.export.export import export
 from tests.generators.training.test_step import SIDES, run_of
 
 FACTORIES = ("empty", "zeros", "ones", "full", "arange", "rand", "randn", "randint", "tensor", "eye", "linspace")

@@ -6,10 +6,10 @@ import scipy.linalg
 import torch
 
 from generators.training.augment import augment, draw
-from generators.training.card import SCORES, with_scores
 from generators.training.data import Pictures
 from generators.training.draws import stream
-from generators.training.scores import frechet, precision_recall
+from generators.training.export.card import SCORES, with_scores
+from generators.training.export.scores import frechet, precision_recall
 
 
 def test_every_picture_of_a_class_is_drawn_for_it_as_it_is_and_mirrored():

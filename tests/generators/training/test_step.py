@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from generators.biggan.layers import StoredStatistics
-from generators.spectral_norm import Conv
+from generators.nn.spectral_norm import Conv
 from generators.stylegan.discriminator import with_deviation
 from generators.training.average import settled
 from generators.training.data import Pictures

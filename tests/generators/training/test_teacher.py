@@ -10,9 +10,9 @@ import generators
 from generators.base import GeneratorInfo
 from generators.errors import TrainingError
 from generators.training import checkpoint
-from generators.training.card import training_of
 from generators.training.command import main
 from generators.training.data import Pictures
+from generators.training.export.card import training_of
 from generators.training.networks import fresh
 from generators.training.run import Run
 from generators.training.settings import usual

@@ -1,0 +1,133 @@
+"""Loss of sharpness: gaussian blur, motion, and a lens out of focus. Each is smooth in its parameters."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from degradations.blur.convolution import Convolution
+from degradations.core.parameter import Parameter
+from degradations.core.registry import register
+from degradations.resampling.super_resolution import Separable
+
+REACH = 4.0  # standard deviations after which scipy.ndimage cuts a gaussian
+POSITIONS = 256  # along the way of a moving camera
+
+
+def gaussian(n: int, sigma: Tensor) -> Tensor:
+    """(..., n, n) for sigma (..., 1, 1): the matrix of ``scipy.ndimage.gaussian_filter1d(..., mode="reflect")``."""
+    radius = (REACH * sigma + 0.5).floor().detach()
+    most = int(radius.max())
+    offsets = torch.arange(-most, most + 1, device=sigma.device, dtype=sigma.dtype)
+
+    def weigh(distance: Tensor) -> Tensor:
+        return torch.exp(-((distance / sigma) ** 2) / 2) * (distance.abs() <= radius)
+
+    total = weigh(offsets[None]).sum(-1, keepdim=True)
+    i = torch.arange(n, device=sigma.device, dtype=sigma.dtype)
+    there, mirror = i[:, None] - i, i[:, None] + i + 1
+    matrix = weigh(there) + weigh(mirror)
+    for turn in range(1, math.ceil(most / (2 * n) + 0.5) + 1):
+        away = 2 * n * turn
+        matrix = matrix + weigh(there - away) + weigh(there + away) + weigh(mirror - away) + weigh(mirror + away)
+    return matrix / total
+
+
+@lru_cache(maxsize=32)
+def _plain(n: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(n, n), remembered. Must not be changed in place."""
+    return gaussian(n, torch.tensor(sigma, dtype=torch.float64, device=device)).to(dtype)
+
+
+def _column(value: float | Tensor, like: Tensor) -> Tensor:
+    """A parameter, bound or not, as (1 or N, 1)."""
+    return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)
+
+
+def _near(distance: Tensor) -> Tensor:
+    """Weights of bilinear interpolation; at the kinks the derivative is the mean of those of both sides, so that a line
+    along the pixels can be turned."""
+    left = 1 - distance.abs()
+    return (left + left.abs()) / 2
+
+
+@register("blur")
+class Blur(Separable):
+    """The picture is blurred by a Gaussian. (N, C, H, W) -> (N, C, H, W).
+
+    Equals ``scipy.ndimage.gaussian_filter(x, sigma, mode="reflect")`` in each channel: cut at 4 sigma, the picture
+    mirrored at its border. Below 0.125 px that is the picture itself.
+    """
+
+    well_posed = False
+    parameters_spec = (
+        Parameter(
+            "sigma",
+            1.0,
+            bounds=(0.05, 64),
+            plausible=(0.4, 6),
+            unit="px",
+            transform="log",
+            help="standard deviation of the gaussian",
+        ),
+    )
+    example = "blur:1.5"
+
+    def size(self, hw):
+        return tuple(hw)
+
+    def matrices(self, hw, dtype, device):
+        if not isinstance(self.sigma, Tensor):
+            return tuple(_plain(n, self.sigma, dtype, device) for n in hw)
+        sigma = self.sigma.to(device, torch.float64)
+        height = gaussian(hw[0], sigma).to(dtype)
+        return height, height if hw[0] == hw[1] else gaussian(hw[1], sigma).to(dtype)
+
+
+@register("motion-blur")
+class MotionBlur(Convolution):
+    """The camera moved along a straight line. (N, C, H, W) -> (N, C, H, W).
+
+    The mean of the picture over its places on the line, each by bilinear interpolation; the line is centred, so
+    nothing moves on the whole. Length 0 is the picture itself.
+    """
+
+    parameters_spec = (
+        Parameter("length", 5.0, bounds=(0, 128), plausible=(1, 16), unit="px", help="how far the camera moved"),
+        Parameter(
+            "angle", 0.0, bounds=(-180, 180), plausible=(-90, 90), unit="degrees", help="0 is along rows, 90 upwards"
+        ),
+    )
+    example = "motion-blur:length=5,angle=30"
+
+    def kernel(self, like):
+        length, angle = (_column(p, like) for p in (self.length, self.angle))
+        reach = int(length.max() / 2) + 1
+        along = ((torch.arange(POSITIONS).to(like) + 0.5) / POSITIONS - 0.5) * length
+        pixels = torch.arange(-reach, reach + 1).to(like)[:, None]
+        turn = angle * (math.pi / 180)
+        across, down = (_near(pixels - along[:, None] * way[..., None]) for way in (turn.cos(), -turn.sin()))
+        return (down @ across.mT)[:, None] / POSITIONS
+
+
+@register("defocus")
+class Defocus(Convolution):
+    """The lens was out of focus: every point became a disc. (N, C, H, W) -> (N, C, H, W).
+
+    The disc is even, its rim antialiased over one pixel. Up to half a pixel that is the picture itself.
+    """
+
+    parameters_spec = (
+        Parameter("radius", 2.0, bounds=(0.1, 64), unit="px", plausible=(0.8, 10), transform="log", help="of the disc"),
+    )
+    example = "defocus:1.5"
+
+    def kernel(self, like):
+        radius = _column(self.radius, like)[..., None, None]
+        reach = math.ceil(float(radius.detach().max()) + 0.5)
+        square = torch.arange(-reach, reach + 1).to(like).square()
+        disc = (radius + 0.5 - (square[:, None] + square).sqrt()).clamp(0, 1)
+        return disc / disc.sum((-2, -1), keepdim=True)

@@ -1,0 +1,88 @@
+"""Blur by a kernel of one's own, and what is common to operators that take a matrix from a file."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from degradations.blur.convolution import Convolution
+from degradations.core.base import Degradation
+from degradations.core.parameter import Parameter
+from degradations.core.registry import register
+from degradations.errors import SpecError
+from degradations.files.arrays import WRITTEN, matrix_of
+
+
+class FromFile(Degradation):
+    """An operator with a buffer ``values`` (h, w) float64, from the file that its parameter ``file`` names, or from
+    the numbers that stand there instead. Numbers are read at once, a file by ``build``."""
+
+    what: ClassVar[str]
+    pictures: ClassVar[bool] = False
+
+    def _prepare(self) -> None:
+        self.register_buffer("values", None)
+        if WRITTEN.fullmatch(self.file):
+            self._take(*matrix_of(self.file, self.what))
+
+    def _take(self, values: Tensor, asset: dict) -> None:
+        self.values = self.accept(values)
+        self.assets = {"file": asset} if asset else {}
+
+    def accept(self, values: Tensor) -> Tensor:
+        """The matrix (h, w) float64 as it is used; SpecError where it cannot be."""
+        return values
+
+    def build(self, picture=None, seed=0, size=None):
+        """Read the file. SpecError: none, or not of numbers."""
+        if self.values is not None:
+            return self
+        built = self._shallow()
+        built._take(*matrix_of(self.file, self.what, self.pictures))
+        return built
+
+    def resolved(self, like: Tensor) -> Tensor:
+        if self.values is None:
+            raise SpecError(f"{self.spec} is not resolved yet; call .build() first")
+        return self.values.to(like)
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        if self.values is None and prefix + "values" in state_dict:
+            self._take(state_dict[prefix + "values"].clone(), {})
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+@register("kernel")
+class Kernel(FromFile, Convolution):
+    """The picture was convolved with a kernel, say the measured blur of a camera. (N, C, H, W) -> (N, C, H, W).
+
+    The kernel (h, w) is what becomes of a single bright point; it is made to sum to 1, and its centre is pixel
+    ``(h // 2, w // 2)``. It comes from a picture (grey, black = 0), a .npy or .npz file, or from rows of numbers.
+    Equals ``scipy.ndimage.convolve(x, kernel, mode="reflect")`` in each channel.
+    """
+
+    parameters_spec = (
+        Parameter(
+            "file", kind="text", required=True, help='picture, .npy or .npz file, or rows such as "1 2 1/2 4 2/1 2 1"'
+        ),
+    )
+    example = 'kernel:"1 2 1/2 4 2/1 2 1"'
+    what, pictures = "kernel", True
+
+    def __init__(self, file: str | None = None):
+        super().__init__(file=file)
+        self._prepare()
+
+    def accept(self, values):
+        total = float(values.sum())
+        if abs(total) < 1e-6 * float(values.abs().sum()) or total == 0:
+            raise SpecError(f"kernel {self.file} sums to {total:g}, which leaves no picture; expected a blur")
+        values = values / values.sum()
+        self.overshoot = float(values.abs().sum()) - 1
+        self.well_posed = float(torch.fft.rfft2(values, s=tuple(max(64, n) for n in values.shape)).abs().min()) > 0.05
+        return values
+
+    def kernel(self, like):
+        return self.resolved(like)[None, None]

@@ -1,0 +1,33 @@
+"""Nothing happened to the picture: plain inversion."""
+
+from __future__ import annotations
+
+from degradations.core.base import Degradation
+from degradations.core.registry import register
+from degradations.files.pictures import expect_pictures
+
+
+@register("identity")
+class Identity(Degradation):
+    """The picture is not degraded: y = x."""
+
+    linear = True
+    pointwise = True
+
+    def forward(self, x):
+        return expect_pictures(x)
+
+    def channels(self, c):
+        return c
+
+    def size(self, hw):
+        return tuple(hw)
+
+    def adjoint(self, y, size):
+        return y
+
+    def merge(self, x, y):
+        return y.to(x).expand_as(x).clamp(-1, 1)
+
+    def hidden(self, size, below, channels=3):
+        return below

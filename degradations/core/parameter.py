@@ -1,0 +1,178 @@
+"""One parameter of an operator: how it is written and checked, and what help and searches may know of it."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Real
+from typing import Any
+
+from degradations.core.unknown import RANGE, Unknown
+from degradations.errors import SpecError
+
+KINDS = ("float", "int", "fraction", "choice", "text", "box", "bool")
+
+
+def quote(text: str) -> str:
+    """A value as it stands in a spec: quoted only where it must be; a quotation mark inside is doubled."""
+    if text and not re.search(r"""[+,:='"\s]""", text):
+        return text
+    return '"' + text.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A named value of an operator.
+
+    Args:
+        name: how it is written in a spec; the operator has an attribute of this name.
+        default: value when it is not given.
+        bounds: lowest and highest legal value, both included.
+        plausible: between which values an unknown one is searched; default: ``bounds``.
+        unit: for help texts ("px", ...).
+        transform: ``linear`` or ``log``, the scale on which an unknown value is searched.
+        kind: ``float``, ``int``, ``fraction`` (exact: 1/3 or 0.25), ``choice``, ``text``, ``box``
+            (left-top-right-bottom) or ``bool`` (true or false).
+        choices: the words that a ``choice`` may be.
+        required: there is no sensible default, so it must be given.
+        fixed: a float that cannot vary smoothly (one that sets the size of y, say) and so cannot be bound to
+            rows.
+        help: one line.
+    """
+
+    name: str
+    default: Any = None
+    bounds: tuple[float, float] | None = None
+    unit: str = ""
+    transform: str = "linear"
+    kind: str = "float"
+    choices: tuple[str, ...] = ()
+    required: bool = False
+    fixed: bool = False
+    help: str = ""
+    plausible: tuple[float, float] | None = None
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise SpecError(f"parameter {self.name}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
+        if self.transform not in ("linear", "log"):
+            raise SpecError(f"parameter {self.name}: transform {self.transform!r} is not 'linear' or 'log'")
+        if (
+            self.plausible
+            and self.bounds
+            and not self.bounds[0] <= self.plausible[0] < self.plausible[1] <= self.bounds[1]
+        ):
+            raise SpecError(f"parameter {self.name}: plausible={self.plausible} is not a range within {self.bounds}")
+
+    @property
+    def bindable(self) -> bool:
+        """May it differ from row to row, as an unknown that is estimated does?"""
+        return self.kind == "float" and not self.fixed
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, in words."""
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        words = {
+            "float": "a number",
+            "int": "a whole number",
+            "fraction": "a fraction such as 1/3 or 0.25",
+            "text": "a name",
+            "box": "left-top-right-bottom in pixels, such as 8-4-24-20",
+            "bool": "true or false",
+        }[self.kind]
+        if self.bounds is not None:
+            words += f" from {self.bounds[0]:g} to {self.bounds[1]:g}"
+        return words
+
+    def read(self, text: str) -> Any:
+        """Text from a spec -> value. SpecError when it is not one."""
+        if self.kind != "text" and (text in ("auto", "?") or re.fullmatch(RANGE, text)):
+            return self.unknown(text)
+        try:
+            value: Any = {
+                "float": lambda t: float(Fraction(t)) if "/" in t else float(t),
+                "int": int,
+                "fraction": Fraction,
+                "box": lambda t: tuple(int(part) for part in re.split("[-:]", t)),
+                "bool": lambda t: {"true": True, "false": False}[t.lower()],
+            }.get(self.kind, str)(text)
+        except (ValueError, ZeroDivisionError, KeyError):
+            raise SpecError(f"{self.name}={text} is not {self.expected}") from None
+        return self.check(value)
+
+    def unknown(self, text: str) -> Unknown:
+        """What ``auto``, ``?`` or a range such as ``0.5..4`` asks for. SpecError where it cannot be had."""
+        if not self.bindable:
+            raise SpecError(
+                f"{self.name}={text} asks for an estimate, which is not possible for {self.name}; give {self.expected}"
+            )
+        stated = re.fullmatch(RANGE, text)
+        span = tuple(map(float, stated.groups())) if stated else self.plausible or self.bounds
+        if span is None:
+            raise SpecError(f"{self.name}={text}: no range is known; say where to search, e.g. {self.name}=0.5..4")
+        low, high = map(self.check, span)
+        if not low < high:
+            raise SpecError(f"{self.name}={text} is an empty range; give the lower value first")
+        if self.transform == "log" and not low > 0:
+            raise SpecError(f"{self.name}={text}: a logarithmic range cannot begin at {low:g}; begin above 0")
+        whole = span == (self.plausible or self.bounds)
+        return Unknown(
+            self.name, low, high, self.transform, "auto" if whole else f"{self.write(low)}..{self.write(high)}"
+        )
+
+    def check(self, value: Any) -> Any:
+        """A value given in Python -> the value kept. SpecError when it is of the wrong kind or out of
+        bounds."""
+        if isinstance(value, Unknown):
+            return value
+        wrong = SpecError(f"{self.name}={value} is not {self.expected}")
+        if self.kind in ("text", "choice"):
+            value = str(value)
+            if not value or (self.kind == "choice" and value not in self.choices):
+                raise wrong
+            return value
+        if self.kind == "box":
+            if not (isinstance(value, (tuple, list)) and len(value) == 4 and all(isinstance(v, int) for v in value)):
+                raise wrong
+            if not (0 <= value[0] < value[2] and 0 <= value[1] < value[3]):
+                raise wrong
+            return tuple(value)
+        if self.kind == "bool":
+            if not isinstance(value, bool):
+                raise wrong
+            return value
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise wrong
+        if self.kind == "int" and int(value) != value:
+            raise wrong
+        if self.bounds is not None and not self.bounds[0] <= value <= self.bounds[1]:
+            raise SpecError(f"{self.name}={value} is out of range; expected {self.expected}")
+        if self.kind == "fraction":
+            return value if isinstance(value, Fraction) else Fraction(str(value))
+        return int(value) if self.kind == "int" else float(value)
+
+    def write(self, value: Any) -> str:
+        """The canonical text of a value; ``read`` gives the value back."""
+        if isinstance(value, Unknown):
+            return value.asked
+        if self.kind == "float":
+            return (
+                str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value)).replace("e+", "e")
+            )
+        if self.kind == "bool":
+            return "true" if value else "false"
+        if self.kind == "box":
+            return "-".join(map(str, value))
+        if self.kind == "fraction":
+            decimal = repr(float(value))
+            return decimal if "e" not in decimal and Fraction(decimal) == value else str(value)
+        return quote(str(value))
+
+    def __repr__(self) -> str:
+        default = "required" if self.required else f"default {self.default}"
+        unit = f", {self.unit}" if self.unit else ""
+        return f"Parameter {self.name}: {self.expected}{unit}, {default}. {self.help}"[:400]

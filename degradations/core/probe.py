@@ -1,0 +1,94 @@
+"""Trying operators of other people before work begins: what is wrong with their code is told as such, at once."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import torch
+from torch import Tensor
+
+from degradations.core.base import Degradation, Size
+from degradations.core.notebook import sample
+from degradations.errors import DegradationError, PluginError
+
+
+def foreign(operator: Degradation) -> bool:
+    """Whether its class comes from a plugin, an installed package or a script."""
+    return type(operator).__module__.partition(".")[0] != __name__.partition(".")[0]
+
+
+def try_out(operator: Degradation, *sizes: Size, built: bool = True) -> None:
+    """Run it, link by link, on a picture of all hues of each (H, W) until one goes through.
+
+    A refusal in our family of errors is the operator's right: it may need another size, or to be built.
+
+    Args:
+        built: whether ``build`` was called; before it, a strange link with a ``build`` of its own is not run.
+
+    Raises:
+        PluginError: a link that is not ours has no ``forward``, or one that fails at every size or gives no
+            finite (1, c, h, w) floats. It names the link as it was asked for; its own error is the cause.
+    """
+    for number, size in enumerate(sizes, 1):
+        try:
+            _through(operator, size, built)
+        except PluginError:
+            if number == len(sizes):
+                raise
+        else:
+            return
+
+
+def _through(operator: Degradation, size: Size, built: bool) -> None:
+    x = sample(size)
+    for link in getattr(operator, "links", [operator]):
+        if not built and foreign(link) and type(link).build is not Degradation.build:
+            return
+        try:
+            with torch.no_grad():
+                x = _answer(link, x)
+        except DegradationError as refusal:
+            if isinstance(refusal, PluginError):
+                raise
+            return
+
+
+def _answer(link: Degradation, x: Tensor) -> Tensor:
+    if not foreign(link):
+        return link(x)
+    asked = f", asked for as {link.asked}," if link.asked not in (None, link._title()) else ""
+    unusable = f"degradation {link._title()!r}{asked} of {_origin(link)} cannot be used:"
+    if type(link).forward is Degradation.forward:
+        raise PluginError(f"{unusable} it defines no forward(self, x); write one that gives y")
+    try:
+        y = link(x)
+    except DegradationError:
+        raise
+    except Exception as error:  # a stranger's code may fail in any way
+        first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        shape = "x".join(map(str, x.shape))
+        raise PluginError(
+            f"{unusable} on an x of {shape} its forward raised {first}{_line(error, link)}; correct it"
+        ) from error
+    if not isinstance(y, Tensor) or y.ndim != 4 or len(y) != 1 or not y.is_floating_point():
+        got = f"a {str(y.dtype)[6:]} tensor of {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
+        raise PluginError(f"{unusable} its forward gave {got} for one row; expected floats (1, c, h, w)")
+    if not bool(y.isfinite().all()):
+        what = "NaN" if bool(y.isnan().any()) else "infinite values"
+        raise PluginError(f"{unusable} its forward gave {what} for a picture in [-1, 1]; expected finite values")
+    return y
+
+
+def _line(error: Exception, link: Degradation) -> str:
+    """Where in the author's own file it went wrong."""
+    file = getattr(sys.modules.get(type(link).__module__), "__file__", None)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f" (line {lines[-1]})" if lines else ""
+
+
+def _origin(link: Degradation) -> str:
+    module = type(link).__module__
+    if module.startswith("degradations_plugin_"):
+        return f"plugin {getattr(sys.modules.get(module), '__file__', module)}"
+    return module

@@ -1,0 +1,103 @@
+"""Spec text -> operators.
+
+``gray+sr:factor=2,filter=lanczos+inpaint:mask="a+b.png"`` is a chain from left to right.
+
+chain = operator ("+" operator)*;  operator = name [":" value ("," value)*];  value = [parameter "="] text.
+The first value may stand without its parameter's name. Text that contains ``+ , : =``, blanks or quotation
+marks is quoted, with ' or ", and a quotation mark is doubled inside.
+"""
+
+from __future__ import annotations
+
+from degradations.core.base import Degradation
+from degradations.core.chain import Chain
+from degradations.core.probe import foreign, try_out
+from degradations.core.registry import find
+from degradations.errors import DegradationError, PluginError, SpecError
+
+TRIED_AT = ((32, 32), (256, 256))  # the larger for operators whose filters do not fit the smaller
+
+
+def _split(text: str, mark: str, limit: int = -1) -> list[str]:
+    """Split at the marks that are outside quotation marks."""
+    parts, current, quoted = [], "", ""
+    for letter in text:
+        if letter in "'\"" and quoted in ("", letter):
+            quoted = "" if quoted else letter
+        if letter == mark and not quoted and limit != 0:
+            parts.append(current)
+            current, limit = "", limit - 1
+        else:
+            current += letter
+    if quoted:
+        raise SpecError(f"a quotation mark {quoted} is never closed in {text!r}; close it")
+    return [part.strip() for part in (*parts, current)]
+
+
+def _unquote(text: str) -> str:
+    if text[:1] in ("'", '"'):
+        mark, inside = text[0], text[1:-1]
+        if len(text) < 2 or text[-1] != mark or mark in inside.replace(mark * 2, ""):
+            raise SpecError(f"{text} is quoted only in part; quote the whole value")
+        return inside.replace(mark * 2, mark)
+    return text
+
+
+def _operator(text: str, whole: str) -> Degradation:
+    name, *rest = _split(text, ":", 1)
+    if not name:
+        raise SpecError(f"a degradation's name is missing in {whole!r}; expected e.g. gray or sr:4, joined by +")
+    cls = find(name)
+    if rest and not rest[0]:
+        raise SpecError(f"{name}: nothing follows the colon; write {cls.example or name}")
+    spec = cls.parameters_spec
+    values = {}
+    for place, part in enumerate(_split(rest[0], ",") if rest else []):
+        key, *value = _split(part, "=", 1)
+        if not part or (value and not value[0]):
+            raise SpecError(f"{name}: {part or 'between two commas'} has no value; expected parameter=value")
+        if not value:
+            if place or not spec:
+                known = (
+                    f"expected parameter=value with {', '.join(p.name for p in spec)}" if spec else "it takes no values"
+                )
+                raise SpecError(f"{name}: {part} has no parameter name; {known}")
+            key, value = spec[0].name, [part]
+        parameter = cls.parameter(key)
+        if parameter is None:
+            cls_text = f"it has {', '.join(p.name for p in spec)}" if spec else "it has none"
+            raise SpecError(f"{name} has no parameter {key!r}; {cls_text}")
+        if key in values:
+            raise SpecError(f"{name}: {key} is given twice; give it once")
+        try:
+            values[key] = parameter.read(_unquote(value[0]))
+        except SpecError as wrong:
+            raise SpecError(f"{name}: {wrong}") from None
+    try:
+        operator = cls(**values)
+    except TypeError as error:
+        raise SpecError(f"{name} cannot be made from {text!r}: {error}") from error
+    except DegradationError:
+        raise
+    except Exception as error:  # a plugin's own may fail in any way
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PluginError(f"{name} cannot be made from {text!r}: {reason}; correct its __init__") from error
+    operator.asked = text
+    return operator
+
+
+def parse(text: str) -> Degradation:
+    """Spec text -> an operator, or a Chain of several. Files and seeds are resolved later, by ``build``.
+
+    Raises:
+        SpecError: one line that says what was got, what was expected and what to do.
+        PluginError: the name belongs to a plugin that fails to import, or whose operator fails on any picture.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise SpecError(f"got {text!r} as a degradation; expected e.g. gray, sr:4 or inpaint:center=1/3")
+    links = [_operator(part, text) for part in _split(text, "+")]
+    operator = links[0] if len(links) == 1 else Chain(links)
+    operator.asked = text
+    if any(map(foreign, links)):
+        try_out(operator, *TRIED_AT, built=False)
+    return operator

@@ -1,0 +1,4 @@
+"""Operators of the deepinv package as degradations.
+
+To add support for another of its noise models, extend ``noise.py``.
+"""

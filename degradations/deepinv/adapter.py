@@ -1,0 +1,232 @@
+"""Operators of deepinv (https://deepinv.github.io) as ours: another scale of levels, the same noise, their adjoints.
+
+    from deepinv.physics import Blur, GaussianNoise
+
+    phi = degradations.from_deepinv(Blur(filter, padding="circular", noise_model=GaussianNoise(0.05)))
+
+deepinv's pictures are in [0, 1]. Of a linear operator A we keep ``y = A x``, which is their ``2 y - A 1``: the same
+picture wherever A keeps mid-grey, and mid-grey where a pixel is missing. Others are taken as ``2 A((x + 1) / 2) - 1``.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from degradations.core.base import Degradation, Size
+from degradations.deepinv.noise import taken_over
+from degradations.errors import DegradationError, PluginError, SizeError, SpecError
+from degradations.files.pictures import expect_pictures
+
+Shape = tuple[int, int, int]
+PRECISION = {
+    torch.float64: nn.Module.double,
+    torch.float32: nn.Module.float,
+    torch.bfloat16: nn.Module.bfloat16,
+    torch.float16: nn.Module.half,
+}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An operator of deepinv at one shape of x: what it makes of white, and whether its A_adjoint is one."""
+
+    physics: nn.Module
+    white: Tensor
+    adjoint: bool
+
+
+def physics_module():
+    """``deepinv.physics``. PluginError where deepinv is not installed."""
+    try:
+        import deepinv
+    except ModuleNotFoundError as error:
+        if error.name != "deepinv":
+            raise PluginError(f"deepinv cannot be used: {error}; install what it needs") from error
+        raise PluginError(
+            "deepinv is not installed; install it with: pip install 'deep-generative-prior[deepinv]'"
+        ) from None
+    return deepinv.physics
+
+
+class Adapter(Degradation):
+    """What operators of deepinv have in common, however they were given. Subclasses say ``fitted`` and ``linear``.
+
+    y that deepinv gives as a vector, (N, m) or (N, C, m), is (N, m, 1, 1): measurements, one a channel. They are
+    neither rounded nor kept in picture files.
+    """
+
+    overshoot = float("inf")
+    well_posed = False  # for all that we know
+
+    def fitted(self, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
+        """deepinv's operator for an x of (C, H, W)."""
+        raise NotImplementedError
+
+    def _fit(self, x: Tensor) -> Fitted:
+        return self.fitted(tuple(expect_pictures(x).shape[1:]), x.dtype, x.device)
+
+    def forward(self, x):
+        physics = self._fit(x).physics
+        if self.linear:
+            return observed(physics, x)
+        return 2 * observed(physics, (x + 1) / 2) - 1
+
+    def adjoint(self, y, size):
+        """By their ``A_adjoint`` where that is the adjoint at this size; else by differentiating."""
+        if self.linear:
+            c = 3 if self.channels(3) == y.shape[1] else y.shape[1]
+            fit = self.fitted((c, *size), y.dtype, y.device)
+            if fit.adjoint:
+                return fit.physics.A_adjoint(y.reshape(len(y), *_raw(fit, c, size, y)))
+        return super().adjoint(y, size)
+
+    def settle(self, y):
+        """Pixels that deepinv's masks leave out are mid-grey, whatever level a file has there."""
+        if not self.pointwise:
+            return y
+        once = self(y)
+        return once if torch.equal(self(once), once) else y
+
+    def _in_double(self):  # it computes in the precision of x
+        return self
+
+    def measure(self, x, generator=None):
+        if self.linear and getattr(self.noise, "needs_levels", False):
+            white = self._fit(x).white
+            if not bool(((white - 1).abs().minimum(white.abs()) < 1e-3).all()):
+                raise DegradationError(
+                    f"{self._title()}: its noise depends on levels, and its y are none (white becomes "
+                    f"{float(white.max()):.3g}); use a GaussianNoise"
+                )
+        return super().measure(x, generator)
+
+    @torch.no_grad()
+    def simulate(self, x, generator=None):
+        """``measure``; rounded to 8 bits where y is a picture."""
+        return super().simulate(x, generator) if self.channels(x.shape[1]) in (1, 3) else self.measure(x, generator)
+
+    def lift(self, y, size):
+        """Measurements that are no picture are shown as A^T y."""
+        return super().lift(y, size) if y.shape[1] in (1, 3) or not self.linear else self.adjoint(y, size)
+
+
+def observed(physics: nn.Module, x: Tensor) -> Tensor:
+    """A x in deepinv's own scale, (N, c, h, w). PluginError where it fails or gives something else."""
+    shape = "x".join(map(str, x.shape))
+    title = f"deepinv's {type(physics).__name__} cannot be used: on an x of {shape}"
+    try:
+        y = physics.A(x)
+    except Exception as error:  # a stranger's code may fail in any way
+        first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        raise PluginError(f"{title} it raised {first}; give a picture or values that it takes") from error
+    if not isinstance(y, Tensor) or not y.is_floating_point() or not 2 <= y.ndim <= 4 or len(y) != len(x):
+        got = f"a {str(y.dtype)[6:]} tensor of {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
+        raise PluginError(f"{title} it gave {got}; expected floats, one picture or vector a row")
+    return y if y.ndim == 4 else y.reshape(len(y), -1, 1, 1)
+
+
+def is_linear(physics: nn.Module) -> bool:
+    return isinstance(physics, physics_module().LinearPhysics)
+
+
+@torch.no_grad()
+def fit(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
+    """Take an operator to a device and a precision, and look at what it does at one shape."""
+    PRECISION[dtype](physics.to(device))  # not .to(dtype), which makes complex buffers real
+    white = observed(physics, torch.ones(1, *shape, dtype=dtype, device=device))
+    return Fitted(physics, white, is_linear(physics) and _has_adjoint(physics, shape, dtype, device))
+
+
+def _has_adjoint(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether <A u, v> = <u, A_adjoint v> here: some of deepinv's give another size, or an approximation."""
+    random = torch.Generator().manual_seed(0)
+    u = torch.randn(1, *shape, generator=random, dtype=dtype).to(device)
+    try:
+        image = physics.A(u)
+        v = torch.randn(image.shape, generator=random, dtype=dtype).to(device)
+        back = physics.A_adjoint(v)
+    except Exception:  # noqa: BLE001  one that cannot run is none; the derivative serves as well
+        return False
+    if back.shape != u.shape or back.dtype != u.dtype:
+        return False
+    tolerance = 1e-6 if dtype == torch.float64 else 1e-4
+    return abs(float((image * v).sum() - (u * back).sum())) <= tolerance * float(image.norm() * v.norm())
+
+
+def _raw(fitted: Fitted, c: int, size: Size, y: Tensor) -> tuple[int, ...]:
+    """The shape that deepinv gave y before it became (N, m, 1, 1)."""
+    if tuple(y.shape[-2:]) != (1, 1):
+        return tuple(y.shape[1:])
+    return tuple(fitted.physics.A(y.new_zeros(1, c, *size)).shape[1:])
+
+
+class FromDeepinv(Adapter):
+    """An operator of deepinv that exists already; see ``from_deepinv``."""
+
+    name = None
+
+    def __init__(self, physics: nn.Module, size: Size | None = None, smooth: bool | None = None):
+        super().__init__()
+        self.physics = copy.deepcopy(physics)
+        self.linear = is_linear(physics)
+        self.pointwise = self.well_posed = isinstance(physics, physics_module().Inpainting)
+        self.smooth = self.linear if smooth is None else smooth
+        self.noise = taken_over(physics.noise_model)
+        self.fits = size
+
+    @property
+    def spec(self):
+        """A record: text cannot bring the object back."""
+        digest = hashlib.sha256(type(self.physics).__qualname__.encode())
+        for name, value in self.physics.state_dict().items():
+            digest.update(
+                f"{name}{tuple(value.shape)}".encode() + value.detach().cpu().resolve_conj().numpy().tobytes()
+            )
+        return f"deepinv:{type(self.physics).__name__},object=sha256-{digest.hexdigest()}"
+
+    def _title(self):
+        return f"deepinv:{type(self.physics).__name__}"
+
+    def fitted(self, shape, dtype, device):
+        return _look(self.physics, shape, dtype, device)
+
+    def channels(self, c):
+        return self._probe(c, self.fits or (32, 32)).shape[1]
+
+
+@lru_cache(maxsize=8)
+def _look(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
+    return fit(copy.deepcopy(physics), shape, dtype, device)
+
+
+def from_deepinv(physics: nn.Module, size: Size | None = None, smooth: bool | None = None) -> Degradation:
+    """An operator of deepinv, with its noise model, as a Degradation.
+
+    Args:
+        physics: a ``deepinv.physics.Physics`` that takes pictures (N, C, H, W) in [0, 1].
+        size: (H, W) of x, where it takes one only; default: what its ``img_size`` says.
+        smooth: whether an operator that is not linear is differentiable; default: it is not said to be.
+
+    Raises:
+        SpecError: no such object; a noise whose strength is not one number; a sensor model.
+        PluginError: deepinv is not installed.
+    """
+    library = physics_module()
+    if not isinstance(physics, library.Physics):
+        raise SpecError(f"got a {type(physics).__name__}; expected an object of a class of deepinv.physics")
+    levels = torch.linspace(0, 1, 64).reshape(1, 1, 8, 8)
+    if not torch.equal(physics.sensor(levels), levels):
+        raise SpecError(
+            f"deepinv's {type(physics).__name__} has a sensor model, which is not supported; "
+            "write it as a degradation of its own, after this one"
+        )
+    own = size or getattr(physics, "img_size", None)
+    if own is not None and len(own) < 2:
+        raise SizeError(f"got a size of {tuple(own)}; expected (H, W)")
+    return FromDeepinv(physics, None if own is None else tuple(own[-2:]), smooth)

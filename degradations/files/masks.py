@@ -1,0 +1,154 @@
+"""Files of masks, as paint programs, browsers and scripts write them: what is painted is missing.
+
+A file without transparency is white where pixels are missing. Of a layer with transparency the strokes are missing:
+where they all have one tone, their colour says nothing and the opacity is the mask; where there are light and dark
+ones, the layer is laid over black, and what is light is missing. A photograph with parts erased, which is no mask that
+somebody painted, is missing where it is transparent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from degradations.errors import MaskError
+from degradations.files.pictures import FORMATS, MAX_PIXELS, alpha, from_picture, has_alpha, luma
+
+EXPECTED = "expected a picture, white where pixels are missing"
+OPAQUE = 250  # from this alpha on, rounding and lossy compression apart
+ONE_TONE = 0.25  # of the range from black to white, within which strokes are of one tone
+COLOURS, MOST = 16, 0.8  # so many colours make up so much of what somebody painted, and much less of a photograph
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """missing: (1, 1, H, W) bool.  asset: {"sha256", "path"} of the file.  remark: how it was understood."""
+
+    missing: Tensor
+    asset: dict
+    remark: str
+
+
+def read_mask(path: str, size: tuple[int, int] | None, invert: bool = False) -> MaskFile:
+    """What a mask file says is missing.
+
+    Args:
+        size: (H, W) that it must have, or None.
+        invert: take as missing what the file says was seen.
+
+    Raises:
+        MaskError: no picture, of another size, or one by which nothing or everything is missing.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        reason = (error.strerror or "cannot be read").lower()
+        raise MaskError(f"mask file {path}: {reason}; {EXPECTED}") from None
+    if not content:
+        raise MaskError(f"mask file {path} is empty; {EXPECTED}")
+    missing, how = understood(_decoded(path, content, size))
+    if missing.all() or not missing.any():
+        said, left = ("everything", "nothing of the picture") if missing.all() else ("nothing", "nothing missing")
+        raise MaskError(
+            f"mask file {path} says that {said} is missing ({how}), which leaves {left}; paint only what is missing, "
+            "white on black or on a transparent layer"
+        )
+    if invert:
+        missing, how = ~missing, f"{how}, inverted"
+    share = 100 * float(missing.mean())
+    shown = f"{share:.0f}" if 1 <= share <= 99 else f"{share:.2f}"
+    remark = f"{Path(path).name}: {shown} % of the pixels are missing ({how})"
+    asset = {"sha256": hashlib.sha256(content).hexdigest(), "path": str(path)}
+    return MaskFile(torch.from_numpy(missing)[None, None], asset, remark)
+
+
+def understood(picture: Image.Image) -> tuple[np.ndarray, str]:
+    """((H, W) bool, true where pixels are missing; in words, what was taken for missing)."""
+    if has_alpha(picture) and not picture.mode.startswith("I"):
+        opacity = alpha(picture)
+        if opacity.min() < OPAQUE:  # else it is transparent nowhere
+            return _layer(picture, opacity)
+    values = np.asarray(picture)
+    levels = np.unique(values) if picture.mode == "L" or picture.mode.startswith("I") else ()
+    if len(levels) == 2 and levels[0] == 0 and levels[1] in (1, 255):  # 8-bit or 0/1 masks, of whatever depth
+        return values > 0, "white" if levels[1] == 255 and picture.mode == "L" else f"the value {levels[1]}"
+    return _light(picture), "white"
+
+
+def _light(picture: Image.Image) -> np.ndarray:
+    return (luma(from_picture(picture, matte=False))[0, 0] >= 0).numpy()
+
+
+def _layer(picture: Image.Image, opacity: np.ndarray) -> tuple[np.ndarray, str]:
+    """``understood`` of a layer that is transparent somewhere. opacity: (H, W) uint8."""
+    painted = opacity >= max(1, int(opacity.max()) / 2)
+    if not painted.any():
+        return painted, "nothing is painted on a transparent layer"
+    straight = picture.convert("RGBA")
+    colours = np.asarray(straight.convert("RGB"))[painted]
+    if not _few(colours):
+        return opacity < 128, "the transparent parts of a picture"
+    tones = colours @ np.array([0.299, 0.587, 0.114]) / 255
+    if np.ptp(np.quantile(tones, (0.02, 0.98))) > ONE_TONE:
+        black = Image.new("RGBA", picture.size, "black")
+        light = _light(Image.alpha_composite(black, straight).convert("RGB"))
+        if light.any():
+            return light, "light strokes on a transparent layer"
+    return painted, "painted strokes on a transparent layer"
+
+
+def _few(colours: np.ndarray) -> bool:
+    """Whether a few of the colours (N, 3) uint8 make up most of them, as where somebody painted."""
+    counts = np.unique(colours.astype(np.int32) @ np.array([2**16, 2**8, 1]), return_counts=True)[1]
+    return np.sort(counts)[-COLOURS:].sum() >= MOST * len(colours)
+
+
+def _decoded(path: str, content: bytes, size: tuple[int, int] | None) -> Image.Image:
+    """The picture in a file, upright. What Pillow warns of is either refused here or of no account."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            opened = Image.open(io.BytesIO(content), formats=FORMATS)
+        except Exception as error:  # decoders raise nearly anything on what is not theirs
+            large = isinstance(error, Image.DecompressionBombError)
+            raise MaskError(
+                f"mask file {path} has more than {MAX_PIXELS} pixels; scale it down first"
+                if large
+                else f"mask file {path} cannot be read as a picture; expected one of {', '.join(FORMATS)}"
+            ) from error
+        try:
+            _compare(path, opened, size)
+            picture = ImageOps.exif_transpose(opened)
+            picture.load()
+        except MaskError:
+            raise
+        except Exception as error:  # and on what is damaged
+            reason = str(error).split("\n")[0] or type(error).__name__
+            raise MaskError(f"mask file {path} is damaged or cut short ({reason}); get the file again") from error
+    if picture.mode == "F":
+        raise MaskError(f"mask file {path} is floating point, whose white is not known; save it as 8-bit PNG")
+    return picture
+
+
+def _compare(path: str, opened: Image.Image, size: tuple[int, int] | None) -> None:
+    """Before the file is decoded, which is cheap to refuse."""
+    if opened.width * opened.height > MAX_PIXELS:
+        raise MaskError(
+            f"mask file {path} is {opened.width}x{opened.height}, expected at most {MAX_PIXELS / 1e6:.0f} million "
+            "pixels; scale it down first"
+        )
+    turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    own = opened.size if turned else opened.size[::-1]
+    if size is not None and tuple(own) != tuple(size):
+        raise MaskError(
+            f"mask file {path} is {own[1]}x{own[0]} and the picture {size[1]}x{size[0]} (width x height); "
+            "give a mask of the picture's size"
+        )

@@ -1,0 +1,89 @@
+"""A picture moved as little as needed for JPEG to write a given one of it: every coefficient to the nearest value that
+is rounded to what was written."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from degradations.jpeg import surrogate as jpeg
+
+# How far inside their cells coefficients are put, as shares of a step: rounding of pixels throws out what lies at the
+# border, so that further rounds put it deeper.
+INSIDE = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+SHARPENINGS = 8
+
+
+def _luma_and_chroma(levels: Tensor) -> list[Tensor]:
+    if levels.shape[1] == 1:
+        return [levels]
+    ycc = jpeg.mixed(levels, jpeg.TO_YCC)
+    return [ycc[:, :1], ycc[:, 1:]]
+
+
+def _at_half(chroma: Tensor, halves: int) -> Tensor:
+    """The least plane that ``doubled`` brings close to this one, without rounding."""
+
+    def down(plane: Tensor) -> Tensor:
+        axes = (2, 2) if halves == 2 else (1, 2)
+        return F.avg_pool2d(plane, axes, ceil_mode=True, count_include_pad=False)
+
+    def up(plane: Tensor) -> Tensor:
+        return jpeg.doubled(plane * 1024, size, halves) / 1024  # rounding is left behind
+
+    size = tuple(chroma.shape[-2:])
+    plane = down(chroma)
+    for _ in range(SHARPENINGS):
+        plane = plane + down(chroma - up(plane))
+    return plane
+
+
+def _repeated(plane: Tensor, size: tuple[int, int], halves: int) -> Tensor:
+    if halves:
+        plane = plane.repeat_interleave(2, -1)
+    if halves == 2:
+        plane = plane.repeat_interleave(2, -2)
+    return plane[..., : size[0], : size[1]]
+
+
+def _moved(levels: Tensor, missed: Tensor, steps: Tensor, halves: int, inside: float) -> Tensor:
+    """One round. missed: what JPEG writes of the levels, taken from what it should write."""
+    size, moves = tuple(levels.shape[-2:]), []
+    own = [steps[:, :1], steps[:, 1:]]
+    for place, (part, error) in enumerate(zip(jpeg.components(levels, halves), _luma_and_chroma(missed), strict=True)):
+        step, sampled = own[place], halves if place else 0
+        error = _at_half(error, sampled) if sampled else error
+        error = F.pad(error, (0, part.shape[-1] - error.shape[-1], 0, part.shape[-2] - error.shape[-2]))
+        cells = (jpeg.coefficients(error) / step).round()
+        v = jpeg.coefficients(part - 128) / step
+        wanted = jpeg.nearest(v) + cells
+        room = 0.5 - torch.maximum(v.new_tensor(inside), (0.5 / step).clamp(max=0.4))
+        there = torch.minimum(torch.maximum(v, wanted - room), wanted + room)
+        moved = jpeg.plane_of(torch.where(cells != 0, there - v, 0) * step)
+        moves.append(_repeated(moved, size, sampled))
+    if len(moves) == 1:
+        return levels + moves[0]
+    return levels + jpeg.mixed(torch.cat([moves[0], moves[1]], 1), jpeg.TO_RGB)
+
+
+def into_cells(levels: Tensor, target: Tensor, steps: Tensor, halves: int) -> Tensor:
+    """(N, c, H, W) levels -> the best of a few rounds; a row never gets further from its target.
+
+    Args:
+        target: what JPEG wrote, (N, c, H, W) levels.
+        steps, halves: as for ``jpeg_surrogate.compressed``.
+    """
+    best = levels
+    missed = target - jpeg.compressed(levels, steps, halves)
+    least = missed.square().flatten(1).sum(1)
+    for inside in INSIDE:
+        if not bool(least.any()):
+            break
+        levels = _moved(levels, missed, steps, halves, inside).clamp(0, 255)
+        missed = target - jpeg.compressed(levels, steps, halves)
+        left = missed.square().flatten(1).sum(1)
+        better = left < least
+        best = torch.where(better[:, None, None, None], levels, best)
+        least = torch.where(better, left, least)
+    return best

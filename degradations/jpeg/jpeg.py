@@ -1,0 +1,121 @@
+"""What JPEG leaves of a picture."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from degradations.core.base import Degradation
+from degradations.core.parameter import Parameter
+from degradations.core.registry import register
+from degradations.errors import SizeError
+from degradations.files.pictures import expect_pictures, from_picture, to_picture
+from degradations.jpeg import surrogate as jpeg_surrogate
+from degradations.jpeg import tables as jpeg_tables
+from degradations.jpeg.cells import into_cells
+
+HALVES = {"444": 0, "422": 1, "420": 2}
+
+
+@register("jpeg")
+class Jpeg(Degradation):
+    """The picture was saved as JPEG. (N, 1 or 3, H, W) -> the same shape, 8-bit levels.
+
+    ``measure`` and ``simulate`` are Pillow's encoder and decoder. The prediction follows the same steps and rounds as
+    they do (most pixels are equal), with the gradient that the steps have without rounding (straight-through, as in
+    Shin & Song 2017): true values, but not smooth. A quality between two whole ones has steps between their tables,
+    and is written as the nearest whole one. ``merge`` moves each coefficient into the interval that was rounded to
+    what the file says, and no further: a picture that JPEG writes as y already is left alone.
+
+    Without ``subsampling``, ``build`` takes that of the opened file where it is a JPEG, else 4:2:0.
+    """
+
+    smooth = False
+    parameters_spec = (
+        Parameter(
+            "quality",
+            75.0,
+            bounds=(1, 100),
+            plausible=(5, 98),
+            help="of the Independent JPEG Group's scale, as in most programs",
+        ),
+        Parameter(
+            "subsampling",
+            kind="choice",
+            choices=tuple(HALVES),
+            help="chroma at full size (444), half the width (422) or half of both (420); default: the file's, or 420",
+        ),
+    )
+    example = "jpeg:30"
+
+    def __init__(self, quality: float = 75.0, subsampling: str | None = None):
+        super().__init__(quality=quality, subsampling=subsampling)
+
+    def build(self, picture=None, seed=0, size=None):
+        own = self.told(picture).get("subsampling") if picture is not None else None
+        if self.subsampling is not None or own is None:
+            return self
+        built = self._shallow()
+        built.subsampling = own
+        return built
+
+    def told(self, picture: Image.Image) -> dict[str, float | str]:
+        """What the opened file's quantisation tables tell of ``quality`` and ``subsampling``; {}: it is no JPEG."""
+        return jpeg_tables.told(picture)
+
+    @property
+    def halves(self) -> int:
+        return HALVES[self.subsampling or "420"]
+
+    def _steps(self, x: Tensor) -> Tensor:
+        if expect_pictures(x).shape[1] not in (1, 3):
+            raise SizeError(f"got {x.shape[1]} channels; JPEG files have 1 or 3")
+        return jpeg_tables.steps(self.quality, x.shape[1], x)
+
+    def forward(self, x):
+        # in float64: what float32 leaves open would be rounded to another step in another batch
+        exact = x.double()
+        return jpeg_surrogate.compressed((exact + 1) * 127.5, self._steps(exact), self.halves).to(x) / 127.5 - 1
+
+    def channels(self, c):
+        return c
+
+    def size(self, hw):
+        return tuple(hw)
+
+    def measure(self, x, generator=None):
+        """What Pillow writes and reads again, (N, c, H, W)."""
+        self._steps(x)
+        qualities = np.resize(np.asarray(torch.as_tensor(self.quality).detach().cpu()).ravel(), len(x))
+        y = torch.cat([self._file(row[None], int(q + 0.5)) for row, q in zip(x, qualities, strict=True)]).to(x)
+        return y if self.noise is None else self.noise.sample(y, generator)
+
+    def _file(self, row: Tensor, quality: int) -> Tensor:
+        file = io.BytesIO()
+        to_picture(row).save(file, "JPEG", quality=quality, subsampling=self.halves)
+        with Image.open(file) as opened:
+            return from_picture(opened)
+
+    @torch.no_grad()
+    def merge(self, x, y):
+        exact, target = x.double().clamp(-1, 1), y.to(x).double().expand(len(x), -1, -1, -1)
+        levels = (exact + 1) * 127.5
+        near = into_cells(levels, ((target + 1) * 127.5).round(), self._steps(exact), self.halves)
+        return torch.where(near == levels, exact, near / 127.5 - 1).to(x)
+
+    def hidden(self, size, below, channels=3):
+        """Whole blocks of which nothing was seen, nor of the pixels beside them that their chroma reaches."""
+        if below is None or not bool(below.any()):
+            return None
+        side = [8 * (1 + (self.halves > 0)), 8 * (1 + (self.halves > 1))] if channels == 3 else [8, 8]
+        seen = (~below).float()[:, None]
+        if channels == 3 and self.halves:
+            seen = F.max_pool2d(seen, 5, stride=1, padding=2)
+        blocks = F.max_pool2d(seen, (side[1], side[0]), ceil_mode=True)
+        wide = blocks.repeat_interleave(side[1], -2).repeat_interleave(side[0], -1)
+        return wide[:, 0, : size[0], : size[1]] == 0

@@ -1,0 +1,4 @@
+"""Masks of missing pixels: drawn from a seed, read from transparency, or found in a worn photograph.
+
+To add one, write a function that returns a (1, 1, H, W) bool tensor and name it in ``operators.inpaint``.
+"""

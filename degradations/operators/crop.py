@@ -1,0 +1,134 @@
+"""Only a part of the picture is there: the rest is to be invented."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import torch
+import torch.nn.functional as F
+
+from degradations.core.base import Degradation, Size
+from degradations.core.parameter import Parameter
+from degradations.core.registry import register
+from degradations.errors import SizeError, SpecError
+from degradations.files.pictures import expect_pictures
+
+Box = tuple[int, int, int, int]
+
+
+class Part(Degradation):
+    """y is what lies within ``frame`` of x: (N, C, H, W) -> (N, C, h, w). Subclasses say where that is."""
+
+    linear = True
+
+    def frame(self, hw: Size) -> Box:
+        """(left, top, right, bottom) in the pixels of an x of (H, W); right and bottom are excluded."""
+        raise NotImplementedError
+
+    def _checked(self, box: Box, hw: Size) -> Box:
+        left, top, right, bottom = box
+        if not (0 <= left < right <= hw[1] and 0 <= top < bottom <= hw[0]):
+            raise SizeError(
+                f"{self.spec} leaves nothing of a picture of {hw[1]}x{hw[0]} (width x height), or lies beyond it"
+            )
+        return box
+
+    def _pads(self, hw: Size) -> tuple[int, int, int, int]:
+        left, top, right, bottom = self.frame(hw)
+        return left, hw[1] - right, top, hw[0] - bottom
+
+    def forward(self, x):
+        left, top, right, bottom = self.frame(tuple(expect_pictures(x).shape[-2:]))
+        return x[..., top:bottom, left:right]
+
+    def channels(self, c):
+        return c
+
+    def size(self, hw):
+        left, top, right, bottom = self.frame(tuple(hw))
+        return bottom - top, right - left
+
+    def adjoint(self, y, size):
+        return F.pad(y, self._pads(tuple(size)))
+
+    def lift(self, y, size):
+        """y where it belongs, amid mid-grey."""
+        y = F.pad(y, self._pads(tuple(size)))
+        return y if y.shape[1] == 3 else super().lift(y, size)
+
+    @torch.no_grad()
+    def merge(self, x, y):
+        """What was seen is pasted over x."""
+        pads = self._pads(tuple(x.shape[-2:]))
+        seen = F.pad(torch.ones_like(y[:1, :1], dtype=torch.bool), pads)
+        return torch.where(seen, F.pad(y.to(x), pads), x).clamp(-1, 1)
+
+    def hidden(self, size, below, channels=3):
+        device = None if below is None else below.device
+        below = torch.zeros(1, *self.size(size), dtype=torch.bool, device=device) if below is None else below
+        return F.pad(below, self._pads(tuple(size)), value=True)
+
+
+@register("crop")
+class Crop(Part):
+    """The picture was cropped to a part of it. (N, C, H, W) -> (N, C, h, w).
+
+    ``center`` keeps a centred part of each side (the pixels that ``inpaint:center`` would remove); ``box`` keeps a
+    rectangle of the picture as it was. ``dgp restore`` invents what is around; see ``outpaint``.
+    """
+
+    parameters_spec = (
+        Parameter("center", kind="fraction", bounds=(0, 1), help="what is kept, a fraction of each side"),
+        Parameter("box", kind="box", unit="px", help="what is kept: left-top-right-bottom, right and bottom excluded"),
+    )
+    example = "crop:center=2/3"
+
+    def __init__(self, center: Fraction | float | str | None = None, box: Box | None = None):
+        super().__init__(center=Fraction(center) if isinstance(center, str) else center, box=box)
+        if (self.center is None) == (self.box is None):
+            got = "both" if self.box else "neither"
+            raise SpecError(f"crop needs one of center and box, got {got}; e.g. {self.example}")
+        if self.center == 0:
+            raise SpecError("crop: center=0 keeps nothing; give a fraction above 0")
+
+    def frame(self, hw):
+        if self.box is not None:
+            return self._checked(self.box, hw)
+        top, left = ((n - int(self.center * n)) // 2 for n in hw)
+        return self._checked((left, top, hw[1] - left, hw[0] - top), hw)
+
+
+@register("outpaint")
+class Outpaint(Part):
+    """The picture is to be extended beyond its edges. (N, C, H, W) -> (N, C, h, w).
+
+    The margins are fractions of the whole, i.e. of the answer: ``outpaint:1/4`` adds a quarter of the answer's side on
+    each side, so the picture that there is fills the middle half. ``outpaint:left=1/3`` adds on the left only.
+    """
+
+    parameters_spec = (
+        Parameter("margin", kind="fraction", bounds=(0, 0.999), help="what is to be added on each side, of the whole"),
+        Parameter("left", kind="fraction", bounds=(0, 0.999), help="on the left, instead"),
+        Parameter("top", kind="fraction", bounds=(0, 0.999), help="above, instead"),
+        Parameter("right", kind="fraction", bounds=(0, 0.999), help="on the right, instead"),
+        Parameter("bottom", kind="fraction", bounds=(0, 0.999), help="below, instead"),
+    )
+    example = "outpaint:1/5"
+
+    def __init__(self, margin=None, left=None, top=None, right=None, bottom=None):
+        given = {"margin": margin, "left": left, "top": top, "right": right, "bottom": bottom}
+        super().__init__(**{k: Fraction(v) if isinstance(v, str) else v for k, v in given.items()})
+        if not any(getattr(self, name) for name in given):
+            raise SpecError(f"outpaint adds nothing; give a margin, e.g. {self.example} or outpaint:left=1/3")
+        for a, b in (("left", "right"), ("top", "bottom")):
+            if (share := self._share(a) + self._share(b)) >= 1:
+                raise SpecError(f"outpaint: {a} and {b} add {float(share):g} of the whole; expected less than 1")
+
+    def _share(self, side: str) -> Fraction:
+        own = getattr(self, side)
+        return own if own is not None else self.margin or Fraction(0)
+
+    def frame(self, hw):
+        left, right = (round(self._share(side) * hw[1]) for side in ("left", "right"))
+        top, bottom = (round(self._share(side) * hw[0]) for side in ("top", "bottom"))
+        return self._checked((left, top, hw[1] - right, hw[0] - bottom), hw)

@@ -1,0 +1,138 @@
+"""Pictures that were turned, tilted or bent. Bilinear interpolation; smooth in the parameters but for its kinks."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from degradations.core.base import Degradation
+from degradations.core.parameter import Parameter
+from degradations.core.registry import register
+from degradations.errors import SpecError
+from degradations.files.pictures import expect_pictures
+
+SEEN = 1e-6
+
+
+class Warp(Degradation):
+    """y at a place is x at another: (N, C, H, W) -> (N, C, H, W). Beyond x lies mid-grey. Subclasses say where."""
+
+    linear = True
+    well_posed = False
+
+    def source(self, u: Tensor, v: Tensor, half: tuple[float, float]) -> tuple[Tensor, Tensor]:
+        """The place in x that y shows at (u, v), in pixels right of and below the centre: twice (1 or N, H, W).
+
+        Args:
+            u, v: (1, 1, W) and (1, H, 1).
+            half: of the width and of the height.
+        """
+        raise NotImplementedError
+
+    def _column(self, name: str, like: Tensor) -> Tensor:
+        return torch.as_tensor(getattr(self, name), dtype=like.dtype, device=like.device).reshape(-1, 1, 1)
+
+    def forward(self, x):
+        h, w = expect_pictures(x).shape[-2:]
+        v, u = (torch.arange(n, device=x.device, dtype=x.dtype) - (n - 1) / 2 for n in (h, w))
+        u, v = self.source(u[None, None], v[None, :, None], (w / 2, h / 2))
+        u, v = torch.broadcast_tensors(u / (w / 2), v / (h / 2))
+        grid = torch.stack([u, v], -1).expand(len(x), h, w, 2)
+        return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+    def channels(self, c):
+        return c
+
+    def size(self, hw):
+        return tuple(hw)
+
+    @torch.no_grad()
+    def _empty(self, like: Tensor) -> Tensor:
+        """(1 or N, 1, H, W) bool: what lies beyond x."""
+        rows = max(map(len, self.bound().values()), default=1)
+        return self(like.new_ones(rows, 1, *like.shape[-2:])) <= SEEN
+
+    def settle(self, y):
+        """Beyond x there is nothing but mid-grey, which no 8-bit level is."""
+        return y.masked_fill(self._empty(y), 0)
+
+    def blank(self, hw):
+        bound = next(iter(self.bound().values()), torch.zeros(()))
+        empty = self._empty(bound.new_zeros(1, 1, *hw))[:, 0]
+        return empty if bool(empty.any()) else None
+
+
+@register("affine")
+class Affine(Warp):
+    """The picture was scaled, sheared, turned and shifted, in this order, about its centre.
+
+    (N, C, H, W) -> (N, C, H, W); where it leaves the frame empty, y is mid-grey. y(p) = x(M^-1 p), bilinear.
+    """
+
+    parameters_spec = (
+        Parameter("angle", 0.0, bounds=(-180, 180), unit="degrees", plausible=(-30, 30), help="counter-clockwise"),
+        Parameter("scale", 1.0, bounds=(0.1, 10), transform="log", plausible=(0.7, 1.4), help="above 1 it is larger"),
+        Parameter("shear", 0.0, bounds=(-60, 60), unit="degrees", plausible=(-15, 15), help="the top goes right"),
+        Parameter("right", 0.0, bounds=(-4096, 4096), unit="px", plausible=(-8, 8), help="shift to the right"),
+        Parameter("down", 0.0, bounds=(-4096, 4096), unit="px", plausible=(-8, 8), help="shift downwards"),
+    )
+    example = "affine:angle=10,scale=0.9"
+
+    def source(self, u, v, half):
+        angle, scale, shear, right, down = (self._column(p.name, u) for p in self.parameters_spec)
+        cos, sin = (angle * (math.pi / 180)).cos(), (angle * (math.pi / 180)).sin()
+        u, v = u - right, v - down
+        u, v = u * cos - v * sin, u * sin + v * cos
+        return (u + v * (shear * (math.pi / 180)).tan()) / scale, v / scale
+
+
+@register("perspective")
+class Perspective(Warp):
+    """The picture was seen from the side: one edge is further away and looks smaller.
+
+    (N, C, H, W) -> (N, C, H, W). y(u, v) = x((u, v) / (1 - across u - down v)) with u and v from -1 to 1; the centre
+    stays. Where that leaves the frame empty, y is mid-grey.
+    """
+
+    parameters_spec = (
+        Parameter("across", 0.0, bounds=(-0.9, 0.9), plausible=(-0.4, 0.4), help="above 0: the right is further away"),
+        Parameter("down", 0.0, bounds=(-0.9, 0.9), plausible=(-0.4, 0.4), help="above 0: below is further away"),
+    )
+    example = "perspective:0.2"
+
+    def __init__(self, across: float = 0.0, down: float = 0.0):
+        super().__init__(across=across, down=down)
+        if abs(self.across) + abs(self.down) > 0.95:
+            raise SpecError(
+                f"perspective: across={self.across:g} and down={self.down:g} look along the picture; "
+                "their sizes may sum to 0.95"
+            )
+
+    def source(self, u, v, half):
+        across, down = (self._column(p.name, u) for p in self.parameters_spec)
+        depth = (1 - across * (u / half[0]) - down * (v / half[1])).clamp_min(0.02)
+        return u / depth, v / depth
+
+
+@register("lens")
+class Lens(Warp):
+    """Lens distortion: straight lines are bent. (N, C, H, W) -> (N, C, H, W).
+
+    y(p) = x(p (1 + k r^2 + k2 r^4)), r = 1 in the corners: Brown's radial distortion. ``k`` above 0 is a barrel (the
+    corners are drawn in, beyond them y is mid-grey), below 0 a pincushion.
+    """
+
+    parameters_spec = (
+        Parameter("k", 0.0, bounds=(-0.3, 1), plausible=(-0.2, 0.4), help="of the second order"),
+        Parameter("k2", 0.0, bounds=(-0.15, 1), plausible=(-0.1, 0.2), help="of the fourth order"),
+    )
+    example = "lens:0.2"
+
+    def source(self, u, v, half):
+        k, k2 = (self._column(p.name, u) for p in self.parameters_spec)
+        r2 = (u.square() + v.square()) / (half[0] ** 2 + half[1] ** 2)
+        stretch = 1 + k * r2 + k2 * r2.square()
+        return u * stretch, v * stretch

@@ -1,0 +1,55 @@
+"""Loss of colour."""
+
+from __future__ import annotations
+
+import torch
+
+from degradations.core.base import Degradation
+from degradations.core.parameter import Parameter
+from degradations.core.registry import register
+from degradations.files.pictures import LUMA, expect_pictures, luma
+
+
+@register("gray")
+class Gray(Degradation):
+    """Only the luminance was kept. (N, 3, H, W) -> (N, 1, H, W).
+
+    The weights are Rec. 601's (0.299, 0.587, 0.114); ``luma=dgp`` has those of the published DGP code
+    (0.2989, 0.5870, 0.1140, whose sum is 0.9999).
+    """
+
+    linear = True
+    pointwise = True
+    parameters_spec = (
+        Parameter("luma", "rec601", kind="choice", choices=tuple(LUMA), help="weights of red, green and blue"),
+    )
+
+    def __init__(self, luma: str = "rec601"):
+        super().__init__(luma=luma)
+
+    def forward(self, x):
+        return luma(expect_pictures(x), LUMA[self.luma])
+
+    def channels(self, c):
+        return 1
+
+    def size(self, hw):
+        return tuple(hw)
+
+    def tone(self, picture):
+        return self(picture)
+
+    @torch.no_grad()
+    def merge(self, x, y):
+        """The luminance of y exactly; the chroma of x, shrunk towards grey just enough to stay within [-1,
+        1]."""
+        weights = LUMA[self.luma]
+        total = sum(weights)
+        grey = (y.double() / total).clamp(-1, 1)
+        chroma = x.double() - luma(x.double(), weights) / total
+        room = torch.where(chroma > 0, 1 - grey, 1 + grey) / chroma.abs().clamp_min(1e-12)
+        keep = room.amin(1, keepdim=True).clamp(0, 1)
+        return (grey + keep * chroma).clamp(-1, 1).to(x)
+
+    def hidden(self, size, below, channels=3):
+        return below

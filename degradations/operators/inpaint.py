@@ -1,0 +1,224 @@
+"""Missing pixels."""
+
+from __future__ import annotations
+
+import functools
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from degradations.core.base import Degradation
+from degradations.core.parameter import Parameter
+from degradations.core.registry import register
+from degradations.errors import MaskError, SizeError, SpecError
+from degradations.files.masks import read_mask
+from degradations.files.pictures import expect_pictures
+from degradations.masks import masks
+
+SOURCES = ("mask", "center", "box", "strokes", "pixels")
+
+
+@register("inpaint")
+class Inpaint(Degradation):
+    """Some pixels are missing; they are 0 (mid-grey) in y. (N, C, H, W) -> (N, C, H, W).
+
+    Give one of mask, center, box, strokes and pixels. ``center`` and ``box`` work at any size (that holds
+    them); the others get their pixels from ``build`` and then fit one size only. A picture written with
+    ``mask=alpha`` is transparent where pixels are missing. ``mask=auto`` is a proposal: `dgp` saves it beside the
+    result, to be corrected and given again as a file.
+    """
+
+    linear = True
+    pointwise = True
+    parameters_spec = (
+        Parameter(
+            "mask",
+            kind="text",
+            help="a picture file, white where pixels are missing or a transparent layer with what is missing painted, "
+            "'alpha' for the transparency of the picture itself, or 'auto' for the scratches, creases, dust and holes "
+            "that are found in it",
+        ),
+        Parameter("center", kind="fraction", bounds=(0, 1), help="a centred hole of this fraction of each side"),
+        Parameter(
+            "box",
+            kind="box",
+            unit="px",
+            help="a rectangular hole: left-top-right-bottom, right and bottom excluded",
+        ),
+        Parameter("strokes", bounds=(0.001, 0.95), fixed=True, help="random brush strokes that cover this fraction"),
+        Parameter("pixels", bounds=(0.0001, 0.9999), fixed=True, help="random single pixels, this fraction of all"),
+        Parameter("invert", default=False, kind="bool", help="for a mask file: what it says is missing was seen"),
+        Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="for strokes and pixels; default: the run's seed"),
+    )
+    example = "inpaint:center=1/3"
+    strengths = ("inpaint:center=1/3", "inpaint:strokes=0.3", "inpaint:pixels=0.7")
+
+    def __init__(
+        self,
+        mask: str | None = None,
+        center: Fraction | float | str | None = None,
+        box: tuple[int, int, int, int] | None = None,
+        strokes: float | None = None,
+        pixels: float | None = None,
+        seed: int | None = None,
+        invert: bool = False,
+    ):
+        if isinstance(center, str):
+            center = next(p for p in self.parameters_spec if p.name == "center").read(center)
+        super().__init__(mask=mask, center=center, box=box, strokes=strokes, pixels=pixels, seed=seed, invert=invert)
+        given = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            got = " and ".join(given) or "none of them"
+            raise SpecError(f"inpaint needs exactly one of {', '.join(SOURCES)}, got {got}; e.g. {self.example}")
+        if self.seed is not None and given[0] not in ("strokes", "pixels"):
+            raise SpecError(f"inpaint: seed has no effect with {given[0]}; leave it out")
+        if self.invert and self.mask in (None, "alpha", "auto"):
+            what = given[0] if self.mask is None else f"mask={self.mask}"
+            raise SpecError(f"inpaint: invert needs a mask file, got {what}; give mask=FILE, or leave invert out")
+        if self.center in (0, 1):
+            raise MaskError(
+                f"inpaint: center={self.center} leaves {'nothing' if self.center else 'everything'} of the "
+                "picture; "
+                "give a fraction between 0 and 1"
+            )
+        self.register_buffer("missing", None)
+
+    @classmethod
+    def of(cls, mask: Tensor) -> Inpaint:
+        """An operator from a mask in memory, ready to use.
+
+        Args:
+            mask: (1 or N, 1, H, W) bool, true where pixels are missing. Rows that miss nothing or everything
+                are MaskErrors.
+
+        Its spec names the mask by sha256 (``assets`` has it too) and is a record: text cannot bring the mask
+        back.
+        """
+        if mask.ndim != 4 or mask.shape[1] != 1 or mask.dtype != torch.bool:
+            raise MaskError(
+                f"got a {str(mask.dtype)[6:]} mask of shape {tuple(mask.shape)}; expected bool (1 or N, 1, H, W)"
+            )
+        sha256 = masks.digest(mask)
+        return cls(mask=f"sha256-{sha256}")._with(
+            masks.checked(mask.clone(), "the mask"), {"sha256": sha256, "path": None}
+        )
+
+    def _with(self, mask: Tensor, asset: dict) -> Inpaint:
+        built = self._shallow()
+        built.missing = mask
+        built.assets = {"mask": asset}
+        return built
+
+    def build(self, picture=None, seed=0, size=None):
+        """Read or draw the mask. MaskError: no such file, another size than the picture's, nothing or
+        everything missing."""
+        own = (picture.height, picture.width) if picture is not None else None
+        size = tuple(size) if size is not None else own
+        if self.missing is not None:
+            return self
+        if self.center is not None or self.box is not None:
+            if size is not None:
+                self.mask_at(size)
+            return self
+        if self.mask is not None and self.mask.startswith("sha256-"):
+            raise MaskError(f"{self.spec} stands for a mask that was given in memory; give it again, or give a file")
+        if self.mask in ("alpha", "auto"):
+            if picture is None:
+                raise MaskError(
+                    f"mask={self.mask} takes the mask from the degraded picture, but there is none; give mask=FILE"
+                )
+            mask = masks.from_alpha(picture) if self.mask == "alpha" else masks.found(picture)
+            mask = masks.checked(mask, f"the picture's {'alpha channel' if self.mask == 'alpha' else 'damage'}")
+            if own != size:
+                raise MaskError(
+                    f"the picture with the mask is {own[1]}x{own[0]} and {size[1]}x{size[0]} "
+                    "(width x height) is needed; give both at the same size"
+                )
+            return self._with(mask, {"sha256": masks.digest(mask), "path": None})
+        if self.mask is not None:
+            read = read_mask(self.mask, size, self.invert)
+            built = self._with(read.missing, read.asset)
+            built.remarks = (read.remark,)
+            return built
+        if size is None:
+            raise MaskError(f"{self.spec} needs a size; call .build(picture) or .build(size=(H, W))")
+        built = self._shallow()
+        built.seed = seed if self.seed is None else self.seed
+        draw, amount = (masks.strokes, self.strokes) if self.strokes is not None else (masks.scattered, self.pixels)
+        mask = masks.checked(draw(amount, size, built.seed), f"{self.spec} at {size[1]}x{size[0]}")
+        return built._with(mask, {"sha256": masks.digest(mask), "path": None})
+
+    def mask_at(self, size: tuple[int, int]) -> Tensor:
+        """(1 or N, 1, H, W) bool, true where pixels are missing. SizeError for a size that it does not
+        fit."""
+        h, w = size
+        if self.missing is not None:
+            if tuple(self.missing.shape[-2:]) != (h, w):
+                own = self.missing.shape
+                raise SizeError(
+                    f"got a picture of {w}x{h}; this mask is {own[-1]}x{own[-2]} (width x height) and fits that only"
+                )
+            return self.missing
+        if self.center is not None:
+            return masks.checked(masks.centred(self.center, (h, w)), f"{self.spec} at {w}x{h}")
+        if self.box is not None:
+            left, top, right, bottom = self.box
+            if right > w or bottom > h:
+                raise SizeError(
+                    f"{self.spec} does not lie within a picture of {w}x{h} (width x height); give a smaller box"
+                )
+            mask = torch.zeros(1, 1, h, w, dtype=torch.bool)
+            mask[..., top:bottom, left:right] = True
+            return masks.checked(mask, f"{self.spec} at {w}x{h}")
+        raise MaskError(f"{self.spec} is not resolved yet; call .build(picture, seed) first")
+
+    def _for(self, x: Tensor) -> Tensor:
+        size = tuple(expect_pictures(x).shape[-2:])
+        if self.missing is None and (self.center is not None or self.box is not None):
+            mask = hole(self.center, self.box, size, x.device)
+        else:
+            mask = self.mask_at(size).to(x.device)
+        if len(mask) not in (1, len(x)):
+            raise SizeError(f"got {len(x)} rows and {len(mask)} masks; there must be one mask, or one a row")
+        return mask
+
+    def forward(self, x):
+        return x.masked_fill(self._for(x), 0)
+
+    def settle(self, y):
+        return self(y)
+
+    def channels(self, c):
+        return c
+
+    def size(self, hw):
+        return tuple(hw)
+
+    def adjoint(self, y, size):
+        return self(y)
+
+    def transparent(self, hw):
+        return self.missing[0, 0] if self.mask == "alpha" and self.missing is not None else None
+
+    @torch.no_grad()
+    def merge(self, x, y):
+        """What was seen is pasted over x."""
+        return torch.where(self._for(x), x, y.to(x)).clamp(-1, 1)
+
+    def hidden(self, size, below, channels=3):
+        mask = self.mask_at(tuple(size))[:, 0]
+        return mask if below is None else mask.to(below.device) | below
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        if self.missing is None and prefix + "missing" in state_dict:
+            self.missing = torch.empty_like(state_dict[prefix + "missing"])
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+@functools.lru_cache(maxsize=64)
+def hole(
+    center: Fraction | None, box: tuple[int, int, int, int] | None, size: tuple[int, int], device: torch.device
+) -> Tensor:
+    """``Inpaint.mask_at``, on a device: made and moved once, since every move waits for the device."""
+    return Inpaint(center=center, box=box).mask_at(size).to(device)

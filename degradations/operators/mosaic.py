@@ -1,0 +1,77 @@
+"""What a colour sensor sees: one colour a pixel."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from degradations.core.base import Degradation
+from degradations.core.parameter import Parameter
+from degradations.core.registry import register
+from degradations.errors import SizeError
+from degradations.files.pictures import expect_pictures
+
+PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
+
+
+@lru_cache(maxsize=32)
+def _filters(pattern: str, size: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(1, 3, H, W): 1 where a pixel sees the channel."""
+    numbers = torch.tensor(["rgb".index(letter) for letter in pattern], device=device).view(2, 2)
+    down, across = (torch.arange(n, device=device) % 2 for n in size)
+    return F.one_hot(numbers[down[:, None], across], 3).permute(2, 0, 1)[None].to(dtype)
+
+
+@register("mosaic")
+class Mosaic(Degradation):
+    """Each pixel has one colour only, as behind the Bayer filter of a camera. (N, 3, H, W) -> (N, 1, H, W).
+
+    ``pattern`` names the colours of the top left 2 x 2 pixels, row by row. A colour file of such a picture (each pixel
+    black but in its own channel) is read as well as a grey one. ``lift`` is bilinear demosaicing.
+    """
+
+    linear = True
+    pointwise = True
+    scales = False
+    parameters_spec = (
+        Parameter("pattern", "rggb", kind="choice", choices=PATTERNS, help="colours of the top left four pixels"),
+    )
+
+    def _filters(self, like: Tensor) -> Tensor:
+        return _filters(self.pattern, tuple(like.shape[-2:]), like.dtype, like.device)
+
+    def forward(self, x):
+        if expect_pictures(x).shape[1] != 3:
+            raise SizeError(f"got {x.shape[1]} channels; {self._title()} is made of red, green and blue")
+        return (x * self._filters(x)).sum(1, keepdim=True)
+
+    def adjoint(self, y, size):
+        return y * self._filters(y)
+
+    def channels(self, c):
+        return 1
+
+    def size(self, hw):
+        return tuple(hw)
+
+    def tone(self, picture):
+        return self(picture)
+
+    def lift(self, y, size):
+        filters = self._filters(y)
+        line = y.new_tensor([1, 2, 1])
+        kernel = (line[:, None] * line).expand(3, 1, 3, 3)
+        return F.conv2d(y * filters, kernel, padding=1, groups=3) / F.conv2d(
+            filters, kernel, padding=1, groups=3
+        ).clamp_min(1)
+
+    @torch.no_grad()
+    def merge(self, x, y):
+        """What was seen is pasted over x, channel by channel."""
+        return torch.where(self._filters(x) > 0, y.to(x), x).clamp(-1, 1)
+
+    def hidden(self, size, below, channels=3):
+        return below

@@ -1,0 +1,116 @@
+"""Compressive sensing: fewer numbers than pixels, each a random mixture of all pixels."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from degradations.core.base import Degradation
+from degradations.core.parameter import Parameter
+from degradations.core.registry import register
+from degradations.errors import SizeError
+from degradations.files.pictures import expect_pictures
+
+GAIN = 0.25  # the measurements of a picture of full contrast then stay in [-1, 1] but for 1 in 15000
+LARGEST = 2**26  # entries of a matrix that is written out
+KINDS = ("circulant", "gaussian")
+
+
+@lru_cache(maxsize=8)
+def _convolution(size: tuple[int, int], m: int, seed: int, dtype: torch.dtype, device: torch.device):
+    """(signs (H, W), spectrum of an orthogonal circulant matrix, m rows of it), see ``Sensing``."""
+    random = np.random.Generator(np.random.PCG64(seed))  # torch's would resemble pictures drawn with the same seed
+    signs = torch.from_numpy(random.integers(0, 2, size) * 2.0 - 1)
+    spectrum = torch.fft.rfft2(torch.from_numpy(random.standard_normal(size)))
+    spectrum = spectrum / spectrum.abs()
+    rows = torch.from_numpy(np.sort(random.permutation(size[0] * size[1])[:m]))
+    whole = torch.complex64 if dtype != torch.float64 else torch.complex128
+    return signs.to(device, dtype), spectrum.to(device, whole), rows.to(device)
+
+
+@lru_cache(maxsize=2)
+def _gaussian(n: int, m: int, seed: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(m, n), independent N(0, 1 / n)."""
+    drawn = np.random.Generator(np.random.PCG64(seed)).standard_normal((m, n), np.float32)
+    return torch.from_numpy(drawn).to(device, dtype) / n**0.5
+
+
+@register("sensing")
+class Sensing(Degradation):
+    """Random mixtures of all pixels were measured, the same in each channel. (N, C, H, W) -> (N, C, h, W).
+
+    There are h W of them with h = max(1, round(fraction H)); y only has the form of a picture, so that files can hold
+    it. ``circulant``: convolution with a random filter of unit modulus at every frequency after random changes of
+    sign, of which h W places are kept (J. Romberg 2009, "Compressive sensing by random convolution", section 2): the
+    rows are orthogonal, at any size. ``gaussian``: a matrix of independent normal numbers (Bora et al. 2017), for
+    small pictures. Both times a quarter, so that a picture's measurements rarely leave [-1, 1].
+    """
+
+    linear = True
+    scales = False
+    overshoot = 0.5
+    parameters_spec = (
+        Parameter("fraction", 0.25, bounds=(0.001, 1), fixed=True, help="measurements per pixel"),
+        Parameter("kind", "circulant", kind="choice", choices=KINDS, help="how the mixtures are drawn"),
+        Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="of the mixtures; default: the run's seed"),
+    )
+    example = "sensing:0.25"
+
+    def build(self, picture=None, seed=0, size=None):
+        if self.seed is not None:
+            return self
+        built = self._shallow()
+        built.seed = seed
+        return built
+
+    def channels(self, c):
+        return c
+
+    def size(self, hw):
+        return max(1, round(self.fraction * hw[0])), hw[1]
+
+    def _matrix(self, size, like: Tensor) -> Tensor:
+        n, m = size[0] * size[1], self.size(size)[0] * size[1]
+        if n * m > LARGEST:
+            raise SizeError(
+                f"{self.spec} of {size[1]}x{size[0]} pixels is a matrix of {m}x{n} numbers; use kind=circulant, which "
+                "writes none out"
+            )
+        return _gaussian(n, m, self._seed, like.dtype, like.device) * GAIN
+
+    def _parts(self, size, like: Tensor):
+        return _convolution(tuple(size), self.size(size)[0] * size[1], self._seed, like.dtype, like.device)
+
+    @property
+    def _seed(self) -> int:
+        return self.seed or 0
+
+    def forward(self, x):
+        size = tuple(expect_pictures(x).shape[-2:])
+        if self.kind == "gaussian":
+            y = x.flatten(2) @ self._matrix(size, x).mT
+        else:
+            signs, spectrum, rows = self._parts(size, x)
+            y = torch.fft.irfft2(torch.fft.rfft2(x * signs) * spectrum, s=size).flatten(2)[..., rows] * GAIN
+        return y.unflatten(-1, self.size(size))
+
+    def adjoint(self, y, size):
+        size = tuple(size)
+        if tuple(y.shape[-2:]) != self.size(size):
+            raise SizeError(f"got y of {tuple(y.shape[-2:])}; {self.spec} makes {self.size(size)} of {size}")
+        if self.kind == "gaussian":
+            return (y.flatten(2) @ self._matrix(size, y)).unflatten(-1, size)
+        signs, spectrum, rows = self._parts(size, y)
+        spread = y.new_zeros(*y.shape[:2], size[0] * size[1]).index_copy(-1, rows, y.flatten(2)).unflatten(-1, size)
+        return torch.fft.irfft2(torch.fft.rfft2(spread) * spectrum.conj(), s=size) * signs * GAIN
+
+    def lift(self, y, size):
+        """A^T y / gain^2: the smallest picture that has these measurements (about that for ``gaussian``)."""
+        x = self.adjoint(y, size) / GAIN**2
+        return x if x.shape[1] == 3 else super().lift(x, size)
+
+    def hidden(self, size, below, channels=3):
+        return None if below is None else super().hidden(size, below, channels)

@@ -1,0 +1,68 @@
+"""Super-resolution as the published DGP code has it (XingangPan/deep-generative-prior, ``pre_process``).
+
+It makes the target with Pillow and the prediction with a fixed 16 x 16 Lanczos-2 kernel, two filters about 40
+dB apart, and compares both after enlargement. Here as an operator of its own, so that published numbers can
+be met; use ``sr`` otherwise.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from degradations.core.registry import register
+from degradations.errors import SizeError
+from degradations.resampling.super_resolution import Separable
+
+FACTOR = 4
+
+
+def _enlarge(n: int, m: int) -> torch.Tensor:
+    """(m, n) float64, bilinear enlargement with pixel centres at halves."""
+    return F.interpolate(torch.eye(n, dtype=torch.float64)[None], size=m, mode="linear", align_corners=False)[0].mT
+
+
+@lru_cache(maxsize=16)
+def _smear(n: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """(n, n): the 16-tap kernel at every fourth pixel with the border repeated, then bilinear enlargement."""
+    away = np.abs(np.arange(16) - 7.5) / FACTOR
+    kernel = np.sinc(away) * np.sinc(away / 2)
+    small = n // FACTOR
+    shrink = np.zeros((small, n))
+    for i in range(small):
+        source = np.clip(np.arange(16) + FACTOR * i - 6, 0, n - 1)
+        np.add.at(shrink[i], source, kernel / kernel.sum())
+    return (_enlarge(small, n) @ torch.from_numpy(shrink)).to(device, dtype)
+
+
+@register("sr-dgp")
+class PublishedSuperResolution(Separable):
+    """Four times smaller and enlarged again, as published by DGP. (N, C, H, W) -> (N, C, H, W).
+
+    ``forward`` (prediction): kernel, then bilinear enlargement. ``measure`` (target): 8 bits by truncation,
+    Pillow's Lanczos to a quarter, bilinear enlargement. Sides of at least 4 pixels.
+    """
+
+    overshoot = 0.8
+
+    def size(self, hw):
+        if min(hw) < FACTOR:
+            raise SizeError(f"got a picture of {hw[0]}x{hw[1]}; sr-dgp needs sides of at least {FACTOR} pixels")
+        return tuple(hw)
+
+    def matrices(self, hw, dtype, device):
+        h, w = self.size(hw)
+        return _smear(h, dtype, device), _smear(w, dtype, device)
+
+    def measure(self, x, generator=None):
+        """The published target: not differentiable."""
+        hw = tuple(x.shape[-2:])
+        small = tuple(n // FACTOR for n in self.size(hw))
+        levels = ((x.detach().cpu() + 1) / 2 * 255).clamp(0, 255).to(torch.uint8).flatten(0, 1).numpy()
+        shrunk = [np.asarray(Image.fromarray(one).resize(small[::-1], Image.Resampling.LANCZOS)) for one in levels]
+        picture = torch.from_numpy(np.stack(shrunk)).to(x).unflatten(0, x.shape[:2]) / 255 * 2 - 1
+        return F.interpolate(picture, size=hw, mode="bilinear", align_corners=False)

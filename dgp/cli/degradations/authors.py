@@ -1,0 +1,113 @@
+"""`dgp degradations new` and `check`: for those who write operators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dgp.cli.options import Speech, load_plugins, plugin_option, speech
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  dgp degradations new vignette
+  dgp degradations new old-film -o plugins
+  python -m pytest test_vignette.py
+  dgp degradations check vignette.py"""
+)
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=".",
+    metavar="DIR",
+    help="Where the two files go.",
+)
+@speech
+def new(name: str, output: Path, speech: Speech):
+    """Write a working plugin and its test, to start from."""
+    from degradations.authoring.template import write_new
+
+    plugin, test = write_new(name, output)
+    speech.give({"name": name, "plugin": str(plugin), "test": str(test)})
+    speech.say(f"{plugin}: the operator, an example that lowers contrast\n{test}: its test")
+    speech.say(f"Next: python -m pytest {test}; dgp degradations check {plugin}")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  dgp degradations check mine.py
+  dgp degradations check gray+sr:2
+  dgp degradations check mine:0.5 --plugin mine.py --json
+
+\b
+Exit codes: 0 it passes, 1 it fails, 2 its description is wrong, 3 it cannot be used."""
+)
+@click.argument("target", metavar="FILE|SPEC")
+@plugin_option
+@speech
+@click.pass_context
+def check(context: click.Context, target: str, plugins: tuple[str, ...], speech: Speech):
+    """Check an operator, and say what is wrong with it.
+
+    The code of a plugin FILE is executed, and its operators are tried as in their `example`; a SPEC is tried as it is.
+    """
+    from degradations.conformance.advice import ADVICE
+    from generators.progress import waiting
+
+    is_file = target.endswith(".py") or Path(target).is_file()
+    loaded = load_plugins((*plugins, target) if is_file else plugins)
+    with waiting("trying the operators"):
+        found, unusable = _of_file(loaded[-1]["names"]) if is_file else _of_spec(target)
+    broken = {part: ADVICE[part] for findings in found.values() for part, _ in findings if part in ADVICE}
+    speech.give(
+        {
+            "kept": not broken and not unusable and not any(found.values()),
+            "checked": [
+                {"tried": tried, "findings": [{"part": part, "text": text} for part, text in findings]}
+                for tried, findings in found.items()
+            ],
+            "unusable": unusable,
+            "advice": broken,
+            "plugins": list(loaded),
+        }
+    )
+    for tried, findings in found.items():
+        speech.say(f"{tried}: {'passes' if not findings else 'fails'}")
+        for part, text in findings:
+            speech.say(f"  {part}: {text}")
+    for part, advice in broken.items():
+        speech.say(f"What to do about {part}: {advice}.")
+    for reason in unusable:
+        click.echo(f"Error: {reason}", err=True)
+    context.exit(3 if unusable else int(any(found.values())))
+
+
+def _of_spec(spec: str) -> tuple[dict, list[str]]:
+    from degradations.conformance import survey
+
+    return {tried: _parted(findings) for tried, findings in survey(spec).items()}, []
+
+
+def _of_file(names: list[str]) -> tuple[dict, list[str]]:
+    """What is wrong with each of a file's operators, and why some cannot be tried at all."""
+    import degradations as operators
+
+    found, unusable = {}, []
+    for name in names:
+        example = operators.describe(name).example
+        try:
+            found.update(_of_spec(example)[0])
+        except operators.PluginError as error:
+            unusable.append(str(error))
+        except operators.DegradationError as error:
+            found[example] = [("example", f"{error}; state one that can be built, as `example`")]
+    return found, unusable
+
+
+def _parted(findings: list[str]) -> list[tuple[str, str]]:
+    return [tuple(finding.split(": ", 1)) for finding in findings]

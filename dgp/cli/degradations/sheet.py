@@ -1,0 +1,80 @@
+"""`dgp degradations sheet`: all operators on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dgp.cli import complete
+from dgp.cli.options import Speech, load_plugins, plugin_option, png_option, speech
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  dgp degradations sheet -o sheet.png
+  dgp degradations sheet photo.png --only gray --only sr -o some.png
+  dgp degradations sheet --plugin mine.py --only mine -o mine.png"""
+)
+@click.argument("image", type=click.Path(path_type=Path), metavar="[IMAGE]", required=False)
+@png_option("degradations.png")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete.operators,
+    show_default=False,
+    help="Draw this operator alone. Repeatable.",
+)
+@click.option("--side", type=click.IntRange(32, 512), default=112, metavar="PX", help="Side of each picture.")
+@click.option("--columns", type=click.IntRange(1, 8), default=2, metavar="N", help="Operators side by side.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
+@plugin_option
+@speech
+def sheet(
+    image: Path | None,
+    output: Path | None,
+    only: tuple[str, ...],
+    side: int,
+    columns: int,
+    seed: int,
+    plugins: tuple[str, ...],
+    speech: Speech,
+):
+    """Draw every operator at three strengths on one page.
+
+    IMAGE is cropped to its central square; without one, a photograph of an astronaut is used (public domain).
+    """
+    import degradations as operators
+    from degradations.authoring.sheet import draw, strengths
+    from dgp.cli.outputs import png_file
+    from dgp.cli.run import printable, writable_file
+    from dgp.observation.figures import png_bytes
+    from dgp.observation.images import flatten, open_picture, to_tensor
+    from generators.progress import waiting
+
+    load_plugins(plugins)
+    names = list(only) or operators.names()
+    drawn = {name: list(strengths(name)) for name in names}
+    output = png_file(output, "degradations.png")
+    write = writable_file(output)
+    picture = flatten(open_picture(image))[0].convert("RGB") if image is not None else _astronaut()
+    with waiting("drawing the operators"):
+        page = draw(to_tensor(_square(picture, side)), names, seed=seed, side=side, columns=columns)
+    write(png_bytes(page))
+    speech.give({"output": str(output), "size": list(page.size), "degradations": drawn, "seed": seed})
+    speech.say(f"{printable(output)}: {len(names)} operators, {page.width}x{page.height}")
+
+
+def _astronaut():
+    from PIL import Image
+    from skimage import data
+
+    return Image.fromarray(data.astronaut()).crop((40, 0, 400, 360))
+
+
+def _square(picture, side: int):
+    from PIL import Image, ImageOps
+
+    return ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS)

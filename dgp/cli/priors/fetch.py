@@ -1,0 +1,171 @@
+"""`dgp priors fetch`: the weights that others have published, for users who accept their licence."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from dgp.cli.options import Speech, speech
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  dgp priors fetch --list
+  dgp priors fetch stylegan2-ada-ffhq
+  dgp priors fetch stylegan2-ada-cifar10 --yes --sha256 0123...
+  dgp priors fetch biggan-dgp            where to get it, and where to put it
+
+\b
+Fetched weights are a prior that is used by its name: dgp restore photo.png -d sr:4 -p stylegan2-ada-ffhq.
+Files go to priors/NAME/ in $DGP_CACHE (else ~/.cache/dgp). An interrupted download is resumed."""
+)
+@click.argument("name", required=False)
+@click.option("--list", "listed", is_flag=True, show_default=False, help="List what can be fetched.")
+@click.option("--yes", is_flag=True, show_default=False, help="Accept the licence without being asked.")
+@click.option("--sha256", metavar="HEX", show_default=False, help="The sha256 that the generator's file must have.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    show_default=False,
+    help="Put the files there instead; use them by their path then.",
+)
+@speech
+def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output: Path | None, speech: Speech):
+    """Download published weights from their publisher.
+
+    Each comes under its publisher's licence, which is shown and must be accepted. The sha256 of a file is recorded at
+    the first download, and checked from then on.
+    """
+    from generators.downloads.fetch import fetch as get
+    from generators.model_zoo import find
+
+    if listed:
+        return _list(speech)
+    if not name:
+        raise click.UsageError("got no NAME; `dgp priors fetch --list` shows what can be fetched")
+    if sha256 and (len(sha256) != 64 or not set(sha256.lower()) <= set("0123456789abcdef")):
+        raise click.UsageError(f"got --sha256 {sha256}, expected 64 hexadecimal digits")
+    entries = find(name)
+    if sha256 and len(entries) > 1:
+        raise click.UsageError(f"got --sha256 for {', '.join(entry.name for entry in entries)}; name one of them")
+    done = []
+    for entry in entries:
+        _introduce(entry, output, yes, speech)
+    for entry in entries:
+        with _Bar(speech) as bar:
+            kept = get(entry, output, sha256=sha256, progress=bar)
+        for file in kept:
+            speech.say(f"{file.path}: {'fetched' if file.new else 'already fetched'}, sha256 {file.sha256}")
+        if entry.generator:
+            use = f"{output / entry.generator}" if output else entry.name
+            speech.say(f"use it with -p {use}")
+        done.append(
+            {
+                "name": entry.name,
+                "licence": {"text": entry.licence.text, "address": entry.licence.address},
+                "files": [{"path": str(file.path), "sha256": file.sha256, "new": file.new} for file in kept],
+            }
+        )
+    speech.give({"status": "done", "fetched": done})
+
+
+def facts(entry) -> dict:
+    """What the lists tell of one entry."""
+    from generators.downloads.fetch import missing
+
+    return {
+        "name": entry.name,
+        "about": entry.about,
+        "licence": entry.licence.text,
+        "prior": bool(entry.generator),
+        "by_hand": entry.by_hand,
+        "fetched": not missing(entry),
+        "folder": str(entry.place()),
+    }
+
+
+def _list(speech: Speech) -> None:
+    from generators.model_zoo import PUBLIC
+
+    entries = [facts(entry) for entry in PUBLIC.values()]
+    speech.give({"public": entries})
+    if not speech.as_json:
+        for entry in entries:
+            state = "fetched" if entry["fetched"] else "manual" if entry["by_hand"] else ""
+            speech.say(f"{entry['name']:26} {state:8}  {entry['about']}; {entry['licence']}")
+
+
+def _introduce(entry, output: Path | None, yes: bool, speech: Speech) -> None:
+    """Shows what it is and its licence, and asks where there is something to fetch."""
+    from generators.downloads.fetch import missing
+
+    lacking = missing(entry, output)
+    # Nobody accepts what -q keeps from being shown.
+    show = speech.note if yes or not lacking else lambda line: click.echo(line, err=True)
+    show(f"{entry.name}: {entry.about}")
+    show(f"licence: {entry.licence.text}")
+    show(f"         {entry.licence.address}")
+    if entry.remark:
+        show(f"note: {entry.remark}")
+    if not lacking:
+        return
+    if entry.by_hand:
+        for file in entry.files:
+            show(f"get {file.name} from {file.address}")
+        show(f"put it into {output or entry.place()}/")
+        if entry.generator:
+            show(f"then `dgp priors verify {entry.name}` checks it, and -p {entry.name} uses it")
+        return
+    for file in entry.files:
+        show(f"from {file.address}")
+    if yes:
+        return
+    if not _watched():
+        raise click.UsageError(f"the licence of {entry.name} must be accepted; read it, then add --yes")
+    if not click.confirm("Do you accept the licence?", err=True):
+        raise click.UsageError("the licence was not accepted; nothing was fetched")
+
+
+def _watched() -> bool:
+    """Whether somebody can answer."""
+    return sys.stdin.isatty()
+
+
+class _Bar:
+    """A progress bar for each file, where somebody watches."""
+
+    def __init__(self, speech: Speech):
+        self.quiet, self.name, self.bar = speech.quiet or not sys.stderr.isatty(), "", None
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        from tqdm import tqdm
+
+        if name != self.name:
+            self.close()
+            self.name = name
+            self.bar = tqdm(
+                desc=name,
+                total=total,
+                initial=done,
+                unit="B",
+                unit_scale=True,
+                leave=False,
+                file=sys.stderr,
+                disable=self.quiet,
+            )
+        self.bar.update(done - self.bar.n)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.close()

@@ -1,0 +1,117 @@
+"""`dgp priors sample`: what a prior draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dgp.cli import complete
+from dgp.cli.complete import DEFAULT_PRIOR
+from dgp.cli.options import Speech, png_option, speech
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  dgp priors sample
+  dgp priors sample weights/G_ema_128.pth --count 4 --truncation 0.5 -o four.png
+  dgp priors sample biggan-cifar10 --class horse --seed 7 -o horses.png"""
+)
+@click.argument("name", metavar="[NAME|FILE]", required=False, shell_complete=complete.priors)
+@click.option("-p", "--prior", "old_name", hidden=True)
+@click.option("--count", type=click.IntRange(1, 4096), default=16, metavar="N", help="How many pictures.")
+@click.option(
+    "--class",
+    "label",
+    default="auto",
+    metavar="NAME|ID|auto",
+    shell_complete=complete.classes,
+    help="What to draw; auto: all classes in turn.",
+)
+@click.option(
+    "--truncation",
+    type=click.FloatRange(0, 2, min_open=True),
+    default=1.0,
+    metavar="T",
+    help="Below 1: more typical, less varied; above 1, where the network has w, the opposite.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    metavar="N",
+    help="Random seed; the same seed gives the same pictures.",
+)
+@png_option("PRIOR-samples.png")
+@speech
+def sample(
+    name: str | None,
+    old_name: str | None,
+    count: int,
+    label: str,
+    truncation: float,
+    seed: int,
+    output: Path | None,
+    speech: Speech,
+):
+    """Draw pictures of a prior on one sheet."""
+    import torch
+
+    import generators
+    from dgp.cli.outputs import png_file
+    from dgp.cli.run import printable, writable_file
+    from dgp.observation.figures import png_bytes
+    from dgp.observation.images import to_pil
+    from dgp.variables.rows import stream
+    from generators.progress import report
+
+    if old_name is not None:
+        if name is not None:
+            raise click.UsageError(f"got two priors, {name} and -p {old_name}; give the argument alone")
+        speech.note(f"`sample -p {old_name}` is deprecated; use `dgp priors sample {old_name}`")
+    prior = generators.load(name or old_name or DEFAULT_PRIOR)
+    output = png_file(output, f"{prior.name}-samples.png")
+    info = prior.generator.info
+    number = None if label == "auto" else info.class_index(label)
+    classes = None
+    if info.classes:
+        classes = torch.arange(count) % len(info.classes) if number is None else torch.full((count,), number)
+    write = writable_file(output)
+    # One stream a picture: the first pictures of a larger sheet are those of a smaller one.
+    streams = [stream(seed, "sample", picture) for picture in range(count)]
+    pictures = []
+    with torch.no_grad():
+        latents = prior.generator.sample(count, truncation=truncation, classes=classes, generator=streams)
+        for row in range(count):
+            pictures.append(to_pil(prior.generator({key: value[row : row + 1] for key, value in latents.items()})))
+            report("drawing pictures", row + 1, count)
+    sheet = _sheet(pictures)
+    write(png_bytes(sheet))
+    speech.give(
+        {
+            "output": str(output),
+            "prior": {"name": prior.name, "sha256": prior.sha256},
+            "count": count,
+            "seed": seed,
+            "truncation": truncation,
+            "classes": None if classes is None else classes.tolist(),
+            "size": list(sheet.size),
+        }
+    )
+    speech.say(f"{count} pictures of {prior.name} -> {printable(output)}")
+
+
+def _sheet(pictures):
+    """As square as can be, with a gap of 2 pixels; small pictures are enlarged by a whole factor."""
+    from PIL import Image
+
+    side = pictures[0].width
+    factor = max(1, 96 // side)
+    columns = -(-len(pictures) // max(1, round(len(pictures) ** 0.5)))
+    step = side * factor + 2
+    sheet = Image.new("RGB", (columns * step + 2, -(-len(pictures) // columns) * step + 2), "white")
+    for i, picture in enumerate(pictures):
+        large = picture.resize((side * factor, side * factor), Image.Resampling.NEAREST)
+        sheet.paste(large, (i % columns * step + 2, i // columns * step + 2))
+    return sheet

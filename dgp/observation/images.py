@@ -1,0 +1,287 @@
+"""Pictures as people have them: opened safely, brought to 8-bit grey or RGB, and to tensors and back."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from degradations.files.pictures import FORMATS, MAX_PIXELS
+from dgp.errors import DgpError, InputError
+from dgp.files import sha256_of
+
+NOT_SIGNED = "a tensor without values below 0, taken to be in [-1, 1] as all tensors are; of [0, 1] pass 2 * x - 1"
+LAID_ON_WHITE = "transparent pixels were laid on white"
+# What people try most often beyond these, by the first bytes of the file, to name it in the message.
+STRANGERS = (
+    (b"%PDF", "a PDF"),
+    (b"8BPS", "a Photoshop file"),
+    (b"<svg", "an SVG"),
+    (b"PK\x03\x04", "a zip archive"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An opened picture.
+
+    image: PIL image, turned upright (EXIF), its mode kept (grey, alpha, 16 bits matter later).
+    path: the file it came from, or None.
+    sha256: of the file's bytes, or of the pixels where there is no file.
+    notes: what was changed or left out on the way, in words.
+    """
+
+    image: Image.Image
+    path: str | None
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.image.size
+
+    @property
+    def pixels_sha256(self) -> str:
+        """The same for a file, the picture opened from it and its array; names the random streams."""
+        return pixels_sha256(to_rgb(self))
+
+    def __repr__(self) -> str:
+        width, height = self.size
+        return f"Picture {self.path or '(from memory)'}: {width}x{height} px, mode {self.image.mode}"
+
+
+def open_picture(
+    source: str | os.PathLike | Image.Image | np.ndarray | Tensor | Picture, max_pixels: int = MAX_PIXELS
+) -> Picture:
+    """A Picture from a path, a PIL image, a numpy array or a tensor.
+
+    Files: PNG, JPEG, WebP, BMP, TIFF, GIF, PPM.  Arrays: (H, W) or (H, W, 1|3|4), uint8, uint16, bool, or
+    float in [0, 1].  Tensors: (1|3, H, W) or (1, 1|3, H, W), float in [-1, 1].
+
+    Raises InputError, in one line, for whatever is missing, damaged, empty, too large or not a picture.
+    """
+    if isinstance(source, Picture):
+        return source
+    if isinstance(source, str | os.PathLike):
+        return _from_file(Path(source), max_pixels)
+    unit = isinstance(source, Tensor) and source.numel() and 0 <= float(source.min()) < float(source.max())
+    if isinstance(source, Tensor):
+        source = _from_tensor(source)
+    elif isinstance(source, np.ndarray):
+        source = _from_array(source)
+    if not isinstance(source, Image.Image):
+        raise InputError(
+            f"got {type(source).__name__} for a picture, expected a path, a PIL image, a numpy array or a tensor"
+        )
+    _check_size(source.size, "the picture", max_pixels)
+    upright, notes = _upright(source)
+    return Picture(upright, None, pixels_sha256(upright), (*notes, NOT_SIGNED) if unit else notes)
+
+
+def to_rgb(picture: Picture | Image.Image) -> Image.Image:
+    """8-bit RGB; what is transparent is laid on white."""
+    return flatten(picture)[0].convert("RGB")
+
+
+def flatten(picture: Picture | Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """(the picture as 8-bit "L" or "RGB", what is transparent laid on white; its alpha as "L", or None)."""
+    image = picture.image if isinstance(picture, Picture) else picture
+    image, grey = (
+        _eight_bits(image),
+        image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;"),
+    )
+    if not image.has_transparency_data:
+        return image.convert("L" if grey else "RGB"), None
+    image = image.convert("RGBA")
+    alpha = image.getchannel("A")
+    ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return Image.alpha_composite(ground, image).convert("L" if grey else "RGB"), alpha
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """(1, 1, H, W) for mode "L", else (1, 3, H, W); float32 in [-1, 1]."""
+    if image.mode not in ("L", "RGB"):
+        image = to_rgb(image)
+    array = np.array(image, dtype=np.float32)
+    array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(array))[None] / 127.5 - 1
+
+
+def to_pil(tensor: Tensor) -> Image.Image:
+    """(1|3, H, W) or (1, 1|3, H, W) in [-1, 1] -> "L" or "RGB", rounded to the nearest level, clipped.
+
+    Raises DgpError for values that are not numbers: a picture would hide them.
+    """
+    x = _one(tensor.detach()).to("cpu", torch.float32)
+    if not torch.isfinite(x).all():
+        raise DgpError("the picture holds NaN or Infinity; lower the learning rates, or use fp32")
+    array = x.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    return Image.fromarray(array[0]) if len(array) == 1 else Image.fromarray(array.transpose(1, 2, 0).copy())
+
+
+def pixels_sha256(image: Image.Image) -> str:
+    return sha256_of(f"{image.mode} {image.size} ".encode() + image.tobytes())
+
+
+def _from_file(path: Path, max_pixels: int) -> Picture:
+    if path.is_dir():
+        raise InputError(f"{path}: got a folder, expected one picture; name a file in it")
+    if not path.exists():
+        raise InputError(f"{path}: no such file; expected a picture ({', '.join(FORMATS)})")
+    if not path.is_file():
+        raise InputError(f"{path}: not a regular file; expected a picture ({', '.join(FORMATS)})")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}; check its permissions") from error
+    if not data:
+        raise InputError(f"{path}: the file is empty; expected a picture")
+    image, notes = _decode(data, path, max_pixels)
+    upright, turned = _upright(image)
+    return Picture(upright, str(path), sha256_of(data), notes + turned)
+
+
+def _decode(data: bytes, path: Path, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Our own, lower bound follows; Pillow's would say it in other words, and only as a warning.
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise InputError(f"{path}: more than {max_pixels} pixels; scale it down first") from error
+        except Exception as error:  # decoders raise nearly anything on what is not theirs
+            raise InputError(f"{path}: {_stranger(data)}; expected one of {', '.join(FORMATS)}") from error
+        _check_size(image.size, str(path), max_pixels)
+        try:
+            animated = getattr(image, "is_animated", False) and image.format != "MPO"
+            image.load()
+        except Exception as error:  # and on what is damaged
+            reason = str(error).split("\n")[0] or type(error).__name__
+            raise InputError(f"{path}: damaged or cut short ({reason}); get the file again") from error
+    return image, ("only the first frame was used",) if animated else ()
+
+
+def _stranger(data: bytes) -> str:
+    head = data[:512]
+    for magic, name in STRANGERS:
+        if magic in head[:64] or (magic == b"<svg" and magic in head):
+            return f"got {name}"
+    if head[4:8] == b"ftyp":
+        return "got a HEIC, AVIF or video file"
+    return "not a picture that can be read"
+
+
+def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size
+    if not width or not height:
+        raise InputError(f"{name}: got {width}x{height} pixels, expected at least 1x1")
+    if width * height > max_pixels:
+        raise InputError(
+            f"{name}: got {width}x{height} = {width * height / 1e6:.0f} million pixels, "
+            f"expected at most {max_pixels / 1e6:.0f} million; scale it down first"
+        )
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    notes = []
+    try:
+        turned = ImageOps.exif_transpose(image)
+        if image.getexif().get(0x0112, 1) not in (0, 1):
+            notes.append("turned upright as its EXIF data says")
+    except Exception:  # noqa: BLE001  damaged EXIF data, of whatever kind, do not make a picture unusable
+        turned = image.copy()
+        notes.append("its EXIF data cannot be read; not turned")
+    for name in ("quantization", "layer"):  # what a JPEG file says of how it was written, which a copy loses
+        if hasattr(image, name):
+            setattr(turned, name, getattr(image, name))
+    for tables in ("quantization", "layer"):  # of a JPEG file, which tell how it was written
+        if hasattr(image, tables):
+            setattr(turned, tables, getattr(image, tables))
+    if turned.has_transparency_data:
+        notes.append(LAID_ON_WHITE)
+    if turned.mode == "CMYK":
+        notes.append("converted from CMYK without its colour profile")
+    if turned.mode in ("I", "F") or turned.mode.startswith("I;"):
+        notes.append(f"converted from {'floating point' if turned.mode == 'F' else '16 or 32'} to 8 bits")
+    return turned, tuple(notes)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """16-bit, 32-bit and float grey as "L", scaled, where Pillow would clip. Other modes as they are."""
+    if not (image.mode in ("I", "F") or image.mode.startswith("I;")):
+        return image.convert("RGB") if image.mode == "LAB" else image
+    array = np.asarray(image.convert("I") if image.mode.startswith("I;") else image, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise InputError("the picture holds NaN or Infinity, expected numbers; repair it first")
+    low, high = array.min(), array.max()
+    if image.mode == "F" and low >= 0 and high <= 255:
+        full = 1.0 if high <= 1 else 255.0
+    elif image.mode != "F" and low >= 0 and high <= 65535:
+        full = 65535.0
+    else:  # no known range: its own
+        array, full = array - low, max(high - low, 1e-12)
+    return Image.fromarray(np.rint(array / full * 255).astype(np.uint8))
+
+
+def _from_tensor(tensor: Tensor) -> Image.Image:
+    x = _one(tensor.detach())
+    if not x.is_floating_point():
+        raise InputError(
+            f"got a tensor of {x.dtype}, expected floats in [-1, 1]; of levels 0 to 255 pass x / 127.5 - 1"
+        )
+    if not torch.isfinite(x).all():
+        raise InputError("got a tensor with NaN or Infinity in it, expected values in [-1, 1]; repair it first")
+    if float(x.min()) < -1.001 or float(x.max()) > 1.001:
+        levels = "; of levels 0 to 255 pass x / 127.5 - 1" if x.min() >= 0 else "; scale it first"
+        raise InputError(
+            f"got a tensor with values in [{float(x.min()):.3g}, {float(x.max()):.3g}], expected [-1, 1]{levels}"
+        )
+    return to_pil(x)
+
+
+def _one(tensor: Tensor) -> Tensor:
+    """(1|3, H, W) out of that or of (1, 1|3, H, W)."""
+    shape = tuple(tensor.shape)
+    x = tensor[0] if tensor.ndim == 4 and shape[0] == 1 else tensor
+    if x.ndim != 3 or x.shape[0] not in (1, 3) or not x.numel():
+        hint = "; pass several pictures as a list" if tensor.ndim == 4 and shape[0] > 1 else ""
+        hint = "; pass x.permute(2, 0, 1)" if x.ndim == 3 and shape[-1] in (1, 3) else hint
+        raise InputError(f"got a tensor of shape {shape}, expected (1|3, H, W) or (1, 1|3, H, W){hint}")
+    return x
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    shape = array.shape
+    a = array[..., 0] if array.ndim == 3 and shape[-1] == 1 else array
+    if not (a.ndim == 2 or (a.ndim == 3 and a.shape[-1] in (3, 4))) or not a.size:
+        hint = "; pass several pictures as a list" if a.ndim == 4 else ""
+        hint = "; pass x.transpose(1, 2, 0)" if a.ndim == 3 and shape[0] in (1, 3) else hint
+        raise InputError(f"got an array of shape {shape}, expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4){hint}")
+    if a.dtype == np.uint16:
+        a = np.rint(a / 257)
+    elif a.dtype == bool:
+        a = a * 255.0
+    elif np.issubdtype(a.dtype, np.floating):
+        if not np.isfinite(a).all():
+            raise InputError("got an array with NaN or Infinity in it, expected values in [0, 1]; repair it first")
+        if a.min() < -0.001 or a.max() > 1.001:
+            signed = "pass (x + 1) / 2" if a.min() >= -1.001 and a.max() <= 1.001 else "divide by 255 or pass uint8"
+            raise InputError(
+                f"got an array of {a.dtype} with values in [{a.min():.3g}, {a.max():.3g}], expected [0, 1]; {signed}"
+            )
+        a = np.rint(np.clip(a, 0, 1) * 255)
+    elif a.dtype != np.uint8:
+        raise InputError(
+            f"got an array of {a.dtype}, expected uint8, uint16, bool or floats in [0, 1]; of levels 0 to 255 "
+            "pass x.astype(np.uint8)"
+        )
+    return Image.fromarray(np.ascontiguousarray(a.astype(np.uint8)))

@@ -1,0 +1,177 @@
+"""How close an answer is to the original, to what was observed, and to what the prior finds usual.
+
+Pictures are tensors (3, H, W) in [-1, 1]; PSNR and SSIM are computed on them mapped to [0, 1], data range 1.
+Heavy libraries are imported by the functions that use them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dgp.errors import InputError
+from dgp.losses import feature_networks as trunks
+from generators.progress import waiting
+
+SSIM_WINDOW = 7
+ALWAYS = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips")  # what the `metrics` of every result have
+
+
+def psnr(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:
+    """Peak signal-to-noise ratio in dB, over all channels; infinite for identical pictures.
+
+    a, b: (C, H, W) in [-1, 1].  mask: (H, W) or (1, H, W) bool, the pixels that count; all if absent.
+    """
+    from skimage.metrics import peak_signal_noise_ratio
+
+    x, y = _pair(a, b)
+    if mask is not None:
+        chosen = _mask(mask, x)
+        x, y = x[chosen], y[chosen]
+    if np.array_equal(x, y):
+        return math.inf
+    return float(peak_signal_noise_ratio(y, x, data_range=1.0))
+
+
+def ssim(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:
+    """Structural similarity: 7x7 uniform window, sample covariance, mean of channels, data range 1 on [0, 1].
+
+    Without a mask the mean leaves out the 3-pixel border, as scikit-image does; with one it is the mean of
+    the map over the mask's pixels (borders mirrored). Pictures under 7 pixels are an InputError.
+    """
+    return _ssim(a, b, mask, data_range=1.0)
+
+
+def ssim_published(a: Tensor, b: Tensor) -> float:
+    """SSIM as the published DGP numbers have it: data in [0, 1], but a data range of 2, which scikit-image
+    then assumed for floats. It is higher than `ssim`; compare it only with numbers of the same convention."""
+    return _ssim(a, b, None, data_range=2.0)
+
+
+def lpips_or_reason(a: Tensor, b: Tensor) -> tuple[float | None, str | None]:
+    """(LPIPS of the AlexNet trunk, None), or (None, why it cannot be computed).
+
+    Never downloads anything, and never uses a trunk of random weights.
+
+    a, b: (3, H, W) in [-1, 1]. Zhang et al. 2018, version 0.1 of its weights.
+    """
+    if reason := trunks.absent("alex"):
+        return None, reason
+    if min(a.shape[-2:]) < (needed := trunks.SMALLEST["alex"]):
+        return None, f"{a.shape[-1]}x{a.shape[-2]} pixels are too small for its trunk, which needs {needed}"
+    with waiting("comparing by LPIPS"), torch.no_grad():
+        return float(trunks.network("alex")(a[None].float().cpu(), b[None].float().cpu())), None
+
+
+def measure(restored: Tensor, original: Tensor | None, unobserved: Tensor | None = None) -> dict[str, dict]:
+    """Return the `metrics` of a result: name -> {"value", "region", "higher_is_better"[, "reason" of a null value]}.
+
+    Without an original the five names that every result has, each {"value": None, "reason"}.
+
+    Args:
+        restored: (3, H, W) or (1, 3, H, W) in [-1, 1].
+        original: the same, or None.
+        unobserved: ([1, ]H, W) bool, or None.
+    """
+    if original is None:
+        return {name: {"value": None, "reason": "no original"} for name in ALWAYS}
+    entries = {}
+
+    def enter(name, value, reason=None, *, region="all", higher=True):
+        if value is not None and not math.isfinite(value):
+            value, reason = None, "identical pictures: infinite" if value > 0 else "not a number"
+        entries[name] = {"value": value, "region": region, "higher_is_better": higher}
+        if value is None:
+            entries[name]["reason"] = reason
+
+    small = min(original.shape[-2:]) < SSIM_WINDOW
+    absent = f"smaller than the {SSIM_WINDOW}x{SSIM_WINDOW} window" if small else None
+    a, b = (x.reshape(x.shape[-3:]) for x in (restored, original))
+    hidden = "everything was observed" if unobserved is None or not bool(unobserved.any()) else None
+
+    enter("psnr", psnr(a, b))
+    for name, function in (("ssim", ssim), ("ssim_published", ssim_published)):
+        enter(name, None, absent) if absent else enter(name, function(a, b))
+    for name, function, reason in (
+        ("psnr_unobserved", psnr, hidden),
+        ("ssim_unobserved", ssim, hidden or absent),
+    ):
+        enter(name, None if reason else function(a, b, unobserved), reason, region="unobserved")
+    enter("lpips", *lpips_or_reason(a, b), higher=False)
+    return entries
+
+
+def observation_fidelity(predicted: Tensor, y: Tensor, unobserved: Tensor | None = None) -> dict:
+    """How well the answer explains the observation: {"observation_psnr": dB or None, "exact": bool, "size": [w, h]}.
+
+    predicted: phi(x), y: both (1, c, h, w) or (c, h, w) in [-1, 1].
+    unobserved: the pixels of y that are no evidence, left out; a mask of another size does not count.
+    exact: every value within half an 8-bit level.  size: at which the two were compared.
+    """
+    return {**_fidelity(predicted, y, unobserved), "size": [y.shape[-1], y.shape[-2]]}
+
+
+def _fidelity(predicted: Tensor, y: Tensor, unobserved: Tensor | None) -> dict:
+    p, q = (t.detach().cpu().double().reshape(t.shape[-3:]) for t in (predicted, y))
+    difference = (p - q).abs()
+    if unobserved is not None and tuple(unobserved.shape[-2:]) == tuple(q.shape[-2:]):
+        seen = ~unobserved.reshape(unobserved.shape[-2:]).cpu().bool()
+        difference = difference[:, seen]
+    if not difference.numel():
+        return {"observation_psnr": None, "exact": False, "reason": "nothing was observed"}
+    mse = float((difference / 2).square().mean())
+    exact = bool(difference.max() <= 1 / 255 + 1e-5)
+    if mse == 0:
+        return {"observation_psnr": None, "exact": exact, "reason": "identical: infinite"}
+    if not math.isfinite(mse):
+        return {"observation_psnr": None, "exact": False, "reason": "not a number"}
+    return {"observation_psnr": -10 * math.log10(mse), "exact": exact}
+
+
+def typicality(z: Tensor) -> dict[str, float]:
+    """{"norm", "typicality"} of a latent (d,) that the prior draws from N(0, I).
+
+    typicality: the two-sided p-value of the norm under the chi distribution with d degrees of freedom;
+    near 0 the latent lies where the generator has hardly been trained.
+    """
+    from scipy.stats import chi
+
+    z = z.detach().cpu().double().flatten()
+    norm = float(z.norm())
+    return {
+        "norm": norm,
+        "typicality": min(1.0, float(2 * min(chi.cdf(norm, z.numel()), chi.sf(norm, z.numel())))),
+    }
+
+
+def _pair(a: Tensor, b: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W, C) float64 in [0, 1]. Float32 would leave rounding noise where pictures agree."""
+    if a.shape != b.shape or a.ndim != 3:
+        raise InputError(f"got pictures of shape {tuple(a.shape)} and {tuple(b.shape)}, expected two (C, H, W)")
+    x, y = ((t.detach().cpu().double() + 1).div(2).permute(1, 2, 0).numpy() for t in (a, b))
+    return x, y
+
+
+def _mask(mask: Tensor, picture: np.ndarray) -> np.ndarray:
+    chosen = mask.detach().cpu().bool().reshape(mask.shape[-2:]).numpy()
+    if chosen.shape != picture.shape[:2] or not chosen.any():
+        raise InputError(
+            f"got a mask of shape {chosen.shape} with {int(chosen.sum())} pixels, "
+            f"expected at least one in {picture.shape[:2]}"
+        )
+    return chosen
+
+
+def _ssim(a: Tensor, b: Tensor, mask: Tensor | None, data_range: float) -> float:
+    from skimage.metrics import structural_similarity
+
+    x, y = _pair(a, b)
+    if min(x.shape[:2]) < SSIM_WINDOW:
+        raise InputError(f"got a picture of {x.shape[1]}x{x.shape[0]}, expected at least {SSIM_WINDOW} pixels a side")
+    options = {"win_size": SSIM_WINDOW, "channel_axis": 2, "data_range": data_range}
+    if mask is None:
+        return float(structural_similarity(x, y, **options))
+    return float(structural_similarity(x, y, full=True, **options)[1][_mask(mask, x)].mean())

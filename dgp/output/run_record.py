@@ -1,0 +1,96 @@
+"""What result.json says of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from dgp.output.metrics import typicality
+from dgp.output.run_folder import plain, run_identity, versions
+
+if TYPE_CHECKING:
+    from dgp.output.restoration import Restoration
+
+LIKELIEST = 10  # chains of damages that a result names
+
+
+def record_of(result: Restoration, argv: Sequence[str]) -> dict:
+    """Return the object that result.json holds and `--json` prints; valid JSON, without NaN and Infinity.
+
+    argv: the call, program first.
+    """
+    observation, place = result.observation, result.observation.geometry
+    how = {"seed": result.seed, "num_solutions": result.num_solutions, "start": result.start}
+    identity = run_identity(observation, result.prior, result.recipe, **how)
+    degradation = {"spec": "", "asked": observation.asked, "estimated": {}, "assets": {}} | identity["degradation"]
+    degradation["estimated"] = {
+        name: {
+            "value": result.found.get(name, [estimate.value])[0],
+            "spread": estimate.spread,
+            "before": estimate.value,
+            "source": estimate.source,
+            "of_solutions": result.found.get(name),
+        }
+        for name, estimate in observation.estimates.items()
+    }
+    if observation.ranking:
+        degradation["ranking"] = [candidate.record() for candidate in observation.ranking[:LIKELIEST]]
+    if observation.degradation.spec != degradation["spec"]:
+        degradation["at_prior_resolution"] = observation.degradation.spec
+    found = result.classes
+    if found is not None:
+        identity |= {"class": found[0], "class_name": result.prior.generator.info.classes[found[0]]}
+    return plain(
+        {"schema": 1, "status": "done", "argv": list(argv)}
+        | identity
+        | {
+            "input": identity["input"] | {"size": list(observation.source.size), "mode": observation.source.image.mode},
+            "output": None if result.folder is None else str(result.folder),
+            "degradation": degradation,
+            "recipe": identity["recipe"] | {"resolved": result.recipe.model_dump(mode="json")},
+            "geometry": place.record(),
+            "notes": [*observation.notes, *result.notes],
+            "device": result.device,
+            "precision": result.precision,
+            "versions": versions(),
+            "metrics": result.metrics,
+            "fidelity": result.fidelity,
+            "latents": {
+                name: _described(name, value[0])
+                for name, value in result.latents.items()
+                if not name.startswith("norm[")
+            },
+            "variables": {name: _described("", value[0]) for name, value in result.variables.items()},
+            "scores": result.scores,
+            "class_of_solutions": found,
+            "spread": result.spread and result.spread.record(),
+            "accepted": result.accepted,
+            "evaluations": result.evaluations,
+            "timing": result.timing,
+        }
+    )
+
+
+def in_words(metrics: dict, fidelity: dict) -> list[str]:
+    """Return the measurements of a result that people are told, each in a few words."""
+    shown = (
+        ("psnr", "PSNR {:.2f} dB"),
+        ("ssim", "SSIM {:.3f}"),
+        ("psnr_unobserved", "PSNR in the hole {:.2f} dB"),
+    )
+    words = [text.format(metrics[name]["value"]) for name, text in shown if metrics[name]["value"] is not None]
+    if fidelity["exact"] or fidelity["observation_psnr"] is not None:
+        met = "exact" if fidelity["exact"] else f"{fidelity['observation_psnr']:.1f} dB"
+        words.append("data consistency at {}x{}: {}".format(*fidelity["size"], met))
+    return words
+
+
+def _described(name: str, value: Tensor) -> dict:
+    """Return one latent of the best answer: its norm, and how usual that is if the prior draws it from N(0, I)."""
+    if not value.is_floating_point():
+        return {"value": value.tolist(), "norm": None, "typicality": None}
+    if name == "z":
+        return typicality(value)
+    return {"norm": float(value.norm()), "typicality": None}

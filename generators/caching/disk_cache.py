@@ -1,0 +1,56 @@
+"""Tensors that are computed once and kept on disk, and computed anew where a file is not as it was written."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from generators.caching import folder as cache
+
+
+def kept(path: Path, fits: Callable[[dict[str, Tensor]], bool], make: Callable[[], dict[str, Tensor]]):
+    """What lies at ``path``, if it is whole and ``fits``; else what ``make`` gives, written there.
+
+    A folder that cannot be written is a warning: nothing but time is lost.
+    """
+    found = read(path)
+    if found is None or not fits(found):
+        found = make()
+        try:
+            cache.write_atomic(path, written(found))
+        except OSError as error:
+            warnings.warn(f"{path}: cannot be written ({error.strerror}); set DGP_CACHE", stacklevel=3)
+    return found
+
+
+def written(tensors: dict[str, Tensor]) -> bytes:
+    """A safetensors file that knows the sha256 of its contents."""
+    from safetensors.torch import save
+
+    return save({name: value.contiguous() for name, value in tensors.items()}, {"sha256": _digest(tensors)})
+
+
+def read(path: Path) -> dict[str, Tensor] | None:
+    """What was ``written``, or None for a file that is not there, or not as it was written."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
+            said = (file.metadata() or {}).get("sha256")
+    except (OSError, SafetensorError):
+        return None
+    return tensors if said == _digest(tensors) else None
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

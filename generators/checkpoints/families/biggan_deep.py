@@ -1,0 +1,124 @@
+"""BigGAN-deep files in the ajbrock layout: the configuration from shapes, the rest from the table of origins."""
+
+from __future__ import annotations
+
+import re
+
+from torch import Tensor
+
+from generators.biggan.deep import BigGANDeep, BigGANDeepConfig
+from generators.biggan.deep_discriminator import BigGANDeepDiscriminator, DeepDiscriminatorConfig
+from generators.biggan.generator import CHANNELS
+from generators.checkpoints.families.biggan import (
+    ORIGINS,
+    attention_of,
+    blocks_of,
+    canonical,
+    epsilon,
+    singular_values_of,
+)
+from generators.checkpoints.families.fill import filled
+from generators.checkpoints.families.refusal import refusing
+from generators.errors import WeightsError
+
+
+def is_generator(tensors: dict[str, Tensor]) -> bool:
+    """Whether it means to be one; what it lacks is said when it is read."""
+    return any(name.startswith(("blocks.0.0.bn3.", "blocks.0.0.bn4.")) for name in tensors)
+
+
+def is_discriminator(tensors: dict[str, Tensor]) -> bool:
+    return not is_generator(tensors) and any(
+        re.match(r"(input_conv|blocks\.0\.0\.conv[34])\.", name) for name in tensors
+    )
+
+
+def channels_of(tensors: dict[str, Tensor]) -> tuple[int, ...]:
+    """Of what enters block 0, and of what leaves each block of a generator."""
+    first = tensors["blocks.0.0.conv1.weight"].shape[1]
+    return first, *(tensors[f"blocks.{k}.0.conv4.weight"].shape[0] for k in range(blocks_of(tensors)))
+
+
+def enlarging_of(channels: tuple[int, ...]) -> tuple[int, ...]:
+    """The blocks that double the size, which shapes do not tell: the last of those at one size in the published
+    architectures, known by how the channels fall; () for others."""
+    blocks = len(channels) - 1
+    for first, outs in CHANNELS.values():
+        depth, rest = divmod(blocks, len(outs))
+        if rest:
+            continue
+        ins = (first, *outs[:-1])
+        pattern = (first, *(c for cin, cout in zip(ins, outs, strict=True) for c in (*[cin] * (depth - 1), cout)))
+        if all(c * pattern[-1] == p * channels[-1] for c, p in zip(channels, pattern, strict=True)):
+            return tuple(range(depth - 1, blocks, depth))
+    return ()
+
+
+def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[BigGANDeepConfig, tuple[str, ...]]:
+    """(configuration, what was assumed). said: what the file states of itself. Raises WeightsError."""
+    classes, shared_dim = tensors["shared.weight"].shape
+    channels, origin = channels_of(tensors), ORIGINS["ajbrock"]
+    enlarging = enlarging_of(channels)
+    if not enlarging:
+        shown = ", ".join(map(str, channels))
+        raise WeightsError(f"{source}: its blocks have {shown} channels; expected those of a published BigGAN-deep")
+    config = BigGANDeepConfig(
+        dim_z=tensors["linear.weight"].shape[1] - shared_dim,
+        n_classes=classes,
+        shared_dim=shared_dim,
+        channels=channels,
+        enlarging=enlarging,
+        attention=attention_of(tensors),
+        singular_values=singular_values_of(tensors),
+        sn_eps=epsilon(said, "SN_eps", origin.sn_eps, source),
+        bn_eps=epsilon(said, "BN_eps", origin.bn_eps, source),
+    )
+    return config, () if {"SN_eps", "BN_eps"} <= said.keys() else (origin.words,)
+
+
+def discriminator_config(tensors: dict[str, Tensor], said: dict, source: str) -> DeepDiscriminatorConfig:
+    """Raises WeightsError."""
+    levels = blocks_of(tensors)
+    if not 3 <= levels <= 6:
+        raise WeightsError(f"{source}: a discriminator of {levels} levels, expected 3 to 6 (32 to 256 px)")
+    found = (re.match(r"blocks\.0\.(\d{1,3})\.conv1\.weight$", name) for name in tensors)
+    return DeepDiscriminatorConfig(
+        resolution=2 ** (levels + 2),
+        channels=(
+            tensors["input_conv.weight"].shape[0],
+            *(tensors[f"blocks.{level}.0.conv4.weight"].shape[0] for level in range(levels)),
+        ),
+        pooling=tuple(range(2 if levels == 3 else levels)),
+        depth=1 + max(int(match[1]) for match in found if match),
+        n_classes=tensors["embed.weight"].shape[0],
+        attention=tuple(level for level in range(levels) if _attends(tensors, level)),
+        singular_values=singular_values_of(tensors),
+        sn_eps=epsilon(said, "SN_eps", ORIGINS["ajbrock"].sn_eps, source),
+    )
+
+
+def _attends(tensors: dict[str, Tensor], level: int) -> bool:
+    return any(re.fullmatch(rf"blocks\.{level}\.\d+\.gamma", name) for name in tensors)
+
+
+def read_generator(
+    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+) -> tuple[BigGANDeep, tuple[str, ...]]:
+    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
+    tensors = canonical(tensors)
+    with refusing(source, "BigGAN-deep generator"):
+        config, assumed = generator_config(tensors, said, source)
+        network = filled(lambda: BigGANDeep(config, classes), tensors, source)
+    if classes and len(classes) != config.n_classes:
+        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+    return network, assumed
+
+
+def read_discriminator(
+    tensors: dict[str, Tensor], said: dict, source: str
+) -> tuple[BigGANDeepDiscriminator, tuple[str, ...]]:
+    """(network, what was assumed). Raises WeightsError."""
+    with refusing(source, "BigGAN-deep discriminator"):
+        config = discriminator_config(tensors, said, source)
+        network = filled(lambda: BigGANDeepDiscriminator(config), tensors, source)
+    return network, () if "SN_eps" in said else (f"of the discriminator: SN_eps {config.sn_eps:g}",)

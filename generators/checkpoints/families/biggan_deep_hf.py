@@ -1,0 +1,184 @@
+"""BigGAN-deep files of HuggingFace's pytorch-pretrained-BigGAN: ``pytorch_model.bin`` with its ``config.json``.
+
+The network is the one of `biggan_deep`, under other names and in another order: latents before the class embedding,
+positions before channels in the first layer, the embedding transposed.
+"""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor
+
+from generators.biggan.deep import INTERPOLATIONS, BigGANDeep, BigGANDeepConfig
+from generators.checkpoints.families.biggan import attention_of, epsilon
+from generators.checkpoints.families.biggan_deep import channels_of, enlarging_of
+from generators.checkpoints.families.fill import filled
+from generators.checkpoints.families.refusal import refusing
+from generators.errors import WeightsError
+
+EPS = 1e-4  # of all published networks, for batch normalisation
+CONDITIONAL = re.compile(r"linear\.|.*\.bn\d\.(gain|bias)\.")
+PARTS = {
+    "bn_0": "bn1",
+    "bn_1": "bn2",
+    "bn_2": "bn3",
+    "bn_3": "bn4",
+    "conv_0": "conv1",
+    "conv_1": "conv2",
+    "conv_2": "conv3",
+    "conv_3": "conv4",
+    "snconv1x1_theta": "theta",
+    "snconv1x1_phi": "phi",
+    "snconv1x1_g": "g",
+    "snconv1x1_o_conv": "o",
+    "scale": "gain",
+    "offset": "bias",
+    "running_means": "stored_mean",
+    "running_vars": "stored_var",
+    "weight_orig": "weight",
+    "weight_u": "u0",
+    "weight_v": "v0",
+}
+WHOLE = {
+    "embeddings.weight": "shared.weight",
+    "generator.bn.weight": "output_layer.0.gain",
+    "generator.bn.bias": "output_layer.0.bias",
+}
+STARTS = {
+    "generator.gen_z.": "linear.",
+    "generator.bn.": "output_layer.0.",
+    "generator.conv_to_rgb.": "output_layer.2.",
+}
+
+
+def is_generator(tensors: dict[str, Tensor]) -> bool:
+    """Whether it means to be one; what it lacks is said when it is read."""
+    return any(name.startswith(("generator.gen_z.", "generator.layers.")) for name in tensors)
+
+
+def is_discriminator(tensors: dict[str, Tensor]) -> bool:
+    """Never: none was published."""
+    return False
+
+
+def attention_layers(tensors: dict[str, Tensor]) -> list[int]:
+    """Among the numbered layers, which count them along with the blocks."""
+    found = (re.fullmatch(r"generator\.layers\.(\d{1,3})\.gamma", name) for name in tensors)
+    return sorted(int(match[1]) for match in found if match)
+
+
+def renamed(name: str, attention: list[int]) -> str:
+    """The name in the canonical layout; one that has none stays, and is refused as unexpected."""
+    if name in WHOLE:
+        return WHOLE[name]
+    words = lambda rest: ".".join(PARTS.get(word, word) for word in rest.split("."))  # noqa: E731
+    for start, ours in STARTS.items():
+        if name.startswith(start):
+            return ours + words(name.removeprefix(start))
+    found = re.fullmatch(r"generator\.layers\.(\d{1,3})\.(.+)", name)
+    if not found:
+        return name
+    layer = int(found[1])
+    block = layer - sum(a < layer for a in attention)
+    return f"blocks.{block - 1}.1.{words(found[2])}" if layer in attention else f"blocks.{block}.0.{words(found[2])}"
+
+
+def canonical(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Names, shapes and order of `BigGANDeep`."""
+    attention, dim_z = attention_layers(tensors), dim_z_of(tensors)
+    names = {renamed(name, attention): name for name in tensors}
+    return {ours: _reordered(ours, tensors[theirs], dim_z) for ours, theirs in names.items()}
+
+
+def dim_z_of(tensors: dict[str, Tensor]) -> int:
+    return tensors["generator.gen_z.weight_orig"].shape[1] - tensors["embeddings.weight"].shape[0]
+
+
+def _reordered(name: str, tensor: Tensor, dim_z: int) -> Tensor:
+    if name == "shared.weight":
+        return tensor.t()
+    if name.startswith("linear.") and not name.endswith(".v0"):
+        # Rows are (4, 4, C) there, (C, 4, 4) here.
+        tensor = tensor.unflatten(0, (16, -1)).transpose(0, 1).flatten(0, 1)
+    if name.endswith((".u0", ".v0")):
+        tensor = tensor[None]
+    if CONDITIONAL.match(name) and name.endswith((".weight", ".v0")):
+        tensor = torch.cat([tensor[:, dim_z:], tensor[:, :dim_z]], 1)
+    return tensor.reshape(()) if name.endswith(".gamma") else tensor
+
+
+def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[BigGANDeepConfig, tuple[str, ...]]:
+    """(configuration, what was assumed). tensors: canonical.  said: what ``config.json`` holds; ``interpolation``
+    "swapped" in it renders truncations between two stored ones as published. Raises WeightsError."""
+    interpolation = said.get("interpolation", INTERPOLATIONS[0])
+    truncations, filters = tensors["output_layer.0.stored_mean"].shape[0], tensors["output_layer.2.weight"].shape[0]
+    if interpolation not in INTERPOLATIONS:
+        raise WeightsError(
+            f"{source}: its config.json says interpolation {interpolation!r}, expected {' or '.join(INTERPOLATIONS)}"
+        )
+    if truncations < 2 or filters < 3:
+        raise WeightsError(
+            f"{source}: holds statistics of {truncations} truncations and {filters} filters of the output layer, "
+            "expected at least 2 and 3"
+        )
+    assumed = [] if "eps" in said else [f"eps {EPS:g}, as the published config.json files have it"]
+    if "layers" not in said:
+        assumed.append("sizes of maps as in the published networks: no config.json says them")
+    eps = epsilon(said, "eps", EPS, source)
+    channels, (classes, shared_dim) = channels_of(tensors), tensors["shared.weight"].shape
+    config = BigGANDeepConfig(
+        dim_z=tensors["linear.weight"].shape[1] - shared_dim,
+        n_classes=classes,
+        shared_dim=shared_dim,
+        channels=channels,
+        enlarging=_said_enlarging(said, channels, source) if "layers" in said else _usual_enlarging(channels, source),
+        attention=attention_of(tensors),
+        truncations=truncations,
+        interpolation=interpolation,
+        right_vectors=True,
+        output_filters=filters,
+        bn_eps=eps,
+        output_eps=eps,
+    )
+    return config, tuple(assumed)
+
+
+def _said_enlarging(said: dict, channels: tuple[int, ...], source: str) -> tuple[int, ...]:
+    layers, width = said["layers"], said.get("channel_width")
+    if (
+        not isinstance(layers, list)
+        or not all(isinstance(layer, list) and len(layer) == 3 and isinstance(layer[0], bool) for layer in layers)
+        or [(cin * width, cout * width) for _, cin, cout in layers] != list(zip(channels, channels[1:], strict=False))
+    ):
+        raise WeightsError(
+            f"{source}: the layers that its config.json lists are not those of its tensors; "
+            "give the config.json that belongs to it"
+        )
+    return tuple(k for k, (enlarges, _, _) in enumerate(layers) if enlarges)
+
+
+def _usual_enlarging(channels: tuple[int, ...], source: str) -> tuple[int, ...]:
+    enlarging = enlarging_of(channels)
+    if not enlarging:
+        raise WeightsError(
+            f"{source}: not one of the published BigGAN-deep networks, and its shapes do not tell where maps grow; "
+            "put its config.json beside it"
+        )
+    return enlarging
+
+
+def read_generator(
+    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+) -> tuple[BigGANDeep, tuple[str, ...]]:
+    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
+    with refusing(source, "BigGAN-deep generator"):
+        given, tensors = tensors, canonical(tensors)
+        if len(tensors) < len(given):
+            raise WeightsError(f"{source}: some of its tensors have two names; expected each of a BigGAN-deep once")
+        config, assumed = generator_config(tensors, said, source)
+        network = filled(lambda: BigGANDeep(config, classes), tensors, source)
+    if classes and len(classes) != config.n_classes:
+        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+    return network, assumed

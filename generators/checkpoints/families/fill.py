@@ -1,0 +1,95 @@
+"""Tensors into a network, strictly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module
+from torch.overrides import TorchFunctionMode
+
+from generators.checkpoints.reading.inert_pickle import shown
+from generators.errors import WeightsError
+
+SPARE = 64
+BY_A_NUMBER = (torch.Tensor.div, torch.Tensor.mul)
+
+
+def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: str) -> nn.Module:
+    """The network with every tensor in its place, strictly; ``sv*`` may be absent, since nothing reads them.
+
+    It is compared before memory is taken, so that no file can ask for more than it brings. Raises WeightsError.
+    """
+    with torch.device("meta"), Uninitialised(), _of_pieces(4 * len(tensors) + SPARE, source):
+        network = make()
+    own = network.state_dict()
+    missing = sorted(name for name in own.keys() - tensors.keys() if not re.search(r"\.sv\d$", name))
+    unexpected = sorted(tensors.keys() - own.keys())
+    if missing or unexpected:
+        raise WeightsError(
+            f"{source}: {_listed('missing', missing)}{_listed('unexpected', unexpected)}the network "
+            "that its shapes describe has others; is the file whole, and of this architecture?"
+        )
+    for name, tensor in tensors.items():
+        if tensor.shape != own[name].shape:
+            raise WeightsError(f"{source}: {shown(name)} is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
+        if not tensor.is_floating_point():
+            raise WeightsError(f"{source}: {shown(name)} holds {tensor.dtype}, expected real numbers")
+        if not tensor.is_meta and not torch.isfinite(tensor).all():
+            raise WeightsError(f"{source}: {shown(name)} holds NaN or Infinity; get the file again")
+    if any(tensor.is_meta for tensor in tensors.values()):
+        return network
+    own_memory = {name: tensor.to("cpu", own[name].dtype, copy=True) for name, tensor in tensors.items()}
+    unlogged = {name: torch.ones(1) for name in own.keys() - tensors.keys()}
+    # Assigned, so that constants that no file holds (made with device="cpu") keep their values.
+    network.load_state_dict(own_memory | unlogged, assign=True)
+    return network
+
+
+class Uninitialised(TorchFunctionMode):
+    """Within it, what is made on the meta device gets no values, whose imports alone cost a second and more."""
+
+    def __torch_function__(self, function, types, arguments=(), named=None):
+        named = named or {}
+        if getattr(function, "__module__", "") == "torch.nn.init":
+            target = named["tensor"] if "tensor" in named else arguments[0]
+            if target.is_meta:
+                return target
+        if function in BY_A_NUMBER and arguments[0].is_meta and isinstance(arguments[1], int | float):
+            return arguments[0]
+        if function is torch.randn and not named.keys() & {"generator", "device"}:
+            function = torch.empty
+        return function(*arguments, **named)
+
+
+@contextmanager
+def _of_pieces(most: int, source: str) -> Iterator[None]:
+    """Refuses a network of more than ``most`` layers, parameters and buffers while it is being made, since the numbers
+    that it is made by come from the file."""
+    count = 0
+
+    def add(_module: nn.Module, _name: str, _piece: object) -> None:
+        nonlocal count
+        count += 1
+        if count > most:
+            raise WeightsError(f"{source}: describes a network of more layers than it has tensors; is the file whole?")
+
+    hooks = [
+        module.register_module_parameter_registration_hook(add),
+        module.register_module_buffer_registration_hook(add),
+        module.register_module_module_registration_hook(add),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _listed(word: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    return f"{len(names)} {word} ({', '.join(map(shown, names[:3]))}{', ...' if len(names) > 3 else ''}); "

@@ -1,0 +1,287 @@
+"""StyleGAN2 files: NVIDIA's names (StyleGAN2-ADA pickles) and rosinality's, both to NVIDIA's.
+
+The configuration is inferred from shapes; what they do not tell comes from the arguments that the file states, in
+NVIDIA's words, and else from their defaults.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+import torch
+from torch import Tensor
+
+from generators.checkpoints.families.fill import filled
+from generators.errors import WeightsError
+from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
+from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
+
+USUAL_TAPS = (1.0, 3.0, 3.0, 1.0)
+KERNEL = re.compile(r"(^|\.)(resample_filter|kernel)$")
+NEWER_CLAMP = 256
+
+
+def is_generator(tensors: dict[str, Tensor]) -> bool:
+    """Whether it means to be one; what it lacks is said when it is read."""
+    return any(re.match(r"synthesis\.b\d+\.|to_rgb1\.|conv1\.conv\.modulation\.", name) for name in tensors)
+
+
+def is_discriminator(tensors: dict[str, Tensor]) -> bool:
+    return not is_generator(tensors) and any(
+        re.match(r"b\d+\.(conv[01]?|fromrgb|fc|out)\.|final_(conv|linear)\.|convs\.\d+\.conv[12]\.", name)
+        for name in tensors
+    )
+
+
+def from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """NVIDIA's names and shapes for rosinality's; names of no meaning here stay, to be refused."""
+    return dict(_renamed(name, tensor) for name, tensor in tensors.items())
+
+
+def _renamed(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    if name == "latent_avg":
+        return "mapping.w_avg", tensor.flatten()
+    if name == "input.input":
+        return "synthesis.b4.const", tensor[0]
+    if found := re.fullmatch(r"style\.(\d+)\.(weight|bias)", name):
+        return f"mapping.fc{int(found[1]) - 1}.{found[2]}", tensor
+    if found := re.fullmatch(r"noises\.noise_(\d+)", name):
+        j = int(found[1])
+        return f"synthesis.b{4 << (j + 1) // 2}.conv{0 if j % 2 else 1}.noise_const", tensor[0, 0]
+    for pattern, layer in (
+        (r"conv1\.(.*)", lambda found: "b4.conv1"),
+        (r"to_rgb1\.(.*)", lambda found: "b4.torgb"),
+        (r"convs\.(\d+)\.(.*)", lambda found: f"b{8 << int(found[1]) // 2}.conv{int(found[1]) % 2}"),
+        (r"to_rgbs\.(\d+)\.(.*)", lambda found: f"b{8 << int(found[1])}.torgb"),
+    ):
+        if found := re.fullmatch(pattern, name):
+            rest, value = _renamed_in_layer(found[found.lastindex], tensor)
+            return f"synthesis.{layer(found)}.{rest}", value
+    return name, tensor
+
+
+def _renamed_in_layer(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    """Of a styled convolution, or of one to colours."""
+    if name == "conv.weight":
+        return "weight", tensor[0]
+    if name == "noise.weight":
+        return "noise_strength", tensor.reshape(())
+    if name in ("activate.bias", "bias"):
+        return "bias", tensor.flatten()
+    return name.replace("conv.modulation.", "affine."), tensor
+
+
+def discriminator_from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    sides = [int(found[1]) for name in tensors if (found := re.match(r"convs\.(\d+)\.", name))]
+    resolution = 4 << max(sides, default=0)
+    endings = {
+        "conv1.0.weight": "conv0.weight",
+        "conv1.1.bias": "conv0.bias",
+        "conv2.1.weight": "conv1.weight",
+        "conv2.2.bias": "conv1.bias",
+        "skip.1.weight": "skip.weight",
+    }
+    names = {
+        "convs.0.0.weight": f"b{resolution}.fromrgb.weight",
+        "convs.0.1.bias": f"b{resolution}.fromrgb.bias",
+        "final_conv.0.weight": "b4.conv.weight",
+        "final_conv.1.bias": "b4.conv.bias",
+        "final_linear.0.weight": "b4.fc.weight",
+        "final_linear.0.bias": "b4.fc.bias",
+        "final_linear.1.weight": "b4.out.weight",
+        "final_linear.1.bias": "b4.out.bias",
+    }
+    for i in range(1, max(sides, default=0) + 1):
+        names |= {f"convs.{i}.{ours}": f"b{resolution >> (i - 1)}.{theirs}" for ours, theirs in endings.items()}
+    return {names.get(name, name): tensor for name, tensor in tensors.items()}
+
+
+def without_kernels(tensors: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor], tuple[float, ...]]:
+    """(the rest, taps): resampling filters are constants, made anew from their taps. Raises WeightsError."""
+    kernels = {name: tensor for name, tensor in tensors.items() if KERNEL.search(name)}
+    found = {_taps(name, kernel, source) for name, kernel in kernels.items()} or {USUAL_TAPS}
+    if len(found) > 1:
+        raise WeightsError(f"{source}: its layers have {len(found)} different resampling filters, expected one for all")
+    return {name: tensor for name, tensor in tensors.items() if name not in kernels}, found.pop()
+
+
+def _taps(name: str, kernel: Tensor, source: str) -> tuple[float, ...]:
+    expected = f"{source}: {name} is no separable filter of an even number of taps, as (1, 3, 3, 1) is"
+    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 or kernel.shape[0] > 32:
+        raise WeightsError(expected)
+    if kernel.is_meta:
+        return USUAL_TAPS
+    kernel = kernel.double() / kernel.double().sum()
+    taps = kernel.sum(1)
+    if not torch.allclose(torch.outer(taps, taps), kernel, atol=1e-6):
+        raise WeightsError(expected)
+    usual = torch.tensor(USUAL_TAPS, dtype=torch.float64) / 8
+    if len(taps) == 4 and torch.allclose(taps, usual, atol=1e-6):
+        return USUAL_TAPS
+    return tuple(round(tap, 7) for tap in taps.tolist())
+
+
+def stated(said: dict, *path: str):
+    """What the file says under nested names, None where it is silent."""
+    for name in path:
+        said = said.get(name) if isinstance(said, dict) else None
+    return said
+
+
+def number(value, usual: float | None, name: str, source: str) -> float | None:
+    """A positive number that a file states."""
+    if value is None:
+        return usual
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise WeightsError(f"{source}: it says {name} {value!r}, expected a positive number")
+    return float(value)
+
+
+def sides_of(tensors: dict[str, Tensor], pattern: str, source: str) -> list[int]:
+    """4, 8, ...: the resolutions of its blocks. Raises WeightsError where one is missing."""
+    sides = sorted({int(found[1]) for name in tensors if (found := re.match(pattern, name))})
+    if len(sides) < 2 or len(sides) > 10 or sides != [4 << k for k in range(len(sides))]:
+        raise WeightsError(f"{source}: blocks of {sides} px, expected each power of two from 4 px on")
+    return sides
+
+
+def generator_config(
+    tensors: dict[str, Tensor], said: dict, taps: tuple[float, ...], rosinality: bool, source: str
+) -> StyleGAN2Config:
+    """tensors: in NVIDIA's names, without kernels."""
+    sides = sides_of(tensors, r"synthesis\.b(\d{1,5})\.", source)
+    layers = _layers(tensors)
+    embed = tensors.get("mapping.embed.weight")
+    embed_dim, n_classes = (0, 0) if embed is None else embed.shape
+    if "synthesis.b8.skip.weight" in tensors:
+        architecture = "resnet"
+    else:
+        architecture = "skip" if "synthesis.b4.torgb.weight" in tensors else "orig"
+    first = tensors["mapping.fc0.weight"]
+    clamp = stated(said, "synthesis_kwargs", "conv_clamp") or said.get(
+        "conv_clamp", NEWER_CLAMP if newer(said) else None
+    )
+    rate = stated(said, "mapping_kwargs", "lr_multiplier")
+    return StyleGAN2Config(
+        resolution=sides[-1],
+        channels=tuple(tensors[f"synthesis.b{side}.conv1.weight"].shape[0] for side in sides),
+        z_dim=first.shape[1] - embed_dim,
+        w_dim=tensors["synthesis.b4.conv1.affine.weight"].shape[1],
+        mapping_layers=layers,
+        mapping_width=first.shape[0],
+        n_classes=n_classes,
+        embed_dim=embed_dim,
+        architecture=architecture,
+        mapping_rate=number(rate, 0.01, "lr_multiplier", source),
+        conv_clamp=number(clamp, None, "conv_clamp", source),
+        taps=taps,
+        demodulation_fan_in=float(rosinality),
+    )
+
+
+def newer(said: dict) -> bool:
+    """Whether it states its arguments as StyleGAN3's release of this network does, whose default is a clamp."""
+    return "channel_base" in said and "synthesis_kwargs" not in said
+
+
+def _layers(tensors: dict[str, Tensor]) -> int:
+    return sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", name)) for name in tensors)
+
+
+def read_generator(
+    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+) -> tuple[StyleGAN2, tuple[str, ...]]:
+    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
+    try:
+        rosinality = any(name.startswith(("style.", "to_rgb1.")) for name in tensors)
+        canonical = from_rosinality(tensors) if rosinality else dict(tensors)
+        canonical, taps = without_kernels(canonical, source)
+        config = generator_config(canonical, said, taps, rosinality, source)
+        assumed = [] if said else [f"learning rate multiplier of the mapping network {config.mapping_rate:g}"]
+        if not said and not rosinality:
+            assumed.append("no clamp of activations (conv_clamp), which a file without its arguments does not tell")
+        made = left_out(canonical) if rosinality else {}
+        network = filled(lambda: StyleGAN2(config, classes), canonical | made, source)
+        if any(name.endswith("noise_const") for name in made):
+            assumed.append("noise maps drawn from seed 0, since the file has none")
+        if "mapping.w_avg" in made:
+            assumed.append("the mean w of 10000 samples, since the file has none")
+            if not any(tensor.is_meta for tensor in canonical.values()):
+                network.mapping.w_avg.copy_(network.mean_of_w())
+    except WeightsError:
+        raise
+    except Exception as error:  # shapes of all kinds meet the arithmetic above
+        raise WeightsError(_no_use(source, "generator", error)) from None
+    if classes and len(classes) != config.n_classes:
+        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+    return network, tuple(assumed)
+
+
+def left_out(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What some of rosinality's files lack: old ones the noise maps, natively trained ones the mean w (zeros here)."""
+    made, random = {}, torch.Generator().manual_seed(0)
+    if "mapping.w_avg" not in tensors:
+        made["mapping.w_avg"] = torch.zeros(tensors["synthesis.b4.conv1.affine.weight"].shape[1])
+    if not any(name.endswith(".noise_const") for name in tensors):
+        for name in sorted(tensors):
+            if found := re.fullmatch(r"(synthesis\.b(\d{1,5})\.conv[01]\.)noise_strength", name):
+                side = int(found[2])
+                made[f"{found[1]}noise_const"] = torch.randn(side, side, generator=random)
+    return made
+
+
+def discriminator_config(
+    tensors: dict[str, Tensor], said: dict, taps: tuple[float, ...], source: str
+) -> StyleGAN2DiscriminatorConfig:
+    sides = sides_of(tensors, r"b(\d{1,5})\.", source)
+    if f"b{sides[-1]}.skip.weight" in tensors:
+        architecture = "resnet"
+    else:
+        architecture = "skip" if "b4.fromrgb.weight" in tensors else "orig"
+    embed = tensors.get("mapping.embed.weight")
+    embed_dim, n_classes = (0, 0) if embed is None else embed.shape
+    channels = (tensors["b4.conv.weight"].shape[0], *(tensors[f"b{side}.conv0.weight"].shape[1] for side in sides[1:]))
+    group = (said.get("epilogue_kwargs") or {}).get("mbstd_group_size", 4)
+    if group is not None and (type(group) is not int or group < 1):
+        raise WeightsError(f"{source}: it says mbstd_group_size {group!r}, expected a number of rows, or none")
+    clamp = stated(said, "conv_clamp")
+    rate = stated(said, "mapping_kwargs", "lr_multiplier")
+    return StyleGAN2DiscriminatorConfig(
+        resolution=sides[-1],
+        channels=channels,
+        n_classes=n_classes,
+        embed_dim=embed_dim,
+        mapping_layers=_layers(tensors),
+        mapping_width=tensors["mapping.fc0.weight"].shape[0] if n_classes else 0,
+        cmap_dim=tensors["b4.out.weight"].shape[0] if n_classes else 0,
+        architecture=architecture,
+        statistics=tensors["b4.conv.weight"].shape[1] - channels[0],
+        group=group,
+        mapping_rate=number(rate, 0.01, "lr_multiplier", source),
+        conv_clamp=number(clamp, None, "conv_clamp", source),
+        taps=taps,
+    )
+
+
+def read_discriminator(
+    tensors: dict[str, Tensor], said: dict, source: str
+) -> tuple[StyleGAN2Discriminator, tuple[str, ...]]:
+    """(network, what was assumed). Raises WeightsError."""
+    try:
+        rosinality = any(name.startswith(("convs.", "final_")) for name in tensors)
+        canonical = discriminator_from_rosinality(tensors) if rosinality else dict(tensors)
+        canonical, taps = without_kernels(canonical, source)
+        config = discriminator_config(canonical, said, taps, source)
+        network = filled(lambda: StyleGAN2Discriminator(config), canonical, source)
+    except WeightsError:
+        raise
+    except Exception as error:  # as above
+        raise WeightsError(_no_use(source, "discriminator", error)) from None
+    return network, ()
+
+
+def _no_use(source: str, what: str, error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{source}: 1 missing ({error.args[0]}); is the file whole, and of this architecture?"
+    return f"{source}: the shapes of its tensors do not make up a StyleGAN2 {what}; is the file whole?"

@@ -1,0 +1,203 @@
+"""Networks from a file. Nothing that a file contains is ever executed: safetensors, torch's ``weights_only`` reader, or
+the inert reader of NVIDIA's pickles. Which of them reads a file is decided by its content, whatever it is called."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from generators.checkpoints.reading.archive import check_archive
+from generators.checkpoints.reading.file_kinds import AGAIN, SUFFIXES, foreign_kind, is_safetensors
+from generators.checkpoints.reading.inert_pickle import shown
+from generators.checkpoints.reading.part import Part
+from generators.checkpoints.reading.persistence import read_networks
+from generators.errors import WeightsError
+
+LARGEST = 16 * 2**30
+LARGEST_PICKLE = 4 * 2**30
+LARGEST_JSON = 2**20
+# Best first: averaged weights before those that training left last.
+GENERATORS = ("network", "G_ema", "g_ema", "G", "g")
+DISCRIMINATORS = ("network", "D", "d")
+WRAPPINGS = ("state_dict", "model")
+WRAPPERS = ("module.",)
+# How files begin: torch's archives, torch's older files, any pickle.
+ARCHIVE, OLD_TORCH, PICKLE = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", b"\x80"
+# How the reader words its refusal of what would have to be called.
+WOULD_RUN = ("Unsupported global", "Unsupported class", "GLOBAL ", "REDUCE", "BUILD", "NEWOBJ")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """parts: the networks by the names that the file gives them ("G_ema", "D", ...), "network" where it holds one
+    without a name.  sha256: of the file."""
+
+    path: Path
+    parts: dict[str, Part]
+    sha256: str
+
+    def part(self, names: tuple[str, ...]) -> Part | None:
+        """The first of ``names`` that there is."""
+        return next((self.parts[name] for name in names if name in self.parts), None)
+
+
+def read_checkpoint(path: Path, sha256: str | None = None) -> Checkpoint:
+    """Raises WeightsError, in one line, for what is missing, too large, damaged, of another kind, not the file that
+    ``sha256`` names, or would run code."""
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            raise WeightsError(f"{path}: the file is empty; get it again")
+        if size > LARGEST:
+            raise WeightsError(
+                f"{path}: {size / 2**30:.1f} GiB, expected at most {LARGEST / 2**30:.0f}; this is not a generator"
+            )
+        with open(path, "rb") as file:
+            start = file.read(512)
+            file.seek(0)
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
+    if sha256 and sha256.lower() != found:
+        raise WeightsError(f"{path}: its sha256 is {found}, expected {sha256}; get the file again")
+    return Checkpoint(path, _parts(path, size, start), found)
+
+
+def _parts(path: Path, size: int, start: bytes) -> dict[str, Part]:
+    if is_safetensors(start, size):
+        return _safetensors(path)
+    kind = foreign_kind(path)
+    if kind is not None:
+        raise WeightsError(f"{path}: is {kind.words}; {kind.step}")
+    if start.startswith(ARCHIVE):
+        check_archive(path, size)
+        return _torch(path, size)
+    if start.startswith(OLD_TORCH):
+        return _torch(path, size)
+    if start.startswith(PICKLE):
+        if size > LARGEST_PICKLE:
+            raise WeightsError(
+                f"{path}: {size / 2**30:.1f} GiB of pickle, expected at most {LARGEST_PICKLE / 2**30:.0f}"
+            )
+        return read_networks(path.read_bytes(), str(path))
+    if path.suffix == ".safetensors":
+        return _safetensors(path)  # which says what is wrong with it
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(f"{path}: not a weights file that can be read; expected a file of {', '.join(SUFFIXES)}")
+    raise WeightsError(f"{path}: damaged, or not PyTorch weights; get it again")
+
+
+def _safetensors(path: Path) -> dict[str, Part]:
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return {"network": Part(tensors, header(file.metadata() or {}))}
+    except Exception as error:  # its own error, and others for kinds of numbers that torch lacks
+        first = str(error).strip().partition("\n")[0][:120]
+        raise WeightsError(f"{path}: not a whole safetensors file ({first}); get it again") from None
+
+
+def _torch(path: Path, size: int) -> dict[str, Part]:
+    try:
+        # rosinality's own files carry the arguments of their training; a Namespace is only a set of attributes.
+        with (
+            warnings.catch_warnings(),
+            torch.serialization.safe_globals([argparse.Namespace]),
+            open(path, "rb") as file,  # given a path, torch goes by its suffix
+        ):
+            warnings.simplefilter("ignore")
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # the reader raises many kinds on damaged or hostile files
+        if any(words in str(error) for words in WOULD_RUN):
+            raise WeightsError(
+                f"{path}: holds more than tensors, and was not opened further, since that could run "
+                "code; save its state_dict alone, or convert it to safetensors"
+            ) from None
+        raise WeightsError(f"{path}: damaged, or not PyTorch weights; get it again") from None
+    parts = {name: Part(tensors) for name, tensors in _networks(content, path).items()}
+    for part in parts.values():
+        for name, tensor in part.tensors.items():
+            if tensor.layout is not torch.strided or tensor.is_quantized:
+                raise WeightsError(
+                    f"{path}: {shown(name)} is sparse or quantised; expected plain tensors; convert the file"
+                )
+        # Views that repeat a few numbers many times would otherwise ask for any amount of memory.
+        if sum(tensor.numel() * tensor.element_size() for tensor in part.tensors.values()) > size:
+            raise WeightsError(f"{path}: its tensors are larger than the file; save a state_dict of contiguous tensors")
+    return parts
+
+
+def _networks(content: object, path: Path) -> dict[str, dict[str, Tensor]]:
+    """The state dicts in it. ``latent_avg``, the mean of w that rosinality's files carry beside them, joins the
+    generators'."""
+    for name in WRAPPINGS:
+        if isinstance(content, dict) and isinstance(content.get(name), dict):
+            content = content[name]
+    if not isinstance(content, dict):
+        return {"network": _named_tensors(content, path)}
+    several = [name for name in {*GENERATORS, *DISCRIMINATORS} if isinstance(content.get(name), dict)]
+    if not several:
+        return {"network": _named_tensors(content, path)}
+    found = {name: _named_tensors(content[name], path) for name in several}
+    if isinstance(content.get("latent_avg"), Tensor):
+        for name in found.keys() & set(GENERATORS):
+            found[name]["latent_avg"] = content["latent_avg"]
+    return found
+
+
+def _named_tensors(content: object, path: Path) -> dict[str, Tensor]:
+    """Without the prefixes that wrappers leave."""
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(name, str) and isinstance(v, Tensor) for name, v in content.items())
+    ):
+        raise WeightsError(f"{path}: got {_kind(content)}, expected a dictionary of named tensors")
+    for prefix in WRAPPERS:
+        if all(name.startswith(prefix) for name in content):
+            content = {name[len(prefix) :]: v for name, v in content.items()}
+    return dict(content)
+
+
+def _kind(content: object) -> str:
+    if not isinstance(content, dict):
+        return f"a {type(content).__name__}"
+    if not content:
+        return "an empty dictionary"
+    return f"a dictionary of {', '.join(shown(str(name), 40) for name in list(content)[:4])}, ..."
+
+
+def header(metadata: dict[str, str]) -> dict:
+    """What our own files say of themselves: the JSON under ``dgp`` in the safetensors header, or nothing."""
+    try:
+        said = json.loads(metadata.get("dgp", "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def read_json(path: Path) -> dict:
+    """A config.json. Raises WeightsError."""
+    try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise WeightsError(f"{path}: larger than any configuration; get it again")
+        said = json.loads(path.read_bytes())
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
+        kind = foreign_kind(path)
+        if kind is not None and (kind.model or kind.step == AGAIN):
+            raise WeightsError(f"{path}: is {kind.words}; {kind.step}") from None
+        raise WeightsError(f"{path}: is not JSON; get it again") from None
+    if not isinstance(said, dict):
+        raise WeightsError(f"{path}: got a {type(said).__name__}, expected an object of settings")
+    return said

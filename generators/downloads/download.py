@@ -1,0 +1,258 @@
+"""One file from one address: resumed where it broke off, whole or not at all, and nothing else than asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import ssl
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from generators.checkpoints.reading.file_kinds import foreign_kind
+from generators.errors import FetchError, WeightsError
+
+LARGEST = 16 * 2**30
+SLOWEST = 1024  # bytes a second, over the time of one timeout; what is slower has stalled
+TRIES = 6  # without any progress
+ROUNDS = 100  # in all
+PATIENCE = 60.0  # the longest pause between two tries, in seconds
+CHUNK = 2**18
+AGAIN = (408, 425, 429, 500, 502, 503, 504)
+
+
+class _Broken(Exception):
+    """An attempt that can be repeated. pause: what the server asked for, in seconds."""
+
+    def __init__(self, reason: str, pause: float = 0.0):
+        super().__init__(reason)
+        self.pause = pause
+
+
+class _Redirects(HTTPRedirectHandler):
+    max_redirections = 8
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        kind = urlsplit(newurl).scheme
+        if kind not in ("http", "https") or (req.type == "https" and kind != "https"):
+            raise FetchError(f"{req.full_url} redirects to {kind}, which is not as safe; get the file in a browser")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def download(
+    address: str,
+    path: Path,
+    *,
+    sha256: str | None = None,
+    largest: int = LARGEST,
+    timeout: float = 30.0,
+    sleep: Callable[[float], None] = time.sleep,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+) -> str:
+    """Writes what ``address`` (http or https) serves to ``path``; its sha256.
+
+    Until it is whole it is ``path.part``, from which a later call goes on if the server's file is the same still.
+
+    Args:
+        sha256: what the file must have, or its first digits.  largest: in bytes.  timeout: seconds without an answer.
+        progress: called with the bytes that are there, and those in all where the server tells.
+
+    Raises FetchError where the network or the disk fails; WeightsError for what came and is not the file.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "ab") as file, _alone(file, path):
+            try:
+                _until_whole(address, file, part, largest, timeout, sleep, progress)
+                os.fsync(file.fileno())
+                found = _checked(part, path, address, sha256)
+            except WeightsError:  # going on from it would give the same
+                part.unlink()
+                _note(part).unlink(missing_ok=True)
+                raise
+            os.replace(part, path)
+            _note(part).unlink(missing_ok=True)
+    except OSError as error:
+        raise FetchError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with -o") from None
+    return found
+
+
+def _until_whole(address, file, part, largest, timeout, sleep, progress) -> None:
+    furthest, tries, failures = os.path.getsize(part), 0, 0
+    while True:
+        tries += 1
+        try:
+            return _attempt(address, file, part, largest, timeout, progress)
+        except _Broken as broken:
+            reached = os.path.getsize(part)
+            failures = 0 if reached > furthest else failures + 1
+            furthest = max(furthest, reached)
+            if failures == TRIES or tries == ROUNDS:
+                raise FetchError(
+                    f"{address}: {broken}; given up after {tries} tries; the same command goes on from there"
+                ) from None
+            sleep(min(max(broken.pause, 2.0**failures), PATIENCE))
+
+
+def _attempt(address, file, part, largest, timeout, progress) -> None:
+    """Reads on until the file is whole. Raises _Broken where it may be tried again."""
+    note = _read_note(part)
+    start = os.path.getsize(part) if note.get("address") == address and note.get("validator") else 0
+    headers = {"User-Agent": "dgp", "Accept-Encoding": "identity"}
+    if start:
+        headers |= {"Range": f"bytes={start}-", "If-Range": note["validator"]}
+    with _opened(Request(address, headers=headers), timeout, start, file) as answer:
+        if answer is None:  # all of it was there
+            return
+        start, total = _place(answer, start, note, file)
+        if total is not None and total > largest:
+            raise WeightsError(f"{address}: {total / 2**30:.1f} GiB, expected at most {largest / 2**30:.1f}")
+        if "html" in answer.headers.get_content_type():
+            raise WeightsError(f"{address}: got a web page, not the file; get it in a browser")
+        if total is not None and (free := shutil.disk_usage(part.parent).free) < total - start:
+            raise FetchError(f"{part.parent}: {total - start} bytes to come, {free} free; choose a folder with -o")
+        # Without a strong validator nobody knows whether a later answer continues this one.
+        tag = answer.headers.get("ETag", "")
+        validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
+        _note(part).write_text(json.dumps({"address": address, "validator": validator, "total": total}))
+        file.truncate(start)
+        size = _copy(answer, file, start, total, largest, address, timeout, progress)
+    if total is not None and size < total:
+        raise _Broken(f"the download ended after {size} of {total} bytes")
+
+
+@contextlib.contextmanager
+def _opened(request: Request, timeout: float, start: int, file) -> Iterator[http.client.HTTPResponse | None]:
+    """The answer; None where the server says that there is nothing after ``start``."""
+    try:
+        answer = build_opener(_Redirects).open(request, timeout=timeout)
+    except HTTPError as error:
+        with error:
+            if error.code == 416:
+                if error.headers.get("Content-Range", "").strip() == f"bytes */{start}":
+                    yield None
+                    return
+                file.truncate(0)
+                raise _Broken("the server has another file now") from None
+            if error.code in AGAIN:
+                pause = error.headers.get("Retry-After", "")
+                raise _Broken(f"the server answered {error.code}", float(pause) if pause.isdigit() else 0.0) from None
+            what = (
+                "redirects in a circle, or to no web address"
+                if 300 <= error.code < 400
+                else f"answered {error.code} {error.reason}"
+            )
+            raise FetchError(f"{request.full_url}: the server {what}; the address may have moved") from None
+    except (URLError, OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise FetchError(f"{request.full_url}: its certificate is not valid ({reason.verify_message})") from None
+        raise _Broken(f"no answer ({_said(reason)})") from None
+    with answer:
+        yield answer
+
+
+def _place(answer, start: int, note: dict, file) -> tuple[int, int | None]:
+    """(where the answer begins, how long the whole file is)."""
+    length = answer.headers.get("Content-Length", "")
+    if answer.status == 200:
+        return 0, int(length) if length.isdigit() else None
+    told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", "").strip())
+    if answer.status != 206 or not told or int(told[1]) != start or note.get("total") not in (None, int(told[2])):
+        file.truncate(0)
+        raise _Broken(f"the server answered {answer.status} with a different part than requested")
+    return start, int(told[2])
+
+
+def _copy(answer, file, size: int, total: int | None, largest: int, address: str, timeout: float, progress) -> int:
+    """The size of the file after what came."""
+    mark, then = size, time.monotonic()
+    while True:
+        try:
+            chunk = answer.read1(CHUNK)
+        except (OSError, http.client.HTTPException) as error:
+            raise _Broken(f"the answer broke off after {size} bytes ({_said(error)})") from None
+        if not chunk:
+            return size
+        if size == 0 and chunk.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
+            raise WeightsError(f"{address}: got a web page, not the file; get it in a browser")
+        file.write(chunk)
+        file.flush()
+        size += len(chunk)
+        if size > largest:
+            file.truncate(0)
+            raise WeightsError(f"{address}: more than {largest / 2**30:.1f} GiB came; this is not a generator")
+        progress(size, total)
+        if (now := time.monotonic()) - then >= timeout:
+            if size - mark < SLOWEST * timeout:
+                raise _Broken(f"the answer stalled after {size} bytes")
+            mark, then = size, now
+
+
+def _checked(part: Path, path: Path, address: str, sha256: str | None) -> str:
+    with open(part, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 and not found.startswith(sha256.lower()):
+        raise WeightsError(f"{address}: its sha256 is {found}, expected {sha256.lower()}; it was not kept")
+    if not plausible(part, path.suffix):
+        kind = foreign_kind(part)
+        what = f"is {kind.words}" if kind else f"is not a whole {path.suffix} file"
+        raise WeightsError(f"{address}: what was sent {what}; it was not kept" + (f"; {kind.step}" if kind else ""))
+    return found
+
+
+def plausible(path: Path, suffix: str) -> bool:
+    """Whether a file begins, and where that can be seen ends, as its kind does. A web page or a part of it does not."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        head = file.read(2)
+        file.seek(max(0, size - 1))
+        last = file.read(1)
+    if suffix == ".json":
+        return head[:1] == b"{" and path.read_bytes().rstrip().endswith(b"}")
+    if suffix == ".pkl":
+        return head[:1] == b"\x80" and last == b"."
+    if suffix in (".pth", ".pt", ".bin"):
+        return zipfile.is_zipfile(path) if head == b"PK" else head[:1] == b"\x80"
+    return size > 0
+
+
+@contextlib.contextmanager
+def _alone(file, path: Path) -> Iterator[None]:
+    """Holds the part for one process, where the system can (two would write into each other's)."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise FetchError(f"{path}: another process is fetching it; wait for that one") from None
+    yield
+
+
+def _note(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _read_note(part: Path) -> dict:
+    try:
+        note = json.loads(_note(part).read_text())
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _said(error: object) -> str:
+    return "it took too long" if isinstance(error, TimeoutError) else f"{error}" or type(error).__name__

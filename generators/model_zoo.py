@@ -1,0 +1,194 @@
+"""Weights that others have published: what they are, under which licence, and where they are to be had.
+
+Addresses as the publishers print them. Nothing of it comes with the project.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from generators.caching import folder as cache
+from generators.errors import UnknownPrior
+
+
+@dataclass(frozen=True)
+class Licence:
+    text: str
+    address: str
+
+
+@dataclass(frozen=True)
+class File:
+    """name: under which it is kept.  address: a direct link, or with ``PublicWeights.by_hand`` a page for people.
+
+    begins: the first digits of its sha256, where the publisher tells them.
+    """
+
+    name: str
+    address: str
+    begins: str = ""
+
+
+@dataclass(frozen=True)
+class PublicWeights:
+    """One entry of the table.
+
+    generator: the file among ``files`` that a prior is loaded from, "" for what is no prior.  discriminator: its file.
+    by_hand: the addresses serve no files to programs; a person gets them.  folder: its name among the fetched ones.
+    remark: what else one has to know to use it.
+    """
+
+    name: str
+    about: str
+    licence: Licence
+    files: tuple[File, ...]
+    generator: str = ""
+    discriminator: str = ""
+    by_hand: bool = False
+    folder: str = ""
+    remark: str = ""
+
+    def place(self) -> Path:
+        """The folder where its files are looked for."""
+        return torch_hub() if self.folder == HUB else cache.folder() / "priors" / (self.folder or self.name)
+
+
+MIT = "MIT"
+HUB = "torch hub"
+ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/"
+HUGGING_FACE = "https://s3.amazonaws.com/models.huggingface.co/biggan/"
+TORCHVISION = "https://download.pytorch.org/models/"
+NVIDIA_ADA = Licence(
+    "NVIDIA Source Code License: research and evaluation only, no commercial use",
+    "https://github.com/NVlabs/stylegan2-ada-pytorch/blob/main/LICENSE.txt",
+)
+NVIDIA_2 = Licence(
+    "NVIDIA Source Code License-NC: no commercial use", "https://nvlabs.github.io/stylegan2/license.html"
+)
+NVIDIA_1 = Licence("NVIDIA: no commercial use", "https://github.com/NVlabs/stylegan/blob/master/LICENSE.txt")
+
+
+def torch_hub() -> Path:
+    """Where torch and torchvision keep what they download (``torch.hub.get_dir()``, without importing torch)."""
+    home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch")
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def drive(number: str) -> str:
+    return f"https://drive.google.com/file/d/{number}/view"
+
+
+def _biggan_deep(side: int) -> PublicWeights:
+    weights = f"biggan-deep-{side}-pytorch_model.bin"
+    return PublicWeights(
+        f"biggan-deep-{side}",
+        f"BigGAN-deep (Hugging Face), ImageNet, {side} px, 1000 classes, no discriminator",
+        Licence(
+            "code MIT; weights by DeepMind, Apache-2.0 as published on TF Hub (check)",
+            "https://github.com/huggingface/pytorch-pretrained-BigGAN",
+        ),
+        tuple(File(name, HUGGING_FACE + name) for name in (f"biggan-deep-{side}-config.json", weights)),
+        weights,
+    )
+
+
+def _biggan_dgp(variant: str) -> PublicWeights:
+    names = f"G_ema_{variant}.pth", f"D_{variant}.pth"
+    page = "https://drive.google.com/drive/folders/1buQ2BtbnUhkh4PEPXOgdPuVo2iRK7gvI"
+    return PublicWeights(
+        f"biggan-dgp-{variant.replace('_', '-')}",
+        f"BigGAN as Deep Generative Prior distributes it, ImageNet, {variant.rpartition('_')[2]} px, 1000 classes",
+        Licence(MIT, "https://github.com/XingangPan/deep-generative-prior"),
+        tuple(File(name, page) for name in names),
+        *names,
+        by_hand=True,
+        folder="biggan-dgp",
+    )
+
+
+def _ada(name: str, about: str, file: str) -> PublicWeights:
+    own = file.rpartition("/")[2]
+    return PublicWeights(
+        f"stylegan2-ada-{name}", f"StyleGAN2-ADA (NVIDIA), {about}", NVIDIA_ADA, (File(own, ADA + file),), own
+    )
+
+
+def _trunk(name: str, file: str) -> PublicWeights:
+    licence = Licence("BSD-3-Clause", "https://github.com/pytorch/vision/blob/main/LICENSE")
+    about = f"{name} of torchvision, which LPIPS looks through; no prior"
+    begins = Path(file).stem.rpartition("-")[2]  # torchvision names its files so
+    return PublicWeights(f"lpips-{name.lower()}", about, licence, (File(file, TORCHVISION + file, begins),), folder=HUB)
+
+
+_ENTRIES = (
+    *(_biggan_deep(side) for side in (128, 256, 512)),
+    PublicWeights(
+        "biggan-128-ajbrock",
+        "BigGAN (ajbrock), ImageNet, 128 px, 1000 classes",
+        Licence(MIT, "https://github.com/ajbrock/BigGAN-PyTorch/blob/master/LICENSE"),
+        tuple(File(name, drive("1nAle7FCVFZdix2--ks0r5JBkFnKw8ctW")) for name in ("G_ema.pth", "D.pth")),
+        "G_ema.pth",
+        "D.pth",
+        by_hand=True,
+        remark=f"of another training run: {drive('1dmZrcVJUAWkPBGza_XgswSuT-UODXZcO')}",
+    ),
+    *(_biggan_dgp(variant) for variant in ("128", "256", "ch64_256")),
+    _ada("ffhq", "faces, 1024 px", "ffhq.pkl"),
+    _ada("ffhq-256", "faces, 256 px", "transfer-learning-source-nets/ffhq-res256-mirror-paper256-noaug.pkl"),
+    _ada("metfaces", "faces in paintings, 1024 px", "metfaces.pkl"),
+    _ada("afhqcat", "cats, 512 px", "afhqcat.pkl"),
+    _ada("afhqdog", "dogs, 512 px", "afhqdog.pkl"),
+    _ada("afhqwild", "wild animals, 512 px", "afhqwild.pkl"),
+    _ada("cifar10", "CIFAR-10, 32 px, ten classes", "cifar10.pkl"),
+    _ada("brecahad", "histology, 512 px", "brecahad.pkl"),
+    PublicWeights(
+        "stylegan2-tf",
+        "StyleGAN2 (NVIDIA, TensorFlow pickles), up to 1024 px",
+        NVIDIA_2,
+        (File("stylegan2-ffhq-config-f.pkl", "https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/"),),
+        by_hand=True,
+        remark="TensorFlow pickles are not opened here: convert them with legacy.py of NVIDIA's stylegan2-ada-pytorch, "
+        "and give the file that it writes",
+    ),
+    PublicWeights(
+        "stylegan2-rosinality-ffhq",
+        "StyleGAN2 (rosinality, 550,000 steps), faces, 256 px",
+        NVIDIA_2,
+        (File("550000.pt", drive("1PQutd-JboOCOZqmd95XWxWrO8gGEvRcO")),),
+        "550000.pt",
+        by_hand=True,
+    ),
+    PublicWeights(
+        "pulse-ffhq",
+        "StyleGAN1 as PULSE distributes it, faces, 1024 px",
+        NVIDIA_1,
+        (
+            File("synthesis.pt", drive("1TCViX1YpQyRsklTVYEJwdbmK91vklCo8")),
+            File("mapping.pt", drive("14R6iHGf5iuVx3DMNsACAl7eBr7Vdpd0k")),
+            File("gaussian_fit.pt", drive("1huhv8PYpNNKbGCLOaYUjOgR1pY5pmbJx")),
+        ),
+        "synthesis.pt",
+        by_hand=True,
+        remark="users report that these links are often refused; gaussian_fit.pt can do without: it is computed then",
+    ),
+    _trunk("AlexNet", "alexnet-owt-7be5be79.pth"),
+    _trunk("VGG16", "vgg16-397923af.pth"),
+    _trunk("SqueezeNet", "squeezenet1_1-b8a52dc0.pth"),
+)
+PUBLIC = {entry.name: entry for entry in _ENTRIES}
+# A prior works as well without these.
+OPTIONAL = ("gaussian_fit.pt",)
+
+
+def find(name: str) -> list[PublicWeights]:
+    """The entry of a name, or all that share a folder of that name. Raises UnknownPrior with the nearest name."""
+    found = [entry for entry in PUBLIC.values() if name in (entry.name, entry.folder)]
+    if not found:
+        import difflib
+
+        near = difflib.get_close_matches(name, PUBLIC, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "`dgp priors fetch --list` shows what can be"
+        raise UnknownPrior(f"got {name!r}, which cannot be fetched; {hint}")
+    return found

@@ -1,0 +1,139 @@
+"""Pictures that a prior gives, drawn once and kept on disk: where a search looks up which latents come near a picture.
+
+A bank is drawn in shards, a file each, so that a larger bank goes on where a smaller or interrupted one has ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from generators.base import Generator
+from generators.brief import shapes
+from generators.caching import folder as cache
+from generators.caching.disk_cache import kept
+from generators.prior import Prior
+from generators.progress import report
+
+# Part of what a seed means: other shards draw other latents.
+SHARD = 500
+LARGEST = 64  # pixels a side
+
+# The largest bank of each prior, by seed.
+_banks: WeakKeyDictionary[Prior, dict[int, Bank]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """Latents and the pictures that they give, all on the CPU; see ``bank_of``.
+
+    thumbnails (n, 3, s, s) uint8.  drawn: what ``sample`` draws but for the class, by name, each (n, ...).
+    classes (n,) int64, or None for a prior without any.
+    """
+
+    thumbnails: Tensor
+    drawn: dict[str, Tensor]
+    classes: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.thumbnails)
+
+    def first(self, count: int) -> Bank:
+        """Its first ``count`` entries."""
+        classes = None if self.classes is None else self.classes[:count]
+        return Bank(self.thumbnails[:count], {n: v[:count] for n, v in self.drawn.items()}, classes)
+
+    def pictures(self, rows: slice, device: torch.device | str = "cpu") -> Tensor:
+        """(n, 3, s, s) float32 in [-1, 1]: the thumbnails of some rows."""
+        return (self.thumbnails[rows].to(device) - 127.5).div_(127.5)
+
+    def latents(self, index: Tensor, generator: Generator) -> dict[str, Tensor]:
+        """What ``generator`` would draw, each (n, ...): the entries at ``index`` (n,) int64."""
+        like = generator.sample(1, generator=torch.Generator())
+        found = {name: value[index].to(like[name]) for name, value in self.drawn.items()}
+        return found if self.classes is None else found | {"class": generator.embed(self.classes[index])}
+
+    def __repr__(self) -> str:
+        classes = "without classes" if self.classes is None else "with classes"
+        side = self.thumbnails.shape[-1]
+        return f"Bank: {len(self)} pictures of {side}x{side} px, {classes}, drawn {shapes(self.drawn)}"
+
+
+def side_of(prior: Prior) -> int:
+    """Pixels a side of its thumbnails."""
+    return min(prior.generator.info.resolution, LARGEST)
+
+
+def bank_of(prior: Prior, count: int, *, seed: int = 0) -> Bank:
+    """The first ``count`` entries of the prior's bank, its classes spread evenly in a random order.
+
+    They are kept in memory as long as the prior, and on disk where it has a sha256: of each the latents and 3 s^2
+    bytes, s = min(R, 64); 3.6 kB of a 32-px prior with 128 latents.
+    """
+    banks = _banks.setdefault(prior, {})
+    bank = banks.get(seed)
+    if bank is None or len(bank) < count:
+        parts = [] if bank is None else [bank]
+        shards = -(-count // SHARD)
+        for number in range(0 if bank is None else len(bank) // SHARD, shards):
+            parts.append(_shard(prior, number, seed, shards))
+        bank = banks[seed] = _joined(parts)
+    return bank.first(count)
+
+
+def _joined(parts: list[Bank]) -> Bank:
+    drawn = {name: torch.cat([part.drawn[name] for part in parts]) for name in parts[0].drawn}
+    classes = None if parts[0].classes is None else torch.cat([part.classes for part in parts])
+    return Bank(torch.cat([part.thumbnails for part in parts]), drawn, classes)
+
+
+def _shard(prior: Prior, number: int, seed: int, shards: int) -> Bank:
+    side, names = side_of(prior), ["thumbnails"]
+    names += [s.name for s in prior.generator.info.latents if s.sampled and s.name != "class"]
+    names += ["class"] if prior.generator.info.classes else []
+
+    def fits(found: dict[str, Tensor]) -> bool:
+        shaped = found.get("thumbnails", torch.empty(0)).shape == (SHARD, 3, side, side)
+        return shaped and found.keys() == set(names) and all(len(value) == SHARD for value in found.values())
+
+    def make() -> dict[str, Tensor]:
+        return _made(prior, number, seed, shards)
+
+    if prior.sha256:
+        name = f"{prior.sha256}-{seed}-{side}-{SHARD}x{number:04}.safetensors"
+        found = kept(cache.folder() / "bank" / name, fits, make)
+    else:
+        found = make()
+    rest = {name: value for name, value in found.items() if name not in ("thumbnails", "class")}
+    return Bank(found["thumbnails"], rest, found.get("class"))
+
+
+@torch.no_grad()
+def _made(prior: Prior, number: int, seed: int, shards: int) -> dict[str, Tensor]:
+    generator, random = prior.generator, torch.Generator().manual_seed(seed)
+    classes = len(generator.info.classes)
+    labels = None
+    if classes:
+        turns = torch.arange(number * SHARD, (number + 1) * SHARD)
+        labels = torch.randperm(classes, generator=random)[turns % classes]
+    random = torch.Generator().manual_seed(seed * 1_000_003 + number)
+    latents = generator.sample(SHARD, classes=labels, generator=random)
+    at_once, thumbnails = max(1, 2**18 // generator.info.resolution**2), []
+    for start in range(0, SHARD, at_once):
+        part = {name: value[start : start + at_once] for name, value in latents.items()}
+        thumbnails.append(thumbnail(generator(part), side_of(prior)).cpu())
+        there = number * SHARD + min(start + at_once, SHARD)
+        report("drawing pictures of the prior, which are kept", there, shards * SHARD)
+    kept_latents = {name: value.float().cpu() for name, value in latents.items() if name != "class"}
+    return {"thumbnails": torch.cat(thumbnails)} | kept_latents | ({"class": labels} if classes else {})
+
+
+def thumbnail(pictures: Tensor, side: int) -> Tensor:
+    """(n, 3, R, R) in [-1, 1] -> (n, 3, side, side) uint8, R >= side, by antialiased bilinear resampling."""
+    if pictures.shape[-1] != side:
+        pictures = F.interpolate(pictures.float(), side, mode="bilinear", antialias=True)
+    return pictures.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)

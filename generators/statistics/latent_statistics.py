@@ -1,0 +1,193 @@
+"""How mapped latents (w) are distributed: what searches start from, and what keeps them likely.
+
+Nothing is computed before it is asked for; what was computed is kept on disk under the sha256 of the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from generators.base import Generator
+from generators.caching import folder as cache
+from generators.caching.disk_cache import kept
+from generators.checkpoints.reading.read import read_checkpoint
+from generators.errors import WeightsError
+from generators.progress import report
+from generators.statistics.moments import Moments
+
+# Part of what a seed means: other chunks draw other latents.
+CHUNK = 4096
+W_DRAWS = 10_000  # as the projector of StyleGAN2 (Karras et al. 2020, appendix D)
+GAUSSIAN_DRAWS = 1_000_000  # as PULSE's code
+SLOPE = 0.2  # of the mapping network's last leaky ReLU
+GAUSSIAN_FILE = "gaussian_fit.pt"
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """The diagonal Gaussian of w before the mapping network's last leaky ReLU (Menon et al. 2020; PULSE's code).
+
+    mean, std: (w_dim,) float32.
+    """
+
+    mean: Tensor
+    std: Tensor
+    _moved: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+
+    def _like(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(mean, std) in the precision and on the device of x, moved there once: every move waits for the device."""
+        key = x.dtype, x.device
+        if key not in self._moved:
+            self._moved[key] = self.mean.to(x), self.std.to(x)
+        return self._moved[key]
+
+    def to_w(self, x: Tensor) -> Tensor:
+        """(..., w_dim), of which N(0, I) is typical -> w: ``leaky_relu(x * std + mean, 0.2)``."""
+        mean, std = self._like(x)
+        return F.leaky_relu(x * std + mean, SLOPE)
+
+    def from_w(self, w: Tensor) -> Tensor:
+        """The inverse of ``to_w``: (..., w_dim) -> (..., w_dim)."""
+        mean, std = self._like(w)
+        return (F.leaky_relu(w, 1 / SLOPE) - mean) / std
+
+    def __repr__(self) -> str:
+        return f"Gaussian of w {tuple(self.mean.shape)} before the last leaky ReLU"
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """Principal components of w. directions (k, w_dim): orthonormal, by falling std (k,); mean (w_dim,). float32."""
+
+    mean: Tensor
+    directions: Tensor
+    std: Tensor
+
+    def __repr__(self) -> str:
+        return f"Components: {len(self.std)} principal directions of w {tuple(self.mean.shape)}"
+
+
+class Statistics:
+    """Of the w that a generator's mapping network gives to its own latents, over all classes.
+
+    sha256: of the weights, for the cache; "" keeps nothing.  gaussian: one that came with the weights.
+    """
+
+    def __init__(self, generator: Generator, sha256: str, gaussian: Gaussian | None = None, *, seed: int = 0):
+        self.generator, self.sha256, self.seed = generator, sha256, seed
+        self._given = gaussian
+        (self.size,) = next(spec.shape for spec in generator.info.latents if spec.name == "w")
+
+    def of(self, generator: Generator) -> Statistics:
+        """The same, of a copy of the generator."""
+        return Statistics(generator, self.sha256, self._given, seed=self.seed)
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """(w_dim,) float32: the running average of the training (``w_avg``) where the network has one, else over
+        10,000 draws."""
+        for name, buffer in self.generator.named_buffers():
+            if name.rpartition(".")[2] == "w_avg" and buffer.shape == (self.size,):
+                return buffer.detach().float().cpu()
+        return self.measured_mean
+
+    @property
+    def measured_mean(self) -> Tensor:
+        """(w_dim,) float32, over 10,000 draws."""
+        return self._w["mean"]
+
+    @property
+    def std(self) -> Tensor:
+        """(w_dim,) float32, unbiased, over 10,000 draws, about their own mean."""
+        return self._w["std"]
+
+    @cached_property
+    def gaussian(self) -> Gaussian:
+        """PULSE's Gaussian: the one that came with the weights, else over 1,000,000 draws, which take a mapping network
+        of 8 x 512 about a minute on one core, once."""
+        if self._given is not None:
+            return self._given
+        kept = self._kept("gaussian", GAUSSIAN_DRAWS, lambda w: F.leaky_relu(w, 1 / SLOPE), products=False)
+        return Gaussian(kept["mean"], kept["std"])
+
+    @cached_property
+    def components(self) -> Components:
+        """All w_dim principal components (Härkönen et al. 2020), over 10,000 draws."""
+        squares, directions = torch.linalg.eigh(self._w["covariance"])
+        directions = directions.flip(1).T
+        # A direction and its opposite are the same component: the largest entry is made positive.
+        largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
+        std = squares.flip(0).clamp_min(0).sqrt()
+        return Components(self._w["mean"], (directions * largest.sign()).float(), std.float())
+
+    @cached_property
+    def _w(self) -> dict[str, Tensor]:
+        return self._kept("w", W_DRAWS, lambda w: w, products=True)
+
+    def _kept(self, kind: str, draws: int, change, products: bool) -> dict[str, Tensor]:
+        if not self.sha256:
+            return self._measured(draws, change, products)
+        path = cache.folder() / "statistics" / f"{self.sha256}-{kind}-{draws}-{self.seed}.safetensors"
+        shapes = {"mean": (self.size,), "std": (self.size,)}
+        shapes |= {"covariance": (self.size, self.size)} if products else {}
+
+        def fits(found: dict[str, Tensor]) -> bool:
+            wide = all(value.dtype.itemsize >= 4 for value in found.values())
+            return wide and {name: tuple(value.shape) for name, value in found.items()} == shapes
+
+        return kept(path, fits, lambda: self._measured(draws, change, products))
+
+    def _measured(self, draws: int, change, products: bool) -> dict[str, Tensor]:
+        moments = Moments(self.size, products)
+        for number, w in enumerate(self._draws(draws), 1):
+            moments.add(change(w))
+            report("measuring how w is distributed, which is kept", min(number * CHUNK, draws), draws)
+        found = {"mean": moments.mean.float(), "std": moments.std.float()}
+        return found | {"covariance": moments.covariance} if products else found
+
+    @torch.no_grad()
+    def _draws(self, count: int) -> Iterator[Tensor]:
+        """w (n, w_dim) of ``count`` latents in chunks, from one seed."""
+        random = torch.Generator().manual_seed(self.seed)
+        for start in range(0, count, CHUNK):
+            latents = self.generator.sample(min(CHUNK, count - start), generator=random)
+            if "w" not in latents:  # a synthesis network that stands alone draws w itself
+                latents = self.generator.convert(latents, "w")
+            yield latents["w"].float()
+
+    def __repr__(self) -> str:
+        return f"Statistics of w ({self.size},) of {self.generator.info.architecture}, seed {self.seed}"
+
+
+def statistics_of(generator: Generator, sha256: str, beside: Path | None = None) -> Statistics | None:
+    """None for a network without w. beside: the folder of the weights, where ``gaussian_fit.pt`` may lie.
+
+    Raises WeightsError when that file cannot be used.
+    """
+    if not any(spec.name == "w" for spec in generator.info.latents):
+        return None
+    found = Statistics(generator, sha256)
+    if beside is not None and (beside / GAUSSIAN_FILE).is_file():
+        return Statistics(generator, sha256, read_gaussian(beside / GAUSSIAN_FILE, found.size))
+    return found
+
+
+def read_gaussian(path: Path, size: int) -> Gaussian:
+    """The file that PULSE's code writes: {"mean", "std"}, each (w_dim,). Raises WeightsError."""
+    tensors = read_checkpoint(path).parts["network"].tensors
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    if shapes != {"mean": (size,), "std": (size,)}:
+        raise WeightsError(
+            f"{path}: got {shapes}, expected mean and std of ({size},); remove the file, or get it again"
+        )
+    mean, std = tensors["mean"].float(), tensors["std"].float()
+    if not mean.isfinite().all() or not std.isfinite().all() or std.min() <= 0:
+        raise WeightsError(f"{path}: its mean and std do not make a Gaussian; remove the file, or get it again")
+    return Gaussian(mean, std)

@@ -1,0 +1,74 @@
+"""z, w and what is wider, of networks whose layers read styles."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from generators.base import Generator
+from generators.errors import ClassError
+from generators.latents import normal
+from generators.nn.class_labels import labels_of
+
+
+class StyleCharts(Generator):
+    """A generator with a mapping network from z, and class where there are any, to w, and num_ws places that read a w.
+
+    mapping: (z, class or None) -> w (N, w_dim); its buffer ``w_avg`` (w_dim,) is the mean of w. None where a synthesis
+    network stands alone.
+    """
+
+    charts = ("z", "w", "w+")  # from the narrow to the wide
+    mapping: nn.Module | None
+    num_ws: int
+
+    def sample(self, n, *, truncation=1.0, classes=None, generator=None):
+        """ "z" and "class"; with a truncation other than 1 "w", moved towards its mean (Karras et al. 2019, B)."""
+        w_avg = self.mapping.w_avg
+        latents = {"z": normal(n, self.info.latents[0].shape[0], 1.0, generator).to(w_avg)}
+        if self.info.classes:
+            latents["class"] = self.embed(labels_of(n, classes, len(self.info.classes), generator))
+        elif classes is not None:
+            raise ClassError("got classes, but this network has none; leave them out")
+        return latents if truncation == 1 else {"w": torch.lerp(w_avg, self._w(latents), truncation)}
+
+    def embed(self, labels):
+        return self.mapping.embedded(labels.to(self.device))
+
+    def _w(self, latents: dict[str, Tensor]) -> Tensor:
+        """(N, w_dim)"""
+        if "w" in latents:
+            return latents["w"]
+        return self.mapping(latents["z"], latents["class"] if self.info.classes else None)
+
+    @torch.no_grad()
+    def mean_of_w(self, rows: int = 10_000) -> Tensor:
+        """(w_dim,) over samples from seed 0: what stands for ``w_avg`` where training has left none."""
+        return self._w(self.sample(rows, generator=torch.Generator().manual_seed(0))).mean(0)
+
+    def w_plus(self, latents: dict[str, Tensor]) -> Tensor:
+        """(N, num_ws, w_dim) of the widest of w+, w and z that is given."""
+        if "w+" in latents:
+            return latents["w+"]
+        return self._w(latents)[:, None].expand(-1, self.num_ws, -1)
+
+    def forward(self, latents):
+        if latents.keys() & {"w", "z"}:
+            latents = latents | {"w+": self.w_plus(latents)}  # once, not once a block
+        return super().forward(latents)
+
+    def convert(self, latents, chart):
+        if chart.startswith("feature@"):
+            return super().convert(latents, chart)
+        given = next((name for name in reversed(self.charts) if name in latents), None)
+        if chart not in self.charts or given is None or self.charts.index(chart) <= self.charts.index(given):
+            names = ", ".join(name for name in self.charts if self.mapping is not None or name != "z")
+            raise ValueError(
+                f"got chart {chart!r} for {given}; {self.info.architecture} has {names} and feature@0 to "
+                f"feature@{self.depth}, from the narrow to the wide"
+            )
+        rest = {name: value for name, value in latents.items() if name not in {*self.charts, "class"}}
+        return rest | {chart: self._in_chart(latents, chart)}
+
+    def _in_chart(self, latents: dict[str, Tensor], chart: str) -> Tensor:
+        return self._w(latents) if chart == "w" else self.w_plus(latents).clone()

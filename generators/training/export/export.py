@@ -1,0 +1,86 @@
+"""What is kept of a run: files that `generators.load` takes, a sample sheet and a model card."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from generators.checkpoints.beside import discriminator_stem
+from generators.convert import convert
+from generators.errors import TrainingError
+from generators.load import load
+from generators.prior import ModelCard, Prior
+from generators.training.average import settled
+from generators.training.export.card import About, card_of, with_scores
+from generators.training.export.sheet import sheet
+from generators.training.networks import power_step
+from generators.training.run import Run
+
+LARGEST = 20_000_000  # bytes of a file
+BATCHES = 100  # of standing statistics
+HALF = torch.finfo(torch.float16)
+
+
+def fits(pair: tuple[nn.Module, nn.Module]) -> None:
+    """Raises TrainingError for networks that would not fit into a file."""
+    for network in pair:
+        size = sum(value.numel() * (2 if value.ndim > 1 else 4) for value in network.parameters())
+        if size > LARGEST:
+            raise TrainingError(
+                f"a {type(network).__name__} this wide takes {size / 1e6:.1f} MB, expected at most "
+                f"{LARGEST / 1e6:.0f}; give a smaller --width"
+            )
+
+
+def rounded(network: nn.Module) -> nn.Module:
+    """A copy whose kernels and matrices are float16, where their values allow it; biases and statistics stay."""
+    network = copy.deepcopy(network).cpu()
+    for parameter in network.parameters():
+        if parameter.ndim > 1 and parameter.abs().max() < HALF.max:
+            parameter.data = parameter.data.half()
+    return network
+
+
+def rescored(path: Path, lines: list[str]) -> None:
+    """Writes scores into the card of an exported generator, in its file and beside it. Raises WeightsError."""
+    prior = load(path)
+    text = with_scores(prior.card.text, lines)
+    pair = rounded(prior.generator), rounded(prior.discriminator)
+    convert(
+        replace(prior, generator=pair[0], discriminator=pair[1], card=replace(prior.card, text=text)),
+        path,
+        overwrite=True,
+    )
+    path.with_name(f"{prior.name.removesuffix('-G_ema')}-card.md").write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The files that an export wrote."""
+
+    generator: Path
+    discriminator: Path
+    samples: Path
+    card: Path
+
+
+def export(run: Run, folder: Path, about: About, batches: int | None = None) -> Kept:
+    """Write NAME-G_ema.safetensors, NAME-D.safetensors, NAME-samples.png, NAME-card.md.
+
+    batches: of standing statistics; BATCHES if None.
+    """
+    path = folder / f"{about.name}-G_ema.safetensors"
+    network = settled(run.average, BATCHES if batches is None else batches)
+    samples, card = folder / f"{about.name}-samples.png", folder / f"{about.name}-card.md"
+    sheet(network, samples)
+    text = card_of(about, run, samples.name)
+    discriminator = copy.deepcopy(run.discriminator)
+    power_step(discriminator)
+    model = ModelCard(about.name, about.data, about.licence, about.origin, about.limits, text)
+    convert(Prior(about.name, rounded(network), rounded(discriminator), model, ""), path, overwrite=True)
+    card.write_text(text, encoding="utf-8")
+    return Kept(path, path.with_stem(discriminator_stem(path.stem)), samples, card)

@@ -1,0 +1,239 @@
+"""Anyone's module as a Prior."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import inspect
+import warnings
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from generators.errors import WeightsError
+from generators.latents import normal
+from generators.prior import ModelCard, Prior
+from generators.wrapping.layer_groups import chain, has_kernel, parameter_groups, pieces
+from generators.wrapping.modules import Pictures, Taps, WrappedDiscriminator, WrappedGenerator, place_of
+
+PROBES = 4
+
+
+def wrap(
+    module: nn.Module,
+    latent_shape: int | Sequence[int],
+    *,
+    resolution: int | None = None,
+    discriminator: nn.Module | None = None,
+    features: Taps | None = None,
+    classes: Sequence[str] | int = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
+    range: tuple[float, float] = (-1, 1),
+    name: str = "wrapped",
+    card: ModelCard | None = None,
+) -> Prior:
+    """A Prior from a module that makes pictures of standard normal latents. The module is copied, and stays as it is.
+
+    Args:
+        module: ``module(z)``, with classes ``module(z, labels)``: z (N, *latent_shape) from N(0, I), labels int64 (N,)
+            -> pictures (N, 3, R, R), or (N, 1, R, R), which become grey. Of an ``nn.Sequential`` the layers are stem,
+            blocks and head, any other module is one block. Rows must not depend on each other, nor on chance.
+        latent_shape: of one row, (dim,) or (C, h, w).
+        resolution: R; found by a run where it is not given, and checked where it is.
+        discriminator: ``discriminator(x)`` or ``discriminator(x, labels)``, of pictures as ``module`` makes them ->
+            one number a row, or a map of them. One that couples rows (minibatch statistics) is read one row at a time.
+        features: names of the discriminator's submodules whose outputs are the features, best those before an
+            activation; or ``f(discriminator, x) -> [maps (N, C, h, w), shallow to deep[, vector (N, C)]]``. Left out:
+            the outputs of all its layers but the last.
+        classes: their names, or how many there are.
+        groups: {name: names of submodules or parameters}, coarse to fine, the last the head; every parameter in one.
+            Left out: the layers of the module, first to last.
+        range: the values of black and white in the module's pictures.
+
+    Raises WeightsError, in one line, for what does not fit.
+    """
+    low, high = range
+    if not low < high:
+        raise WeightsError(
+            f"got range=({low}, {high}), expected the values of black and of white, as (-1, 1) or (0, 1)"
+        )
+    sizes = tuple(latent_shape) if isinstance(latent_shape, Sequence) else (latent_shape,)
+    if not sizes or not all(type(size) is int and size > 0 for size in sizes):
+        raise WeightsError(f"got latent_shape={latent_shape!r}, expected that of one row, as 128 or (64, 4, 4)")
+    shape = torch.Size(sizes)
+    if isinstance(classes, int) and classes < 0:
+        raise WeightsError(f"got classes={classes}, expected their names, or how many there are")
+    labels = tuple(map(str, _range(classes) if isinstance(classes, int) else classes))
+    network = _copied(module)
+    inputs = _latents(network, shape, len(labels))
+    pictures = _probed(network, inputs, low, high, resolution)
+    written = Pictures(low, high, pictures.shape[1])
+    parts = parameter_groups(network, groups, "network.")
+    made = lambda chain: WrappedGenerator(  # noqa: E731
+        network, shape, pictures.shape[-1], written, parts, chain, labels
+    )
+    generator = made(() if labels else chain(network))
+    with torch.no_grad():
+        if generator.chain and not _same([generator({"z": inputs[0]})], [written.ours(pictures)]):
+            generator = made(())  # hooks, or a call of its own, do what its children alone do not
+    judge = None
+    if discriminator is not None:
+        judge = _judge(discriminator, features, generator.pictures, pictures, len(labels))
+    elif features is not None:
+        raise WeightsError("got features without a discriminator; features are read from one, so give it too")
+    card = card or ModelCard(name, origin=f"{type(module).__name__}, wrapped")
+    return Prior(name, generator, judge, card, fingerprint(network))
+
+
+_range = range  # the argument of `wrap` has this name, as colour ranges have everywhere
+
+
+def fingerprint(network: nn.Module) -> str:
+    """sha256 of the state dict: names, kinds of numbers, shapes and contents."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        value = value.detach().cpu().contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    if not isinstance(module, nn.Module):
+        raise WeightsError(f"got a {type(module).__name__}, expected an nn.Module")
+    # Weights that the last training step computed (older spectral_norm) hang on its graph, and would not be copied.
+    computed = (
+        v for layer in module.modules() for v in vars(layer).values() if isinstance(v, Tensor) and not v.is_leaf
+    )
+    try:
+        network = copy.deepcopy(module, {id(value): value.detach().clone() for value in computed})
+        return network.eval().requires_grad_(False)
+    except (RuntimeError, ValueError, TypeError) as error:  # lazy and scripted modules
+        raise WeightsError(f"{type(module).__name__} cannot be copied and frozen: {_first_line(error)}") from error
+
+
+def _latents(network: nn.Module, shape: torch.Size, classes: int) -> tuple[Tensor, ...]:
+    """Some latents, and with classes labels from the first to the last."""
+    z = normal(PROBES, shape.numel(), 1, torch.Generator().manual_seed(0))
+    device, dtype = place_of(network)
+    z = z.view(PROBES, *shape).to(device, dtype)
+    return (z, torch.linspace(0, classes - 1, PROBES, device=device).long()) if classes else (z,)
+
+
+@torch.no_grad()
+def _probed(network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: float, resolution: int | None) -> Tensor:
+    """The pictures of some latents. Raises WeightsError for what is no generator of independent rows."""
+    kind, z = type(network).__name__, tuple(inputs[0].shape)
+    asked = f"latents {z}" + (" and labels" if len(inputs) > 1 else "")
+    try:
+        x = network(*inputs)
+    except Exception as error:  # whatever a stranger's module raises
+        raise WeightsError(f"{kind} could not read {asked}: {_first_line(error)}") from error
+    if not isinstance(x, Tensor) or x.ndim != 4 or len(x) != PROBES or x.shape[1] not in (1, 3):
+        raise WeightsError(f"{kind} gave {_what(x)} for {asked}; expected pictures (N, 3, R, R)")
+    height, width = x.shape[2:]
+    if height != width or resolution not in (None, height):
+        raise WeightsError(
+            f"{kind} gave pictures of {width}x{height}; expected {resolution or width}x{resolution or width}"
+        )
+    if not x.isfinite().all():
+        raise WeightsError(f"{kind} gave pictures with NaN or Infinity; train it again, or load its weights")
+    slack = (high - low) / 2
+    if ((x < low - slack) | (x > high + slack)).float().mean() > 0.01:
+        raise WeightsError(
+            f"{kind} gave values from {x.min():.3g} to {x.max():.3g}, expected {low:g} to {high:g}; tell it by range="
+        )
+    if (low, high) == (-1, 1) and x.min() >= 0 and x.max() <= 1:
+        warnings.warn(
+            f"{kind} gave values in [0, 1] only; if these are black and white, add range=(0, 1)", stacklevel=4
+        )
+    near = (high - low) * (1e-3 if x.dtype in (torch.float32, torch.float64) else 3e-2)
+    if (network(*inputs) - x).abs().max() > near:
+        raise WeightsError(f"{kind} gave two pictures for one latent; take the random numbers out of its forward")
+    try:
+        alone = torch.cat([network(*(value[row : row + 1] for value in inputs)) for row in _range(PROBES)])
+    except Exception as error:
+        raise WeightsError(f"{kind} could not read a single row: {_first_line(error)}") from error
+    if (alone - x).abs().max() > near:
+        raise WeightsError(
+            f"{kind} couples rows: a latent gives a different picture alone than in a batch; "
+            "let its norms use running statistics (track_running_stats=True)"
+        )
+    return x
+
+
+@torch.no_grad()
+def _judge(
+    discriminator: nn.Module, features: Taps | None, pictures: Pictures, made: Tensor, classes: int
+) -> WrappedDiscriminator:
+    network = _copied(discriminator)
+    kind = type(network).__name__
+    taps = _taps(network) if features is None else features
+    if isinstance(taps, str):
+        taps = (taps,)
+    if not callable(taps):
+        names = dict(network.named_modules())
+        if unknown := [name for name in taps if name not in names]:
+            raise WeightsError(
+                f"{kind} has no submodule {unknown[0]!r}; expected of: {', '.join(n for n in names if n)}"
+            )
+    judge = WrappedDiscriminator(network, taps, pictures, labelled=bool(classes) and _takes_two(network))
+    judge.eval().requires_grad_(False)
+    x = pictures.ours(made.to(*place_of(network)))
+    try:
+        judge.logit(x)
+        found = judge.features(x)
+    except Exception as error:
+        raise WeightsError(f"{kind} could not read pictures {tuple(made.shape)}: {_first_line(error)}") from error
+    if not found or any(f.ndim not in (2, 4) or len(f) != PROBES for f in found):
+        shapes = ", ".join(_what(f) for f in found) or "nothing"
+        raise WeightsError(f"features of {kind} are {shapes}; expected maps (N, C, h, w) and vectors (N, C)")
+    alone = [torch.cat(maps) for maps in zip(*(judge.features(row) for row in x.split(1)), strict=True)]
+    if not _same(found, alone):
+        judge.rowwise = True
+        warnings.warn(f"{kind} couples rows, and is read one row at a time, which is slower", stacklevel=4)
+    if judge.labelled:
+        others = judge.features(x, torch.full((PROBES,), classes - 1, device=x.device))
+        if not _same(judge.features(x), others):
+            raise WeightsError(f"features of {kind} depend on the label; name those that do not by features=")
+    judge.feature_count = len(found)
+    return judge
+
+
+def _taps(network: nn.Module) -> list[str]:
+    """The first piece with a kernel of each layer but the last: what it gives before norm and activation."""
+    module = network.get_submodule
+    kernels = [
+        name for name in pieces(network) if has_kernel(module(name)) and not isinstance(module(name), nn.Embedding)
+    ]
+    if len(kernels) < 2:
+        raise WeightsError(
+            f"{type(network).__name__} shows no layers before its last; name its submodules by features="
+        )
+    return kernels[:-1]
+
+
+def _takes_two(network: nn.Module) -> bool:
+    required = [
+        p
+        for p in inspect.signature(network.forward).parameters.values()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    return len(required) > 1
+
+
+def _same(some: list[Tensor], others: list[Tensor]) -> bool:
+    """Within what the order of sums changes, of the spread of each feature."""
+    return all(
+        (a - b).abs().max() <= 1e-3 * max(float(a.std()), 1e-6) * (1 if a.dtype == torch.float32 else 30)
+        for a, b in zip(some, others, strict=True)
+    )
+
+
+def _what(x: object) -> str:
+    return f"{tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip().partition("\n")[0][:160]
