@@ -18,15 +18,17 @@ import torch
 from torch import Tensor
 
 import generators
+from dgp.api import observe
 from dgp.evaluation.source import Clean, Source
 from dgp.inversion import Inversion
 from dgp.losses.objective import score
-from dgp.losses.prediction import Targets, View
+from dgp.losses.prediction import Prediction
 from dgp.losses.terms import TERMS, Term
-from dgp.observation.observation import Observation, observe
-from dgp.recipes.recipe import load_recipe
+from dgp.observation.batch import ObservationBatch
+from dgp.observation.observation import Observation
+from dgp.recipes.load import load_recipe
 from dgp.search.bank import BankSearch
-from dgp.search.lookup import nearest_first
+from dgp.search.lookup import order_by_distance
 from generators import Prior
 from generators.statistics.bank import bank_of
 
@@ -49,7 +51,9 @@ def best_fresh(prior: Prior, problems: dict[str, list[Observation]], told: bool,
     """
     some = next(iter(problems.values()))
     size, classes = (prior.generator.info.resolution,) * 2, len(prior.generator.info.classes)
-    targets = {spec: Targets(observations, prior.discriminator, size) for spec, observations in problems.items()}
+    targets = {
+        spec: ObservationBatch(observations, prior.discriminator, size) for spec, observations in problems.items()
+    }
     best = {spec: torch.full((len(some), len(OBJECTIVES)), torch.inf) for spec in problems}
     pools = {label: [i for i, o in enumerate(some) if o.label == label] for label in {o.label for o in some}}
     for label, members in pools.items() if told else [(None, range(len(some)))]:
@@ -59,9 +63,9 @@ def best_fresh(prior: Prior, problems: dict[str, list[Observation]], told: bool,
         for start in range(0, count, CHUNK):
             image = prior.generator({name: value[start : start + CHUNK] for name, value in latents.items()})
             for spec, target in targets.items():
-                first = View(target, image, {}, torch.zeros(len(image), dtype=torch.long))
+                first = Prediction(target, image, {}, torch.zeros(len(image), dtype=torch.long))
                 for picture in members:
-                    view = View(target, image, {}, torch.full((len(image),), picture))
+                    view = Prediction(target, image, {}, torch.full((len(image),), picture))
                     view.features = first.features
                     for number, objective in enumerate(OBJECTIVES):
                         lowest = score(terms_of(objective), view).total.min()
@@ -117,7 +121,7 @@ def lookups(prior: Prior, clean: Sequence[Clean], options: argparse.Namespace) -
         run_s = seconds(lambda o=observation: Inversion(o, prior).result(), 1)
         for count in options.count:
             bank = bank_of(prior, count)
-            taken = seconds(lambda t=targets, b=bank: nearest_first(t, b), 5)
+            taken = seconds(lambda t=targets, b=bank: order_by_distance(t, b), 5)
             held = bank.thumbnails.nbytes + sum(value.nbytes for value in bank.drawn.values())
             yield {"degradation": spec, "count": count, "megabytes": held / 1e6, "cpu_s": taken, "run_cpu_s": run_s}
 

@@ -26,9 +26,9 @@ import torch.nn.functional as F
 from step import random_prior
 from torch.utils.flop_counter import FlopCounterMode
 
+from dgp.api import observe
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import load_recipe
+from dgp.recipes.load import load_recipe
 from generators import Prior
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 

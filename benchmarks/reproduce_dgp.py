@@ -32,7 +32,7 @@ from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.observation.images import open_picture, to_tensor
 from dgp.output import metrics
 from dgp.progress import watched
-from dgp.recipes.recipe import load_recipe, recipe_names
+from dgp.recipes.load import load_recipe, recipe_names
 
 ISSUE = "issue 9 of the published code"
 PAPER = "in the paper (arXiv 2003.13659), not confirmed by a source that we could open"

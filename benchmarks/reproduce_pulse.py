@@ -27,7 +27,8 @@ from dgp.errors import DgpError
 from dgp.evaluation import Evaluation, Source, statistics
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.progress import watched
-from dgp.recipes.recipe import Recipe, load_recipe
+from dgp.recipes.load import load_recipe
+from dgp.recipes.schema import Recipe
 
 RECIPES = ("pulse", "pulse-repaired")
 USUAL = 100  # pictures, where no number is given: CelebA-HQ has 30 000, and all are held in memory

@@ -18,9 +18,11 @@ import torch
 import torch.nn.functional as F
 from timing import Times, ratio
 
+from dgp.api import observe
 from dgp.inversion import Inversion
-from dgp.observation.observation import Observation, observe
-from dgp.recipes.recipe import Recipe, load_recipe
+from dgp.observation.observation import Observation
+from dgp.recipes.load import load_recipe
+from dgp.recipes.schema import Recipe
 from dgp.variables.rows import Rows
 from generators import ModelCard, Prior
 from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig

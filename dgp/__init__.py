@@ -5,7 +5,8 @@
     >>> result = dgp.restore("photo.png", degradation="gray", prior=prior, seed=0)  # doctest: +SKIP
     >>> result.save("out/photo")                                                    # doctest: +SKIP
 
-Names are fetched when first used, so that ``import dgp`` stays light.
+Names are imported when they are first used, so that ``import dgp`` stays light. What plugins may import is in
+``dgp.plugins``.
 """
 
 from importlib import import_module
@@ -15,14 +16,14 @@ from dgp.threads import import_torch
 
 _HOMES = {
     "Inversion": "dgp.inversion",
-    "Step": "dgp.inversion",
+    "StepOutput": "dgp.engine.stage",
     "Observation": "dgp.observation.observation",
-    "Recipe": "dgp.recipes.recipe",
+    "Recipe": "dgp.recipes.schema",
     "Restoration": "dgp.output.restoration",
     "load_prior": "dgp.api",
-    "load_recipe": "dgp.recipes.recipe",
-    "observe": "dgp.observation.observation",
-    "recipe_names": "dgp.recipes.recipe",
+    "load_recipe": "dgp.recipes.load",
+    "observe": "dgp.api",
+    "recipe_names": "dgp.recipes.load",
     "restore": "dgp.api",
     "DgpError": "dgp.errors",
     "InputError": "dgp.errors",

@@ -1,4 +1,4 @@
-"""Observation -> search -> stages -> restoration. The page to read first."""
+"""The front door: open a picture, observe it, invert it. The page to read first."""
 
 from __future__ import annotations
 
@@ -11,17 +11,92 @@ from pathlib import Path
 import generators
 from degradations import Degradation
 from dgp.device import device_named
+from dgp.engine.stage import StepOutput
 from dgp.errors import InputError
-from dgp.inversion import Inversion, Step
-from dgp.observation.observation import Observation, observe
+from dgp.identify.auto import AUTO, observe_auto
+from dgp.identify.estimate import estimate_unknowns
+from dgp.inversion import Inversion
+from dgp.observation.observation import Observation
+from dgp.observation.prepare import prepare
 from dgp.output.restoration import Restoration
 from dgp.progress import display, followed
+from dgp.recipes.load import load_recipe
 from dgp.recipes.overrides import Overrides, pairs_of
-from dgp.recipes.recipe import Recipe, load_recipe
+from dgp.recipes.schema import Recipe
 from dgp.warm_start import Source, source_of_each
 from generators import Prior
 
 load_prior = display()(generators.load)
+
+
+@display()
+def observe(
+    picture,
+    degradation: str | Degradation,
+    prior: Prior,
+    *,
+    label: str | int | None = None,
+    simulate: bool = False,
+    truth: str | Degradation | None = None,
+    fit: str = "auto",
+    target: str = "file",
+    weight=None,
+    seed: int = 0,
+) -> Observation:
+    """Open a picture and bring it to the prior's resolution.
+
+    Args:
+        picture: the degraded picture: path, PIL image, array (H, W[, 3]) of uint8 or of floats in [0, 1], tensor
+            (3, H, W) of floats in [-1, 1], or Picture. With ``simulate`` a clean one, which is fitted to the prior's
+            resolution (auto: centre square) and degraded there.
+        degradation: the operator, or its spec; "auto": the likeliest chain of damages that the picture shows
+            (``dgp.identify``).
+        prior: the prior.
+        label: name or number of a class (``--class`` on the command line); None or "auto": to be found.
+        simulate: whether the picture is clean and degraded first.
+        truth: with ``simulate`` the operator that makes y, if it is another than the one that explains it; default: that
+            one, with unknown parameters drawn from their ranges by the seed.
+        fit: "auto" keeps as much of the picture as its degradation allows: holes are filled in a window, y of x's size
+            is stretched, others must be of their size. "crop", "pad" and "stretch" choose another way; "object" works
+            in a square around what the weight marks, and leaves the rest of the picture.
+        target: whether a simulated y is rounded to 8 bits as a "file" would be, or stays "float".
+        weight: how much each pixel counts in terms that compare pixels, white fully and black not at all: a picture of
+            the same size, or a tensor in [0, 1] (``dgp.observation.weight_map.open_weight``); None: all alike.
+        seed: of random masks and simulated noise.
+
+    Raises:
+        InputError, degradations.DegradationError, generators.ClassError: one line each.
+    """
+    begin = time.perf_counter()
+    options = {"label": label, "simulate": simulate, "truth": truth, "fit": fit, "target": target, "weight": weight}
+    if isinstance(degradation, str) and degradation == AUTO:
+        found = observe_auto(picture, prior, **options, seed=seed)
+    else:
+        found = estimate_unknowns(prepare(picture, degradation, prior, **options, seed=seed), prior, seed=seed)
+    return replace(found, seconds=time.perf_counter() - begin)
+
+
+def invert(
+    observation: Observation,
+    prior: Prior,
+    recipe: str | Recipe = "default",
+    *,
+    seed: int = 0,
+    num_solutions: int = 1,
+    start: Source | None = None,
+    device: str = "auto",
+    on_step: Callable[[StepOutput], None] | None = None,
+) -> Restoration:
+    """Run an inversion of one observation to its end, and report its progress.
+
+    Arguments are those of ``Inversion``; ``on_step`` is called with every step.
+    """
+    how = {"seed": seed, "num_solutions": num_solutions, "start": start, "device": device}
+    inversion = Inversion(observation, prior, recipe, **how)
+    for step in followed(inversion):
+        if on_step:
+            on_step(step)
+    return inversion.result()
 
 
 def restore(
@@ -42,7 +117,7 @@ def restore(
     weight=None,
     merge: bool = True,
     device: str = "auto",
-    on_step: Callable[[Step], None] | None = None,
+    on_step: Callable[[StepOutput], None] | None = None,
     progress: bool | None = None,
 ) -> Restoration | list[Restoration]:
     """Restore one degraded picture, or each of several.
@@ -53,26 +128,32 @@ def restore(
             be measured. Several: a list or tuple of such; each is a run of its own, as in a call of its own.
         degradation: the operator that damaged it, or its spec: "gray", "inpaint:mask=hole.png", "sr:4", "gray+sr:2".
         prior: a Prior, or what ``generators.load`` takes; the bundled ``biggan-cifar10`` if None.
-        recipe: the method.  overrides: what changes it (``--set`` on the command line), "key=value" or several such.
+        recipe: the method.
+        overrides: changes of the recipe (``--set`` on the command line), "key=value" or several such.
         label: class name or number (``--class`` on the command line) where the prior has classes; "auto" and None
             search over all of them.
-        budget: what an answer may cost, in passes through a network (forward 1, forward and backward 3): steps and
-            candidates are scaled so; None: what the recipe says.
-        seed: equal seeds give equal answers.  num_solutions: independent answers, best first.
-        truth: with ``simulate`` what really degrades it, where ``degradation`` is another, or leaves it open.
-        start: where to begin instead of searching: an earlier Restoration or its folder; for several pictures a
+        budget: what an answer may cost, in passes through a network (forward 1, forward and backward 3); steps and
+            candidates are scaled to it. None: as the recipe states.
+        seed: equal seeds give equal answers.
+        num_solutions: independent answers, best first.
+        simulate: whether the picture is clean and degraded first.
+        truth: with ``simulate`` the operator that really degrades it, where ``degradation`` is another or has unknown
+            parameters.
+        start: where to start instead of searching: an earlier Restoration or its folder; for several pictures a
             sequence with one for each.
-        fit: "auto", "crop", "pad", "stretch" or "object", how the picture meets the prior's resolution.
+        fit: "auto", "crop", "pad", "stretch" or "object": how the picture is brought to the prior's resolution.
         weight: how much each pixel of the picture counts, such as an object's mask: see ``observe``.
         merge: whether the answer is made to agree with what was observed, where the recipe ends so.
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
-        on_step: called with every Step. Of several pictures, ``step.picture`` is the place in the list.
-        progress: whether a bar is shown on stderr; None shows it on a terminal and in a notebook.
+        on_step: called with every step; for several pictures ``step.picture`` is the index in the list.
+        progress: whether a bar is shown on stderr; None: on a terminal and in a notebook.
 
-    Returns a Restoration, or a list of them in the order of the pictures. Several are all opened and checked before
-    the first is run.
+    Returns:
+        A Restoration, or a list of them in the order of the pictures. Several are all opened and checked before the
+        first is run.
 
-    Raises InputError, RecipeError, degradations.DegradationError or generators.GeneratorError, one line each.
+    Raises:
+        InputError, RecipeError, degradations.DegradationError, generators.GeneratorError: one line each.
     """
     begin = time.perf_counter()
     device = device_named(device)
@@ -86,34 +167,19 @@ def restore(
         recipe = load_recipe(recipe, pairs_of(overrides, budget))
         recipe = recipe if merge else recipe.unmerged()
         load_s = (time.perf_counter() - begin) / len(pictures)
-        observations = [
-            observe(
-                one,
-                degradation,
-                prior,
-                label=label,
-                simulate=simulate,
-                truth=truth,
-                fit=fit,
-                target=recipe.target,
-                weight=weight,
-                seed=seed,
-            )
-            for one in pictures
-        ]
+        options = {"label": label, "simulate": simulate, "truth": truth, "fit": fit, "weight": weight, "seed": seed}
+        observations = [observe(one, degradation, prior, target=recipe.target, **options) for one in pictures]
         starts = source_of_each(start, len(pictures)) if several else [start]
 
     def run(number: int, observation: Observation) -> Restoration:
+        def report_step(step: StepOutput) -> None:
+            if on_step:
+                on_step(replace(step, picture=step.picture + number))
+
         name = name_of(observation.source.path)
-        name = f"{name} ({number + 1}/{len(pictures)})" if several else name
-        with display(progress, name):
-            inversion = Inversion(
-                observation, prior, recipe, seed=seed, num_solutions=num_solutions, start=starts[number], device=device
-            )
-            for step in followed(inversion):
-                if on_step:
-                    on_step(replace(step, picture=step.picture + number))
-            result = inversion.result()
+        with display(progress, f"{name} ({number + 1}/{len(pictures)})" if several else name):
+            how = {"seed": seed, "num_solutions": num_solutions, "start": starts[number], "device": device}
+            result = invert(observation, prior, recipe, **how, on_step=report_step)
         result.spent("load_s", load_s + result.timing["load_s"])
         return result
 
@@ -122,5 +188,5 @@ def restore(
 
 
 def name_of(picture: object) -> str:
-    """Return what a picture is called while one waits: its file's name, where it has one."""
+    """Return the name that the progress bar shows for a picture: that of its file, where it has one."""
     return Path(picture).name if isinstance(picture, str | os.PathLike) else "picture"

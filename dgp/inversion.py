@@ -1,81 +1,56 @@
-"""The loop: search for starts, then stage after stage, one step at a time, in the hands of whoever iterates."""
+"""The loop: search for initial rows, then stage after stage, one step at a time, in the hands of the caller."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from dgp.device import device_named
-from dgp.engine.evaluator import Evaluations, Problem
-from dgp.engine.selection import CHOICES
-from dgp.engine.stage import Moment, StageRun
+from dgp.engine.evaluator import Evaluator
+from dgp.engine.initial_rows import RowSource
+from dgp.engine.selection import SELECTIONS
+from dgp.engine.stage import StepOutput, begin_stage
 from dgp.errors import DgpError, InputError
-from dgp.losses.prediction import Targets
+from dgp.observation.batch import ObservationBatch
 from dgp.observation.observation import Observation
-from dgp.optim.row_optimizer import Stepper
-from dgp.output.finalize import Ended, settle
+from dgp.optim.gradient import RowOptimizers
+from dgp.output.finalize import RunState, finalize
 from dgp.output.restoration import Restoration
-from dgp.planning.adapt import map_recipe
-from dgp.planning.blind_restoration import blind, expected
-from dgp.recipes.recipe import Recipe, load_recipe
+from dgp.planning.plan import plan_recipe
+from dgp.recipes.load import load_recipe
+from dgp.recipes.schema import Recipe
+from dgp.rendering.renderer import Evaluations, Renderer
+from dgp.variables.operator_parameters import expect_parameters
 from dgp.variables.rows import Rows
-from dgp.warm_start import Encoder, Source, rows_from, starts_of
+from dgp.warm_start import Encoder, Source, find_starts, start_rows
 from generators import Prior
 from generators.brief import clipped, counted, listed
 from generators.progress import report, waiting
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step of a run, as it was before anything moved.
-
-    image (N, 3, R, R) in [-1, 1], total (N,), losses by name (N,): of every row.  picture, answer (N,): whose row.
-    stage: name; iteration: within the stage, from 0; index: within the run, from 0, of ``steps`` in all, of which those
-    are left out that a stage does not need because all its rows have stopped.
-    live (N,) bool: the rows that were looked at; the others stopped before, and are shown as they were last seen.
-    stopped (N,) bool: those that stop here.  constrained: how far constraints moved each row, by variable, (N,).
-    """
-
-    image: Tensor
-    total: Tensor
-    losses: dict[str, Tensor]
-    picture: Tensor
-    answer: Tensor
-    stage: str
-    iteration: int
-    index: int
-    steps: int
-    live: Tensor
-    stopped: Tensor
-    constrained: dict[str, Tensor]
-
-    def __repr__(self) -> str:
-        losses = listed([f"{name} {float(value.mean()):.4g}" for name, value in self.losses.items()])
-        rows = f"{counted(len(self.total), 'row')}, {int(self.live.sum())} live"
-        objective = f"objective {float(self.total.mean()):.4g} ({losses})"
-        return clipped(f"Step {self.index + 1} of {self.steps}, {self.stage}: {rows}, mean {objective}")
-
-
 class Inversion:
-    """Explains one Observation, or several at once, by a prior.
+    """Explains one Observation, or several at once, by a prior; iterate to run it, step by step.
 
     Args:
-        observation: one, or a sequence; the answers come back in that order, and each is what it would be alone.
-        recipe: a name, a path, or a Recipe. Refused (RecipeError) when it needs what the prior lacks.
-        seed: of the run; every picture draws from a stream of its own, derived from this and its content.
+        observation: one, or a sequence; the answers come in that order, and each is what it would be alone.
+        prior: the prior.
+        recipe: a name, a path, or a Recipe.
+        seed: seed of the run; every picture draws from a stream of its own, derived from this and its content.
         num_solutions: answers to each observation, from independent starts.
-        start: where to begin instead of searching: an earlier Restoration, the folder of one, or a sequence with one
-            for each picture; an encoder; or the variables, each (pictures * num_solutions, ...) (`dgp.warm_start`).
-        device: "auto" (CUDA where there is one), "cpu" or "cuda"; its steps hold tensors there, results on the CPU.
+        start: where to start instead of searching: an earlier Restoration, its folder, or a sequence with one for
+            each picture; an encoder; or the variables by name, each (pictures * num_solutions, ...)
+            (`dgp.warm_start`).
+        device: "auto" (CUDA where there is one), "cpu" or "cuda". Steps hold tensors there, results on the CPU.
 
-    Iterate to run it, step by step; ``result()`` runs whatever is left.
-
-    Raises InputError, RecipeError: see above.  DgpError: the objective is not finite.
+    Raises:
+        InputError: no observation, or a start that does not fit.
+        RecipeError: the recipe needs what the prior lacks.
+        DgpError: the objective is not finite.
     """
 
     def __init__(
@@ -97,104 +72,109 @@ class Inversion:
                 f"got {len(self.observations)} observations and {num_solutions} solutions; "
                 "expected at least one of each"
             )
-        device = device_named(device)
-        with waiting(f"bringing {prior.name} to {device}"):
-            self.prior, self.seed, self.num_solutions, self.device = prior.to(device), seed, num_solutions, device
-        self.recipe, self.notes = map_recipe(blind(load_recipe(recipe), self.observations), prior)
+        self.seed, self.num_solutions, self.device = seed, num_solutions, device_named(device)
+        with waiting(f"bringing {prior.name} to {self.device}"):
+            self.prior = prior.to(self.device)
+        self.recipe, self.notes = plan_recipe(load_recipe(recipe), prior, self.observations)
         size = (prior.generator.info.resolution,) * 2
-        targets = Targets(self.observations, self.prior.discriminator, size, device)
-        space, charts, constraints = self.recipe.space[0], self.recipe.charts, self.recipe.constraints
-        self.problem = Problem(
-            targets, self.prior, seed, num_solutions, space, charts, constraints, expected(self.observations)
+        self.batch = ObservationBatch(self.observations, self.prior.discriminator, size, self.device)
+        self.renderer = Renderer(self.prior, self.recipe.parametrizations, self.batch)
+        expectations = expect_parameters(self.observations)
+        self.evaluator = Evaluator(self.renderer, self.batch, seed, expectations)
+        self.source = RowSource(
+            prior=self.prior,
+            observations=self.observations,
+            seed=seed,
+            num_solutions=num_solutions,
+            space=self.recipe.space[0],
+            parametrizations=self.recipe.parametrizations,
+            constraints=self.recipe.constraints,
+            expectations=expectations,
         )
         self.rows: Rows | None = None
         self.scores: Tensor | None = None
         self.trace: list[list[dict]] = [[] for _ in self.observations]
         self.search_s, self.stages_s = 0.0, []
-        self.starts = None if start is None else starts_of(start, self.problem)
-        self._begun = None if self.starts is None else rows_from(self.starts, self.problem)
+        self.starts = None if start is None else find_starts(start, self.source, self.renderer)
+        self._started = None if self.starts is None else start_rows(self.starts, self.source)
         self._over = False
         self._steps = self._run()
         self.load_s = time.perf_counter() - begin
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[StepOutput]:
         return self._steps
 
     @property
     def steps(self) -> int:
+        """Steps of the run at most."""
         return self.recipe.steps
 
     @property
     def evaluations(self) -> Evaluations:
-        return self.problem.evaluations
+        """How often rows were rendered, and what that cost."""
+        return self.renderer.evaluations
 
-    def _run(self) -> Iterator[Step]:
+    def _run(self) -> Iterator[StepOutput]:
+        # 1. Search: rows whose phi(G(z)) is close to y, the best first (Pan et al. 2020, section 3.2).
         begin = time.perf_counter()
-        self.rows = self._starts()
+        self.rows = self._search() if self._started is None else self._started
+        self.scores = torch.arange(len(self.rows), dtype=torch.float32)
         starts = {name: value.clone() for name, value in self.rows.values.items()}
-        self.scores = torch.arange(len(self.rows), dtype=torch.float32)  # searches return the best first
         self.search_s = time.perf_counter() - begin
-        stepper, first = Stepper(), 0
+        optimizers, first = RowOptimizers(), 0
         for number, stage in enumerate(self.recipe.stages):
             begin = time.perf_counter()
+            # 2. Keep the best rows of each answer, with their optimizer state.
             if stage.rows_kept:
-                chosen = self.rows.best(CHOICES[stage.choose](self.rows, self.scores, self.problem), stage.rows_kept)
-                self.rows = self.rows.take(chosen)
-                starts = {name: value[chosen] for name, value in starts.items()}
-                stepper.take(chosen, self.rows.values | self.rows.weights)
-            run = StageRun(number, self.recipe, self.problem, self.rows, stepper, starts)
-            name = stage.name or f"stage {number + 1}"
+                ranks = SELECTIONS[stage.choose](self.rows, self.scores, self.renderer)
+                kept = self.rows.best(ranks, stage.rows_kept)
+                self.rows = self.rows.take(kept)
+                starts = {name: value[kept] for name, value in starts.items()}
+                optimizers.take(kept, self.rows.values | self.rows.weights)
+            # 3. Optimise the stage's variables and layers, until its steps are over or every row has stopped.
+            run = begin_stage(
+                stage,
+                number,
+                evaluator=self.evaluator,
+                rows=self.rows,
+                optimizers=optimizers,
+                constraints=self.recipe.constraints,
+                starts=starts,
+            )
             with contextlib.closing(run):
                 for iteration in range(stage.steps):
-                    if run.over:
+                    if run.done:
                         break
-                    step = self._step(run.step(iteration), name, iteration, first + iteration)
+                    step = replace(run.step(iteration), index=first + iteration, steps=self.recipe.steps)
                     self._record(step)
                     yield step
-                self.rows, self.scores = run.leave()
-            first += stage.steps
+                self.rows, self.scores = run.finish()
+            starts, first = run.starts, first + stage.steps
             self.stages_s.append(time.perf_counter() - begin)
         self._over = True
 
-    def _step(self, moment: Moment, stage: str, iteration: int, index: int) -> Step:
-        return Step(
-            moment.image,
-            moment.total,
-            moment.losses,
-            self.rows.picture,
-            self.rows.answer,
-            stage,
-            iteration,
-            index,
-            self.recipe.steps,
-            moment.live,
-            moment.stopped,
-            moment.constrained,
-        )
-
-    def _starts(self) -> Rows:
-        if self._begun is not None:
-            return self._begun
-        spent, each = 0, 0
+    def _search(self) -> Rows:
+        """Run the recipe's searches, each on the rows that the one before returned."""
+        cost, each = 0, 0
         for search in self.recipe.searches:
-            spent, each = spent + search.cost(each), search.rows_out(each)
-        spent *= len(self.observations) * self.num_solutions
+            cost, each = cost + search.cost(each), search.rows_out(each)
+        cost *= len(self.observations) * self.num_solutions
         open_class = bool(self.prior.generator.info.classes) and any(o.label is None for o in self.observations)
         words = "searching for a start and a class" if open_class else "searching for a start"
-        self.evaluations.tell = lambda cost: report(words, min(cost, spent), spent)
-        if spent:
-            report(words, 0, spent)
+        self.evaluations.listener = lambda spent: report(words, min(spent, cost), cost)
+        if cost:
+            report(words, 0, cost)
         rows = None
         for search in self.recipe.searches:
-            rows = search.run(self.problem, rows)
-        self.evaluations.tell = lambda cost: None
+            rows = search.run(self.evaluator, self.source, rows)
+        self.evaluations.listener = lambda spent: None
         report("")
         return rows
 
-    def _record(self, step: Step) -> None:
-        """A line for each picture that has rows which are still at work."""
+    def _record(self, step: StepOutput) -> None:
+        """Append a line to the trace of each picture that has active rows."""
         totals, losses = step.total.tolist(), {name: v.tolist() for name, v in step.losses.items()}
-        moved = {name: v.tolist() for name, v in step.constrained.items()}
+        changes = {name: v.tolist() for name, v in step.constrained.items()}
         for picture, trace in enumerate(self.trace):
             mine = (step.picture == picture).nonzero()[:, 0]
             if not step.live[mine].any():
@@ -207,32 +187,35 @@ class Inversion:
                 "total": [totals[i] for i in mine],
                 "losses": {name: [v[i] for i in mine] for name, v in losses.items()},
             }
-            if moved:
-                line["constrained"] = {name: [v[i] for i in mine] for name, v in moved.items()}
+            if changes:
+                line["constrained"] = {name: [v[i] for i in mine] for name, v in changes.items()}
             if stopped.any():
                 line["stopped"] = stopped.nonzero()[:, 0].tolist()
             trace.append(line)
 
     def result(self) -> Restoration | list[Restoration]:
-        """The answers, after running what is left: one Restoration, or a list for a sequence of observations."""
+        """Run the steps that are left; return one Restoration, or a list for a sequence of observations."""
         for _ in self._steps:
             pass
         if not self._over:
             raise DgpError("this run was interrupted, so that it has no answer; make a new Inversion")
-        results = settle(
-            Ended(
-                self.problem,
-                self.recipe,
-                self.notes,
-                self.observations,
-                self.rows,
-                self.scores,
-                self.trace,
-                self.load_s,
-                self.search_s,
-                self.stages_s,
-                self.device,
-                [None] * len(self.observations) if self.starts is None else [s.record() for s in self.starts],
+        results = finalize(
+            RunState(
+                observations=self.observations,
+                prior=self.prior,
+                recipe=self.recipe,
+                notes=self.notes,
+                seed=self.seed,
+                num_solutions=self.num_solutions,
+                device=self.device,
+                evaluator=self.evaluator,
+                rows=self.rows,
+                scores=self.scores,
+                trace=self.trace,
+                starts=[None] * len(self.observations) if self.starts is None else [s.record() for s in self.starts],
+                load_s=self.load_s,
+                search_s=self.search_s,
+                stages_s=self.stages_s,
             )
         )
         return results[0] if self.single else results

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from dgp.threads import import_torch
 
 if TYPE_CHECKING:
-    from dgp.inversion import Inversion, Step
+    from dgp.engine.stage import StepOutput
+    from dgp.inversion import Inversion
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 
@@ -89,7 +90,7 @@ def display(shown: bool | None = None, about: str = "") -> Iterator[None]:
         yield
 
 
-def followed(inversion: Inversion) -> Iterator[Step]:
+def followed(inversion: Inversion) -> Iterator[StepOutput]:
     """Yield the steps of the inversion, and report how far it is."""
     from generators.progress import report
 

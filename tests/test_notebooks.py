@@ -15,7 +15,7 @@ NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.i
 # Run before the first cell: nothing is left of another notebook, and every recipe gets a small budget.
 BEGIN = """
 %reset -f
-import dgp.inversion, dgp.recipes.recipe, dgp.restore
+import dgp.inversion, dgp.recipes.recipe, dgp.api
 
 def short(recipe, overrides=(), load=dgp.recipes.recipe.load_recipe):
     return load(recipe, (*overrides, "budget=150"))

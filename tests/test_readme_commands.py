@@ -9,7 +9,7 @@ import pytest
 
 import degradations
 from dgp.cli.main import main
-from dgp.recipes.recipe import load_recipe, recipe_names
+from dgp.recipes.load import load_recipe, recipe_names
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "benchmarks/README.md"]

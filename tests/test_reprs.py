@@ -13,11 +13,10 @@ from dgp.evaluation import Evaluation, Source
 from dgp.evaluation.arms import Engine
 from dgp.evaluation.judge import load_judge
 from dgp.identify.estimate import Estimator
-from dgp.identify.ranking import Candidate
 from dgp.identify.regression import Network
+from dgp.observation.estimate import Candidate, Estimate
 from dgp.observation.weight_map import open_weight
-from dgp.variables.operator_parameters import Estimate
-from dgp.warm_start import start_of
+from dgp.warm_start import load_start
 from generators.statistics.bank import bank_of
 from tests.families import FAMILIES, family
 
@@ -71,8 +70,8 @@ def test_what_a_run_gives(run):
         inversion.problem,
         inversion.evaluations,
         result.spread,
-        start_of(result),
-        start_of(folder / "out"),
+        load_start(result),
+        load_start(folder / "out"),
         open_weight(torch.rand(1, 1, 40, 50), (50, 40)),
         Estimate(1.23456789, 0.1),
         Candidate("gray+sr:2", 0.5, ("gray", "low resolution")),

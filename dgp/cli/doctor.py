@@ -130,7 +130,7 @@ def _bundled_prior() -> str:
 
 def _tiny_run() -> str:
     import dgp
-    from dgp.recipes.recipe import load_recipe
+    from dgp.recipes.load import load_recipe
     from generators import load
 
     prior = load("toy")

@@ -15,7 +15,7 @@ from dgp.cli import complete
 from dgp.cli.complete import DEFAULT_PRIOR
 
 if TYPE_CHECKING:
-    from dgp.recipes.recipe import Recipe
+    from dgp.recipes.schema import Recipe
 
 BEGUN = "dgp.begun"  # in a context's `meta`: when the call began, as time.perf_counter() tells
 

@@ -86,9 +86,9 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
     for note in left_alone(overrides, recipe):
         speech.note(note)
     if prior:
-        from dgp.planning.adapt import map_recipe
+        from dgp.planning.adapt import adapt_recipe
 
-        recipe, notes = map_recipe(recipe, dgp.load_prior(prior))
+        recipe, notes = adapt_recipe(recipe, dgp.load_prior(prior))
     resolved, spent = recipe.model_dump(mode="json"), cost(recipe)
     speech.give(
         {

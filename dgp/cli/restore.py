@@ -15,7 +15,7 @@ from dgp.cli.run import run_pictures
 if TYPE_CHECKING:
     from degradations import Degradation
     from dgp.observation.images import Picture
-    from dgp.recipes.recipe import Recipe
+    from dgp.recipes.schema import Recipe
 
 images_argument = click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from degradations import Degradation
     from dgp.observation.images import Picture
     from dgp.observation.observation import Observation
-    from dgp.recipes.recipe import Recipe
+    from dgp.recipes.schema import Recipe
     from dgp.warm_start import Start
     from generators import Prior
 
@@ -87,19 +87,18 @@ class Runner:
 
     def start(self, job: Job) -> Start | None:
         """Where an earlier run has left it; InputError where there is none."""
-        from dgp.warm_start import start_of
+        from dgp.warm_start import load_start
 
         folder = self.options.start
         if folder is None:
             return None
-        return start_of(folder if (folder / "latents.safetensors").exists() else folder / job.folder.name)
+        return load_start(folder if (folder / "latents.safetensors").exists() else folder / job.folder.name)
 
     def checked(self, job: Job, keep: bool) -> Job:
         """The job, opened and compared with what lies in its folder; or why it cannot be run."""
         begin = time.perf_counter()
         from dgp.output.run_folder import is_done, run_identity
-        from dgp.planning.adapt import map_recipe
-        from dgp.planning.blind_restoration import blind
+        from dgp.planning.plan import plan_recipe
         from dgp.progress import display
 
         try:
@@ -109,7 +108,7 @@ class Runner:
             planned = run_identity(
                 observation,
                 self.prior,
-                map_recipe(blind(self.recipe, [observation]), self.prior)[0],
+                plan_recipe(self.recipe, self.prior, [observation])[0],
                 seed=self.options.seed,
                 num_solutions=self.options.num_solutions,
                 start=None if start is None else start.record(),
@@ -127,15 +126,15 @@ class Runner:
     def run(self, job: Job, speech: Speech) -> dict:
         """Restores one picture and saves it; the record that lies in its folder."""
         begin = time.perf_counter()
-        from dgp.inversion import Inversion
+        from dgp.api import invert
         from dgp.output.run_folder import read_result
-        from dgp.progress import display, followed
+        from dgp.progress import display
 
         with display(about=printable(job.path.name)):
             observation, start = job.observation or self.observe(job.path), self.start(job)
             estimate_s = job.seconds + time.perf_counter() - begin
             job.tell_notes(speech)
-            inversion = Inversion(
+            result = invert(
                 observation,
                 self.prior,
                 self.recipe,
@@ -144,10 +143,7 @@ class Runner:
                 start=start,
                 device=self.device,
             )
-            for _ in followed(inversion):
-                pass
             argv = ["dgp", *(click.get_current_context().find_root().obj or ())]
-            result = inversion.result()
             result.spent("load_s", self.load_s + result.timing["load_s"])
             result.spent("estimate_s", estimate_s)
             return read_result(result.save(job.folder, argv))
@@ -165,7 +161,7 @@ def run_pictures(given: Sequence[Path], degradation: str | Specify, options: Run
     import dgp
     from dgp.device import device_named
     from dgp.observation.folders import pictures_in
-    from dgp.planning.adapt import map_recipe
+    from dgp.planning.adapt import adapt_recipe
 
     images = [path for place in given for path in (pictures_in(place) if place.is_dir() else [place])]
     device = device_named(options.device)
@@ -178,7 +174,7 @@ def run_pictures(given: Sequence[Path], degradation: str | Specify, options: Run
         prior.generator.info.class_index(options.label)
     for note in options.notes(recipe):
         speech.note(note)
-    for note in map_recipe(recipe, prior)[1]:
+    for note in adapt_recipe(recipe, prior)[1]:
         speech.detail(f"{recipe.name} on {prior.name}: {note}")
     writable(options.output)
     loaded = time.perf_counter() - click.get_current_context().meta[BEGUN]
@@ -297,12 +293,12 @@ def writable_file(path: Path) -> Callable[[bytes], None]:
 
 def told(record: dict) -> str:
     """Return what is said of a result, in one line."""
-    from dgp.output.run_record import in_words
+    from dgp.output.metrics import describe_measurements
 
     words = [f"{name} {found['value']:.3g}" for name, found in record["degradation"]["estimated"].items()]
     if record["class_asked"] is None and record["class"] is not None:
         words.append(f"class found: {record['class_name']}")
-    words += in_words(record["metrics"], record["fidelity"])
+    words += describe_measurements(record["metrics"], record["fidelity"])
     return ", ".join([*words, f"{record['timing']['total_s']:.1f} s"])
 
 

@@ -1,231 +1,282 @@
-"""One stage of a run: certain variables and layers of all rows move under certain terms."""
+"""One stage of an inversion, and its step: render, compare, differentiate, update, project."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
-from dgp.engine.evaluator import Problem
-from dgp.losses.prediction import View
-from dgp.optim.gradient import Descent, Moving
-from dgp.optim.lbfgs import Polish
-from dgp.optim.row_optimizer import Stepper
-from dgp.optim.schedules import CURVES
-from dgp.optim.stopping import Past, residual_and_floor
-from dgp.recipes.recipe import Move, Recipe, Release, Variable
+from dgp.engine.best_rows import BestRows
+from dgp.engine.early_stopping import EarlyStopping
+from dgp.engine.evaluator import Evaluator
+from dgp.engine.release import plan_release
+from dgp.engine.stage_options import Stage
+from dgp.losses.objective import Losses, Objective
+from dgp.losses.prediction import Prediction
+from dgp.optim.gradient import GradientDescent, RowOptimizers
+from dgp.optim.lbfgs import LBFGS
+from dgp.optim.schedules import SCHEDULES
+from dgp.optim.update import AnchoredConstraint, Update, UpdatePlan
+from dgp.random_streams import RowStreams
 from dgp.variables.constraints import Constraint, Unconstrained
 from dgp.variables.rows import Rows
-from generators import Generator
+from generators.brief import clipped, counted, listed
 
-SOLVERS = {"gradient": Descent, "l-bfgs": Polish}
+SOLVERS = {"gradient": GradientDescent, "l-bfgs": lambda plan, optimizers: LBFGS(plan)}
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What one step saw, before it moved anything.
+class StepOutput:
+    """What one step evaluated, before it updated anything.
 
-    image (N, 3, R, R); total (N,); losses by name, each (N,): of a row that has stopped, what was last seen of it.
-    live (N,) bool on the CPU: the rows that were looked at.  stopped (N,) bool: those of them that go no further.
-    constrained: how far constraints moved each row afterwards, by variable, (N,), root mean squares.
+    Attributes:
+        image: pictures of all rows, (N, 3, R, R) in [-1, 1].
+        total: the objective, (N,).
+        losses: terms by name, unweighted, (N,).
+        picture, answer: index of the observation of each row, and of the answer to it, (N,).
+        stage: name of the stage.
+        iteration: index of the step in its stage.
+        index: index of the step in the run.
+        steps: steps of the run; a stage whose rows have all stopped leaves its last ones out.
+        live: rows that were evaluated, (N,) bool on the CPU; the others stopped before and show their last evaluation.
+        stopped: rows that stop here, (N,) bool on the CPU.
+        constrained: root mean square by which constraints moved each row afterwards, by variable, (N,).
     """
 
     image: Tensor
     total: Tensor
     losses: dict[str, Tensor]
-    live: Tensor | None = None
-    stopped: Tensor | None = None
-    constrained: dict[str, Tensor] = field(default_factory=dict)
+    picture: Tensor
+    answer: Tensor
+    stage: str
+    iteration: int
+    index: int
+    steps: int
+    live: Tensor
+    stopped: Tensor
+    constrained: dict[str, Tensor]
+
+    def __repr__(self) -> str:
+        losses = listed([f"{name} {float(value.mean()):.4g}" for name, value in self.losses.items()])
+        rows = f"{counted(len(self.total), 'row')}, {int(self.live.sum())} live"
+        objective = f"objective {float(self.total.mean()):.4g} ({losses})"
+        return clipped(f"Step {self.index + 1} of {self.steps}, {self.stage}: {rows}, mean {objective}")
 
 
 class StageRun:
-    """Stage ``number`` of a recipe at work on some rows. starts: the variables when the run began, by name."""
+    """Runs one stage on some rows; made by ``begin_stage``.
+
+    Args:
+        stage: options of the stage.
+        number: index of the stage in its run.
+        evaluator: scores rows under fixed random numbers.
+        rows: N rows, whose tensors are updated in place.
+        solver: updates them.
+        starts: values of the variables at the start of the run, by name, each (N, ...).
+    """
 
     def __init__(
-        self, number: int, recipe: Recipe, problem: Problem, rows: Rows, stepper: Stepper, starts: dict[str, Tensor]
+        self,
+        stage: Stage,
+        number: int,
+        *,
+        evaluator: Evaluator,
+        rows: Rows,
+        solver: GradientDescent | LBFGS,
+        starts: dict[str, Tensor],
     ):
-        self.number, self.stage = number, (stage := recipe.stages[number])
-        self.problem, self.rows, self.starts = problem, rows, starts
+        self.stage, self.number, self.name = stage, number, stage.name or f"stage {number + 1}"
+        self.evaluator, self.renderer, self.objective = evaluator, evaluator.renderer, Objective(stage.terms)
+        self.rows, self.solver, self.starts = rows, solver, starts
         self.through = "sampled" if stage.predict == "sampled" else "forward"
         self.jitter = {name: move.jitter for name, move in stage.move.items() if move.jitter}
-        self._convert()
-        self._set_norm()
-        rates = {name: (stage.lr_of(name), move.curve, move) for name, move in stage.move.items()}
-        released = release_rates(stage.release, problem.prior.generator) if stage.release else {}
-        self._set_moving(stage.move, released)
-        moving = Moving(rows.values | rows.weights, rates | released, self._constraints(recipe))
-        self.solver = SOLVERS[stage.solver](moving, stepper)
-        self.keeps_best = stage.keep == "best" or self.solver.exact
-        self.best: tuple[Tensor, Rows] | None = None
-        self.live, self.seen, self.spent = torch.ones(len(rows), dtype=torch.bool), None, 0
-        self.stops = [stop for stop in stage.stop if not stop.idle(problem.targets.operators)]
-        self.totals = torch.empty(stage.steps if self.stops else 0, len(rows))
-
-    def _constraints(self, recipe: Recipe) -> dict[str, tuple[Constraint, Tensor]]:
-        """Of the variables that have one, with the value that each looks back to."""
-        stated = {
-            name: move.constraint or recipe.variables.get(name, Variable()).constraint
-            for name, move in self.stage.move.items()
-        }
-        return {
-            name: (one, self.rows.values[name].detach().clone() if one.anchor == "stage" else self.starts[name])
-            for name, one in stated.items()
-            if not isinstance(one, Unconstrained)
-        }
-
-    def _convert(self) -> None:
-        if self.stage.convert is None:
-            return
-        values = self.problem.converted(self.rows, self.stage.convert)
-        self.starts.update({n: value.clone() for n, value in values.items() if n not in self.rows.values})
-        self.rows.values = values
-
-    def _set_norm(self) -> None:
-        captured = [name for name in self.rows.values if name.startswith("norm[")]
-        if self.stage.norm == "instance" and not captured:
-            self.rows.values.update(self.problem.capture_norm(self.rows))
-        if self.stage.norm == "batch":
-            for name in captured:
-                del self.rows.values[name]
-
-    def _set_moving(self, moves: dict[str, Move], released: dict[str, tuple]) -> None:
-        parameters = dict(self.problem.prior.generator.named_parameters())
-        for name in released:
-            if name not in self.rows.weights:
-                one = parameters[name].detach()
-                self.rows.weights[name] = one.expand(len(self.rows), *one.shape).clone()
-        for name, value in self.rows.values.items():
-            value.requires_grad_(name in moves)
-        for name, weight in self.rows.weights.items():
-            weight.requires_grad_(name in released)
+        # Random numbers of a step do not decide what is best: that is scored under numbers that stay the same.
+        self.redraws = stage.stochastic and not solver.exact
+        self.best = BestRows(rows) if stage.keep == "best" or solver.exact else None
+        rules = [rule for rule in stage.stop if rule.applies_to(evaluator.batch.operators)]
+        self.early_stopping = EarlyStopping(rules, stage.steps, len(rows)) if rules else None
+        self.active = torch.ones(len(rows), dtype=torch.bool)
+        self.passes = self.renderer.network_cost + len(self.objective.networks)
+        self.spent = 0
+        self._image: Tensor | None = None
+        self._losses: Losses | None = None
 
     @property
-    def over(self) -> bool:
+    def done(self) -> bool:
         """Whether every row has stopped."""
-        return not self.live.any()
+        return not self.active.any()
 
-    def step(self, iteration: int) -> Moment:
-        """Looks at the rows that have not stopped, keeps the best if asked to, asks who stops, and moves the others."""
-        passed, live = iteration / self.stage.steps, self.live
-        # Noise that is drawn anew decides nothing: what is best is decided under one that stays.
-        anew = self.stage.stochastic and not self.solver.exact
-        part = None if live.all() else live.nonzero()[:, 0]
-        self._look(part, passed, f"{self.number} {iteration}" if anew else "score")
-        if self.keeps_best:
-            self._remember(self._scores(part) if anew else self.seen.total, part)
-        self.spent += self.problem.passes(self.stage.terms) * (3 + (anew and self.keeps_best))
-        stopped = self._stopping(iteration)
-        going = live & ~stopped
-        moved = self.solver.move(self.seen.total, passed, None if going.all() else going)
-        if moved.done is not None:
-            stopped = stopped | moved.done
-        self.live = live & ~stopped
-        return replace(self.seen, live=live, stopped=stopped, constrained=moved.constrained)
+    def step(self, iteration: int) -> StepOutput:
+        """Evaluate the active rows, keep the best, stop rows that are done, and update the others."""
+        t, active = iteration / self.stage.steps, self.active
+        index = None if active.all() else active.nonzero()[:, 0]
+        occasion = f"{self.number} {iteration}" if self.redraws else "score"
+        evaluated = []
+        for part in self.renderer.chunks(active.shape[0] if index is None else index):
+            values = {name: value[part] for name, value in self.rows.values.items()}
+            weights = {name: weight[part] for name, weight in self.rows.weights.items()}
+            pictures = self.rows.picture[part]
+            streams = cache(partial(self.evaluator.streams, self.rows, part, occasion))
+            # 1. Jitter: z <- z + sigma(t) n, n ~ N(0, 1) (Karras et al. 2020, appendix D).
+            if self.jitter:
+                values = self._add_jitter(values, t, streams())
+            # 2. Render: x = G(z; theta).
+            image = self.renderer(values, weights, pictures)
+            # 3. Compare: L(phi(x), y) = sum_k weight_k term_k (Pan et al. 2020, eq. 4 and 5).
+            losses = self.objective(self._predict(image, values, weights, pictures, streams))
+            # 4. Differentiate: dL/dz and dL/dtheta; the rows are independent, so that their sum gives each its own.
+            losses.total.sum().backward()
+            self.renderer.evaluations.count_renders(pictures)
+            self.renderer.evaluations.count_passes(pictures, self.passes)
+            evaluated.append((image.detach(), losses.total.detach(), losses.by_term))
+        self._record(evaluated, index)
+        self.spent += self.passes * (3 + (self.redraws and self.best is not None))
+        # 5. Keep the best of each row, before anything is updated.
+        if self.best is not None:
+            self.best.update(self._score(index) if self.redraws else self._losses.total, index)
+        # 6. Stop rows early.
+        stopped = self._stop_early(iteration)
+        going = active & ~stopped
+        # 7. Update: z <- z - lr(t) step(dL/dz), theta likewise, then project z onto its constraint.
+        update = self.solver.step(self._losses.total, t, None if going.all() else going)
+        if update.converged is not None:
+            stopped = stopped | update.converged
+        self.active = active & ~stopped
+        return StepOutput(
+            image=self._image,
+            total=self._losses.total,
+            losses=self._losses.by_term,
+            picture=self.rows.picture,
+            answer=self.rows.answer,
+            stage=self.name,
+            iteration=iteration,
+            index=iteration,
+            steps=self.stage.steps,
+            live=active,
+            stopped=stopped,
+            constrained=update.constrained,
+        )
 
-    def _look(self, part: Tensor | None, passed: float, occasion: str) -> None:
-        """Evaluates the rows at ``part`` (None: all) into what is seen, and their gradients."""
-        jitter = {name: amount * CURVES["fading"](passed) for name, amount in self.jitter.items()}
-        seen = []
-        for chunk in self.problem.chunks(len(self.rows) if part is None else part):
-            image, score = self.problem.evaluate(self.rows, chunk, self.stage.terms, self.through, occasion, jitter)
-            score.total.sum().backward()
-            seen.append(Moment(image.detach(), score.total.detach(), score.losses))
-        self.seen = joined(seen) if part is None else laid_over(self.seen, joined(seen), part)
-
-    def _stopping(self, iteration: int) -> Tensor:
-        """(N,) bool on the CPU: the live rows that stop here."""
-        stopped = torch.zeros_like(self.live)
-        if not self.stops:
-            return stopped
-        self.totals[iteration] = self.seen.total.cpu()
-        measured = (None, None)
-        if any(stop.measures for stop in self.stops):
-            view = View(self.problem.targets, self.seen.image, self.rows.values, self.rows.picture)
-            measured = tuple(values.cpu() for values in residual_and_floor(view))
-        losses = {name: values.cpu() for name, values in self.seen.losses.items()}
-        past = Past(self.totals[: iteration + 1], losses, *measured, self.spent)
-        for stop in self.stops:
-            stopped |= stop.reached(past)
-        return stopped & self.live
-
-    @torch.no_grad()
-    def _scores(self, part: Tensor | None = None) -> Tensor:
-        """(N,): the objective under noise that stays; of rows that are not at ``part``, what was last seen."""
-        if part is None:
-            return self.problem.rank(self.rows, self.stage.terms, self.through)
-        scores = self.seen.total.clone()
-        for chunk in self.problem.chunks(part):
-            scores[chunk] = self.problem.evaluate(self.rows, chunk, self.stage.terms, self.through)[1].total
-        return scores
-
-    def _remember(self, totals: Tensor, part: Tensor | None = None) -> None:
-        """Keeps, row by row, the variables and weights with the lowest objective so far, of the rows at ``part``."""
-        if self.best is None:
-            self.best = totals.clone(), self.rows.take(torch.arange(len(self.rows)))
-            return
-        lowest, kept = self.best
-        lower = totals < lowest
-        better = lower.nonzero()[:, 0] if part is None else part[lower[part].cpu()]
-        if len(better) == 0:
-            return
-        lowest[better] = totals[better]
-        for mine, theirs in ((kept.values, self.rows.values), (kept.weights, self.rows.weights)):
-            for name, tensor in mine.items():
-                tensor[better] = theirs[name].detach()[better]
-
-    def leave(self) -> tuple[Rows, Tensor]:
-        """The rows that leave the stage and the objective of each (N,)."""
-        scores = self._scores()
-        if self.keeps_best:
-            self._remember(scores)
-            scores, best = self.best
-            with torch.no_grad():
-                for mine, theirs in ((self.rows.values, best.values), (self.rows.weights, best.weights)):
-                    for name, tensor in mine.items():
-                        tensor.copy_(theirs[name])
+    def finish(self) -> tuple[Rows, Tensor]:
+        """Return the rows that leave the stage and the objective of each, (N,), under fixed random numbers."""
+        scores = self._score(None)
+        if self.best is not None:
+            self.best.update(scores)
+            scores = self.best.restore()
         return self.rows, scores
 
     def close(self) -> None:
-        """Ends what the solver has running."""
+        """Release what the solver holds, such as threads."""
         self.solver.close()
 
+    def _add_jitter(self, values: dict[str, Tensor], t: float, streams: RowStreams) -> dict[str, Tensor]:
+        fade, deviation = SCHEDULES["fading"](t), self.renderer.w_deviation
+        jittered = {}
+        for name, amount in self.jitter.items():
+            noise = streams.normal(*values[name].shape[1:]).to(values[name], non_blocking=True)
+            jittered[name] = values[name] + amount * fade * deviation * noise
+        return values | jittered
 
-def joined(moments: list[Moment]) -> Moment:
-    if len(moments) == 1:
-        return moments[0]
-    losses = {name: torch.cat([m.losses[name] for m in moments]) for name in moments[0].losses}
-    return Moment(torch.cat([m.image for m in moments]), torch.cat([m.total for m in moments]), losses)
+    def _predict(self, image: Tensor, values: dict, weights: dict, pictures: Tensor, streams) -> Prediction:
+        return Prediction(
+            batch=self.evaluator.batch,
+            image=image,
+            values=values,
+            pictures=pictures,
+            through=self.through,
+            renderer=self.renderer,
+            weights=weights,
+            expectations=self.evaluator.expectations,
+            draw_streams=streams,
+        )
+
+    def _record(self, evaluated: list[tuple[Tensor, Tensor, dict[str, Tensor]]], index: Tensor | None) -> None:
+        """Remember the evaluation of all rows, of which those at ``index`` (None: all) were evaluated in this step."""
+        images, totals, losses = zip(*evaluated, strict=True)
+        image, total, by_term = images[0], totals[0], losses[0]
+        if len(evaluated) > 1:
+            image, total = torch.cat(images), torch.cat(totals)
+            by_term = {name: torch.cat([one[name] for one in losses]) for name in losses[0]}
+        if index is not None:
+            place = index.to(image.device)
+            image = self._image.index_copy(0, place, image)
+            total = self._losses.total.index_copy(0, place, total)
+            by_term = {n: v.index_copy(0, place, by_term[n]) for n, v in self._losses.by_term.items()}
+        self._image, self._losses = image, Losses(total, by_term)
+
+    def _stop_early(self, iteration: int) -> Tensor:
+        """Return the active rows that stop here, (N,) bool on the CPU."""
+        if self.early_stopping is None:
+            return torch.zeros_like(self.active)
+        seen = Prediction(self.evaluator.batch, self._image, self.rows.values, self.rows.picture)
+        return self.early_stopping.reached(iteration, self._losses, seen, self.spent) & self.active
+
+    @torch.no_grad()
+    def _score(self, index: Tensor | None) -> Tensor:
+        """Return the objective under fixed random numbers, (N,), of the rows at ``index``; of others the last one."""
+        if index is None:
+            index = torch.arange(len(self.rows))
+        scores = self.evaluator.score_part(self.rows, index, self.objective, through=self.through)
+        if len(index) == len(self.rows):
+            return scores
+        return self._losses.total.index_copy(0, index.to(scores.device), scores)
 
 
-def laid_over(before: Moment, now: Moment, part: Tensor) -> Moment:
-    """What is seen of all rows, of which those at ``part`` were looked at again."""
+def begin_stage(
+    stage: Stage,
+    number: int,
+    *,
+    evaluator: Evaluator,
+    rows: Rows,
+    optimizers: RowOptimizers,
+    constraints: Mapping[str, Constraint],
+    starts: dict[str, Tensor],
+) -> StageRun:
+    """Convert latents, capture norms and release layers as a stage asks, and return its run.
 
-    def laid(old: Tensor, new: Tensor) -> Tensor:
-        return old.index_copy(0, part.to(old.device), new)
+    Args:
+        stage: options of the stage.
+        number: index of the stage in its run.
+        evaluator: renders and scores rows.
+        rows: rows that enter the stage; the run updates their tensors in place.
+        optimizers: of the run; their state is carried on.
+        constraints: of the variables that the recipe names; a stage's own come first.
+        starts: values of the variables at the start of the run, by name, each (N, ...).
+    """
+    renderer = evaluator.renderer
+    values, weights = dict(rows.values), dict(rows.weights)
+    if stage.convert is not None:
+        values = renderer.convert(rows, stage.convert)
+        starts = starts | {name: value.clone() for name, value in values.items() if name not in rows.values}
+    captured = [name for name in values if name.startswith("norm[")]
+    if stage.norm == "instance" and not captured:
+        values |= renderer.capture_norm(replace(rows, values=values))
+    if stage.norm == "batch":
+        values = {name: value for name, value in values.items() if name not in captured}
 
-    losses = {name: laid(values, now.losses[name]) for name, values in before.losses.items()}
-    return Moment(laid(before.image, now.image), laid(before.total, now.total), losses)
-
-
-def release_rates(release: Release, generator: Generator) -> dict[str, tuple[float, str, Release]]:
-    """Parameter name -> (learning rate, curve, how) of everything that gathers moments in this stage."""
-    groups = generator.groups()
-    progressive = [group for group in groups if group.progressive]
-    if isinstance(release.groups, tuple):
-        rate = {
-            group.name: release.lr * release.ratio**i for i, group in enumerate(groups) if group.name in release.groups
-        }
-    else:
-        walked = [group for group in groups if group.progressive or group.head and release.groups == "whole"]
-        count = release.groups if isinstance(release.groups, int) else len(walked)
-        rate = {group.name: release.lr * release.ratio**i for i, group in enumerate(walked[:count])}
-    if release.moments == "warm":
-        rate = {group.name: 0.0 for group in progressive} | rate
-    gains = generator.gains() if release.scale == "used" else {}
-    return {
-        name: (rate[group.name] / gains.get(name, 1.0), release.curve, release)
-        for group in groups
-        if group.name in rate
-        for name in group.parameters
+    updates = {
+        name: Update(stage.lr_of(name), move, SCHEDULES[move.curve], reset=move.state == "reset")
+        for name, move in stage.move.items()
     }
+    released = plan_release(stage.release, renderer.prior.generator) if stage.release else {}
+    parameters = dict(renderer.prior.generator.named_parameters())
+    for name in released:
+        if name not in weights:
+            stored = parameters[name].detach()
+            weights[name] = stored.expand(len(rows), *stored.shape).clone()
+    values = {name: value.detach().requires_grad_(name in updates) for name, value in values.items()}
+    weights = {name: weight.detach().requires_grad_(name in released) for name, weight in weights.items()}
+    rows = replace(rows, values=values, weights=weights)
+
+    anchored = {}
+    for name, move in stage.move.items():
+        constraint = move.constraint or constraints.get(name, Unconstrained())
+        if not isinstance(constraint, Unconstrained):
+            anchor = values[name].detach().clone() if constraint.anchor == "stage" else starts[name]
+            anchored[name] = AnchoredConstraint(constraint, anchor)
+    plan = UpdatePlan(values | weights, updates | released, anchored)
+    solver = SOLVERS[stage.solver](plan, optimizers)
+    return StageRun(stage, number, evaluator=evaluator, rows=rows, solver=solver, starts=starts)

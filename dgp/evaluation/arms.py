@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dgp.engine.stage import StepOutput
 from dgp.evaluation.baselines import classical
-from dgp.inversion import Inversion, Step
+from dgp.inversion import Inversion
 from dgp.observation.observation import Observation
 from dgp.output import metrics
 from dgp.output.restoration import Restoration
 from dgp.output.run_folder import plain
-from dgp.planning.adapt import map_recipe
-from dgp.recipes.recipe import Recipe
+from dgp.planning.adapt import adapt_recipe
+from dgp.recipes.schema import Recipe
 from generators import Prior
 
 MEASURED = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")
@@ -96,7 +97,7 @@ class Engine:
     def identity(self) -> dict:
         return {
             "prior": self.prior_key,
-            "recipe": map_recipe(self.recipe, self.prior)[0].sha256,
+            "recipe": adapt_recipe(self.recipe, self.prior)[0].sha256,
             "seed": self.seed,
             "num_solutions": self.num_solutions,
         }
@@ -154,7 +155,7 @@ class Engine:
         return f"Engine {self.name}: {self.recipe.name} on {self.prior.name}, seed {self.seed}, {self.device}"
 
 
-def best_of(step: Step, pictures: int) -> list[Tensor]:
+def best_of(step: StepOutput, pictures: int) -> list[Tensor]:
     """(3, R, R) of each picture: the row with the lowest objective."""
     chosen = []
     for number in range(pictures):

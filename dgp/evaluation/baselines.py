@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from degradations import Degradation, Gray, Inpaint, SuperResolution
-from dgp.variables.rows import stream
+from dgp.random_streams import random_stream
 from generators import Prior
 
 SAMPLES = 256
@@ -24,7 +24,7 @@ def mean_chroma(prior: Prior, samples: int = SAMPLES, at_once: int = 64) -> Tens
     device = next(prior.generator.parameters()).device
     for first in range(0, samples, at_once):
         count = min(at_once, samples - first)
-        latents = prior.generator.sample(count, generator=stream(0, "mean chroma", first))
+        latents = prior.generator.sample(count, generator=random_stream(0, "mean chroma", first))
         pictures = prior.generator({name: value.to(device) for name, value in latents.items()}).cpu().double()
         total += (pictures - Gray()(pictures)).mean((2, 3)).sum(0)
     return (total / samples).float()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from dgp.api import observe
 from dgp.errors import InputError
 from dgp.evaluation import sheets, statistics
 from dgp.evaluation.arms import MEASURED, VIEWS, Classical, Degraded, Engine
@@ -19,9 +20,9 @@ from dgp.evaluation.units import Unit, plain_name
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.observation.figures import png_bytes
 from dgp.observation.images import to_pil
-from dgp.observation.observation import Observation, observe
-from dgp.planning.adapt import map_recipe
-from dgp.recipes.recipe import Recipe
+from dgp.observation.observation import Observation
+from dgp.planning.adapt import adapt_recipe
+from dgp.recipes.schema import Recipe
 from generators import Prior, randomised
 from generators.brief import clipped, counted, listed
 
@@ -81,7 +82,7 @@ class Evaluation:
     def check(self) -> None:
         """Refuses what can be refused, before any work; each error is one line."""
         for name, recipe in self.recipes.items():
-            map_recipe(recipe, self.prior)
+            adapt_recipe(recipe, self.prior)
             if name in (Degraded.name, Classical.name):
                 raise InputError(
                     f"a recipe cannot be called {name!r} here, as a baseline has that name; rename its file"

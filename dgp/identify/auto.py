@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
+from torch import Tensor
 
 import degradations
 from dgp.errors import InputError
 from dgp.identify.damages import JPEG
+from dgp.identify.estimate import estimate_unknowns
 from dgp.identify.ranking import rank
-from dgp.observation.images import flatten, open_picture
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from dgp.observation.images import Picture
-    from dgp.observation.observation import Observation
-    from generators import Prior
+from dgp.observation.images import Picture, flatten, open_picture
+from dgp.observation.observation import Observation
+from dgp.observation.prepare import prepare
+from generators import Prior
 
 AUTO = "auto"
 COARSE = 65  # quality up to which a JPEG file is taken as damaged by it
@@ -31,8 +28,6 @@ def observe_auto(picture, prior: Prior, *, fit: str, seed: int, simulate: bool, 
     Arguments as of ``observe``. Raises as that does; InputError with ``simulate`` and no ``truth``: a clean picture
     shows no damage.
     """
-    from dgp.observation.observation import observe  # which hands over to this
-
     if simulate and truth is None:
         raise InputError(
             "got degradation 'auto' for a clean picture; name the one to apply by --truth SPEC (in Python: truth)"
@@ -41,20 +36,21 @@ def observe_auto(picture, prior: Prior, *, fit: str, seed: int, simulate: bool, 
     resolution = prior.generator.info.resolution
     known, factor = frozenset(), None
     if simulate:
-        seen = observe(source, truth, prior, fit=fit, seed=seed, simulate=True, **rest)
+        seen = prepare(source, truth, prior, fit=fit, seed=seed, simulate=True, **rest)
         y, factor = seen.y, _factor(seen.y.shape[-1], seen.y.shape[-2], resolution)
     else:
-        seen = observe(source, "identity", prior, fit=fit, seed=seed, **rest)
+        seen = prepare(source, "identity", prior, fit=fit, seed=seed, **rest)
         y, factor = seen.y, _factor(*flatten(source)[0].size, resolution)
         known = _told(source, resolution)
     ranking = tuple(rank(_enlarged(y, resolution), prior, known=known, factor=factor, seed=seed))
     notes = []
     for candidate in ranking[:TRIED]:
         try:
-            found = observe(source, candidate.spec, prior, fit=fit, seed=seed, simulate=simulate, truth=truth, **rest)
+            found = prepare(source, candidate.spec, prior, fit=fit, seed=seed, simulate=simulate, truth=truth, **rest)
         except degradations.MaskError as reason:
             notes.append(f"auto: {candidate.spec} was likelier, but {reason}")
             continue
+        found = estimate_unknowns(found, prior, seed=seed)
         return replace(found, asked=AUTO, ranking=ranking, notes=(*found.notes, *notes))
     raise InputError(f"no damage was found that can be undone ({notes[-1]}); name it with -d")
 

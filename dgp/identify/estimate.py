@@ -7,7 +7,7 @@ Louppe 2020). The network is kept on disk, so that the next picture takes no tim
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -16,7 +16,8 @@ from dgp.identify.regression import Network, as_tensors, from_tensors, trained
 from dgp.identify.simulation import fingerprint, positions, simulated
 from dgp.identify.sources import APART, PHOTOGRAPHS, sources
 from dgp.identify.statistics import statistics
-from dgp.variables.operator_parameters import Estimate
+from dgp.observation.estimate import Estimate
+from dgp.observation.observation import Observation
 from generators import Prior
 from generators.caching import folder as cache
 from generators.caching.disk_cache import kept
@@ -57,6 +58,26 @@ class Estimator:
 
     def __repr__(self) -> str:
         return f"Estimator of {', '.join(self.unknowns)}"
+
+
+def estimate_unknowns(observation: Observation, prior: Prior, *, seed: int = 0) -> Observation:
+    """Return the observation with estimates of its degradation's unknown parameters.
+
+    The file itself may state some, such as a JPEG's quality; these are then known. The others are estimated from the
+    pixels, and are the values at which the run starts.
+    """
+    operator = observation.degradation
+    unknowns = operator.unknowns()
+    if not unknowns:
+        return observation
+    stated = {} if observation.simulated else operator.told(observation.source.image)
+    known = {name: stated[name] for name, u in unknowns.items() if name in stated and u.low <= stated[name] <= u.high}
+    operator = operator.given(known) if known else operator
+    found = estimate(observation.y, operator, prior, seed=seed)
+    start = {name: one.value for name, one in found.items()}
+    operator = operator.standing(start) if start else operator
+    estimates = {name: Estimate(value, 0.0, "file") for name, value in known.items()} | found
+    return replace(observation, degradation=operator, estimates=estimates)
 
 
 def estimate(y: Tensor, operator: Degradation, prior: Prior, *, seed: int = 0) -> dict[str, Estimate]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Set
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +19,7 @@ from dgp.identify.regression import Network, as_tensors, from_tensors, trained
 from dgp.identify.simulation import fingerprint, simulated
 from dgp.identify.sources import sources
 from dgp.identify.statistics import statistics
+from dgp.observation.estimate import Candidate
 from generators import Prior
 from generators.caching import folder as cache
 from generators.caching.disk_cache import kept
@@ -35,22 +35,6 @@ AT_ONCE = 20  # that share their chain and variants
 SIDE = 64  # pixels; larger pictures are looked at in parts
 STEPS = 2000
 METHOD = 2  # to be raised with every change of what is trained
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A chain of damages. spec: the degradation under which the picture would be restored; "identity" for none.
-
-    probability: among all chains, given the picture.  damages: in the order in which they came.
-    """
-
-    spec: str
-    probability: float
-    damages: Names
-
-    def record(self) -> dict:
-        """As results hold it."""
-        return {"spec": self.spec, "probability": round(self.probability, 4), "damages": list(self.damages)}
 
 
 def rank(

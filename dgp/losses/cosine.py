@@ -1,4 +1,4 @@
-"""Vectors apart from their lengths."""
+"""Unit vectors and the angle between vectors."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import torch
 from torch import Tensor
 
 
-def unit(x: Tensor, dim: int) -> Tensor:
-    """x over its norm along ``dim``. Zero vectors stay zero, and their gradient is finite."""
+def normalize(x: Tensor, dim: int) -> Tensor:
+    """Return x / ||x|| along ``dim``. Zero vectors stay zero, with a finite gradient."""
     square = x.square().sum(dim, keepdim=True)
     return x * torch.where(square > 0, square, 1.0).rsqrt()
 
 
-def turned(a: Tensor, b: Tensor, dim: int) -> Tensor:
-    """1 - cosine of the angle between a and b along ``dim``, which is gone: 0 to 2, without cancellation where they
-    nearly agree; 0 where both are zero, 1/2 where one is."""
-    return (unit(a, dim) - unit(b, dim)).square().sum(dim) / 2
+def cosine_distance(a: Tensor, b: Tensor, dim: int) -> Tensor:
+    """Return 1 - cos(a, b) along ``dim``, from 0 to 2, computed as ||a/|a| - b/|b|||^2 / 2.
+
+    That form loses no digits where the two nearly agree. It is 0 where both are zero and 1/2 where one is.
+    """
+    return (normalize(a, dim) - normalize(b, dim)).square().sum(dim) / 2

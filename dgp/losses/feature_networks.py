@@ -1,4 +1,4 @@
-"""Networks through which pictures are compared as LPIPS compares them: its own, and the prior's discriminator."""
+"""Networks whose feature maps LPIPS compares: its own, and the prior's discriminator in their place."""
 
 from __future__ import annotations
 
@@ -6,36 +6,34 @@ import functools
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dgp.files import sha256_of
-from dgp.losses.cosine import unit
+from dgp.losses.cosine import normalize
+from dgp.losses.prediction import Prediction
+from generators import Discriminator, Prior
 from generators.model_zoo import PUBLIC, File
 from generators.progress import waiting
 
-if TYPE_CHECKING:
-    from dgp.losses.prediction import View
-    from generators import Discriminator, Prior
-
-TrunkName = Literal["alex", "vgg", "squeeze", "discriminator"]
+NetworkName = Literal["alex", "vgg", "squeeze", "discriminator"]
 PUBLISHED = {"alex": "lpips-alexnet", "vgg": "lpips-vgg16", "squeeze": "lpips-squeezenet"}
-# Pixels a side below which a network has nothing left to pool.
-SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17, "discriminator": 1}
+# Least picture side in pixels: below it a pooling layer would have no input.
+LEAST_SIDE = {"alex": 31, "vgg": 16, "squeeze": 17, "discriminator": 1}
 
 
-def absent(name: str) -> str | None:
-    """Why LPIPS cannot look through "alex", "vgg" or "squeeze" on this machine, in a few words; None where it can.
+def explain_absence(name: str) -> str | None:
+    """Return why LPIPS cannot use "alex", "vgg" or "squeeze" on this machine, in a few words; None if it can.
 
-    The network's file must lie where torchvision keeps it, with the right hash: lpips would otherwise download it.
+    The weights must be where torchvision keeps them, with the right hash; otherwise lpips would download them.
     """
     for package in ("lpips", "torchvision"):
         if find_spec(package) is None:
             return f"{package} is not installed; pip install lpips torchvision"
-    published, path = _published(name), _place(name)
+    published, path = _published(name), _path(name)
     if not path.is_file():
         return f"the trunk {published.name} of LPIPS is not in torch.hub's checkpoint folder, and nothing is downloaded"
     at = path.stat()
@@ -44,16 +42,16 @@ def absent(name: str) -> str | None:
     return None
 
 
-def refusal(term: str, name: str, prior: Prior) -> str | None:
-    """Why the term cannot look through the trunk, in one line that says what to do; None where it can."""
+def find_obstacle(term: str, name: str, prior: Prior) -> str | None:
+    """Return why a term cannot use a feature network, in one line that says what to do; None if it can."""
     if name == "discriminator":
         if prior.discriminator is None:
             return f"{term}: the prior {prior.name!r} has no discriminator to look through; set trunk to alex or vgg"
         return None
     side = prior.generator.info.resolution
-    if side < SMALLEST[name]:
-        why, ways = f"{side} px are too few for the {name} trunk, which needs {SMALLEST[name]}", []
-    elif why := absent(name):
+    if side < LEAST_SIDE[name]:
+        why, ways = f"{side} px are too few for the {name} trunk, which needs {LEAST_SIDE[name]}", []
+    elif why := explain_absence(name):
         ways = [f"`dgp priors fetch {PUBLISHED[name]}` gets it"]
     else:
         return None
@@ -63,9 +61,13 @@ def refusal(term: str, name: str, prior: Prior) -> str | None:
 
 
 @functools.cache
-def network(name: str, device: str = "cpu") -> nn.Module:
-    """LPIPS' network of version 0.1 (Zhang et al. 2018), frozen. Raises ValueError where it is ``absent``."""
-    if why := absent(name):
+def load_lpips(name: str, device: str = "cpu") -> nn.Module:
+    """Return LPIPS with the network of that name, version 0.1 of its weights (Zhang et al. 2018), frozen.
+
+    Raises:
+        ValueError: its weights are not on this machine (`explain_absence`).
+    """
+    if why := explain_absence(name):
         raise ValueError(why)
     with waiting("loading LPIPS"), warnings.catch_warnings():
         import lpips
@@ -79,95 +81,108 @@ def _published(name: str) -> File:
     return PUBLIC[PUBLISHED[name]].files[0]
 
 
-def _place(name: str) -> Path:
+def _path(name: str) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / _published(name).name
 
 
 @functools.cache
 def _sha256(path: Path, size: int, modified: int) -> str:
-    """Of a file that was not changed since."""
+    """Return the sha256 of a file; size and time of modification key the cache."""
     return sha256_of(path)
 
 
-class Trunk:
-    """A network whose maps are compared.
+class FeatureNetwork:
+    """A network whose feature maps are compared as LPIPS compares them (Zhang et al. 2018, eq. 1).
 
-    smallest: pixels a side that its pictures need.  enlarges: whether small pictures cost as much as large ones.
+    Attributes:
+        least_side: smallest picture side, in pixels.
+        resizes: whether it resizes its input, so that small pictures cost as much as large ones.
     """
 
-    smallest: int
-    enlarges = False
+    least_side: int
+    resizes = False
 
     def maps(self, pictures: Tensor) -> list[Tensor]:
-        """Pictures (N, 3, h, w) in [-1, 1] -> maps (N, C, h', w') of unit vectors along the channels."""
+        """Return feature maps (N, C, h', w') of pictures (N, 3, h, w) in [-1, 1], unit vectors along the channels."""
         raise NotImplementedError
 
-    def of_lifted(self, view: View) -> list[Tensor]:
-        """``maps`` of the lifted predictions."""
-        return self.maps(view.lifted)
+    def maps_of_prediction(self, prediction: Prediction) -> list[Tensor]:
+        """Return the ``maps`` of the lifted predictions."""
+        return self.maps(prediction.lifted)
 
-    def spread(self, k: int, square: Tensor) -> Tensor:
-        """Squared differences of map k (N, C, h, w) -> what they weigh at each position (N, 1, h, w)."""
+    def weigh(self, k: int, square: Tensor) -> Tensor:
+        """Return the weighted sum over channels, (N, 1, h, w), of squared differences of map k, (N, C, h, w)."""
         raise NotImplementedError
 
     def distance(self, ours: list[Tensor], theirs: list[Tensor], weight: Tensor | None = None) -> Tensor:
-        """(N,): the sum over maps of the mean over positions, by ``weight`` (N, 1, h, w) where there is one."""
-        return sum(
-            over_positions(self.spread(k, (a - b).square()), weight)
-            for k, (a, b) in enumerate(zip(ours, theirs, strict=True))
-        )
+        """Return the sum over maps of the mean over positions, (N,).
+
+        Args:
+            ours, theirs: what ``maps`` returned for N pictures each.
+            weight: weights of positions, (N, 1, H, W); None: all alike.
+        """
+        pairs = enumerate(zip(ours, theirs, strict=True))
+        return sum(mean_over_positions(self.weigh(k, (a - b).square()), weight) for k, (a, b) in pairs)
 
 
-class LpipsTrunk(Trunk):
-    def __init__(self, net: nn.Module, smallest: int):
-        self.net, self.smallest = net, smallest
+class LpipsNetwork(FeatureNetwork):
+    """LPIPS' own network and its learned channel weights."""
+
+    def __init__(self, lpips: nn.Module, least_side: int):
+        self.lpips, self.least_side = lpips, least_side
 
     def maps(self, pictures):
-        return [unit(found, 1) for found in self.net.net(self.net.scaling_layer(pictures))]
+        return [normalize(feature, 1) for feature in self.lpips.net(self.lpips.scaling_layer(pictures))]
 
-    def spread(self, k, square):
-        return self.net.lins[k](square)
+    def weigh(self, k, square):
+        return self.lpips.lins[k](square)
 
 
-class DiscriminatorTrunk(Trunk):
-    """The discriminator of a prior, in the place of LPIPS' network: the maps before their activation and the pooled
-    vector, every channel of weight 1. Pictures are brought to its size."""
+class DiscriminatorNetwork(FeatureNetwork):
+    """The prior's discriminator in the place of LPIPS' network: maps before activation and the pooled vector.
 
-    smallest = SMALLEST["discriminator"]
-    enlarges = True
+    Every channel has weight 1; pictures are resized to the discriminator's size.
+    """
+
+    least_side = LEAST_SIDE["discriminator"]
+    resizes = True
 
     def __init__(self, discriminator: Discriminator, size: tuple[int, int]):
         self.discriminator, self.size = discriminator, size
 
     def maps(self, pictures):
-        return self._maps(self.discriminator.features(resized(pictures, self.size)))
+        return self._normalize(self.discriminator.features(resize(pictures, self.size)))
 
-    def of_lifted(self, view):
-        return self._maps(view.features)
+    def maps_of_prediction(self, prediction):
+        return self._normalize(prediction.features)
 
-    def _maps(self, features: list[Tensor]) -> list[Tensor]:
-        return [unit(found if found.ndim == 4 else found[:, :, None, None], 1) for found in features]
+    def _normalize(self, features: list[Tensor]) -> list[Tensor]:
+        return [normalize(one if one.ndim == 4 else one[:, :, None, None], 1) for one in features]
 
-    def spread(self, k, square):
+    def weigh(self, k, square):
         return square.sum(1, keepdim=True)
 
 
-def trunk_of(name: str, view: View) -> Trunk:
-    """By name, on the view's device. Raises ValueError where it is ``absent``."""
+def find_network(name: str, prediction: Prediction) -> FeatureNetwork:
+    """Return the network of a name on the device of the prediction.
+
+    Raises:
+        ValueError: its weights are not on this machine.
+    """
     if name == "discriminator":
-        return DiscriminatorTrunk(view.targets.discriminator, view.targets.size)
-    return LpipsTrunk(network(name, str(view.image.device)), SMALLEST[name])
+        return DiscriminatorNetwork(prediction.batch.discriminator, prediction.batch.size)
+    return LpipsNetwork(load_lpips(name, str(prediction.image.device)), LEAST_SIDE[name])
 
 
-def resized(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear; as they are where they have the size."""
+def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return pictures (N, 3, h, w) at ``size`` (H, W), bilinearly interpolated."""
     if tuple(pictures.shape[-2:]) == tuple(size):
         return pictures
     return F.interpolate(pictures, size=tuple(size), mode="bilinear", align_corners=False)
 
 
-def over_positions(values: Tensor, weight: Tensor | None) -> Tensor:
-    """values (N, 1, h, w) -> (N,): the mean over positions, by weights (N, 1, H, W) averaged to their size."""
+def mean_over_positions(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean over positions, (N, 1, h, w) -> (N,), by weights (N, 1, H, W) averaged to the size (h, w)."""
     if weight is None:
         return values.flatten(1).mean(1)
     weight = F.adaptive_avg_pool2d(weight, values.shape[-2:])

@@ -1,4 +1,4 @@
-"""Terms on the variables themselves: how likely they are, and what keeps layers and noise maps in bounds."""
+"""Terms on the variables: the likelihood of latents, and what keeps layers and noise maps close to their prior."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from dgp.losses.cosine import unit
-from dgp.losses.terms import TERMS, Term, per_row
+from dgp.losses.cosine import normalize
+from dgp.losses.prediction import mean_per_row
+from dgp.losses.terms import TERMS, Term
 
 NOISE = re.compile(r"noise\[\d+\]")
-INSIDE_ROOTS = 1e-9  # as PULSE's code
+EPSILON = 1e-9  # added under square roots, as in PULSE's code
 
 
 @TERMS.register("nll")
 class NegativeLogLikelihood(Term):
-    """Half the mean square of a standard normal variable (its negative log-likelihood over d, less a constant)."""
+    """L = ||z||^2 / (2 d): the negative log-likelihood of a standard normal z over its d entries, less a constant."""
 
     kind: str = "nll"
     on: str = Field("z", description="the variable")
@@ -32,14 +33,15 @@ class NegativeLogLikelihood(Term):
     def variables(self):
         return (self.on,)
 
-    def __call__(self, view):
-        return per_row(view.values[self.on].square()) / 2
+    def __call__(self, prediction):
+        return mean_per_row(prediction.values[self.on].square()) / 2
 
 
 @TERMS.register("geocross")
 class Geocross(Term):
-    """How far the layers of w+ (N, L, d) stray from each other (Menon et al. 2020, eq. 5, as in their code): the mean
-    over the L x L pairs of the squared angle between two layers, times d / 8. 0 for latents of one layer.
+    """L = d / 8 * mean over pairs (i, j) of angle(w_i, w_j)^2 of the layers of w+ (Menon et al. 2020, eq. 5).
+
+    As in the published code the mean is over all L x L pairs of w+ (N, L, d); 0 for latents of one layer.
 
     of: the "input" of the generator (PULSE), or the "value" that is optimised in its place (ILO).
     norms: "equal" takes the published angle, which is right for layers of equal norm only; "any" the true one.
@@ -58,31 +60,33 @@ class Geocross(Term):
     def variables(self):
         return (self.on,)
 
-    def __call__(self, view):
-        layers = (view.values if self.of == "value" else view.latents)[self.on]
+    def __call__(self, prediction):
+        layers = (prediction.values if self.of == "value" else prediction.latents)[self.on]
         if layers.ndim < 3 or layers.shape[1] == 1:
-            return 0 * per_row(layers)
-        return geocross(layers if self.norms == "equal" else unit(layers, 2))
+            return 0 * mean_per_row(layers)
+        return geocross(layers if self.norms == "equal" else normalize(layers, 2))
 
 
 def geocross(layers: Tensor) -> Tensor:
-    """(N, L, d) -> (N,)."""
-    differences, sums = (distances(layers, other) for other in (layers, -layers))
+    """Return d / 8 times the mean squared angle between layers of equal norm: (N, L, d) -> (N,)."""
+    differences, sums = (pairwise_distance(layers, other) for other in (layers, -layers))
     angles = 2 * torch.atan2(differences, sums)
-    return per_row(angles.square()) * layers.shape[2] / 8
+    return mean_per_row(angles.square()) * layers.shape[2] / 8
 
 
-def distances(a: Tensor, b: Tensor) -> Tensor:
-    """(N, L, d) twice -> (N, L, L), with a finite gradient where vectors coincide."""
+def pairwise_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Return distances between vectors, (N, L, d) twice -> (N, L, L), with a finite gradient where vectors coincide."""
     exact = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
-    return (exact.square() + INSIDE_ROOTS).sqrt()
+    return (exact.square() + EPSILON).sqrt()
 
 
 @TERMS.register("noise-regulariser")
 class NoiseRegulariser(Term):
-    """How much the noise maps of a row are like themselves, moved by a pixel (Karras et al. 2020, appendix D): the sum
-    over maps, over their halved copies down to 8 pixels and over both directions, of the squared mean product. Left
-    out of runs whose variables hold no ``noise[0]``."""
+    """Squared correlation of noise maps with themselves shifted by a pixel (Karras et al. 2020, appendix D).
+
+    The sum over maps, over their copies halved down to 8 pixels, and over both directions, of the squared mean product.
+    The term is left out of runs whose variables hold no ``noise[0]``.
+    """
 
     kind: str = "noise-regulariser"
 
@@ -90,10 +94,10 @@ class NoiseRegulariser(Term):
     def variables(self):
         return ("noise[0]",)
 
-    def __call__(self, view):
-        maps = [value for name, value in view.values.items() if NOISE.fullmatch(name)]
+    def __call__(self, prediction):
+        maps = [value for name, value in prediction.values.items() if NOISE.fullmatch(name)]
         if not maps:
-            names = ", ".join(sorted(view.values))
+            names = ", ".join(sorted(prediction.values))
             raise ValueError(
                 f"got the variables {names}, expected noise maps; add noise[*] to the recipe's variables, or leave "
                 f"the term {self.name} out"
@@ -102,11 +106,11 @@ class NoiseRegulariser(Term):
 
 
 def autocorrelation(noise: Tensor) -> Tensor:
-    """(N, 1, s, s) -> (N,)."""
+    """Return the noise regulariser of one map: (N, 1, s, s) -> (N,)."""
     total = 0
     while True:
         for axis in (2, 3):
-            total = total + per_row(noise * noise.roll(1, axis)).square()
+            total = total + mean_per_row(noise * noise.roll(1, axis)).square()
         if noise.shape[-1] <= 8:
             return total
         noise = F.avg_pool2d(noise, 2)

@@ -6,19 +6,20 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from dgp.losses.feature_networks import TrunkName, refusal, trunk_of
-from dgp.losses.prediction import View
-from dgp.losses.terms import TERMS, Term, per_row
+from dgp.losses.feature_networks import NetworkName, find_network, find_obstacle
+from dgp.losses.prediction import Prediction, mean_per_row
+from dgp.losses.terms import TERMS, Term
 
 
 @TERMS.register("locality")
 class Locality(Term):
-    """Roich et al. 2022 (PTI), section 3.3, as in their code: what released weights change elsewhere. From the row's
-    latent, the pivot, one goes ``alpha`` far towards a sample (all layers together), and compares what the tuned
-    and the original generator make of it, without noise. 0 while no weights are released.
+    """What released weights change at latents near the row's own (Roich et al. 2022, PTI, section 3.3, its code).
 
-    alpha: the distance in w+.  psi: the truncation of the samples.  samples: so many in each step, their mean.
-    mse, lpips: what the two distances weigh.  trunk: of LPIPS, or "discriminator".
+    A step of length ``alpha`` leads from the row's latent, the pivot, towards a sample, in all layers together; there
+    the tuned and the original generator are compared, with noise maps of zero. 0 while no weights are released.
+
+    alpha: distance from the pivot in w+.  psi: truncation of the samples.  samples: samples in each step, averaged.
+    mse, lpips: weights of the two distances.  trunk: feature network of LPIPS, or "discriminator".
     """
 
     kind: str = "locality"
@@ -27,48 +28,57 @@ class Locality(Term):
     samples: PositiveInt = 1
     mse: NonNegativeFloat = 0.1
     lpips: NonNegativeFloat = 0.1
-    trunk: TrunkName = "alex"
+    trunk: NetworkName = "alex"
 
     @property
     def stochastic(self):
         return True
 
-    def refuse(self, prior):
+    def use_discriminator(self):
+        return self.model_copy(update={"trunk": "discriminator"})
+
+    def find_obstacle(self, prior):
         if not any(spec.name == "w" for spec in prior.generator.info.latents):
             return f"{self.name}: the prior {prior.name!r} has no w to move in; leave the term out"
-        return refusal(self.name, self.trunk, prior) if self.lpips else None
+        return find_obstacle(self.name, self.trunk, prior) if self.lpips else None
 
-    def __call__(self, view):
-        if not view.weights:
-            return view.image.new_zeros(len(view.image))
-        return sum(self._change(view, moved(view, self.alpha, self.psi)) for _ in range(self.samples)) / self.samples
+    def __call__(self, prediction):
+        if not prediction.weights:
+            return prediction.image.new_zeros(len(prediction.image))
+        changes = (
+            self._change(prediction, step_from_pivot(prediction, self.alpha, self.psi)) for _ in range(self.samples)
+        )
+        return sum(changes) / self.samples
 
-    def _change(self, view: View, latents: dict[str, Tensor]) -> Tensor:
+    def _change(self, prediction: Prediction, latents: dict[str, Tensor]) -> Tensor:
         with torch.no_grad():
-            original = view.render(latents)
-        tuned = view.render(latents, view.weights)
-        total = self.mse * per_row((tuned - original).square())
+            original = prediction.render(latents)
+        tuned = prediction.render(latents, prediction.weights)
+        total = self.mse * mean_per_row((tuned - original).square())
         if not self.lpips:
             return total
-        through = trunk_of(self.trunk, view)
+        network = find_network(self.trunk, prediction)
         with torch.no_grad():
-            known = through.maps(original)
-            view.looked()
-        view.looked()
-        return total + self.lpips * through.distance(through.maps(tuned), known)
+            original_maps = network.maps(original)
+            prediction.count_pass()
+        prediction.count_pass()
+        return total + self.lpips * network.distance(network.maps(tuned), original_maps)
 
 
 @torch.no_grad()
-def moved(view: View, alpha: float, psi: float) -> dict[str, Tensor]:
-    """Generator inputs at the distance ``alpha`` from each row's, towards a sample (of any class); noise maps zero."""
-    generator, latents = view.prior.generator, view.latents
-    chart = "w++" if "w++" in latents else "w+"
-    pivot = latents if chart in latents else generator.convert(latents, chart)
-    rows = len(pivot[chart])
-    sampled = generator.sample(rows, truncation=psi, generator=view.random.generators)
-    way = generator.convert(sampled, chart)[chart].to(pivot[chart]) - pivot[chart]
+def step_from_pivot(prediction: Prediction, alpha: float, psi: float) -> dict[str, Tensor]:
+    """Return generator inputs at the distance ``alpha`` from each row's, towards a sample of any class.
+
+    Noise maps are zero.
+    """
+    generator, latents = prediction.prior.generator, prediction.latents
+    space = "w++" if "w++" in latents else "w+"
+    pivot = latents if space in latents else generator.convert(latents, space)
+    rows = len(pivot[space])
+    samples = generator.sample(rows, truncation=psi, generator=prediction.random.generators)
+    way = generator.convert(samples, space)[space].to(pivot[space]) - pivot[space]
     length = way.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None]
     maps = {
-        spec.name: pivot[chart].new_zeros(rows, *spec.shape) for spec in generator.info.latents if spec.chart == "noise"
+        spec.name: pivot[space].new_zeros(rows, *spec.shape) for spec in generator.info.latents if spec.chart == "noise"
     }
-    return {chart: pivot[chart] + alpha * way / length} | maps
+    return {space: pivot[space] + alpha * way / length} | maps

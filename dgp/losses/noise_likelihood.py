@@ -1,33 +1,31 @@
-"""How far a picture is from what was observed, by the noise that the degradation states."""
+"""The distance between prediction and observation that the degradation's noise model states."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from torch import Tensor
 
 from degradations import NoiseModel
-from dgp.losses.terms import TERMS, Term, per_row
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from dgp.losses.prediction import Part
+from dgp.losses.prediction import OperatorGroup, mean_per_row
+from dgp.losses.terms import TERMS, Term
 
 
 @TERMS.register("data")
-class Data(Term):
-    """What the last noise model of a degradation makes of ``phi(x)`` and ``y`` (``NoiseModel.distance``), on the scale
-    of a mean squared difference in [-1, 1]; where none is stated, or it does not say, ``mse``. As it is weighted."""
+class NoiseLikelihood(Term):
+    """Distance of phi(x) and y under the last noise model of the degradation (``NoiseModel.distance``).
+
+    On the scale of a mean squared difference in [-1, 1], and weighted as the observation is; ``mse`` where no noise is
+    stated.
+    """
 
     kind: str = "data"
 
-    def __call__(self, view):
-        return view.join([(part.rows, distance(part)) for part in view.parts])
+    def __call__(self, prediction):
+        return prediction.assemble([(group.rows, distance(group)) for group in prediction.groups])
 
 
-def distance(part: Part) -> Tensor:
-    """(n,), of the rows of a part."""
-    plain = NoiseModel()
-    noise = plain if part.operator.noise is None else part.operator.noise
-    if part.weight is None:
-        return getattr(noise, "distance", plain.distance)(part.prediction, part.y)
-    return per_row(getattr(noise, "differences", plain.differences)(part.prediction, part.y) * part.weight)
+def distance(group: OperatorGroup) -> Tensor:
+    """Return the distance of each row of a group, (n,)."""
+    noise = NoiseModel() if group.operator.noise is None else group.operator.noise
+    if group.weight is None:
+        return noise.distance(group.prediction, group.y)
+    return mean_per_row(noise.differences(group.prediction, group.y) * group.weight)

@@ -1,42 +1,56 @@
-"""A weighted sum of terms over rows."""
+"""The objective of a stage: a weighted sum of terms, one value a row."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from dgp.losses.prediction import View
-from dgp.losses.terms import Term, named
-from dgp.variables.parametrizations import Chart
+from dgp.losses.prediction import Prediction
+from dgp.losses.terms import Term, name_terms
 
 
 @dataclass(frozen=True)
-class Score:
-    """total (N,): the objective of each row; losses: every term by name, unweighted, each (N,)."""
+class Losses:
+    """Losses of N rows.
+
+    Attributes:
+        total: the objective, (N,).
+        by_term: each term by name, unweighted and detached, (N,).
+    """
 
     total: Tensor
-    losses: dict[str, Tensor]
+    by_term: dict[str, Tensor]
 
 
-def score(terms: Sequence[Term], view: View) -> Score:
-    """Evaluates the terms that carry weight. Raises ValueError when none does."""
-    total, losses = None, {}
-    for name, term in named(terms).items():
-        value = term(view)
-        losses[name] = value.detach()
-        total = term.weight * value if total is None else total + term.weight * value
-    if total is None:
-        raise ValueError("the objective is empty: every term has weight 0; give one a weight")
-    return Score(total, losses)
+class Objective:
+    """The weighted sum of terms: L = sum_k weight_k * term_k(x).
+
+    Args:
+        terms: terms; those of weight 0 are left out.
+    """
+
+    def __init__(self, terms: Sequence[Term]):
+        self.terms = name_terms(terms)
+        self.networks = list_networks(terms)
+
+    def __call__(self, prediction: Prediction) -> Losses:
+        """Evaluate the terms.
+
+        Raises:
+            ValueError: no term has a weight.
+        """
+        total, losses = None, {}
+        for name, term in self.terms.items():
+            value = term(prediction)
+            losses[name] = value.detach()
+            total = term.weight * value if total is None else total + term.weight * value
+        if total is None:
+            raise ValueError("the objective is empty: every term has weight 0; give one a weight")
+        return Losses(total, losses)
 
 
-def networks(terms: Sequence[Term]) -> set[str]:
-    """Through which networks, besides the generator, the terms look."""
+def list_networks(terms: Sequence[Term]) -> set[str]:
+    """Return the networks, besides the generator, that an evaluation of the terms passes."""
     return {name for term in terms if term.weight for name in term.networks}
-
-
-def passes(terms: Sequence[Term], charts: Mapping[str, Chart], depth: int | None) -> int:
-    """Through how many networks a row passes to be judged by the terms; see ``Chart.passes``."""
-    return 1 + sum(chart.passes(depth) for chart in charts.values()) + len(networks(terms))

@@ -1,26 +1,28 @@
-"""What was known of the parameters before the prior was asked."""
+"""The likelihood of a degradation's unknown parameters under what is known of them beforehand."""
 
 from __future__ import annotations
 
 from dgp.losses.terms import TERMS, Term
-from dgp.variables.operator_parameters import is_unknown
+from dgp.variables.operator_parameters import is_operator_parameter
 
-LEAST = 0.01  # of the range: the smallest standard deviation that is believed
+LEAST_SPREAD = 0.01  # of the range; a smaller standard deviation of an estimate is not believed
 
 
 @TERMS.register("unknowns")
-class Unknowns(Term):
-    """Half the squared distance of the unknown parameters from where they are expected, in standard deviations of what
-    is known of them beforehand: the negative logarithm of a normal density, summed over the parameters."""
+class OperatorParameterNll(Term):
+    """L = sum_k ((p_k - mean_k) / sigma_k)^2 / 2 over the unknown parameters p_k of the degradation.
+
+    Mean and sigma are those of the estimate made before the run: the negative log-likelihood of a normal distribution.
+    """
 
     kind: str = "unknowns"
 
-    def __call__(self, view):
-        total = view.image.new_zeros(len(view.pictures))
-        for name, value in view.values.items():
-            if is_unknown(name):
-                expected = [view.problem.guesses[picture][name] for picture in view.pictures.tolist()]
-                position = value.new_tensor([guess.position for guess in expected])
-                spread = value.new_tensor([max(guess.spread, LEAST) for guess in expected])
+    def __call__(self, prediction):
+        total = prediction.image.new_zeros(len(prediction.pictures))
+        for name, value in prediction.values.items():
+            if is_operator_parameter(name):
+                expected = [prediction.expectations[picture][name] for picture in prediction.pictures.tolist()]
+                position = value.new_tensor([one.position for one in expected])
+                spread = value.new_tensor([max(one.spread, LEAST_SPREAD) for one in expected])
                 total = total + ((value[:, 0] - position) / spread).square() / 2
         return total

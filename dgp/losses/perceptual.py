@@ -9,40 +9,54 @@ import torch.nn.functional as F
 from pydantic import NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor
 
-from dgp.losses.feature_networks import SMALLEST, Trunk, TrunkName, over_positions, refusal, trunk_of
-from dgp.losses.prediction import Part, View
+from dgp.losses.feature_networks import (
+    LEAST_SIDE,
+    FeatureNetwork,
+    NetworkName,
+    find_network,
+    find_obstacle,
+    mean_over_positions,
+)
+from dgp.losses.prediction import OperatorGroup, Prediction
 from dgp.losses.terms import TERMS, Term
 
 
 class Perceptual(Term):
-    """trunk: the network of LPIPS ("alex", "vgg", "squeeze"), or "discriminator": the prior's, in the same formula."""
+    """A term that compares maps of a feature network.
 
-    trunk: TrunkName
+    trunk: the network of LPIPS ("alex", "vgg", "squeeze"), or "discriminator": the prior's, in the same formula.
+    """
+
+    trunk: NetworkName
 
     @property
     def networks(self):
         return (self.trunk if self.trunk == "discriminator" else f"lpips-{self.trunk}",)
 
-    def refuse(self, prior):
-        return refusal(self.name, self.trunk, prior)
+    def use_discriminator(self):
+        return self.model_copy(update={"trunk": "discriminator"})
+
+    def find_obstacle(self, prior):
+        return find_obstacle(self.name, self.trunk, prior)
 
 
 @TERMS.register("lpips")
 class Lpips(Perceptual):
-    """LPIPS (Zhang et al. 2018, eq. 1, version 0.1 of its weights) of the lifted prediction and observation. The
-    observation's weights, where it has any, weigh the positions of each map.
+    """LPIPS of the lifted prediction and observation (Zhang et al. 2018, eq. 1, version 0.1 of its weights).
 
-    size: the pixels a side that larger pictures are first shrunk to, by area.
+    The weights of the observation, if any, weigh the positions of each map.
+
+    size: side in pixels to which larger pictures are shrunk first, by area.
     """
 
     kind: str = "lpips"
-    trunk: TrunkName = "alex"
+    trunk: NetworkName = "alex"
     size: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _large_enough(self):
-        if self.size is not None and self.size < SMALLEST[self.trunk]:
-            raise ValueError(f"size: got {self.size}, the {self.trunk} trunk needs {SMALLEST[self.trunk]}")
+        if self.size is not None and self.size < LEAST_SIDE[self.trunk]:
+            raise ValueError(f"size: got {self.size}, the {self.trunk} trunk needs {LEAST_SIDE[self.trunk]}")
         return self
 
     @property
@@ -50,48 +64,49 @@ class Lpips(Perceptual):
         (name,) = super().networks
         return (name if self.size is None else f"{name} at {self.size} px",)
 
-    def __call__(self, view):
-        through = trunk_of(self.trunk, view)
-        shrinks = self.size is not None and self.size < max(view.targets.size)
-        look = (lambda pictures: through.maps(shrunk(pictures, self.size))) if shrinks else through.maps
-        ours = look(view.lifted) if shrinks else through.of_lifted(view)
-        theirs = view.targets.cached((self.networks, "unit maps"), look)
-        index = view.targets.moved(view.pictures)
-        return through.distance(ours, [found[index] for found in theirs], lifted_weight(view))
+    def __call__(self, prediction):
+        network, batch = find_network(self.trunk, prediction), prediction.batch
+        shrinks = self.size is not None and self.size < max(batch.size)
+        extract = (lambda pictures: network.maps(shrink(pictures, self.size))) if shrinks else network.maps
+        ours = extract(prediction.lifted) if shrinks else network.maps_of_prediction(prediction)
+        theirs = batch.cache_of_observations((self.networks, "unit maps"), extract)
+        index = batch.to_device(prediction.pictures)
+        return network.distance(ours, [feature[index] for feature in theirs], lift_weight(prediction))
 
 
-def shrunk(pictures: Tensor, side: int) -> Tensor:
-    """(N, 3, h, w) -> (N, 3, side, side), each pixel the mean of its area."""
+def shrink(pictures: Tensor, side: int) -> Tensor:
+    """Return pictures averaged by area: (N, 3, h, w) -> (N, 3, side, side)."""
     return F.adaptive_avg_pool2d(pictures, (side, side))
 
 
-def lifted_weight(view: View) -> Tensor | None:
-    """(N, 1, R, R): the weights of the observations at the size of the lifted ones; None where there are none."""
-    if all(part.weight is None for part in view.parts):
+def lift_weight(prediction: Prediction) -> Tensor | None:
+    """Return the weights of the observations at the size of the lifted ones, (N, 1, R, R); None without weights."""
+    if all(group.weight is None for group in prediction.groups):
         return None
-    size = view.targets.size
+    size = prediction.batch.size
 
-    def at_size(part: Part) -> Tensor:
-        if part.weight is None:
-            return part.y.new_ones(len(part.rows), 1, *size)
-        return F.adaptive_avg_pool2d(part.weight, size)
+    def at_size(group: OperatorGroup) -> Tensor:
+        if group.weight is None:
+            return group.y.new_ones(len(group.rows), 1, *size)
+        return F.adaptive_avg_pool2d(group.weight, size)
 
-    return view.join([(part.rows, at_size(part)) for part in view.parts])
+    return prediction.assemble([(group.rows, at_size(group)) for group in prediction.groups])
 
 
 @TERMS.register("lpips-pyramid")
 class LpipsPyramid(Perceptual):
-    """The multi-resolution loss of Poirier-Ginter & Lalonde 2023 (RSR, its code), at the observation's own size: LPIPS
-    at each level, 2x2 average pooling from one to the next, and an L1 distance at the last.
+    """L = sum_l LPIPS(x_l, y_l) + l1 * mean |x_L - y_L| down a pyramid of 2x2 averages (RSR, its code).
 
-    Where pixels are missing, prediction and observation get the same noise at each level, drawn anew in each step, so
-    that a hole's edge is not matched: N(0, 1) / 2 + 1/4 of pictures in [0, 1].
-    above, levels: LPIPS is taken of so many levels at most, while their sides exceed ``above`` pixels, and left out of
-    those that are too small for the trunk.  l1: the weight of the mean absolute difference of pictures in [0, 1].
+    The multi-resolution loss of Poirier-Ginter & Lalonde 2023, at the observation's own size. Where pixels are missing,
+    prediction and observation get the same noise at each level, drawn in each step, so that a hole's edge is not
+    matched: N(0, 1) / 2 + 1/4 of pictures in [0, 1].
+
+    above, levels: LPIPS is taken of at most so many levels, while their sides exceed ``above`` pixels, and left out of
+        levels that are too small for the network.  l1: weight of the mean absolute difference of pictures in [0, 1].
     """
 
     kind: str = "lpips-pyramid"
-    trunk: TrunkName = "vgg"
+    trunk: NetworkName = "vgg"
     l1: NonNegativeFloat = 0.1
     above: PositiveInt = 16
     levels: PositiveInt = 6
@@ -100,54 +115,57 @@ class LpipsPyramid(Perceptual):
     def stochastic(self):
         return True
 
-    def __call__(self, view):
-        through = trunk_of(self.trunk, view)
-        return view.join([(part.rows, self._of_part(part, view, through)) for part in view.parts])
+    def __call__(self, prediction):
+        network = find_network(self.trunk, prediction)
+        return prediction.assemble(
+            [(group.rows, self._of_group(group, prediction, network)) for group in prediction.groups]
+        )
 
-    def _of_part(self, part: Part, view: View, through: Trunk) -> Tensor:
-        """Of its rows (n,)."""
-        ours, theirs = (self._levels(own_size(picture, part)) for picture in (part.prediction, part.y))
-        holes = None if part.missing is None else self._levels(part.missing.to(part.y))
+    def _of_group(self, group: OperatorGroup, prediction: Prediction, network: FeatureNetwork) -> Tensor:
+        """Return the losses of the rows of a group, (n,)."""
+        ours, theirs = (self._pyramid(lift_to_own_size(picture, group)) for picture in (group.prediction, group.y))
+        holes = None if group.missing is None else self._pyramid(group.missing.to(group.y))
         if holes:
-            ours, theirs = (self._levels(levels[0] * (1 - holes[0])) for levels in (ours, theirs))
-        total = self.l1 / 2 * over_positions((ours[-1] - theirs[-1]).abs().mean(1, keepdim=True), part.weight)
-        # Of the passes the first is counted as the term's own; further ones cost little where levels stay small.
+            ours, theirs = (self._pyramid(levels[0] * (1 - holes[0])) for levels in (ours, theirs))
+        total = self.l1 / 2 * mean_over_positions((ours[-1] - theirs[-1]).abs().mean(1, keepdim=True), group.weight)
+        # The first level is the pass that `networks` counts; further ones cost little while levels stay small.
         for k, (mine, other) in enumerate(zip(ours[:-1], theirs[:-1], strict=True)):
-            if min(mine.shape[-2:]) < through.smallest:
+            if min(mine.shape[-2:]) < network.least_side:
                 break
             if holes:
-                filling = holes[k] * (noise(mine, part, view) - 0.5)
+                filling = holes[k] * (draw_noise(mine, group, prediction) - 0.5)
                 mine = mine + filling
                 with torch.no_grad():
-                    seen = through.maps(other + filling)
-                    if k == 0 or through.enlarges:
-                        view.looked(part.rows)
+                    target = network.maps(other + filling)
+                    if k == 0 or network.resizes:
+                        prediction.count_pass(group.rows)
             else:
-                known = view.targets.cached((self.networks, "level", k), self._looking(part, through, k), part.kind)
-                seen = [found[part.place] for found in known]
-            total = total + through.distance(through.maps(mine), seen, part.weight)
-            if k and through.enlarges:
-                view.looked(part.rows)
+                key, extract = (self.networks, "level", k), self._extract_level(group, network, k)
+                maps = prediction.batch.cache_of_observations(key, extract, group.group)
+                target = [feature[group.position] for feature in maps]
+            total = total + network.distance(network.maps(mine), target, group.weight)
+            if k and network.resizes:
+                prediction.count_pass(group.rows)
         return total
 
-    def _levels(self, picture: Tensor) -> list[Tensor]:
-        """Those where LPIPS is taken, and the last one."""
-        found = [picture]
-        while len(found) <= self.levels and min(found[-1].shape[-2:]) > self.above:
-            found.append(F.avg_pool2d(found[-1], 2))
-        return found
+    def _pyramid(self, picture: Tensor) -> list[Tensor]:
+        """Return the levels of which LPIPS is taken, and the last one."""
+        levels = [picture]
+        while len(levels) <= self.levels and min(levels[-1].shape[-2:]) > self.above:
+            levels.append(F.avg_pool2d(levels[-1], 2))
+        return levels
 
-    def _looking(self, part: Part, through: Trunk, k: int) -> Callable[[Tensor], list[Tensor]]:
-        """y (n, c, h, w) -> the maps of its level k."""
-        return lambda y: through.maps(self._levels(own_size(y, part))[k])
-
-
-def own_size(picture: Tensor, part: Part) -> Tensor:
-    """An observation or a prediction of it (n, c, h, w) as a picture (n, 3, h, w)."""
-    return part.operator.lift(picture, tuple(picture.shape[-2:]))
+    def _extract_level(self, group: OperatorGroup, network: FeatureNetwork, k: int) -> Callable[[Tensor], list[Tensor]]:
+        """Return a function from y (n, c, h, w) to the maps of its level k."""
+        return lambda y: network.maps(self._pyramid(lift_to_own_size(y, group))[k])
 
 
-def noise(like: Tensor, part: Part, view: View) -> Tensor:
-    """N(0, 1) in the shape of ``like``, whose rows are the part's, from the stream of each row."""
-    streams = (view.random.generators[row] for row in part.rows.tolist())
+def lift_to_own_size(picture: Tensor, group: OperatorGroup) -> Tensor:
+    """Return an observation, or a prediction of it, (n, c, h, w), as a picture (n, 3, h, w)."""
+    return group.operator.lift(picture, tuple(picture.shape[-2:]))
+
+
+def draw_noise(like: Tensor, group: OperatorGroup, prediction: Prediction) -> Tensor:
+    """Draw N(0, 1) in the shape of ``like``, whose rows are the group's, from the stream of each row."""
+    streams = (prediction.random.generators[row] for row in group.rows.tolist())
     return torch.stack([torch.randn(like.shape[1:], generator=stream) for stream in streams]).to(like)

@@ -1,34 +1,46 @@
-"""Weighted losses. Each looks at a View of some rows and returns one value a row.
+"""The base class of losses, and their registry.
 
-Third parties add kinds by ``@TERMS.register("name")`` or the entry-point group ``dgp.terms``.
+Third parties add kinds by ``@TERMS.register("name")`` or by the entry-point group ``dgp.terms`` (see ``dgp.plugins``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pydantic import NonNegativeFloat
+from torch import Tensor
 
-from dgp.losses.cosine import turned
-from dgp.registry import Frozen, Kinds
+from dgp.losses.prediction import Prediction
+from dgp.registry import Options, Registry
+from generators import Prior
 
-if TYPE_CHECKING:
-    from torch import Tensor
+TERMS = Registry(
+    "term",
+    "dgp.terms",
+    {
+        "mse": "dgp.losses.pixel",
+        "l1": "dgp.losses.pixel",
+        "cosine": "dgp.losses.pixel",
+        "data": "dgp.losses.noise_likelihood",
+        "features": "dgp.losses.features",
+        "features-cosine": "dgp.losses.features",
+        "features-decoupled": "dgp.losses.features",
+        "lpips": "dgp.losses.perceptual",
+        "lpips-pyramid": "dgp.losses.perceptual",
+        "nll": "dgp.losses.latent",
+        "geocross": "dgp.losses.latent",
+        "noise-regulariser": "dgp.losses.latent",
+        "locality": "dgp.losses.locality",
+        "uncovered": "dgp.losses.uncovered",
+        "unknowns": "dgp.losses.operator_parameters",
+    },
+)
 
-    from dgp.losses.prediction import View
-    from generators import Prior
 
-TERMS = Kinds("term", "dgp.terms")
+class Term(Options):
+    """One weighted loss: a function of a Prediction that returns one value a row.
 
-
-def per_row(values: Tensor) -> Tensor:
-    """(N, ...) -> (N,): the mean of each row."""
-    return values.flatten(1).mean(1)
-
-
-class Term(Frozen):
-    """One weighted loss.
+    A subclass defines ``__call__``; the properties tell the engine what the term needs.
 
     weight: factor in the objective. A term of weight 0 is not computed.
     """
@@ -38,16 +50,17 @@ class Term(Frozen):
 
     @property
     def name(self) -> str:
+        """Name of the loss in traces and in the losses of a step."""
         return self.kind
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Names of the variables that it looks at; where one is absent, the term is left out."""
+        """Names of the variables that it reads; the term is left out where one of them is absent."""
         return ()
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """Through which networks, besides the generator's first pass, it looks."""
+        """Networks that each evaluation passes, besides the generator."""
         return ()
 
     @property
@@ -55,68 +68,27 @@ class Term(Frozen):
         """Whether it draws random numbers."""
         return False
 
-    def fitted(self, prior: Prior) -> Term:
-        """The same on this prior, whose networks may be smaller than those that it was meant for."""
+    def adapt(self, prior: Prior) -> Term:
+        """Return the same term for this prior, whose networks may be smaller than those it was written for."""
         return self
 
-    def refuse(self, prior: Prior) -> str | None:
-        """Why it cannot be computed with this prior, or on this machine, in one line."""
+    def use_discriminator(self) -> Term:
+        """Return the same term with the prior's discriminator in the place of a perceptual network."""
+        return self
+
+    def find_obstacle(self, prior: Prior) -> str | None:
+        """Return why the term cannot be computed with this prior, or on this machine, in one line; None if it can."""
         return None
 
-    def __call__(self, view: View) -> Tensor:
-        """(N,), unweighted."""
+    def __call__(self, prediction: Prediction) -> Tensor:
+        """Return the unweighted loss of each row, (N,)."""
         raise NotImplementedError
 
 
-def named(terms: Sequence[Term]) -> dict[str, Term]:
-    """The terms that carry weight, by the names of their losses; a name that is taken gets a number."""
+def name_terms(terms: Sequence[Term]) -> dict[str, Term]:
+    """Return the terms whose weight is not 0, by the names of their losses; a name that is taken gets a number."""
     found: dict[str, Term] = {}
     for term in terms:
         if term.weight:
             found[term.name if term.name not in found else f"{term.name}#{len(found)}"] = term
     return found
-
-
-@TERMS.register("mse")
-class Mse(Term):
-    """Mean squared difference of ``phi(x)`` and ``y``, both in [-1, 1], over every value of the observation, as it
-    is weighted.
-
-    floor: no row's value is less, and below it no gradient flows (PULSE's ``eps``, which is of pictures in [0, 1]: the
-    floor is four times that, and the weight a quarter).
-    """
-
-    kind: str = "mse"
-    floor: NonNegativeFloat = 0.0
-
-    def __call__(self, view):
-        return view.compare(lambda prediction, y: (prediction - y).square()).clamp_min(self.floor)
-
-
-@TERMS.register("l1")
-class L1(Term):
-    """Mean absolute difference of ``phi(x)`` and ``y``, both in [-1, 1].
-
-    floor: as in ``mse``; of PULSE's ``eps`` it is twice, and the weight half (of the ten that its code gives it).
-    """
-
-    kind: str = "l1"
-    floor: NonNegativeFloat = 0.0
-
-    def __call__(self, view):
-        return view.compare(lambda prediction, y: (prediction - y).abs()).clamp_min(self.floor)
-
-
-@TERMS.register("cosine")
-class Cosine(Term):
-    """1 - cosine of the angle between ``phi(x)`` and ``y``, all values of each, in [-1, 1], being one vector; as they
-    are weighted."""
-
-    kind: str = "cosine"
-
-    def __call__(self, view):
-        def of(part):
-            scale = 1 if part.weight is None else part.weight.sqrt()
-            return turned((part.prediction * scale).flatten(1), (part.y * scale).flatten(1), 1)
-
-        return view.join([(part.rows, of(part)) for part in view.parts])

@@ -1,16 +1,20 @@
-"""What of the object the generator's picture leaves to the observation."""
+"""The part of the object that the generator's picture does not reach."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from dgp.losses.terms import TERMS, Term, per_row
+from dgp.losses.prediction import mean_per_row
+from dgp.losses.terms import TERMS, Term
 
 
 @TERMS.register("uncovered")
 class Uncovered(Term):
-    """The part of what counts (``Observation.weight``; without one, of the frame) that lies outside the square of a
-    warped picture: in [0, 1]. The observation stands there, which no other term finds fault with."""
+    """Share of the object outside the square of a transformed picture, in [0, 1].
+
+    The object is what the observation's weight marks; without a weight, the whole frame. The observation itself fills
+    that part, so that no other term has an error there.
+    """
 
     kind: str = "uncovered"
     on: Literal["warp"] = "warp"
@@ -23,7 +27,9 @@ class Uncovered(Term):
     def variables(self):
         return (self.on,)
 
-    def __call__(self, view):
-        share = view.targets.share[view.targets.moved(view.pictures)]
-        cover = view.problem.charts[self.on].cover(self.on, view.values, view.targets, view.pictures)
-        return per_row(share * (1 - cover)) / per_row(share)
+    def __call__(self, prediction):
+        batch, pictures = prediction.batch, prediction.pictures
+        weight = batch.pixel_weight[batch.to_device(pictures)]
+        transform = prediction.renderer.parametrizations[self.on]
+        covered = transform.coverage(prediction.values[self.on], batch, pictures)
+        return mean_per_row(weight * (1 - covered)) / mean_per_row(weight)

@@ -1,4 +1,4 @@
-"""What moves in a stage, and how it moves along gradients. Another way to move is ``dgp.optim.lbfgs``."""
+"""Gradient steps: an optimizer for each tensor, whose state belongs to its rows, then the constraints."""
 
 from __future__ import annotations
 
@@ -7,62 +7,137 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dgp.optim.row_optimizer import Stepper
-from dgp.recipes.recipe import Move, Release
-from dgp.variables.constraints import Constraint, change
+from dgp.optim.optimizers import OPTIMIZERS, Settings
+from dgp.optim.update import SolverOutput, UpdatePlan
+from dgp.variables.constraints import rms_change
 
 
-@dataclass(frozen=True)
-class Moving:
-    """What moves in a stage, by name.
+@dataclass
+class RowOptimizer:
+    """An optimizer of one tensor (N, ...).
 
-    tensors (N, ...): all variables and released weights; those that move are leaves that require gradients.
-    rates: (learning rate, curve, how) of those that move.  constraints: with its anchor (N, ...), where there is one.
+    The optimizer sees each row as a tensor of its own, a view of this one: moments and step count belong to a row, and
+    a row without a gradient is not updated.
     """
 
-    tensors: dict[str, Tensor]
-    rates: dict[str, tuple[float, str, Move | Release]]
-    constraints: dict[str, tuple[Constraint, Tensor]]
+    tensor: Tensor
+    kind: str
+    optimizer: torch.optim.Optimizer
+
+    @classmethod
+    def create(cls, tensor: Tensor, settings: Settings) -> RowOptimizer:
+        rows = list(tensor.detach().unbind())
+        return cls(tensor, settings.optimizer, OPTIMIZERS[settings.optimizer](rows, settings))
+
+    @property
+    def rows(self) -> list[Tensor]:
+        return self.optimizer.param_groups[0]["params"]
+
+    def inherit(self, other: RowOptimizer) -> None:
+        """Take over the state of another optimizer of the same rows."""
+        for mine, theirs in zip(self.rows, other.rows, strict=True):
+            if theirs in other.optimizer.state:
+                self.optimizer.state[mine] = other.optimizer.state.pop(theirs)
+
+    def take(self, index: list[int], tensor: Tensor) -> None:
+        """Keep the state of the rows at ``index``, whose values are in ``tensor`` from now on."""
+        old, state = self.rows, self.optimizer.state
+        rows = list(tensor.detach().unbind())
+        kept = {row: _copy_state(state[old[i]]) for row, i in zip(rows, index, strict=True) if old[i] in state}
+        state.clear()
+        state.update(kept)
+        self.optimizer.param_groups[0]["params"], self.tensor = rows, tensor
+
+    def step(self, lr: float, active: list[bool] | None) -> None:
+        """Update the rows that are active (None: all) along the gradient of the tensor, and clear it."""
+        if self.tensor.grad is None:
+            return
+        for i, (row, gradient) in enumerate(zip(self.rows, self.tensor.grad.unbind(), strict=True)):
+            row.grad = gradient if active is None or active[i] else None
+        self.optimizer.param_groups[0]["lr"] = lr
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.tensor.grad = None
 
 
-@dataclass(frozen=True)
-class Moved:
-    """constrained: how far its constraint moved each row of a variable, by name, (N,).  done (N,) bool on the CPU: the
-    rows that have come to their end; None: no row has."""
+class RowOptimizers:
+    """The optimizers of a run by the name of their tensor; their state is carried from stage to stage."""
 
-    constrained: dict[str, Tensor]
-    done: Tensor | None = None
+    def __init__(self):
+        self.by_name: dict[str, RowOptimizer] = {}
+
+    def prepare(self, plan: UpdatePlan) -> None:
+        """Give every updated tensor of a stage an optimizer, with the state of the stage before where it has one.
+
+        State is carried if the kind of optimizer is the same and the update does not reset it. The rows are those of
+        the stage before, though their tensors may be others; state of tensors that are gone, such as a converted
+        latent, is dropped.
+        """
+        before = {name: one for name, one in self.by_name.items() if _has_shape_of(plan.tensors.get(name), one.tensor)}
+        self.by_name = dict(before)
+        for name, update in plan.updates.items():
+            optimizer = RowOptimizer.create(plan.tensors[name], update.settings)
+            if name in before and before[name].kind == update.settings.optimizer and not update.reset:
+                optimizer.inherit(before[name])
+            self.by_name[name] = optimizer
+
+    def take(self, index: Tensor, tensors: dict[str, Tensor]) -> None:
+        """Keep the rows at ``index`` (n,), whose values are in ``tensors`` from now on; drop the state of others."""
+        self.by_name = {name: one for name, one in self.by_name.items() if name in tensors}
+        for name, optimizer in self.by_name.items():
+            optimizer.take(index.tolist(), tensors[name])
 
 
-class Descent:
-    """Steps along the gradient by an optimiser of each tensor, then onto the constraints.
+class GradientDescent:
+    """One optimizer step along the gradient, then the projection onto the constraints.
 
-    exact: whether the objective must be the same function in all steps.
+    Args:
+        plan: what is updated.
+        optimizers: of the run.
+
+    Attributes:
+        exact: whether the objective must be the same function in all steps.
     """
 
     exact = False
 
-    def __init__(self, moving: Moving, stepper: Stepper):
-        self.moving, self.stepper = moving, stepper
-        stepper.plan(moving.rates, moving.tensors)
+    def __init__(self, plan: UpdatePlan, optimizers: RowOptimizers):
+        self.plan, self.optimizers = plan, optimizers
+        optimizers.prepare(plan)
 
-    def move(self, totals: Tensor, passed: float, rows: Tensor | None) -> Moved:
-        """One step.
+    def step(self, totals: Tensor, t: float, active: Tensor | None) -> SolverOutput:
+        """Update the tensors, whose gradients are those of the objective.
 
-        totals (N,): the objective, whose gradients the tensors hold.  passed: in [0, 1), the part of the stage that is
-        over.  rows (N,) bool on the CPU: those that take part; None: all.
+        Args:
+            totals: the objective of each row, (N,).
+            t: part of the stage that is over, in [0, 1).
+            active: rows to update, (N,) bool on the CPU; None: all.
         """
-        self.stepper.step(passed, rows)
-        constrained = {}
-        with torch.no_grad():
-            for name, (constraint, anchor) in self.moving.constraints.items():
-                value = self.moving.tensors[name]
-                legal = constraint.apply(value, anchor)
-                if rows is not None:
-                    legal[~rows] = value[~rows]
-                constrained[name] = change(value, legal)
-                value.copy_(legal)
-        return Moved(constrained)
+        flags = None if active is None else active.tolist()
+        for name, update in self.plan.updates.items():
+            self.optimizers.by_name[name].step(update.lr * update.schedule(t), flags)
+        return SolverOutput(self._project(active))
+
+    @torch.no_grad()
+    def _project(self, active: Tensor | None) -> dict[str, Tensor]:
+        """Project the variables onto their constraints; return the root mean square by which each row moved."""
+        changes = {}
+        for name, one in self.plan.constraints.items():
+            value = self.plan.tensors[name]
+            projected = one.constraint.project(value, one.anchor)
+            if active is not None:
+                projected[~active] = value[~active]
+            changes[name] = rms_change(value, projected)
+            value.copy_(projected)
+        return changes
 
     def close(self) -> None:
-        """Nothing is left running."""
+        """Do nothing: no thread is running."""
+
+
+def _has_shape_of(tensor: Tensor | None, other: Tensor) -> bool:
+    return tensor is not None and tensor.shape == other.shape
+
+
+def _copy_state(state: dict) -> dict:
+    return {key: value.clone() if torch.is_tensor(value) else value for key, value in state.items()}

@@ -1,62 +1,63 @@
-"""L-BFGS (Liu and Nocedal 1989; Byrd et al. 1995 with bounds, as scipy has it) for many rows side by side.
+"""L-BFGS for many rows side by side (Liu and Nocedal 1989; with bounds Byrd et al. 1995, as scipy implements it).
 
-Every row is a problem of its own, and where it goes next depends on that row alone. scipy calls the objective, while
-rows shall be evaluated as one batch; so each row's solver runs in a thread, and waits in its objective until all have
-been evaluated together.
+Every row is a problem of its own. scipy calls the objective, while the rows are to be evaluated as one batch; so each
+row's solver runs in a thread that waits in its objective until all rows have been evaluated together.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from queue import SimpleQueue
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dgp.optim.gradient import Moved, Moving
-from dgp.optim.row_optimizer import Stepper
-from dgp.variables.constraints import change
+from dgp.optim.update import SolverOutput, UpdatePlan
+from dgp.variables.constraints import rms_change
 
-# Steps and gradients that are remembered. A row takes about 25 float64 numbers for each that moves: of released weights
-# of 30 million parameters 6 GB.
+# Steps and gradients that are remembered. A row takes about 25 float64 numbers for each updated number: 6 GB for
+# released weights of 30 million parameters.
 MEMORY = 10
 
 
 class _Closed(Exception):
-    """Nobody waits for this row any more."""
+    """Raised in the thread of a row that is no longer wanted."""
 
 
-class Minimiser:
-    """L-BFGS turned inside out: ``ask`` where it wants to know the objective, ``tell`` it.
+class Minimizer:
+    """scipy's L-BFGS-B with inverted control: ``ask`` for the next point, ``tell`` the objective there.
 
-    start (d,) float64.  bounds: (low, high), (d,) each, or None.
+    Args:
+        start: first point, (d,) float64.
+        bounds: (low, high), (d,) each, or None.
     """
 
     def __init__(self, start: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | None = None):
         self._asked, self._told = SimpleQueue(), SimpleQueue()
-        # Not a method of this object, so that a forgotten run does not keep its tensors alive.
-        self._thread = threading.Thread(target=_minimise, args=(self._asked, self._told, start, bounds), daemon=True)
+        # A function, not a method of this object: a forgotten run must not keep its tensors alive.
+        self._thread = threading.Thread(target=_minimize, args=(self._asked, self._told, start, bounds), daemon=True)
         self._thread.start()
 
     def ask(self) -> np.ndarray | None:
-        """The next point (d,), None when there is none: the objective gets no lower. Raises what the solver raised."""
+        """Return the next point, (d,); None when the objective gets no lower. Raises what the solver raised."""
         point = self._asked.get()
         if isinstance(point, Exception):
             raise point
         return point
 
     def tell(self, value: float, gradient: np.ndarray) -> None:
-        """The objective at the point that was asked for, and its gradient (d,)."""
+        """Give the objective at the last point and its gradient, (d,)."""
         self._told.put((value, gradient))
 
     def close(self) -> None:
-        """Ends it, wherever it is."""
+        """End the thread."""
         self._told.put(None)
         self._thread.join()
 
 
-def _minimise(asked: SimpleQueue, told: SimpleQueue, start: np.ndarray, bounds: tuple | None) -> None:
+def _minimize(asked: SimpleQueue, told: SimpleQueue, start: np.ndarray, bounds: tuple | None) -> None:
     from scipy.optimize import Bounds, minimize
 
     scale = None
@@ -69,7 +70,7 @@ def _minimise(asked: SimpleQueue, told: SimpleQueue, start: np.ndarray, bounds: 
             raise _Closed
         value, gradient = answer
         if scale is None:
-            scale = 1 / abs(value) if value else 1.0  # tolerances are relative to where it begins
+            scale = 1 / abs(value) if value else 1.0  # tolerances are relative to the first objective
         return value * scale, gradient * scale
 
     # An iteration that gains less than 1e-14 of the first objective is the last.
@@ -86,37 +87,41 @@ def _minimise(asked: SimpleQueue, told: SimpleQueue, start: np.ndarray, bounds: 
         asked.put(None)
     except _Closed:
         pass
-    except Exception as error:  # raised by `ask`, where somebody sees it
+    except Exception as error:  # `ask` raises it in the thread of the caller
         asked.put(error)
 
 
-class Polish:
-    """Moves rows by L-BFGS: a step of the stage is one evaluation, and a row that gets no lower is done.
+class LBFGS:
+    """Updates rows by L-BFGS: a step of the stage is one evaluation, and a row that gets no lower has converged.
 
-    The objective is taken at legal points. Bounds are the solver's own; under any other constraint it moves freely, and
-    sees the objective of the legal point nearest to where it is, with the gradient of both.
+    The objective is taken at points that satisfy the constraints. Bounds are passed to the solver. Under any other
+    constraint the solver moves freely and sees the objective of the projected point, with the gradient through the
+    projection.
 
-    A learning rate is the length of the first trial step, and the unit of its variable beside others; optimisers,
-    curves and momenta play no part. The objective must not be random: noise stays what it is.
+    A learning rate is the length of the first trial step, and the unit of its variable relative to others; optimizers,
+    schedules and momenta are not read. The objective must not be random.
+
+    Args:
+        plan: what is updated.
     """
 
     exact = True
 
-    def __init__(self, moving: Moving, stepper: Stepper):
-        self.rates = {name: rate for name, (rate, _, _) in moving.rates.items() if rate}
-        for name in moving.rates.keys() - self.rates.keys():
-            moving.tensors[name].requires_grad_(False)  # there are no moments to gather
-        self.tensors = {name: moving.tensors[name] for name in self.rates}
-        kept = {name: pair for name, pair in moving.constraints.items() if name in self.rates}
-        self.boxes = {name: constraint.box for name, (constraint, _) in kept.items() if constraint.box}
-        self.constraints = {name: pair for name, pair in kept.items() if name not in self.boxes}
+    def __init__(self, plan: UpdatePlan):
+        self.rates = {name: update.lr for name, update in plan.updates.items() if update.lr}
+        for name in plan.updates.keys() - self.rates.keys():
+            plan.tensors[name].requires_grad_(False)  # a rate of 0 gathers moments, and there are none
+        self.tensors = {name: plan.tensors[name] for name in self.rates}
+        constraints = {name: one for name, one in plan.constraints.items() if name in self.rates}
+        self.boxes = {name: one.constraint.box for name, one in constraints.items() if one.constraint.box}
+        self.constraints = {name: one for name, one in constraints.items() if name not in self.boxes}
         self.free = {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
         bounds = self._bounds()
-        self.minimisers = [Minimiser(start, bounds) for start in self._flat(self.free)]
-        self._place(range(len(self.minimisers)))
+        self.minimizers = [Minimizer(start, bounds) for start in self._flatten(self.free)]
+        self._place(range(len(self.minimizers)))
 
-    def _flat(self, tensors: dict[str, Tensor], gradients: bool = False) -> np.ndarray:
-        """(N, ...) by name -> (N, d) in the units of the learning rates."""
+    def _flatten(self, tensors: dict[str, Tensor], gradients: bool = False) -> np.ndarray:
+        """Return (N, d) in the units of the learning rates, of tensors (N, ...) by name."""
         unit = lambda name: self.rates[name] if gradients else 1 / self.rates[name]  # noqa: E731
         parts = [tensor.double().flatten(1) * unit(name) for name, tensor in tensors.items()]
         return torch.cat(parts, 1).cpu().numpy()
@@ -132,49 +137,50 @@ class Polish:
         )
         return low, high
 
-    def move(self, totals: Tensor, passed: float, rows: Tensor | None) -> Moved:
-        """Tells every row that takes part what was seen, and goes where it wants to look next; as ``Descent.move``."""
-        mine = range(len(totals)) if rows is None else rows.nonzero()[:, 0].tolist()
-        values, gradients = totals.tolist(), self._flat(self._gradients(), gradients=True)
-        for row in mine:
-            self.minimisers[row].tell(values[row], gradients[row])
-        return self._place(mine)
+    def step(self, totals: Tensor, t: float, active: Tensor | None) -> SolverOutput:
+        """Tell every active row its objective and gradient, and move it to its next point; as in GradientDescent."""
+        rows = range(len(totals)) if active is None else active.nonzero()[:, 0].tolist()
+        values, gradients = totals.tolist(), self._flatten(self._gradients(), gradients=True)
+        for row in rows:
+            self.minimizers[row].tell(values[row], gradients[row])
+        return self._place(rows)
 
     def _gradients(self) -> dict[str, Tensor]:
-        """Of the objective of the legal point, by where the solver is."""
+        """Return the gradients of the objective at the projected point, by the solver's own point, and clear them."""
         found = {}
         for name, tensor in self.tensors.items():
             found[name], tensor.grad = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad, None
-        for name, (constraint, anchor) in self.constraints.items():
+        for name, one in self.constraints.items():
             free = self.free[name].requires_grad_()
-            (found[name],) = torch.autograd.grad(constraint.apply(free, anchor), free, found[name])
+            (found[name],) = torch.autograd.grad(one.constraint.project(free, one.anchor), free, found[name])
             free.requires_grad_(False)
         return found
 
     @torch.no_grad()
-    def _place(self, rows) -> Moved:
-        """Puts the rows where their solvers want to look; one that is done stays."""
-        asked = {row: self.minimisers[row].ask() for row in rows}
-        done = torch.zeros(len(self.minimisers), dtype=torch.bool)
-        done[[row for row, point in asked.items() if point is None]] = True
+    def _place(self, rows: Iterable[int]) -> SolverOutput:
+        """Move rows to the points that their solvers ask for; a row that has converged stays."""
+        asked = {row: self.minimizers[row].ask() for row in rows}
+        converged = torch.zeros(len(self.minimizers), dtype=torch.bool)
+        converged[[row for row, point in asked.items() if point is None]] = True
         asked = {row: point for row, point in asked.items() if point is not None}
-        constrained = {name: torch.zeros(len(done), device=self.free[name].device) for name in self.constraints}
+        changes = {name: torch.zeros(len(converged), device=self.free[name].device) for name in self.constraints}
         if not asked:
-            return Moved(constrained, done)
+            return SolverOutput(changes, converged)
         index, points = torch.tensor(list(asked)), torch.from_numpy(np.stack(list(asked.values())))
-        for (name, free), part in zip(self.free.items(), self._parts(points), strict=True):
+        for (name, free), part in zip(self.free.items(), self._split(points), strict=True):
             free[index] = (part * self.rates[name]).view(len(index), *free.shape[1:]).to(free)
-            legal = free[index]
+            projected = free[index]
             if name in self.constraints:
-                constraint, anchor = self.constraints[name]
-                legal = constraint.apply(legal, anchor[index])
-                constrained[name][index] = change(free[index], legal)
-            self.tensors[name][index] = legal
-        return Moved(constrained, done)
+                one = self.constraints[name]
+                projected = one.constraint.project(projected, one.anchor[index])
+                changes[name][index] = rms_change(free[index], projected)
+            self.tensors[name][index] = projected
+        return SolverOutput(changes, converged)
 
-    def _parts(self, points: Tensor) -> tuple[Tensor, ...]:
+    def _split(self, points: Tensor) -> tuple[Tensor, ...]:
         return points.split([tensor[0].numel() for tensor in self.free.values()], 1)
 
     def close(self) -> None:
-        for minimiser in self.minimisers:
-            minimiser.close()
+        """End the solvers' threads."""
+        for minimizer in self.minimizers:
+            minimizer.close()

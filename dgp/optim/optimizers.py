@@ -1,5 +1,4 @@
-"""What turns gradients into moves. Each is given the rows of a variable as tensors of their own, so that whatever it
-remembers belongs to a row."""
+"""Optimizers over lists of tensors, each tensor one row of a variable, so that all state belongs to a row."""
 
 from __future__ import annotations
 
@@ -11,15 +10,18 @@ from torch import Tensor
 
 
 class Settings(Protocol):
-    """What an optimiser may be told."""
+    """The settings that a recipe gives an optimizer."""
 
+    optimizer: str
     betas: tuple[float, float]
     momentum: float
 
 
 class NormalizedDescent(torch.optim.Optimizer):
-    """Every vector along the last axis moves by exactly the learning rate, against its own gradient (Poirier-Ginter
-    and Lalonde 2023, section 3.2). One whose gradient is zero stays."""
+    """v <- v - lr * g / ||g|| for every vector along the last axis (Poirier-Ginter and Lalonde 2023, section 3.2).
+
+    A vector whose gradient is zero stays.
+    """
 
     def __init__(self, tensors: list[Tensor]):
         super().__init__(tensors, {"lr": 0.0})
@@ -35,10 +37,10 @@ class NormalizedDescent(torch.optim.Optimizer):
 
 
 OPTIMIZERS: dict[str, Callable[[list[Tensor], Settings], torch.optim.Optimizer]] = {
-    "adam": lambda rows, how: torch.optim.Adam(rows, lr=0.0, betas=how.betas, fused=True),
-    "adamax": lambda rows, how: torch.optim.Adamax(rows, lr=0.0, betas=how.betas),
-    "sgd": lambda rows, how: torch.optim.SGD(rows, lr=0.0, momentum=how.momentum),
-    "normalized": lambda rows, how: NormalizedDescent(rows),
+    "adam": lambda rows, settings: torch.optim.Adam(rows, lr=0.0, betas=settings.betas, fused=True),
+    "adamax": lambda rows, settings: torch.optim.Adamax(rows, lr=0.0, betas=settings.betas),
+    "sgd": lambda rows, settings: torch.optim.SGD(rows, lr=0.0, momentum=settings.momentum),
+    "normalized": lambda rows, settings: NormalizedDescent(rows),
 }
-# The setting that each of them looks at.
-TAKES = {"adam": "betas", "adamax": "betas", "sgd": "momentum", "normalized": None}
+# The setting that each optimizer reads.
+SETTING_OF = {"adam": "betas", "adamax": "betas", "sgd": "momentum", "normalized": None}

@@ -1,142 +1,127 @@
-"""When a row of a stage is done before the stage's steps are over.
+"""Stopping rules: when a row ends before the steps of its stage are over.
 
-Asked at every step about what that step saw, before it moves anything: a row that stops is what was seen.
+A stage asks its rules in every step about what that step evaluated, before it updates anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
-from dgp.registry import Frozen, Kinds
+from degradations import Degradation
+from dgp.registry import Options, Registry
 
-if TYPE_CHECKING:
-    from degradations import Degradation
-    from dgp.losses.prediction import Part, View
-
-STOPS = Kinds("stop", "dgp.optim.stopping")
+STOPPING_RULES = Registry(
+    "stop",
+    "dgp.stops",
+    dict.fromkeys(("plateau", "below", "noise-floor", "budget"), "dgp.optim.stopping"),
+)
 
 
 @dataclass(frozen=True)
-class Past:
-    """What a stage of N rows has seen so far, the present step included.
+class History:
+    """What a stage of N rows has evaluated so far, the present step included.
 
-    totals (T, N): the objective, step after step.
-    losses: the terms at this step by name, each (N,).
-    residual (N,): mean squared difference of phi(x) and y over what was observed; None unless a stop ``measures``.
-    floor (N,): what noise alone makes of it on average, NaN where the degradation states none; None as above.
-    evaluations: network passes that this stage has spent on each row (a forward and backward pass counts 3).
+    Attributes:
+        totals: the objective of each step, (T, N).
+        losses: the terms of this step by name, each (N,).
+        residual: mean of (phi(x) - y)^2 over what was observed, (N,); None unless a rule ``measures``.
+        noise_floor: expected mean square of the noise, (N,), NaN where the degradation states none; None as above.
+        evaluations: network passes that this stage has spent on each row (a forward and backward pass counts 3).
     """
 
     totals: Tensor
     losses: dict[str, Tensor]
     residual: Tensor | None = None
-    floor: Tensor | None = None
+    noise_floor: Tensor | None = None
     evaluations: int = 0
 
 
-@torch.no_grad()
-def residual_and_floor(view: View) -> tuple[Tensor, Tensor]:
-    """See ``Past``, both (N,)."""
-    residuals = [(part.rows, _residual(part)) for part in view.parts]
-    return view.join(residuals), view.join([(part.rows, _floor(part)) for part in view.parts])
+class StoppingRule(Options):
+    """One reason to stop; a row of a stage with several rules stops at the first.
 
-
-def _residual(part: Part) -> Tensor:
-    counts = torch.ones_like(part.y) if part.weight is None else part.weight.expand_as(part.y)
-    if part.missing is not None:
-        counts = counts * ~part.missing
-    squares = (part.prediction - part.y).square() * counts
-    return squares.flatten(1).sum(1) / counts.flatten(1).sum(1)
-
-
-def _floor(part: Part) -> Tensor:
-    stated = part.operator.noise.mean_square(part.prediction) if hasattr(part.operator.noise, "mean_square") else None
-    return part.prediction.new_full((len(part.rows),), torch.nan) if stated is None else stated
-
-
-class Stop(Frozen):
-    """One reason to stop; a stage that has several stops at the first.
-
-    measures: whether ``reached`` looks at the residual and its floor.
+    Attributes:
+        measures: whether ``reached`` reads the residual and the noise floor.
     """
 
     kind: str
     measures: ClassVar[bool] = False
 
-    def fault(self, losses: Collection[str]) -> str | None:
-        """What is wrong with this stop in a stage whose terms have these names, in one line, or None."""
+    def find_fault(self, losses: Collection[str]) -> str | None:
+        """Return what is wrong with the rule in a stage whose terms have these names, in one line, or None."""
         return None
 
-    def idle(self, operators: Sequence[Degradation]) -> bool:
-        """Whether no row that is seen through one of these is ever stopped, so that nothing need be measured."""
-        return False
+    def applies_to(self, operators: Sequence[Degradation]) -> bool:
+        """Return whether rows under any of these operators may stop, so that something has to be measured."""
+        return True
 
-    def reached(self, past: Past) -> Tensor:
-        """(N,) bool, each row on its own."""
+    def reached(self, history: History) -> Tensor:
+        """Return which rows stop, (N,) bool, each row by itself."""
         raise NotImplementedError
 
 
-@STOPS.register("plateau")
-class Plateau(Stop):
-    """The best objective of the last ``patience`` steps is not lower than the best before them by the fraction
-    ``improvement`` of it."""
+@STOPPING_RULES.register("plateau")
+class Plateau(StoppingRule):
+    """The best objective of the last ``patience`` steps is not lower than the best before by ``improvement`` of it."""
 
     kind: str = "plateau"
     patience: PositiveInt = 20
     improvement: PositiveFloat = 1e-3
 
-    def reached(self, past):
-        if len(past.totals) <= self.patience:
-            return torch.zeros_like(past.totals[-1], dtype=torch.bool)
-        before, lately = past.totals[: -self.patience].amin(0), past.totals[-self.patience :].amin(0)
+    def reached(self, history):
+        if len(history.totals) <= self.patience:
+            return torch.zeros_like(history.totals[-1], dtype=torch.bool)
+        before, lately = history.totals[: -self.patience].amin(0), history.totals[-self.patience :].amin(0)
         return before - lately < self.improvement * before.abs()
 
 
-@STOPS.register("below")
-class Below(Stop):
+@STOPPING_RULES.register("below")
+class Below(StoppingRule):
     """A term, unweighted, is at or below a threshold."""
 
     kind: str = "below"
     term: str
     threshold: float
 
-    def fault(self, losses):
+    def find_fault(self, losses):
         if self.term in losses:
             return None
         return f"got a stop below {self.term!r}, expected one of the stage's terms: {', '.join(sorted(losses))}"
 
-    def reached(self, past):
-        return past.losses[self.term] <= self.threshold
+    def reached(self, history):
+        return history.losses[self.term] <= self.threshold
 
 
-@STOPS.register("noise-floor")
-class NoiseFloor(Stop):
-    """The discrepancy principle (Morozov 1966): what is left unexplained is no more than the noise makes, so that any
-    further step would explain noise. Rows whose degradation states no noise go on; rounding to 8 bits is none."""
+@STOPPING_RULES.register("noise-floor")
+class NoiseFloor(StoppingRule):
+    """mean (phi(x) - y)^2 <= factor * mean n^2: the discrepancy principle (Morozov 1966).
+
+    Further steps would explain noise. Rows whose degradation states no noise go on; rounding to 8 bits does not count
+    as noise.
+    """
 
     kind: str = "noise-floor"
     factor: PositiveFloat = 1.0
     measures: ClassVar = True
 
-    def idle(self, operators):
-        return not any(hasattr(operator.noise, "mean_square") for operator in operators)
+    def applies_to(self, operators):
+        return any(operator.noise is not None for operator in operators)
 
-    def reached(self, past):
-        return past.residual <= self.factor * past.floor
+    def reached(self, history):
+        return history.residual <= self.factor * history.noise_floor
 
 
-@STOPS.register("budget")
-class Budget(Stop):
+@STOPPING_RULES.register("budget")
+class Budget(StoppingRule):
     """The stage has spent so many network passes on each row (a forward and backward pass counts 3)."""
 
     kind: str = "budget"
     evaluations: PositiveInt
 
-    def reached(self, past):
-        return torch.full_like(past.totals[-1], past.evaluations >= self.evaluations, dtype=torch.bool)
+    def reached(self, history):
+        return torch.full_like(history.totals[-1], history.evaluations >= self.evaluations, dtype=torch.bool)

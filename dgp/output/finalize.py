@@ -9,76 +9,83 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from dgp.engine.evaluator import Problem
-from dgp.engine.selection import CHOICES
+from dgp.engine.evaluator import Evaluator
+from dgp.engine.selection import SELECTIONS
 from dgp.errors import DgpError
 from dgp.observation.observation import Observation
 from dgp.output import metrics
 from dgp.output.restoration import Restoration
 from dgp.postprocess.postprocess import LabLuminance, with_luminance
-from dgp.recipes.recipe import Recipe
-from dgp.variables.operator_parameters import variable
+from dgp.recipes.schema import Recipe
+from dgp.variables.operator_parameters import variable_name
 from dgp.variables.rows import Rows
+from generators import Prior
 from generators.progress import waiting
 
-# Which measurements of the published convention stand for PSNR and SSIM where L* is the original's.
+# Entries of the metrics that follow the published convention, where L* is the original's, and what is measured.
 PUBLISHED = {"psnr": "psnr", "ssim": "ssim_published"}
 
 
-@dataclass
-class Ended:
-    """A run that is over: what it ends with, and what it has kept on the way.
+@dataclass(frozen=True)
+class RunState:
+    """A run that is over.
 
-    rows, scores (N,): of the last stage.  trace: the recorded steps of each picture.
-    load_s, search_s, stages_s: seconds, of all pictures together.
-    starts: of each picture what its answer says of a warm start.
+    Attributes:
+        observations: P of them.
+        prior, recipe, notes, seed, num_solutions, device: what ran, and what was changed to make it run.
+        evaluator: renders and scores rows.
+        rows, scores: rows that left the last stage and their objectives, (N,).
+        trace: recorded steps of each picture.
+        starts: for each picture, the record of its warm start, or None.
+        load_s, search_s, stages_s: seconds, of all pictures together.
     """
 
-    problem: Problem
+    observations: Sequence[Observation]
+    prior: Prior
     recipe: Recipe
     notes: Sequence[str]
-    observations: Sequence[Observation]
+    seed: int
+    num_solutions: int
+    device: str
+    evaluator: Evaluator
     rows: Rows
     scores: Tensor
     trace: Sequence[list[dict]]
+    starts: Sequence[dict | None]
     load_s: float
     search_s: float
     stages_s: Sequence[float]
-    device: str
-    starts: Sequence[dict | None]
 
 
 @waiting("finishing and measuring")
-def settle(run: Ended) -> list[Restoration]:
-    """One Restoration for each observation, its answers sorted by the objective, the best first.
+def finalize(run: RunState) -> list[Restoration]:
+    """Return one Restoration for each observation, its answers sorted by the objective, the best first.
 
-    Answers whose objective is not finite are left out. Raises DgpError where a picture has no other.
+    Answers whose objective is not finite are left out.
+
+    Raises:
+        DgpError: a picture has no other.
     """
     begin = time.perf_counter()
-    winners = run.rows.best(CHOICES[run.recipe.choose](run.rows, run.scores, run.problem), 1)
+    renderer = run.evaluator.renderer
+    winners = run.rows.best(SELECTIONS[run.recipe.choose](run.rows, run.scores, renderer), 1)
     order = run.scores[winners].argsort(stable=True).cpu()
     rows, scores = run.rows.take(winners[order]), run.scores[winners[order]]
     finite = scores.isfinite().cpu()
-    for number, observation in enumerate(run.observations):
-        if not finite[rows.picture == number].any():
-            which = f" of {observation.source.path}" if observation.source.path and len(run.observations) > 1 else ""
-            raise DgpError(
-                f"the objective of {run.recipe.name!r}{which} ended as {scores[~finite].max().item():g}, so that there "
-                "is no result; lower its learning rates, e.g. --set 'stages.*.lr=0.01'"
-            )
+    _refuse_unless_finite(run, rows, scores)
     lost = rows.picture[~finite].bincount(minlength=len(run.observations)).tolist()
     rows, scores = rows.take(finite.nonzero()[:, 0]), scores[finite.to(scores.device)]
-    images, covered = run.problem.pictures(rows).cpu(), run.problem.covered(rows)
+    images, coverage = renderer.render(rows).cpu(), renderer.coverage(rows)
     accept = run.recipe.accept
-    judged = None if accept is None else run.problem.rank(rows, [accept.term]).cpu()
+    judged = None if accept is None else run.evaluator.score(rows, [accept.term]).cpu()
     results = []
-    for number, observation in enumerate(run.observations):
+    for number in range(len(run.observations)):
         mine = (rows.picture == number).nonzero()[:, 0]
-        result = _restoration(run, number, observation, rows.take(mine), images[mine], scores[mine])
-        result.covers = None if covered is None else covered[mine].cpu()
+        result = _restore_one(run, rows.take(mine), images[mine], scores[mine])
+        result.covers = None if coverage is None else coverage[mine].cpu()
         if lost[number]:
-            said = f"{lost[number]} of {run.problem.answers} solutions ended in NaN or Infinity, and are left out"
-            result.notes = [*result.notes, said]
+            note = f"{lost[number]} of {run.num_solutions} solutions ended in NaN or Infinity, and are left out"
+            result.notes = [*result.notes, note]
         if judged is not None:
             judge(result, judged[mine].tolist())
         results.append(result)
@@ -89,38 +96,55 @@ def settle(run: Ended) -> list[Restoration]:
 
 
 def judge(result: Restoration, values: Sequence[float]) -> None:
-    """Says which answers are good enough, by what the recipe's ``accept`` saw of each."""
+    """Enter into a Restoration which of its answers are good enough.
+
+    Args:
+        result: the Restoration.
+        values: the term of the recipe's ``accept`` for each answer.
+    """
     term, below = result.recipe.accept.term.name, result.recipe.accept.below
     result.accepted = [value <= below for value in values]
     for number, value in enumerate(values, 1):
         if not value <= below:
             which = f"answer {number} of {len(values)}" if len(values) > 1 else "the answer"
-            said = f"{which} misses the threshold of {result.recipe.name}: its {term} is {value:.3g}, above {below:g}"
-            result.notes = [*result.notes, said]
+            note = f"{which} misses the threshold of {result.recipe.name}: its {term} is {value:.3g}, above {below:g}"
+            result.notes = [*result.notes, note]
 
 
-def _restoration(
-    run: Ended, number: int, observation: Observation, rows: Rows, images: Tensor, scores: Tensor
-) -> Restoration:
-    finish, inputs = run.recipe.finish, run.problem.inputs(rows)
-    behind = {n: v for n, v in rows.values.items() if n not in inputs or not torch.equal(inputs[n], v)}
-    found = {
-        name: u.value(rows.values[variable(name)][:, 0].cpu()) for name, u in observation.degradation.unknowns().items()
+def _refuse_unless_finite(run: RunState, rows: Rows, scores: Tensor) -> None:
+    """Raise DgpError for a picture none of whose answers has a finite objective."""
+    finite = scores.isfinite().cpu()
+    for number, observation in enumerate(run.observations):
+        if not finite[rows.picture == number].any():
+            which = f" of {observation.source.path}" if observation.source.path and len(run.observations) > 1 else ""
+            raise DgpError(
+                f"the objective of {run.recipe.name!r}{which} ended as {scores[~finite].max().item():g}, so that there "
+                "is no result; lower its learning rates, e.g. --set 'stages.*.lr=0.01'"
+            )
+
+
+def _restore_one(run: RunState, rows: Rows, images: Tensor, scores: Tensor) -> Restoration:
+    """Return the Restoration of one observation from the rows of its answers.
+
+    Args:
+        run: the run.
+        rows: S rows, one for each answer.
+        images: their pictures, (S, 3, R, R).
+        scores: their objectives, (S,).
+    """
+    number = int(rows.picture[0])
+    observation, finish = run.observations[number], run.recipe.finish
+    inputs = run.evaluator.renderer.inputs(rows)
+    variables = {n: v for n, v in rows.values.items() if n not in inputs or not torch.equal(inputs[n], v)}
+    parameters = {
+        name: unknown.value(rows.values[variable_name(name)][:, 0].cpu())
+        for name, unknown in observation.degradation.unknowns().items()
     }
-    bound = replace(observation, degradation=observation.degradation.bind(found)) if found else observation
+    bound = observation
+    if parameters:
+        bound = replace(observation, degradation=observation.degradation.bind(parameters))
     finished = finish(images, bound).clamp(-1, 1)
-    observation = observation.given({name: float(values[0]) for name, values in found.items()})
-    size = tuple(images.shape[-2:])
-    unobserved = observation.degradation.unobserved(size)
-    measured = metrics.measure(finished[0], observation.original, unobserved)
-    if isinstance(finish, LabLuminance) and observation.original is not None:
-        published = with_luminance(images[:1], observation.original)[0]
-        entries = metrics.measure(published, observation.original, None)
-        region = {"region": "all, L* of the original"}
-        measured |= {f"{name}_published": entries[own] | region for name, own in PUBLISHED.items()}
-    if len(finished) > 1 and observation.original is not None:
-        of_mean = metrics.measure(finished.mean(0), observation.original, unobserved)
-        measured |= {f"{name}_mean": of_mean[name] for name in ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")}
+    observation = observation.with_values({name: float(values[0]) for name, values in parameters.items()})
     steps, pictures = len(run.trace[number]), len(run.observations)
     spent = run.load_s + run.search_s + sum(run.stages_s)
     return Restoration(
@@ -129,12 +153,12 @@ def _restoration(
         prior_tensors=images,
         scores=scores.tolist(),
         latents={name: value.cpu() for name, value in inputs.items()},
-        variables={name: value.cpu() for name, value in behind.items()},
+        variables={name: value.cpu() for name, value in variables.items()},
         weights={name: value.cpu() for name, value in rows.weights.items()},
         trace=run.trace[number],
-        metrics=measured,
+        metrics=_measure(run.recipe, observation, finished, images),
         fidelity=_fidelity(finished[:1], observation) | {"before": _fidelity(images[:1], observation)},
-        evaluations=run.problem.evaluations.of(number),
+        evaluations=run.evaluator.evaluations.of(number),
         timing={
             "total_s": observation.seconds + spent / pictures,
             "load_s": run.load_s / pictures,
@@ -146,15 +170,32 @@ def _restoration(
         },
         recipe=run.recipe,
         notes=run.notes,
-        prior=run.problem.prior,
-        seed=run.problem.seed,
-        num_solutions=run.problem.answers,
+        prior=run.prior,
+        seed=run.seed,
+        num_solutions=run.num_solutions,
         device=run.device,
         start=run.starts[number],
-        found={name: values.tolist() for name, values in found.items()},
+        found={name: values.tolist() for name, values in parameters.items()},
     )
 
 
+def _measure(recipe: Recipe, observation: Observation, finished: Tensor, images: Tensor) -> dict[str, dict]:
+    """Return the metrics of the best answer, of the published convention where the recipe has it, and of the mean."""
+    unobserved = observation.degradation.unobserved(tuple(images.shape[-2:]))
+    measured = metrics.measure(finished[0], observation.original, unobserved)
+    if observation.original is None:
+        return measured
+    if isinstance(recipe.finish, LabLuminance):
+        published = with_luminance(images[:1], observation.original)[0]
+        entries = metrics.measure(published, observation.original, None)
+        region = {"region": "all, L* of the original"}
+        measured |= {f"{name}_published": entries[own] | region for name, own in PUBLISHED.items()}
+    if len(finished) > 1:
+        of_mean = metrics.measure(finished.mean(0), observation.original, unobserved)
+        measured |= {f"{name}_mean": of_mean[name] for name in ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")}
+    return measured
+
+
 def _fidelity(picture: Tensor, observation: Observation) -> dict:
-    blank = observation.degradation.blank(tuple(observation.y.shape[-2:]))
-    return metrics.observation_fidelity(observation.degradation(picture), observation.y, blank)
+    missing = observation.degradation.blank(tuple(observation.y.shape[-2:]))
+    return metrics.observation_fidelity(observation.degradation(picture), observation.y, missing)

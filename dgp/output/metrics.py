@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dgp.errors import InputError
-from dgp.losses import feature_networks as trunks
+from dgp.losses.feature_networks import LEAST_SIDE, explain_absence, load_lpips
 from generators.progress import waiting
 
 SSIM_WINDOW = 7
@@ -58,12 +58,12 @@ def lpips_or_reason(a: Tensor, b: Tensor) -> tuple[float | None, str | None]:
 
     a, b: (3, H, W) in [-1, 1]. Zhang et al. 2018, version 0.1 of its weights.
     """
-    if reason := trunks.absent("alex"):
+    if reason := explain_absence("alex"):
         return None, reason
-    if min(a.shape[-2:]) < (needed := trunks.SMALLEST["alex"]):
+    if min(a.shape[-2:]) < (needed := LEAST_SIDE["alex"]):
         return None, f"{a.shape[-1]}x{a.shape[-2]} pixels are too small for its trunk, which needs {needed}"
     with waiting("comparing by LPIPS"), torch.no_grad():
-        return float(trunks.network("alex")(a[None].float().cpu(), b[None].float().cpu())), None
+        return float(load_lpips("alex")(a[None].float().cpu(), b[None].float().cpu())), None
 
 
 def measure(restored: Tensor, original: Tensor | None, unobserved: Tensor | None = None) -> dict[str, dict]:
@@ -175,3 +175,17 @@ def _ssim(a: Tensor, b: Tensor, mask: Tensor | None, data_range: float) -> float
     if mask is None:
         return float(structural_similarity(x, y, **options))
     return float(structural_similarity(x, y, full=True, **options)[1][_mask(mask, x)].mean())
+
+
+def describe_measurements(metrics: dict, fidelity: dict) -> list[str]:
+    """Return the main measurements of a result, each in a few words."""
+    shown = (
+        ("psnr", "PSNR {:.2f} dB"),
+        ("ssim", "SSIM {:.3f}"),
+        ("psnr_unobserved", "PSNR in the hole {:.2f} dB"),
+    )
+    words = [text.format(metrics[name]["value"]) for name, text in shown if metrics[name]["value"] is not None]
+    if fidelity["exact"] or fidelity["observation_psnr"] is not None:
+        met = "exact" if fidelity["exact"] else f"{fidelity['observation_psnr']:.1f} dB"
+        words.append("data consistency at {}x{}: {}".format(*fidelity["size"], met))
+    return words

@@ -1,22 +1,19 @@
-"""What result.json says of a run."""
+"""The object that result.json holds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from dgp.output.answer import Answer
 from dgp.output.metrics import typicality
 from dgp.output.run_folder import plain, run_identity, versions
 
-if TYPE_CHECKING:
-    from dgp.output.restoration import Restoration
-
-LIKELIEST = 10  # chains of damages that a result names
+LIKELIEST = 10  # chains of damages that a result lists
 
 
-def record_of(result: Restoration, argv: Sequence[str]) -> dict:
+def record_of(result: Answer, argv: Sequence[str]) -> dict:
     """Return the object that result.json holds and `--json` prints; valid JSON, without NaN and Infinity.
 
     argv: the call, program first.
@@ -58,11 +55,11 @@ def record_of(result: Restoration, argv: Sequence[str]) -> dict:
             "metrics": result.metrics,
             "fidelity": result.fidelity,
             "latents": {
-                name: _described(name, value[0])
+                name: _describe_latent(name, value[0])
                 for name, value in result.latents.items()
                 if not name.startswith("norm[")
             },
-            "variables": {name: _described("", value[0]) for name, value in result.variables.items()},
+            "variables": {name: _describe_latent("", value[0]) for name, value in result.variables.items()},
             "scores": result.scores,
             "class_of_solutions": found,
             "spread": result.spread and result.spread.record(),
@@ -73,22 +70,8 @@ def record_of(result: Restoration, argv: Sequence[str]) -> dict:
     )
 
 
-def in_words(metrics: dict, fidelity: dict) -> list[str]:
-    """Return the measurements of a result that people are told, each in a few words."""
-    shown = (
-        ("psnr", "PSNR {:.2f} dB"),
-        ("ssim", "SSIM {:.3f}"),
-        ("psnr_unobserved", "PSNR in the hole {:.2f} dB"),
-    )
-    words = [text.format(metrics[name]["value"]) for name, text in shown if metrics[name]["value"] is not None]
-    if fidelity["exact"] or fidelity["observation_psnr"] is not None:
-        met = "exact" if fidelity["exact"] else f"{fidelity['observation_psnr']:.1f} dB"
-        words.append("data consistency at {}x{}: {}".format(*fidelity["size"], met))
-    return words
-
-
-def _described(name: str, value: Tensor) -> dict:
-    """Return one latent of the best answer: its norm, and how usual that is if the prior draws it from N(0, I)."""
+def _describe_latent(name: str, value: Tensor) -> dict:
+    """Return the norm of one latent of the best answer, and how typical that is if the prior draws it from N(0, I)."""
     if not value.is_floating_point():
         return {"value": value.tolist(), "norm": None, "typicality": None}
     if name == "z":

@@ -1,143 +1,236 @@
-"""A recipe mapped onto a prior: refused where it needs what is not there, clipped where the network is smaller."""
+"""A recipe adapted to a prior: refused where it needs what the prior lacks, clipped where the network is smaller."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Set
+from dataclasses import dataclass, field
 from typing import Any
 
+from dgp.engine.stage_options import Release, Stage
 from dgp.errors import RecipeError
-from dgp.losses.terms import Term, named
-from dgp.optim.stopping import Stop
-from dgp.planning.budget import cost, within
-from dgp.recipes.recipe import Accept, Recipe, Stage, load_recipe
-from dgp.search.base import Search
+from dgp.losses.terms import Term, name_terms
+from dgp.optim.stopping import StoppingRule
+from dgp.planning.budget import cost, fit_budget
+from dgp.planning.requirements import (
+    refuse_parametrizations,
+    refuse_terms,
+    refuse_unknown_variables,
+    refuse_unmet,
+    suggest_alternative,
+)
+from dgp.recipes.schema import Accept, Recipe
+from dgp.search.base import Search, SearchSpace
+from dgp.variables.parametrizations import LATENT_SPACES
 from generators import Generator, Prior
 
-# Variables that some network has: a recipe that moves one keeps its sense on a network without it.
-KNOWN = re.compile(r"z|class|w\+{0,2}|noise\[\d+\]|feature@\d+|codes|importance|warp|phi\[.+\]")
-VARIABLES = ("z", "class", "w", "w+", "w++", "noise[i]", "feature@k", "codes", "warp")
-WIDER = ("z", "w", "w+", "w++")  # of which a run has one at a time
 SELECTOR = re.compile(r"noise\[(\*|-\d+|-?\d*:-?\d*)\]")
 
 
-def map_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
-    """The recipe as it runs on this prior, and a line for everything that was changed.
+def adapt_recipe(recipe: Recipe, prior: Prior) -> tuple[Recipe, list[str]]:
+    """Return the recipe as it runs on this prior, and a line for everything that was changed.
 
-    Raises RecipeError: the prior lacks a discriminator, classes or latents that the recipe requires.
+    Raises:
+        RecipeError: the prior lacks a discriminator, classes or latents that the recipe requires.
     """
-    _refuse_unless_served(recipe, prior)
-    notes: list[str] = []
-    recipe = _clip_charts(_expanded(recipe, prior), prior, notes)
-    space = _space(recipe, prior)
-    _refuse_charts(recipe, prior)
-    info = prior.generator.info
-    fixed = {spec.name for spec in info.latents if not spec.optimisable}
-    has_norm = type(prior.generator).capture_norm is not Generator.capture_norm
-    live, stages = _begun(recipe, prior, space), []
+    refuse_unmet(recipe, prior)
+    adaptation = _Adaptation(recipe, prior)
+    recipe = adaptation.recipe = adaptation.adapt_parametrizations(_expand_selectors(recipe, prior))
+    space = _choose_space(recipe, prior)
+    refuse_parametrizations(recipe, prior)
+    fixed = {spec.name for spec in prior.generator.info.latents if not spec.optimisable}
+    started = _starting_variables(recipe, prior, space)
+    live, stages = started, []
     for number, stage in enumerate(recipe.stages):
-        where = f"stage {number}"
-        change: dict[str, Any] = {}
-        if stage.convert and not _can_convert(stage.convert, live, prior):
-            # A recipe that asks for no w is made for networks without one as well.
-            if "w" in recipe.requires or stage.convert not in WIDER:
-                notes.append(f"{where}: this network has no {stage.convert}, and the latents stay as they are")
-            change["convert"] = None
-        elif stage.convert:
-            live = _converted(live, stage.convert, set(recipe.chart(space).provides(space, info)) - {*WIDER})
-        _refuse_strangers(stage, live, where)
-        if prior.statistics is None and any(move.jitter for move in stage.move.values()):
-            raise RecipeError(f"{where}: jitter is in deviations of w, which the prior {prior.name!r} lacks; drop it")
-        terms = [t for t in stage.terms if _sees(t, live, where, notes)]
-        change["terms"] = tuple(_fitted(t, recipe, prior, where, notes) for t in terms)
-        _refuse_terms(recipe, change["terms"], prior)
-        change["stop"] = _kept_stops(stage, change["terms"], where, notes)
-        if gone := sorted(stage.move.keys() - (live - fixed)):
-            if any(name in fixed for name in gone):
-                notes.append(f"{where}: {', '.join(gone)} cannot be optimised on this network and stays as it is")
-            elif any(name not in WIDER for name in gone):
-                notes.append(f"{where}: {', '.join(gone)} cannot be moved, as this prior lacks it")
-            change["move"] = {name: how for name, how in stage.move.items() if name not in gone}
-        if stage.norm == "instance" and not has_norm:
-            notes.append(f"{where}: this network stores no statistics, so that no instance norm can stand for them")
-            change["norm"] = "batch"
-        if stage.release:
-            change["release"] = _clip_release(stage, prior, where, notes)
-        stages.append(stage.model_copy(update=change))
-        if not stages[-1].move and not stages[-1].release:
-            raise RecipeError(
-                f"the recipe {recipe.name!r}: {where} moves nothing that the prior {prior.name!r} has; "
-                + _alternative(recipe, prior)
-            )
-    begun = _begun(recipe, prior, space) - fixed
-    searches = tuple(
-        _fitted_search(search, recipe, prior, begun, notes).fitted(prior, space, recipe.charts, begun, notes)
-        for search in recipe.searches
-    )
+        stage, live = adaptation.convert(stage, live, space, f"stage {number}")
+        stages.append(adaptation.adapt_stage(stage, live, fixed, f"stage {number}"))
+    setting = SearchSpace(space, recipe.parametrizations, started - fixed)
+    searches = tuple(adaptation.adapt_search(search, setting) for search in recipe.searches)
     change = {"stages": tuple(stages), "searches": searches, "space": (space,)}
-    change["accept"] = _fitted_accept(recipe, live, prior, notes)
-    mapped = recipe.model_copy(update=change)
+    change["accept"] = adaptation.adapt_accept(recipe.accept, live)
+    adapted = recipe.model_copy(update=change)
     if recipe.budget:
         depth = prior.generator.depth
-        whole, mapped = cost(mapped, depth), within(mapped, recipe.budget, depth)
-        notes.append(f"steps and candidates are scaled from {whole} to {cost(mapped, depth)} evaluations an answer")
-    return mapped, notes
+        whole, adapted = cost(adapted, depth), fit_budget(adapted, recipe.budget, depth)
+        adaptation.notes.append(
+            f"steps and candidates are scaled from {whole} to {cost(adapted, depth)} evaluations an answer"
+        )
+    return adapted, adaptation.notes
 
 
-def _space(recipe: Recipe, prior: Prior) -> str:
-    found = [name for name in recipe.space if recipe.chart(name).provides(name, prior.generator.info)]
+@dataclass
+class _Adaptation:
+    """Adapts the parts of a recipe to a prior; ``notes`` gains a line for each change."""
+
+    recipe: Recipe
+    prior: Prior
+    notes: list[str] = field(default_factory=list)
+
+    def adapt_parametrizations(self, recipe: Recipe) -> Recipe:
+        depth, variables = self.prior.generator.depth, {}
+        for name, variable in recipe.variables.items():
+            chart = variable.chart and variable.chart.adapt(depth)
+            if chart != variable.chart:
+                self.notes.append(
+                    f"{name}: {variable.chart.kind} is clipped to the {depth} blocks that this network has"
+                )
+            variables[name] = variable.model_copy(update={"chart": chart})
+        return recipe.model_copy(update={"variables": variables})
+
+    def convert(self, stage: Stage, live: Set[str], space: str, where: str) -> tuple[Stage, Set[str]]:
+        """Return the stage and the names of the variables after its conversion of latents, if it can convert them."""
+        if not stage.convert:
+            return stage, live
+        if not _can_convert(stage.convert, live, self.prior):
+            # A recipe that does not require w is made for networks without one as well.
+            if "w" in self.recipe.requires or stage.convert not in LATENT_SPACES:
+                self.notes.append(f"{where}: this network has no {stage.convert}, and the latents stay as they are")
+            return stage.model_copy(update={"convert": None}), live
+        provided = self.recipe.parametrization(space).provides(space, self.prior.generator.info)
+        return stage, _convert_names(live, stage.convert, set(provided) - {*LATENT_SPACES})
+
+    def adapt_stage(self, stage: Stage, live: Set[str], fixed: Set[str], where: str) -> Stage:
+        """Return the stage with the terms, stopping rules, variables and layers that this prior has.
+
+        Args:
+            stage: options of the stage, its conversion adapted.
+            live: names of the variables in this stage.
+            fixed: names of latents that cannot be optimised.
+            where: names the stage in messages.
+        """
+        refuse_unknown_variables(stage, live, where)
+        if self.prior.statistics is None and any(move.jitter for move in stage.move.values()):
+            raise RecipeError(
+                f"{where}: jitter is in deviations of w, which the prior {self.prior.name!r} lacks; drop it"
+            )
+        terms = [term for term in stage.terms if self._has_variables(term, live, where)]
+        change: dict[str, Any] = {"terms": tuple(self._adapt_term(term, where) for term in terms)}
+        refuse_terms(self.recipe, change["terms"], self.prior)
+        change["stop"] = self._keep_rules(stage, change["terms"], where)
+        if gone := sorted(stage.move.keys() - (live - fixed)):
+            if any(name in fixed for name in gone):
+                self.notes.append(f"{where}: {', '.join(gone)} cannot be optimised on this network and stays as it is")
+            elif any(name not in LATENT_SPACES for name in gone):
+                self.notes.append(f"{where}: {', '.join(gone)} cannot be moved, as this prior lacks it")
+            change["move"] = {name: move for name, move in stage.move.items() if name not in gone}
+        if stage.norm == "instance" and type(self.prior.generator).capture_norm is Generator.capture_norm:
+            self.notes.append(
+                f"{where}: this network stores no statistics, so that no instance norm can stand for them"
+            )
+            change["norm"] = "batch"
+        if stage.release:
+            change["release"] = self._clip_release(stage.release, where)
+        stage = stage.model_copy(update=change)
+        if not stage.move and not stage.release:
+            raise RecipeError(
+                f"the recipe {self.recipe.name!r}: {where} moves nothing that the prior {self.prior.name!r} has; "
+                + suggest_alternative(self.recipe, self.prior)
+            )
+        return stage
+
+    def adapt_search(self, search: Search, setting: SearchSpace) -> Search:
+        if obstacle := search.find_obstacle(self.prior):
+            raise RecipeError(f"the recipe {self.recipe.name!r}: {obstacle}")
+        seen = [term for term in search.scored_terms if self._has_variables(term, setting.live, "search")]
+        terms = tuple(self._adapt_term(term, "search") for term in seen)
+        refuse_terms(self.recipe, terms, self.prior)
+        return search.with_terms(terms).adapt(self.prior, setting, self.notes)
+
+    def adapt_accept(self, accept: Accept | None, live: Set[str]) -> Accept | None:
+        """Return the threshold for an answer; None where the last stage lacks a variable of its term."""
+        if not accept or not self._has_variables(accept.term, live, "accept"):
+            return None
+        term = self._adapt_term(accept.term, "accept")
+        refuse_terms(self.recipe, [term], self.prior)
+        return accept.model_copy(update={"term": term})
+
+    def _has_variables(self, term: Term, live: Set[str], where: str) -> bool:
+        absent = [name for name in term.variables if name not in live]
+        if set(absent) - {*LATENT_SPACES}:
+            self.notes.append(f"{where}: {term.name} is left out, as {' and '.join(absent)} are missing then")
+        return not absent
+
+    def _adapt_term(self, term: Term, where: str) -> Term:
+        if self.recipe.trunk == "discriminator":
+            term = term.use_discriminator()
+        adapted = term.adapt(self.prior)
+        if adapted != term:
+            self.notes.append(f"{where}: {term.name} is clipped to what the prior {self.prior.name!r} has")
+        return adapted
+
+    def _keep_rules(self, stage: Stage, terms: tuple[Term, ...], where: str) -> tuple[StoppingRule, ...]:
+        """Return the stopping rules whose terms are still there."""
+        faults = {rule: rule.find_fault(name_terms(terms)) for rule in stage.stop}
+        self.notes += [f"{where}: the stop {rule.kind} is left out: {fault}" for rule, fault in faults.items() if fault]
+        return tuple(rule for rule, fault in faults.items() if not fault)
+
+    def _clip_release(self, release: Release, where: str) -> Release | None:
+        groups, asked = self.prior.generator.groups(), release.groups
+        if isinstance(asked, tuple):
+            names = [group.name for group in groups]
+            unknown = [name for name in asked if name not in names]
+            if unknown:
+                raise RecipeError(
+                    f"{where}: no layer group {unknown[0]!r} in this network; expected of: {', '.join(names)}"
+                )
+            return release
+        available = sum(group.progressive or (group.head and asked == "whole") for group in groups)
+        if not available:
+            self.notes.append(f"{where}: this network has no layer groups to walk over, so that nothing is released")
+            return None
+        if isinstance(asked, str) or asked <= available:
+            return release
+        self.notes.append(
+            f"{where}: {asked} layer groups clipped to the {available} that this network has (the head excluded)"
+        )
+        return release.model_copy(update={"groups": available})
+
+
+def _choose_space(recipe: Recipe, prior: Prior) -> str:
+    found = [name for name in recipe.space if recipe.parametrization(name).provides(name, prior.generator.info)]
     if not found:
         raise RecipeError(
             f"the recipe {recipe.name!r} begins in {' or '.join(recipe.space)}, which the prior {prior.name!r} lacks; "
-            + _alternative(recipe, prior)
+            + suggest_alternative(recipe, prior)
         )
     return found[0]
 
 
-def _begun(recipe: Recipe, prior: Prior, space: str) -> set[str]:
-    """Names of the values that the first stage finds."""
+def _starting_variables(recipe: Recipe, prior: Prior, space: str) -> set[str]:
+    """Return the names of the values that rows have before the first stage."""
     info = prior.generator.info
     sampled = {spec.name for spec in info.latents if spec.sampled}
-    live = set(recipe.chart(space).provides(space, info))
-    live |= sampled if space in sampled else sampled - {*WIDER, "class"} if space in WIDER else sampled - {"z"}
-    for name, chart in recipe.charts.items():
-        if chart.accompanies:
-            live |= set(chart.provides(name, info))
+    live = set(recipe.parametrization(space).provides(space, info))
+    if space in sampled:
+        live |= sampled
+    else:
+        live |= sampled - {*LATENT_SPACES, "class"} if space in LATENT_SPACES else sampled - {"z"}
+    for name, parametrization in recipe.parametrizations.items():
+        if parametrization.auxiliary:
+            live |= set(parametrization.provides(name, info))
     return live
 
 
-def _can_convert(chart: str, live: set[str], prior: Prior) -> bool:
-    if not chart.startswith("feature@"):
-        return any(spec.name == chart for spec in prior.generator.info.latents) and chart not in live
+def _can_convert(space: str, live: Set[str], prior: Prior) -> bool:
+    if not space.startswith("feature@"):
+        return any(spec.name == space for spec in prior.generator.info.latents) and space not in live
     entered = max((int(name.removeprefix("feature@")) for name in live if name.startswith("feature@")), default=0)
-    return entered <= int(chart.removeprefix("feature@")) <= prior.generator.depth
+    return entered <= int(space.removeprefix("feature@")) <= prior.generator.depth
 
 
-def _converted(live: set[str], chart: str, codes: set[str]) -> set[str]:
-    """codes: what stands for z, and becomes it."""
+def _convert_names(live: Set[str], space: str, codes: Set[str]) -> Set[str]:
+    """Return the names of the variables after a conversion; ``codes`` replace z, and become it."""
     live = live - codes | {"z"} if codes & live else live
-    if chart.startswith("feature@"):
-        return {name for name in live if not name.startswith("feature@")} | {chart}
-    return live - {*WIDER, "class"} | {chart}
+    if space.startswith("feature@"):
+        return {name for name in live if not name.startswith("feature@")} | {space}
+    return live - {*LATENT_SPACES, "class"} | {space}
 
 
-def _refuse_charts(recipe: Recipe, prior: Prior) -> None:
-    """RecipeError for variables that no network has, and for charts that cannot be theirs."""
-    for name, chart in recipe.charts.items():
-        if not KNOWN.fullmatch(name) and all(spec.name != name for spec in prior.generator.info.latents):
-            near = difflib.get_close_matches(name, VARIABLES, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(VARIABLES)}"
-            raise RecipeError(f"the recipe {recipe.name!r}: no network has a variable {name!r}; {hint}")
-        if any(spec.name == name for spec in prior.generator.info.latents) and not chart.stands_for(name):
-            raise RecipeError(f"the recipe {recipe.name!r}: the chart {chart.kind!r} cannot be that of {name!r}")
-
-
-def _expanded(recipe: Recipe, prior: Prior) -> Recipe:
-    """Selectors of noise maps replaced by the names of those that the network has."""
+def _expand_selectors(recipe: Recipe, prior: Prior) -> Recipe:
+    """Return the recipe with selectors such as ``noise[*]`` replaced by the names of the network's noise maps."""
     maps = [spec.name for spec in prior.generator.info.latents if spec.name.startswith("noise[")]
 
-    def over(table: dict[str, Any]) -> dict[str, Any]:
+    def expand(table: dict[str, Any]) -> dict[str, Any]:
         result = {}
         for name, value in table.items():
             found = SELECTOR.fullmatch(name)
@@ -151,121 +244,5 @@ def _expanded(recipe: Recipe, prior: Prior) -> Recipe:
                 result |= dict.fromkeys(chosen, value)
         return result
 
-    stages = tuple(stage.model_copy(update={"move": over(stage.move)}) for stage in recipe.stages)
-    return recipe.model_copy(update={"variables": over(recipe.variables), "stages": stages})
-
-
-def _refuse_unless_served(recipe: Recipe, prior: Prior) -> None:
-    if missing := _missing(recipe, prior):
-        raise RecipeError(
-            f"the recipe {recipe.name!r} needs {' and '.join(missing)}, which the prior {prior.name!r} lacks; "
-            + _alternative(recipe, prior)
-        )
-
-
-def _alternative(recipe: Recipe, prior: Prior) -> str:
-    other = recipe.instead
-    while other and _missing(load_recipe(other), prior):
-        other = load_recipe(other).instead
-    return f"use --recipe {other}" if other else "use another prior (`dgp priors list`)"
-
-
-def _missing(recipe: Recipe, prior: Prior) -> list[str]:
-    """What the recipe requires and the prior lacks."""
-    has = {spec.name for spec in prior.generator.info.latents}
-    if prior.discriminator is not None:
-        has.add("discriminator")
-    if prior.generator.info.classes:
-        has.add("classes")
-    return [need for need in recipe.requires if need not in has]
-
-
-def _refuse_strangers(stage: Stage, live: set[str], where: str) -> None:
-    """RecipeError for a variable that no network has."""
-    looked_at = {name: f"the term {term.name}" for term in stage.terms for name in term.variables}
-    moved = dict.fromkeys(stage.move, "`move`")
-    for name, what in (looked_at | moved).items():
-        if name not in live and not KNOWN.fullmatch(name):
-            near = difflib.get_close_matches(name, live, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(sorted(live))}"
-            raise RecipeError(f"{where}: {what} names the variable {name!r}, which no network has; {hint}")
-
-
-def _sees(term: Term, live: set[str], where: str, notes: list[str]) -> bool:
-    absent = [name for name in term.variables if name not in live]
-    if set(absent) - {*WIDER}:
-        notes.append(f"{where}: {term.name} is left out, as {' and '.join(absent)} are missing then")
-    return not absent
-
-
-def _kept_stops(stage: Stage, terms: Sequence[Term], where: str, notes: list[str]) -> tuple[Stop, ...]:
-    """Those that look at terms which are still there."""
-    faults = {stop: stop.fault(named(terms)) for stop in stage.stop}
-    notes += [f"{where}: the stop {stop.kind} is left out: {fault}" for stop, fault in faults.items() if fault]
-    return tuple(stop for stop, fault in faults.items() if not fault)
-
-
-def _refuse_terms(recipe: Recipe, terms: Sequence[Term], prior: Prior) -> None:
-    for term in terms:
-        if term.weight and (why := term.refuse(prior)):
-            raise RecipeError(f"the recipe {recipe.name!r}: {why}")
-
-
-def _fitted_search(search: Search, recipe: Recipe, prior: Prior, live: set[str], notes: list[str]) -> Search:
-    if why := search.refuse(prior):
-        raise RecipeError(f"the recipe {recipe.name!r}: {why}")
-    if not hasattr(search, "terms"):
-        return search
-    seen = [term for term in search.terms if _sees(term, live, "search", notes)]
-    terms = tuple(_fitted(term, recipe, prior, "search", notes) for term in seen)
-    _refuse_terms(recipe, terms, prior)
-    return search.model_copy(update={"terms": terms})
-
-
-def _fitted_accept(recipe: Recipe, live: set[str], prior: Prior, notes: list[str]) -> Accept | None:
-    """live: the variables of the last stage."""
-    if not recipe.accept or not _sees(recipe.accept.term, live, "accept", notes):
-        return None
-    term = _fitted(recipe.accept.term, recipe, prior, "accept", notes)
-    _refuse_terms(recipe, [term], prior)
-    return recipe.accept.model_copy(update={"term": term})
-
-
-def _clip_charts(recipe: Recipe, prior: Prior, notes: list[str]) -> Recipe:
-    depth, variables = prior.generator.depth, {}
-    for name, variable in recipe.variables.items():
-        chart = variable.chart and variable.chart.fitted(depth)
-        if chart != variable.chart:
-            notes.append(f"{name}: {variable.chart.kind} is clipped to the {depth} blocks that this network has")
-        variables[name] = variable.model_copy(update={"chart": chart})
-    return recipe.model_copy(update={"variables": variables})
-
-
-def _fitted(term: Term, recipe: Recipe, prior: Prior, where: str, notes: list[str]) -> Term:
-    if recipe.trunk == "discriminator" and hasattr(term, "trunk"):
-        term = term.model_copy(update={"trunk": "discriminator"})
-    fitted = term.fitted(prior)
-    if fitted != term:
-        notes.append(f"{where}: {term.name} is clipped to what the prior {prior.name!r} has")
-    return fitted
-
-
-def _clip_release(stage: Stage, prior: Prior, where: str, notes: list[str]):
-    groups = prior.generator.groups()
-    asked = stage.release.groups
-    if isinstance(asked, tuple):
-        names = [group.name for group in groups]
-        unknown = [name for name in asked if name not in names]
-        if unknown:
-            raise RecipeError(
-                f"{where}: no layer group {unknown[0]!r} in this network; expected of: {', '.join(names)}"
-            )
-        return stage.release
-    available = sum(group.progressive or (group.head and asked == "whole") for group in groups)
-    if not available:
-        notes.append(f"{where}: this network has no layer groups to walk over, so that nothing is released")
-        return None
-    if isinstance(asked, str) or asked <= available:
-        return stage.release
-    notes.append(f"{where}: {asked} layer groups clipped to the {available} that this network has (the head excluded)")
-    return stage.release.model_copy(update={"groups": available})
+    stages = tuple(stage.model_copy(update={"move": expand(stage.move)}) for stage in recipe.stages)
+    return recipe.model_copy(update={"variables": expand(recipe.variables), "stages": stages})

@@ -39,7 +39,7 @@ class Composite(Finish):
     def __call__(self, image, observation):
         degradation = observation.degradation
         answer = degradation.merge(image, observation.y) if self._merges(image, observation) else image
-        share = image.new_ones(1, 1, 1, 1) if observation.share is None else self._blended(observation.share)
+        share = image.new_ones(1, 1, 1, 1) if observation.pixel_weight is None else self._blended(observation.pixel_weight)
         hidden = degradation.unobserved(tuple(image.shape[-2:]))
         if hidden is not None:
             share = torch.maximum(share, hidden[:, None].to(share))
@@ -73,8 +73,8 @@ class Composite(Finish):
             extent = place.box if place.placed in ("crop", "framed") else whole_box(place.full)
             weight = torch.from_numpy(observation.weighed.within(extent))[..., None]
             share = self._blended(weight / weight.max()).numpy()
-        elif observation.share is not None:
-            share = place.laid(self._blended(observation.share)[0], nothing)
+        elif observation.pixel_weight is not None:
+            share = place.laid(self._blended(observation.pixel_weight)[0], nothing)
         else:
             share = nothing + 1
         if cover is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from dgp.registry import Frozen, Kinds
+from dgp.registry import Options, Registry
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -13,10 +13,15 @@ if TYPE_CHECKING:
 
     from dgp.observation.observation import Observation
 
-FINISHES = Kinds("finish", "dgp.finishes")
+FINISHES = Registry(
+    "finish",
+    "dgp.finishes",
+    dict.fromkeys(("none", "merge", "lab-luminance"), "dgp.postprocess.postprocess")
+    | {"composite": "dgp.postprocess.composite"},
+)
 
 
-class Finish(Frozen):
+class Finish(Options):
     kind: str
 
     def __call__(self, image: Tensor, observation: Observation) -> Tensor:

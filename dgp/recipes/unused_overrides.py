@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dgp.engine.stage_options import Stage
 from dgp.errors import RecipeError
-from dgp.optim.optimizers import TAKES
+from dgp.optim.optimizers import SETTING_OF
 from dgp.recipes.overrides import Overrides, pairs_of
-
-if TYPE_CHECKING:
-    from dgp.recipes.recipe import Recipe, Stage
+from dgp.recipes.schema import Recipe
 
 RATE = re.compile(r"stages\.(\*|\d+)\.lr")
 
@@ -31,7 +30,7 @@ def refuse_idle(key: str, recipe: Recipe, without: Recipe) -> None:
         why = "every variable there states a rate" if moved else "no variable moves there"
         hint = f"{prefix}.move.*.lr" if moved else f"{prefix}.release.lr"
         raise RecipeError(f"--set {key} changes nothing: {why}; use {hint}")
-    if leaf in TAKES.values():
+    if leaf in SETTING_OF.values():
         raise RecipeError(
             f"--set {key} changes nothing: the optimizer there takes no {leaf}; set {prefix}.optimizer as well"
         )
@@ -64,6 +63,6 @@ def _doing(recipe: Recipe) -> dict[str, Any]:
         for name, how in said["move"].items():
             how["lr"] = stage.lr_of(name)
         for how in (*said["move"].values(), *filter(None, [said["release"]])):
-            for setting in {"betas", "momentum"} - {TAKES[how["optimizer"]]}:
+            for setting in {"betas", "momentum"} - {SETTING_OF[how["optimizer"]]}:
                 del how[setting]
     return table

@@ -1,4 +1,4 @@
-"""Derivative-free optimisers of nevergrad behind two words: ask for a population, tell what it is worth."""
+"""Derivative-free optimizers of nevergrad, one whole population at a time: ask for it, tell its losses."""
 
 from __future__ import annotations
 
@@ -14,84 +14,87 @@ Optimizer = Literal[
     "cma", "diagonal-cma", "two-points-de", "de", "pso", "one-plus-one", "tbpsa", "random", "ngopt"
 ]  # fmt: skip
 
-FEWEST = 4  # members with which methods that recombine a population make sense
+LEAST_POPULATION = 4  # of methods that recombine members
 WITHOUT_POPULATION = ("one-plus-one", "random")
 WIDEST_COVARIANCE = 2048  # dimensions of a full covariance matrix: 32 MB, and seconds for its eigenvectors
-BROKEN = 1e20  # the loss of a member that has none: above all others, below what nevergrad clips with a warning
+BROKEN = 1e20  # replaces losses that are not finite: above all others, below what nevergrad clips with a warning
 
 
-def fewest(optimizer: Optimizer) -> int:
-    """The smallest population that it takes."""
-    return 1 if optimizer in WITHOUT_POPULATION else FEWEST
+def least_population(optimizer: Optimizer) -> int:
+    """Return the smallest population that the optimizer takes."""
+    return 1 if optimizer in WITHOUT_POPULATION else LEAST_POPULATION
 
 
-def fault(optimizer: Optimizer, dimension: int, population: int) -> str | None:
-    """Why it cannot search so many dimensions with such a population, in one line; None where it can."""
-    if population < fewest(optimizer):
-        return f"got a population of {population}, expected at least {fewest(optimizer)} for {optimizer}"
+def find_fault(optimizer: Optimizer, dimension: int, population: int) -> str | None:
+    """Return why the optimizer cannot search so many dimensions with such a population, in one line; None if it can."""
+    if population < least_population(optimizer):
+        return f"got a population of {population}, expected at least {least_population(optimizer)} for {optimizer}"
     if optimizer == "cma" and dimension > WIDEST_COVARIANCE:
         return f"got cma over {dimension} numbers, expected at most {WIDEST_COVARIANCE}; use diagonal-cma"
     return None
 
 
-def usual_population(dimension: int) -> int:
-    """Hansen's rule for CMA-ES: ``4 + floor(3 ln d)``."""
+def default_population(dimension: int) -> int:
+    """Return ``4 + floor(3 ln d)``, Hansen's rule for CMA-ES."""
     return 4 + math.floor(3 * math.log(dimension))
 
 
 class AskTell:
-    """One search in R^d that begins at N(0, I), and whose every batch is a whole population.
+    """One search in R^d that starts at N(0, I) and evaluates whole populations.
 
     Args:
-        optimizer: which; see ``Optimizer``.  dimension: d.
+        optimizer: name of the method, see ``Optimizer``.
+        dimension: d.
         population: members of a generation, at least 4 ("one-plus-one", "random": at least 1).
-        generations: how many are planned; a few methods plan by it.
-        seed: of all its random numbers, 0 to 2^32 - 1; numpy's global state is neither read nor moved.
-        moves: whether its members will have moved when they are told.
+        generations: planned number of generations, which a few methods read.
+        seed: of all its random numbers, 0 to 2^32 - 1; numpy's global state is neither read nor changed.
+        refines: whether ``tell`` gets other points than ``ask`` returned.
 
-    Raises ValueError: see ``fault``.
+    Raises:
+        ValueError: see ``find_fault``.
     """
 
     def __init__(
-        self, optimizer: Optimizer, dimension: int, population: int, generations: int, seed: int, moves: bool = False
+        self, optimizer: Optimizer, dimension: int, population: int, generations: int, seed: int, refines: bool = False
     ):
-        if why := fault(optimizer, dimension, population):
+        if why := find_fault(optimizer, dimension, population):
             raise ValueError(why)
         self.population = population
         ng = _nevergrad()
         space = ng.p.Array(shape=(dimension,))
         space.random_state = np.random.RandomState(seed)  # set, not seeded: reading it would draw one from numpy
-        families = _families(ng, population, moves)
+        families = _families(ng, population, refines)
         self._optimizer = families[optimizer](space, budget=population * generations, num_workers=population)
-        # NGOpt hands over to another. A CMA gets the true population size; a metamodel upon it, which numpy 2.4 breaks,
-        # is that CMA alone.
+        # NGOpt chooses another optimizer. Of a CMA it would not pass on the population size, and its metamodel fails
+        # with numpy 2.4, so that in their place the CMA itself is made.
         if optimizer == "ngopt" and self._optimizer.optim.name in ("CMA", "DiagonalCMA", "MetaModel"):
             name = "cma" if dimension <= WIDEST_COVARIANCE else "diagonal-cma"
             self._optimizer = families[name](space, budget=population * generations, num_workers=population)
         self._asked = []
 
     def ask(self) -> Tensor:
-        """The next population (B, d), float64."""
+        """Return the next population, (B, d) float64."""
         self._asked = [self._optimizer.ask() for _ in range(self.population)]
         return torch.from_numpy(np.stack([candidate.value for candidate in self._asked]))
 
     def tell(self, losses: Tensor, points: Tensor | None = None) -> None:
-        """What the population last asked for is worth.
+        """Give the losses of the population that was asked for last.
 
-        losses (B,): of its members; those that are no finite number count as worse than all others.
-        points (B, d): where its members have moved to meanwhile; None where they have not.
+        Args:
+            losses: of its members, (B,); losses that are not finite count as worse than all others.
+            points: the points that the losses belong to, (B, d); None: those that ``ask`` returned.
         """
         asked, self._asked = self._asked, []
         if points is not None:
-            moved = points.detach().double().cpu().numpy()
-            asked = [candidate.spawn_child(new_value=point) for candidate, point in zip(asked, moved, strict=True)]
+            points = points.detach().double().cpu().numpy()
+            asked = [candidate.spawn_child(new_value=point) for candidate, point in zip(asked, points, strict=True)]
         losses = losses.detach().double().cpu().nan_to_num(BROKEN, BROKEN, BROKEN).clamp(max=BROKEN)
         for candidate, loss in zip(asked, losses.tolist(), strict=True):
             self._optimizer.tell(candidate, loss)
 
 
 def _nevergrad():
-    """nevergrad, imported when first needed (one to three seconds), with the pycma that it calls."""
+    """Return nevergrad, imported when first needed (one to three seconds), with the pycma that it calls."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "could not import matplotlib", UserWarning)  # pycma would plot with it
         import cma  # noqa: F401
@@ -99,10 +102,13 @@ def _nevergrad():
     return nevergrad
 
 
-def _families(ng, population: int, moves: bool) -> dict:
-    """Of every method the nevergrad family with the true population size: the names that nevergrad registers take
-    others for wide spaces, mix generations then, and fail inside pycma from 300 dimensions on."""
-    families, adaptation = ng.families, _step_size(moves)
+def _families(ng, population: int, refines: bool) -> dict:
+    """Return the nevergrad family of every method, with the true population size.
+
+    The methods that nevergrad registers by name choose another size for many dimensions, mix generations then, and
+    fail inside pycma from 300 dimensions on.
+    """
+    families, adaptation = ng.families, _step_size_options(refines)
     return {
         "cma": families.ParametrizedCMA(popsize=population, inopts=adaptation),
         "diagonal-cma": families.ParametrizedCMA(popsize=population, diagonal=True, inopts=adaptation),
@@ -116,14 +122,17 @@ def _families(ng, population: int, moves: bool) -> dict:
     }
 
 
-def _step_size(moves: bool) -> dict:
-    """How CMA adapts its step size. pycma's cumulative rule takes about ``d / population`` generations to change
-    anything, which is more than there are; its two-point rule is quicker, and needs its points where it asked for them.
-    Of points that move, the cumulative rule with less damping."""
+def _step_size_options(refines: bool) -> dict:
+    """Return pycma's options for the adaptation of the step size.
+
+    The cumulative rule takes about ``d / population`` generations to change anything, which is more than there are. The
+    two-point rule is quicker, and needs the points that it asked for; where those are refined, the cumulative rule is
+    used with less damping.
+    """
     from cma import sigma_adaptation as rules
 
     class TwoPoint(rules.CMAAdaptSigmaTPA):
         def check_consistency(self, es):
-            """Left out: it changes nothing, and draws from numpy's global state."""
+            """Skip the check, which changes nothing and draws from numpy's global state."""
 
-    return {"AdaptSigma": rules.CMAAdaptSigmaCSA, "CSA_dampfac": 0.3} if moves else {"AdaptSigma": TwoPoint}
+    return {"AdaptSigma": rules.CMAAdaptSigmaCSA, "CSA_dampfac": 0.3} if refines else {"AdaptSigma": TwoPoint}

@@ -1,36 +1,34 @@
-"""A memory of what the prior gives: what comes near the observation is looked up, and only that is scored."""
+"""A lookup among stored samples of the prior: only those near the observation are scored."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
 
 import torch
 from pydantic import NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor
 
-from dgp.losses.objective import networks
-from dgp.losses.terms import TERMS, Term
-from dgp.search.base import SEARCHES, Search
-from dgp.search.lookup import nearest_first
-from dgp.search.offspring import offspring
-from dgp.variables.rows import Rows, joined, stream
+from dgp.engine.evaluator import Evaluator
+from dgp.engine.initial_rows import RowSource
+from dgp.search.base import SEARCHES, ScoringSearch
+from dgp.search.lookup import order_by_distance
+from dgp.search.offspring import cross
+from dgp.variables.rows import Rows, concatenate
 from generators.statistics.bank import bank_of
-
-if TYPE_CHECKING:
-    from dgp.engine.evaluator import Problem
 
 PARENTS = 8
 
 
 @SEARCHES.register("bank")
-class BankSearch(Search):
-    """Scores the ``nearest`` of ``count`` pictures that are drawn once for each prior and kept (``generators.statistics.bank``),
-    then ``children`` of the best in each of ``rounds``, and keeps the ``elite`` best, of different descent if it can.
+class BankSearch(ScoringSearch):
+    """Scores the ``nearest`` of ``count`` stored samples of the prior, then offspring of the best.
 
-    Near is told by small pictures, after ``phi``, without any network (``nearest_first``).  The first answer to a
-    picture begins at the nearest, the second at those that follow, and so on; what the bank lacks is drawn.
-    through: "forward" scores the differentiable operator's prediction, "measure" the true operator's.
-    What a search before this one hands on competes in the end.
+    The samples are drawn once for each prior and kept (``generators.bank_of``). Nearness is measured on small pictures,
+    after phi, without any network. The first answer to a picture starts at the nearest samples, the second at those
+    that follow, and so on; missing samples are drawn. What the search before returned competes at the end.
+
+    children: offspring of the best in each of ``rounds``.
+    elite: rows kept, of different descent where possible.
     """
 
     kind: str = "bank"
@@ -39,8 +37,6 @@ class BankSearch(Search):
     children: PositiveInt = 8
     rounds: NonNegativeInt = 6
     elite: PositiveInt = 1
-    through: Literal["forward", "measure"] = "forward"
-    terms: tuple[TERMS.field(Term), ...]
 
     @model_validator(mode="after")
     def _possible(self):
@@ -48,80 +44,103 @@ class BankSearch(Search):
             raise ValueError(f"nearest ({self.nearest}) exceeds count ({self.count}); lower one or raise the other")
         if self.elite > self.scored:
             raise ValueError(f"elite ({self.elite}) exceeds what is scored ({self.scored}); lower it, or raise nearest")
-        if not any(term.weight for term in self.terms):
+        if not self.has_weight:
             raise ValueError("no term has a weight, so that starts cannot be told apart; give terms")
         return self
 
     @property
     def scored(self) -> int:
-        """How many starts of each answer are evaluated."""
+        """Number of rows of each answer that are evaluated."""
         return self.nearest + self.children * self.rounds
 
-    def run(self, problem, rows):
-        bank = bank_of(problem.prior, self.count)
+    def run(self, evaluator, source, rows):
+        bank = bank_of(source.prior, self.count)
+        orders = order_by_distance(evaluator.batch, bank)
         found = []
-        for picture, order in enumerate(nearest_first(problem.targets, bank)):
-            for answer in range(problem.answers):
-                random = stream(problem.seed, f"{problem.keys[picture]} bank", answer)
-                index = order[answer * self.nearest : (answer + 1) * self.nearest]
-                latents = bank.latents(index, problem.prior.generator)
-                if lacking := self.nearest - len(index):
-                    classes = problem.labels(picture, lacking, random)
-                    more = problem.prior.generator.sample(lacking, classes=classes, generator=random)
-                    latents = {name: torch.cat([value, more[name]]) for name, value in latents.items()}
-                before = None if rows is None else rows.of(picture, answer)
-                found.append(self._elite(problem, picture, answer, latents, before, random))
-        return joined(found)
-
-    def _elite(
-        self,
-        problem: Problem,
-        picture: int,
-        answer: int,
-        latents: dict[str, Tensor],
-        before: Rows | None,
-        random: torch.Generator,
-    ) -> Rows:
-        """The best of one answer: of what was looked up, of its offspring, and of what came before."""
-
-        def starts(latents: dict[str, Tensor], count: int) -> Rows:
-            here = torch.full((count,), picture), torch.full((count,), answer)
-            return Rows(*here, problem.placed(latents, picture, count, random))
-
-        found = starts(latents, self.nearest)
-        scores = problem.rank(found, self.terms, self.through)
-        lineage = torch.arange(self.nearest)
-        for _ in range(self.rounds):
-            parents = found.best(scores, PARENTS).to(problem.prior.generator.device)
-            born, whose = offspring(
-                {n: v[parents] for n, v in latents.items()}, self.children, problem.prior.generator.info, random
-            )
-            latents = {name: torch.cat([value, born[name]]) for name, value in latents.items()}
-            lineage = torch.cat([lineage, lineage[parents.cpu()[whose]]])
-            more = starts(born, self.children)
-            found = joined([found, more])
-            scores = torch.cat([scores, problem.rank(more, self.terms, self.through)])
-        if before is not None:
-            found = joined([found, before])
-            lineage = torch.cat([lineage, self.nearest + torch.arange(len(before))])
-            scores = torch.cat([scores, problem.rank(before, self.terms, self.through)])
-        return found.take(apart(found.best(scores, len(found)), lineage, self.elite))
+        for picture, answer in source.owners:
+            random = source.stream(picture, answer, "bank")
+            index = orders[picture][answer * self.nearest : (answer + 1) * self.nearest]
+            latents = bank.latents(index, source.prior.generator)
+            if lacking := self.nearest - len(index):
+                classes = source.draw_labels(picture, lacking, random)
+                more = source.prior.generator.sample(lacking, classes=classes, generator=random)
+                latents = {name: torch.cat([value, more[name]]) for name, value in latents.items()}
+            family = Family(self, evaluator, source, Owner(picture, answer, random))
+            found.append(family.evolve(latents, None if rows is None else rows.of(picture, answer)))
+        return concatenate(found)
 
     def rows_out(self, rows):
         return self.elite
 
     def cost(self, rows):
-        return (self.scored + rows) * (1 + len(networks(self.terms)))
+        return (self.scored + rows) * (1 + self.networks)
 
-    def scaled(self, factor):
+    def scale(self, factor):
         nearest = min(self.count, max(self.elite, round(self.nearest * factor)))
         return self.model_copy(update={"nearest": nearest, "rounds": round(self.rounds * factor)})
 
 
-def apart(order: Tensor, lineage: Tensor, keep: int) -> Tensor:
-    """``keep`` of the rows in ``order`` (n,), in that order: the first of each lineage (n,), then others.
+@dataclass(frozen=True)
+class Owner:
+    """An answer to a picture, and the random generator of its search."""
 
-    The best of one family are nearly the same start, and whoever halves them would have only one.
+    picture: int
+    answer: int
+    random: torch.Generator
+
+
+@dataclass(frozen=True)
+class Family:
+    """The rows of one answer: those that were looked up, and their offspring."""
+
+    search: BankSearch
+    evaluator: Evaluator
+    source: RowSource
+    owner: Owner
+
+    def evolve(self, latents: dict[str, Tensor], before: Rows | None) -> Rows:
+        """Return the best rows of the answer.
+
+        Args:
+            latents: inputs of the generator that were looked up, each (nearest, ...).
+            before: rows of the search before, or None.
+        """
+        search = self.search
+        found = self._start_at(latents, search.nearest)
+        scores = self._score(found)
+        lineage = torch.arange(search.nearest)
+        for _ in range(search.rounds):
+            parents = found.best(scores, PARENTS).to(self.source.prior.generator.device)
+            chosen = {name: value[parents] for name, value in latents.items()}
+            born, first = cross(chosen, search.children, self.source.prior.generator.info, self.owner.random)
+            latents = {name: torch.cat([value, born[name]]) for name, value in latents.items()}
+            lineage = torch.cat([lineage, lineage[parents.cpu()[first]]])
+            more = self._start_at(born, search.children)
+            found = concatenate([found, more])
+            scores = torch.cat([scores, self._score(more)])
+        if before is not None:
+            found = concatenate([found, before])
+            lineage = torch.cat([lineage, search.nearest + torch.arange(len(before))])
+            scores = torch.cat([scores, self._score(before)])
+        return found.take(choose_diverse(found.best(scores, len(found)), lineage, search.elite))
+
+    def _start_at(self, latents: dict[str, Tensor], count: int) -> Rows:
+        values = self.source.start_at(latents, self.owner.picture, count, self.owner.random)
+        return self.source.rows(self.owner.picture, self.owner.answer, values)
+
+    def _score(self, rows: Rows) -> Tensor:
+        return self.evaluator.score(rows, self.search.terms, self.search.through)
+
+
+def choose_diverse(order: Tensor, lineage: Tensor, keep: int) -> Tensor:
+    """Return ``keep`` of the rows in ``order``, in that order: the first of each lineage, then others.
+
+    The best rows of one lineage are nearly the same start, so that halving them later would leave a single one.
+
+    Args:
+        order: indices of rows, the best first, (n,).
+        lineage: the ancestor of each row, (n,).
+        keep: number of rows.
     """
     known, heads, others = set(), [], []
     for place, family in enumerate(lineage[order].tolist()):

@@ -1,54 +1,125 @@
-"""What every search is: options, and a function from a problem to starts."""
+"""The base classes of searches, and their registry."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import Literal
 
-from dgp.registry import Frozen, Kinds
+from dgp.engine.evaluator import Evaluator
+from dgp.engine.initial_rows import RowSource
+from dgp.losses.objective import list_networks
+from dgp.losses.terms import TERMS, Term
+from dgp.registry import Options, Registry
+from dgp.variables.parametrizations import Parametrization
+from dgp.variables.rows import Rows
+from generators import Prior
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Set
+SEARCHES = Registry(
+    "search",
+    "dgp.searches",
+    {
+        "best-of": "dgp.search.best_of",
+        "bank": "dgp.search.bank",
+        "evolution": "dgp.search.evolution",
+        "mean": "dgp.search.mean",
+        "unknowns": "dgp.search.operator_parameters",
+    },
+)
 
-    from dgp.engine.evaluator import Problem
-    from dgp.variables.parametrizations import Chart
-    from dgp.variables.rows import Rows
-    from generators import Prior
 
-SEARCHES = Kinds("search", "dgp.searches")
+@dataclass(frozen=True)
+class SearchSpace:
+    """What a search can vary.
+
+    Attributes:
+        space: the latents in which the run starts.
+        parametrizations: of the variables that the recipe names.
+        live: names of all variables that can be optimised at the start.
+    """
+
+    space: str
+    parametrizations: Mapping[str, Parametrization]
+    live: Set[str]
 
 
-class Search(Frozen):
-    """Finds starts within a stated number of evaluations, and returns the best that it evaluated."""
+class Search(Options):
+    """Finds initial rows within a stated number of evaluations, and returns the best that it evaluated.
+
+    A subclass defines ``run``, ``rows_out`` and ``cost``.
+    """
 
     kind: str
 
-    def run(self, problem: Problem, rows: Rows | None) -> Rows:
-        """The starts of every answer of every picture, grouped by answer, the best first.
+    def run(self, evaluator: Evaluator, source: RowSource, rows: Rows | None) -> Rows:
+        """Return the initial rows of every answer of every picture, grouped by answer, the best first.
 
-        rows: what the search before this one hands on, grouped in the same way; None for the first.
+        Args:
+            evaluator: scores rows.
+            source: makes rows.
+            rows: what the search before this one returned, grouped in the same way; None for the first.
         """
         raise NotImplementedError
 
-    def fitted(self, prior: Prior, space: str, charts: Mapping[str, Chart], live: Set[str], notes: list[str]) -> Search:
-        """The search as it runs on this prior.
-
-        space: the latents in which the run begins.  charts: of the variables that the recipe names.  live: names of all
-        that can be optimised then.  notes: gains a line for everything that is changed.
-        """
-        return self
-
-    def refuse(self, prior: Prior) -> str | None:
-        """Why this prior cannot serve it, in one line."""
-        return None
-
     def rows_out(self, rows: int) -> int:
-        """How many starts of each answer it hands on, given ``rows`` of each."""
+        """Return how many rows of each answer ``run`` returns, given ``rows`` of each."""
         raise NotImplementedError
 
     def cost(self, rows: int) -> int:
-        """What it spends on each answer, in passes through a network (see ``Evaluations``)."""
+        """Return what it spends on each answer, in passes through a network (`dgp.planning.budget`)."""
         raise NotImplementedError
 
-    def scaled(self, factor: float) -> Search:
-        """The same search at about ``factor`` of its cost, as far as it can be had."""
+    def scale(self, factor: float) -> Search:
+        """Return the same search at about ``factor`` of its cost, as far as it can be had."""
         return self
+
+    @property
+    def scored_terms(self) -> tuple[Term, ...]:
+        """Terms by which rows are scored."""
+        return ()
+
+    def with_terms(self, terms: tuple[Term, ...]) -> Search:
+        """Return the same search with other terms."""
+        return self
+
+    def adapt(self, prior: Prior, setting: SearchSpace, notes: list[str]) -> Search:
+        """Return the search as it runs on this prior.
+
+        Args:
+            prior: the prior.
+            setting: what can be varied.
+            notes: gains a line for everything that is changed.
+        """
+        return self
+
+    def find_obstacle(self, prior: Prior) -> str | None:
+        """Return why the search cannot run on this prior, in one line; None if it can."""
+        return None
+
+
+class ScoringSearch(Search):
+    """A search that scores rows by terms.
+
+    through: "forward" scores the prediction of the differentiable operator, "measure" that of the true operator.
+    terms: the terms of the score.
+    """
+
+    through: Literal["forward", "measure"] = "forward"
+    terms: tuple[TERMS.field(Term), ...]
+
+    @property
+    def scored_terms(self):
+        return self.terms
+
+    def with_terms(self, terms):
+        return self.model_copy(update={"terms": terms})
+
+    @property
+    def networks(self) -> int:
+        """Number of networks, besides the generator, that a score passes."""
+        return len(list_networks(self.terms))
+
+    @property
+    def has_weight(self) -> bool:
+        """Whether any term has a weight, so that rows can be told apart."""
+        return any(term.weight for term in self.terms)

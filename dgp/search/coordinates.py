@@ -1,48 +1,51 @@
-"""A variable in coordinates in which it begins at N(0, I): what optimisers of R^d vary."""
+"""Coordinates in which a variable starts at N(0, I), as optimizers of R^d expect."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from dgp.variables.parametrizations import Chart, Direct, default_chart
-
-if TYPE_CHECKING:
-    from dgp.engine.evaluator import Problem
-    from generators import Prior
+from dgp.engine.initial_rows import RowSource
+from dgp.variables.parametrizations import Direct, Parametrization, default_parametrization
+from generators import Prior
 
 
 @dataclass(frozen=True)
 class Coordinates:
-    """value = centre + spread * point.  centre, spread: of the shape of one value."""
+    """value = centre + spread * point; centre and spread have the shape of one value."""
 
     centre: Tensor
     spread: Tensor
 
-    def values(self, points: Tensor) -> Tensor:
-        """(n, d) -> (n, ...), of the variable's own kind."""
+    def to_values(self, points: Tensor) -> Tensor:
+        """Return values (n, ...), in the variable's dtype, of points (n, d)."""
         return self.centre + self.spread * points.to(self.centre).unflatten(1, self.centre.shape)
 
-    def points(self, values: Tensor) -> Tensor:
-        """The inverse: (n, ...) -> (n, d)."""
+    def to_points(self, values: Tensor) -> Tensor:
+        """Return points (n, d) of values (n, ...)."""
         return ((values.detach() - self.centre) / self.spread).flatten(1)
 
 
-def coordinates(problem: Problem, name: str, drawn: Tensor, around: Tensor | None, std: float) -> Coordinates:
-    """Of the variable ``name``, of which ``drawn`` (n, ...) are starts.
+def choose_coordinates(
+    source: RowSource, name: str, drawn: Tensor, *, around: Tensor | None, std: float
+) -> Coordinates:
+    """Return the coordinates of a variable.
 
-    around: the value at which the search is centred, the middle of all starts if absent.  std: factor on the deviation
-    that the variable has among starts: of w and w+ that of the mapped latents; 1 of what begins standard normal; and
-    1 of what begins everywhere alike, as a transform does, whose ``std`` then is its own unit.
+    Args:
+        source: the prior and the parametrizations.
+        name: the variable.
+        drawn: starts of the variable, (n, ...).
+        around: value at the origin; the middle of all starts if absent.
+        std: factor on the deviation that the variable has among starts: of w and w+ that of the mapped latents; 1 of
+            what starts standard normal, and of what starts everywhere alike, as a transform does.
     """
-    chart = problem.charts.get(name, default_chart(name))
+    parametrization = source.parametrizations.get(name, default_parametrization(name))
     centre, deviation = torch.zeros_like(drawn[0]), torch.ones_like(drawn[0])
-    if name in ("w", "w+") and isinstance(chart, Direct):
-        statistics = problem.prior.statistics
+    if name in ("w", "w+") and isinstance(parametrization, Direct):
+        statistics = source.prior.statistics
         centre, deviation = centre + statistics.mean.to(centre), deviation * statistics.std.to(centre)
     elif (drawn == drawn[:1]).all():
         centre = drawn[0]
@@ -50,8 +53,9 @@ def coordinates(problem: Problem, name: str, drawn: Tensor, around: Tensor | Non
 
 
 @torch.no_grad()
-def dimension(name: str, prior: Prior, charts: Mapping[str, Chart]) -> int:
-    """How many numbers the variable ``name`` has."""
+def count_dimensions(name: str, prior: Prior, parametrizations: Mapping[str, Parametrization]) -> int:
+    """Return how many numbers a variable has."""
     random = torch.Generator().manual_seed(0)
     drawn = prior.generator.sample(1, generator=random)
-    return charts.get(name, default_chart(name)).begin(name, drawn, 1, prior, random)[name].numel()
+    parametrization = parametrizations.get(name, default_parametrization(name))
+    return parametrization.initialize(name, drawn, 1, prior, random)[name].numel()

@@ -1,4 +1,4 @@
-"""The start of projectors: the mean of the mapped latents (Karras et al. 2020, appendix D)."""
+"""The start of projectors: the mean of w (Karras et al. 2020, appendix D)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 
 from dgp.search.base import SEARCHES, Search
-from dgp.variables.rows import Rows, joined, stream
+from dgp.variables.rows import concatenate
 
 
 @SEARCHES.register("mean")
 class Mean(Search):
-    """``count`` starts of each answer at the mean w of the prior.
+    """Starts ``count`` rows of each answer at w = mean + std * sigma * n, n ~ N(0, 1), sigma of each entry of w.
 
-    std: how far from it, in standard deviations of each of w's entries; 0 starts all of them at the mean.
-    apart: the same of the second answer to a picture and all further ones, which would else be the first once more.
-    What a search before this one hands on follows after them. Networks without w are refused.
+    What the search before returned follows after them. Networks without w are refused.
+
+    std: 0 starts all rows at the mean.
+    apart: least std of the second and all further answers to a picture, which would otherwise repeat the first.
     """
 
     kind: str = "mean"
@@ -23,26 +24,24 @@ class Mean(Search):
     std: NonNegativeFloat = 0.0
     apart: NonNegativeFloat = 0.5
 
-    def run(self, problem, rows):
-        statistics, generator = problem.prior.statistics, problem.prior.generator
+    def run(self, evaluator, source, rows):
+        statistics, generator = source.prior.statistics, source.prior.generator
         found = []
-        for picture, key in enumerate(problem.keys):
-            for answer in range(problem.answers):
-                random = stream(problem.seed, f"{key} mean", answer)
-                drawn = generator.sample(
-                    self.count, classes=problem.labels(picture, self.count, random), generator=random
-                )
-                given = {name: value for name, value in drawn.items() if name not in ("z", "class")}
-                w = statistics.mean.expand(self.count, -1)
-                if std := max(self.std, self.apart) if answer else self.std:
-                    w = w + std * statistics.std * torch.randn(w.shape, generator=random)
-                values = problem.placed(given | {"w": w.to(generator.device)}, picture, self.count, random)
-                found.append(Rows(torch.full((self.count,), picture), torch.full((self.count,), answer), values))
-                if rows is not None:
-                    found.append(rows.of(picture, answer))
-        return joined(found)
+        for picture, answer in source.owners:
+            random = source.stream(picture, answer, "mean")
+            labels = source.draw_labels(picture, self.count, random)
+            drawn = generator.sample(self.count, classes=labels, generator=random)
+            latents = {name: value for name, value in drawn.items() if name not in ("z", "class")}
+            w = statistics.mean.expand(self.count, -1)
+            if std := max(self.std, self.apart) if answer else self.std:
+                w = w + std * statistics.std * torch.randn(w.shape, generator=random)
+            values = source.start_at(latents | {"w": w.to(generator.device)}, picture, self.count, random)
+            found.append(source.rows(picture, answer, values))
+            if rows is not None:
+                found.append(rows.of(picture, answer))
+        return concatenate(found)
 
-    def refuse(self, prior):
+    def find_obstacle(self, prior):
         return None if prior.statistics else f"search mean needs w, which the prior {prior.name!r} lacks; use best-of"
 
     def rows_out(self, rows):

@@ -1,4 +1,4 @@
-"""New latents out of good ones, as evolution strategies make them."""
+"""Offspring of latents: recombination and mutation, as in evolution strategies."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from torch import Tensor
 
 from generators.base import GeneratorInfo
 
-NOVELTY = 0.3  # deviation of what is drawn anew
+NOVELTY = 0.3  # standard deviation of the mutation
 
 
-def offspring(
+def cross(
     parents: dict[str, Tensor], count: int, info: GeneratorInfo, random: torch.Generator
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """``count`` rows of what the generator draws, out of (m, ...) rows of the same, the best first; and int64 (count,),
-    the first parent of each.
+    """Return offspring of latents, each (count, ...), and the first parent of each, int64 (count,).
 
-    The i-th best is chosen in proportion to 1/i.  Half of the children lie between two parents, half are one with some
-    of it drawn anew, so that z stays standard normal; every w lies between.  All else is as in the first parent.
+    The i-th best parent is chosen in proportion to 1/i. Of z, half of the offspring are the mean of two parents scaled
+    to unit variance and half are mutations of one, so that z stays standard normal; w is the mean of both parents; all
+    else is as in the first parent.
+
+    Args:
+        parents: inputs that the generator draws, each (m, ...), the best first.
+        count: number of offspring.
+        info: which latents are which.
+        random: random generator.
     """
     chances = 1 / torch.arange(1, len(next(iter(parents.values()))) + 1)
     one, other = chances.expand(count, -1).multinomial(min(2, len(chances)), generator=random).T[[0, -1]]

@@ -1,29 +1,33 @@
-"""What keeps a variable legal after each step. A constraint sees the variable and what it was at an earlier time.
+"""Constraints: the set in which a variable stays, as a projection after each step.
 
-They are differentiable: L-BFGS evaluates the objective at the legal point, and follows its gradient through here.
+Projections are differentiable: L-BFGS takes the objective at the projected point and follows its gradient through here.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import PositiveFloat
+from torch import Tensor
 
-from dgp.registry import Frozen, Kinds
+from dgp.registry import Options, Registry
 
-if TYPE_CHECKING:
-    from torch import Tensor
+CONSTRAINTS = Registry(
+    "constraint",
+    "dgp.constraints",
+    dict.fromkeys(
+        ("none", "clamp", "bounds", "sphere", "truncated-normal", "l1-ball", "normalised"), "dgp.variables.constraints"
+    ),
+)
 
-CONSTRAINTS = Kinds("constraint", "dgp.variables.constraints")
 
+class Constraint(Options):
+    """A set of admissible values.
 
-class Constraint(Frozen):
-    """A set of legal values.
-
-    anchor: the time at which a variable had the value that ``apply`` gets as ``start``: the beginning of the "run" or
-    of the "stage".
+    Attributes:
+        anchor: the time whose value ``project`` gets as ``start``: the beginning of the "run" or of the "stage".
     """
 
     kind: str
@@ -31,30 +35,40 @@ class Constraint(Frozen):
 
     @property
     def box(self) -> tuple[float, float] | None:
-        """(low, high) where the set is these bounds on every entry and nothing else, which solvers can keep."""
+        """(low, high) where the set is these bounds on every entry and nothing else, so that solvers can keep them."""
         return None
 
-    def apply(self, value: Tensor, start: Tensor) -> Tensor:
-        """value, start (N, ...) -> the nearest legal value (N, ...), each row on its own."""
+    def project(self, value: Tensor, start: Tensor) -> Tensor:
+        """Return the nearest admissible value, each row by itself.
+
+        Args:
+            value: the variable, (N, ...).
+            start: its value at the anchor, (N, ...).
+        """
         raise NotImplementedError
 
 
-def change(before: Tensor, after: Tensor) -> Tensor:
-    """How far a constraint moved each row: (N, ...) twice -> (N,), the root mean square over its entries."""
+def rms_change(before: Tensor, after: Tensor) -> Tensor:
+    """Return the root mean square of ``after - before`` over the entries of each row: (N, ...) twice -> (N,)."""
     return (after - before).flatten(1).square().mean(1).sqrt()
 
 
 def vector_axes(value: Tensor) -> tuple[int, ...]:
-    """The axes that make up one vector: all after the second, which counts layers, codes or channels; of (N, d) the
-    second itself. So (N, d) and (N, L, d) give vectors of d entries, noise maps (N, 1, s, s) of s x s."""
+    """Return the axes that make up one vector: all after the second; of (N, d) the second itself.
+
+    The second axis counts layers, codes or channels: (N, d) and (N, L, d) hold vectors of d entries, noise maps
+    (N, 1, s, s) vectors of s x s.
+    """
     return tuple(range(min(2, value.ndim - 1), value.ndim))
 
 
 @CONSTRAINTS.register("none")
 class Unconstrained(Constraint):
+    """All values."""
+
     kind: str = "none"
 
-    def apply(self, value, start):
+    def project(self, value, start):
         return value
 
 
@@ -69,13 +83,13 @@ class Clamp(Constraint):
     def box(self):
         return -self.limit, self.limit
 
-    def apply(self, value, start):
+    def project(self, value, start):
         return value.clamp(-self.limit, self.limit)
 
 
 @CONSTRAINTS.register("bounds")
 class Bounds(Constraint):
-    """Every entry within ``[low, high]``: what a physical quantity can be. One of the two may be absent."""
+    """Every entry within ``[low, high]``, the range of a physical quantity. One of the two may be absent."""
 
     kind: str = "bounds"
     low: float | None = None
@@ -92,21 +106,24 @@ class Bounds(Constraint):
         low = -math.inf if self.low is None else self.low
         return low, math.inf if self.high is None else self.high
 
-    def apply(self, value, start):
+    def project(self, value, start):
         return value.clamp(self.low, self.high)
 
 
 @CONSTRAINTS.register("sphere")
 class Sphere(Constraint):
-    """The shell on which a Gaussian lives (Menon et al. 2020, section 3.3), for every vector of the variable
-    (``vector_axes``): radius ``sqrt(d)`` of its d entries, or, with ``radius = "start"``, the norm that it had at the
-    start of the run, as PULSE's code keeps it, whose 1e-9 within both square roots is kept too. A vector of zeros has
-    no direction, and stays."""
+    """v <- r v / ||v|| for every vector of the variable (``vector_axes``; Menon et al. 2020, section 3.3).
+
+    A vector of zeros has no direction and stays.
+
+    radius: "sqrt-d": r = sqrt(d), about which the norm of a standard normal vector of d entries concentrates; "start":
+        the norm at the start of the run, as in PULSE's code, with its 1e-9 under both square roots.
+    """
 
     kind: str = "sphere"
     radius: Literal["sqrt-d", "start"] = "sqrt-d"
 
-    def apply(self, value, start):
+    def project(self, value, start):
         axes = vector_axes(value)
         norm = lambda v: v.square().sum(axes, keepdim=True).add(1e-9).sqrt()  # noqa: E731
         radius = norm(start) if self.radius == "start" else math.sqrt(math.prod(value.shape[axes[0] :]))
@@ -115,13 +132,13 @@ class Sphere(Constraint):
 
 @CONSTRAINTS.register("truncated-normal")
 class TruncatedNormal(Constraint):
-    """What a draw of a truncated normal typically is: entries within ``[-limit, limit]``, and of every vector
-    (``vector_axes``) a squared norm within three standard deviations of the mean that the squared norms of such draws
-    have. So draws stay as they are, and a variable that collapses to the mean, or gathers at the limits, is brought
-    back. The nearest such point is the vector times some number, clamped.
+    """The typical set of a truncated normal: entries within ``[-limit, limit]`` and vectors of usual norm.
 
-    scale: draws that were multiplied after their truncation (Brock et al. 2019, section 3.1: limit 2, the truncation
-    being the scale).
+    The squared norm of every vector (``vector_axes``) is within three standard deviations of the mean over draws. Draws
+    stay as they are; a variable that collapses to the mean or gathers at the limits is brought back. The projection is
+    clamp(c v, -limit, limit) with the c > 0 that gives the nearest admissible norm.
+
+    scale: factor on draws after their truncation (Brock et al. 2019, section 3.1: limit 2, the truncation as scale).
     """
 
     kind: str = "truncated-normal"
@@ -129,7 +146,7 @@ class TruncatedNormal(Constraint):
     scale: PositiveFloat = 1.0
 
     def squared_norms(self, d: int) -> tuple[float, float]:
-        """The least and the greatest legal squared norm of d entries, before they are scaled."""
+        """Return the least and the greatest admissible squared norm of d entries, before they are scaled."""
         limit = self.limit
         # 2 p(limit) / P(|x| < limit): by parts, E x^k = (k - 1) E x^(k-2) - limit^(k-1) edge.
         edge = 2 * math.exp(-(limit**2) / 2) / math.sqrt(2 * math.pi) / math.erf(limit / math.sqrt(2))
@@ -138,19 +155,19 @@ class TruncatedNormal(Constraint):
         spread = 3 * math.sqrt(d * (fourth - second**2))
         return max(d * second - spread, 0.0), min(d * second + spread, d * limit**2)
 
-    def apply(self, value, start):
+    def project(self, value, start):
         axis = vector_axes(value)[0]
         vectors = (value / self.scale).flatten(axis)
         clamped = vectors.clamp(-self.limit, self.limit)
         square = clamped.square().sum(-1, keepdim=True)
         low, high = self.squared_norms(vectors.shape[-1])
         typical = (square >= low) & (square <= high)
-        legal = torch.where(typical, clamped, _clamped_to_norm(vectors, square.clamp(low, high), self.limit))
-        return (legal * self.scale).reshape(value.shape)
+        projected = torch.where(typical, clamped, _clamp_to_norm(vectors, square.clamp(low, high), self.limit))
+        return (projected * self.scale).reshape(value.shape)
 
 
-def _clamped_to_norm(vectors: Tensor, square: Tensor, limit: float) -> Tensor:
-    """``(c * vectors).clamp(-limit, limit)`` with the c > 0 that gives the squared norms ``square`` (..., 1)."""
+def _clamp_to_norm(vectors: Tensor, square: Tensor, limit: float) -> Tensor:
+    """Return ``(c * vectors).clamp(-limit, limit)`` with the c > 0 that gives the squared norms ``square`` (..., 1)."""
     tiny = 1e-30
     size = vectors.abs().sort(-1, descending=True).values
     # With the k largest entries at the limit, c^2 * (squares of the rest) = square - k * limit^2.
@@ -164,14 +181,16 @@ def _clamped_to_norm(vectors: Tensor, square: Tensor, limit: float) -> Tensor:
 
 @CONSTRAINTS.register("l1-ball")
 class L1Ball(Constraint):
-    """The change of a row since the stage began has an l1 norm, over all its entries, of at most ``radius`` (Daras et
-    al. 2021): the projection of Duchi et al. 2008, figure 1."""
+    """||v - v_0||_1 <= radius over all entries of a row, v_0 its value when the stage began (Daras et al. 2021).
+
+    The projection is that of Duchi et al. 2008, figure 1.
+    """
 
     kind: str = "l1-ball"
     radius: PositiveFloat
     anchor: ClassVar = "stage"
 
-    def apply(self, value, start):
+    def project(self, value, start):
         change = (value - start).flatten(1)
         size = change.abs()
         largest = size.sort(1, descending=True).values
@@ -186,16 +205,15 @@ class L1Ball(Constraint):
 
 @CONSTRAINTS.register("normalised")
 class Normalised(Constraint):
-    """Noise maps of mean 0 and standard deviation 1, each (``vector_axes``) on its own (Karras et al. 2020,
-    appendix D).
+    """n <- (n - mean n) / std n for each noise map (``vector_axes``; Karras et al. 2020, appendix D).
 
-    std: "biased" as NVIDIA's projector has it, "unbiased" as rosinality's.
+    std: "biased", as in NVIDIA's projector, or "unbiased", as in rosinality's.
     """
 
     kind: str = "normalised"
     std: Literal["biased", "unbiased"] = "biased"
 
-    def apply(self, value, start):
+    def project(self, value, start):
         axes = vector_axes(value)
         centred = value - value.mean(axes, keepdim=True)
         freedom = math.prod(value.shape[axes[0] :]) - (self.std == "unbiased")

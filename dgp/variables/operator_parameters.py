@@ -1,96 +1,88 @@
-"""Unknown parameters of a degradation as variables: chart ``phi``, one value a row."""
+"""Unknown parameters of a degradation as optimised variables, one value a row."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
 
-from dgp.variables.parametrizations import CHARTS, Chart
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from degradations import Degradation, Unknown
+from degradations import Degradation
+from dgp.observation.estimate import Expectation
+from dgp.observation.observation import Observation
+from dgp.variables.parametrizations import PARAMETRIZATIONS, Parametrization
 
 
-def variable(parameter: str) -> str:
-    """The name of the variable that stands for an unknown parameter."""
+def variable_name(parameter: str) -> str:
+    """Return the name of the variable of an unknown parameter."""
     return f"phi[{parameter}]"
 
 
-def is_unknown(name: str) -> bool:
-    """Whether a variable stands for an unknown parameter."""
+def is_operator_parameter(name: str) -> bool:
+    """Return whether a variable is an unknown parameter of a degradation."""
     return name.startswith("phi[")
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """Of one unknown parameter.
+@PARAMETRIZATIONS.register("phi")
+class OperatorParameter(Parametrization):
+    """A position between the least and the greatest value of an unknown parameter, 0 to 1, on the parameter's scale.
 
-    value, spread: mean and standard deviation, in the parameter's own unit.
-    source: "file" (what the file itself tells) or "pixels".
+    The value enters the degradation, not the generator. Its start comes from the picture (`expect_parameters`).
     """
 
-    value: float
-    spread: float
-    source: str = "pixels"
-
-
-@dataclass(frozen=True)
-class Guess:
-    """Where a variable is expected: a position in the range, from 0 to 1, and its standard deviation."""
-
-    position: float = 0.5
-    spread: float = 0.0
-
-    @classmethod
-    def of(cls, estimate: Estimate, unknown: Unknown) -> Guess:
-        low, high = (max(unknown.low, min(unknown.high, estimate.value + s * estimate.spread)) for s in (-1, 1))
-        value = max(unknown.low, min(unknown.high, estimate.value))
-        spread = (unknown.position(high) - unknown.position(low)) / 2
-        return cls(unknown.position(value), spread)
-
-
-@CHARTS.register("phi")
-class Phi(Chart):
-    """A position between the least and the greatest value that an unknown parameter may have: 0 to 1, on the
-    parameter's own scale. It enters the degradation, not the generator."""
-
     kind: str = "phi"
-    accompanies: ClassVar[bool] = True
+    auxiliary = True
 
-    def stands_for(self, name):
+    def suits(self, name):
         return False
 
     def provides(self, name, info):
         return (name,)
 
-    def begin(self, name, drawn, count, prior, random):
-        return drawn  # where it begins, the picture tells: ``guesses``
+    def initialize(self, name, drawn, count, prior, random):
+        return drawn
 
-    def latents(self, name, values, prior):
+    def to_latents(self, name, values, prior):
         return {}
 
 
-def guesses(expected: Mapping[str, Guess], count: int, random: torch.Generator) -> dict[str, Tensor]:
-    """Positions (count, 1) by variable: the first row where they are expected, the others around it."""
+def expect_parameters(observations: Sequence[Observation]) -> list[dict[str, Expectation]]:
+    """Return, for each observation, where every operator parameter of the run is expected, by variable.
+
+    A parameter that only other observations leave open is expected in the middle of its range, without spread. The
+    list is empty where no observation leaves any open.
+    """
+    unknowns = [observation.degradation.unknowns() for observation in observations]
+    names = dict.fromkeys(name for table in unknowns for name in table)
+    if not names:
+        return []
+    return [
+        {
+            variable_name(name): (
+                Expectation.from_estimate(observation.estimates[name], table[name]) if name in table else Expectation()
+            )
+            for name in names
+        }
+        for observation, table in zip(observations, unknowns, strict=True)
+    ]
+
+
+def draw_positions(expectations: Mapping[str, Expectation], count: int, random: torch.Generator) -> dict[str, Tensor]:
+    """Draw positions (count, 1) by variable: the first row at the expectation, the others around it."""
     drawn = {}
-    for name, guess in expected.items():
-        aside = torch.randn(count, 1, generator=random) * guess.spread
-        aside[0] = 0
-        drawn[name] = (guess.position + aside).clamp(0, 1)
+    for name, expectation in expectations.items():
+        offset = torch.randn(count, 1, generator=random) * expectation.spread
+        offset[0] = 0
+        drawn[name] = (expectation.position + offset).clamp(0, 1)
     return drawn
 
 
-def known(operator: Degradation, values: Mapping[str, Tensor]) -> Degradation:
-    """The operator with the values of its unknown parameters, one a row.
+def bind_parameters(operator: Degradation, values: Mapping[str, Tensor]) -> Degradation:
+    """Return the operator with its unknown parameters bound to one value a row.
 
-    values: positions (N, 1) by variable; others are ignored.
+    Args:
+        operator: a degradation that may have unknown parameters.
+        values: variables by name, among them a position (N, 1) for each unknown parameter.
     """
     unknowns = operator.unknowns()
-    if not unknowns:
-        return operator
-    return operator.bind({name: unknown.value(values[variable(name)][:, 0]) for name, unknown in unknowns.items()})
+    return operator.bind({name: unknown.value(values[variable_name(name)][:, 0]) for name, unknown in unknowns.items()})

@@ -1,129 +1,165 @@
-"""Charts: how a variable begins, and how its value becomes input of the generator."""
+"""Parametrizations: how the value of a variable becomes input of the generator, and where the value starts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import NonNegativeInt, PositiveInt
+from torch import Tensor
 
-from dgp.registry import Frozen, Kinds
+from dgp.observation.batch import ObservationBatch
+from dgp.registry import Options, Registry
+from generators import Prior
+from generators.base import GeneratorInfo
 
-if TYPE_CHECKING:
-    from torch import Tensor
+PARAMETRIZATIONS = Registry(
+    "chart",
+    "dgp.charts",
+    {
+        "direct": "dgp.variables.parametrizations",
+        "mapped-gaussian": "dgp.variables.parametrizations",
+        "noise": "dgp.variables.parametrizations",
+        "codes": "dgp.variables.parametrizations",
+        "warp": "dgp.variables.spatial_transform",
+        "phi": "dgp.variables.operator_parameters",
+    },
+)
 
-    from dgp.losses.prediction import Targets
-    from generators import Prior
-    from generators.base import GeneratorInfo
-
-CHARTS = Kinds("chart", "dgp.variables.parametrizations")
+LATENT_SPACES = ("z", "w", "w+", "w++")  # from narrow to wide; a run has one of them at a time
 
 
-class Chart(Frozen):
-    """Of the variable ``name``, which is called after the generator's input that it gives.
+class Parametrization(Options):
+    """How a variable gives the generator its input; a recipe states it as the variable's ``chart``.
 
-    accompanies: whether it begins in every run that names it, and not only where a run begins in it.
+    The variable carries the name of the input that it gives. A subclass defines ``initialize``, and ``to_latents``
+    where the value is not itself the input.
+
+    Attributes:
+        auxiliary: whether the variable starts in every run whose recipe names it. Otherwise only the variable in which
+            the run starts (``space``) does.
     """
 
     kind: str
-    accompanies: ClassVar[bool] = False
+    auxiliary: ClassVar[bool] = False
 
     def provides(self, name: str, info: GeneratorInfo) -> tuple[str, ...]:
-        """Names of the values that the variable consists of; none where the network cannot take it."""
+        """Return the names of the values that make up the variable; none where the network does not take it."""
         return (name,) if any(spec.name == name for spec in info.latents) else ()
 
-    def stands_for(self, name: str) -> bool:
-        """Whether it can be the chart of the generator's input ``name``."""
+    def suits(self, name: str) -> bool:
+        """Return whether the generator's input ``name`` can be given in this way."""
         return True
 
-    def fitted(self, depth: int) -> Chart:
-        """The same on a network of ``depth`` blocks."""
+    def adapt(self, depth: int) -> Parametrization:
+        """Return the same parametrization for a network of ``depth`` blocks."""
         return self
 
-    def passes(self, depth: int | None) -> int:
-        """How many passes through a generator of ``depth`` blocks its input costs, beyond that of the picture.
+    def network_cost(self, depth: int | None) -> int:
+        """Return how many generator passes its input costs beyond the pass that renders the picture.
 
-        depth: None where the network is not known; then for one of the fewest blocks.
+        Args:
+            depth: blocks of the generator; None: unknown, then the fewest that the parametrization allows.
         """
         return 0
 
-    def begin(
+    def initialize(
         self, name: str, drawn: dict[str, Tensor], count: int, prior: Prior, random: torch.Generator
     ) -> dict[str, Tensor]:
-        """The values of ``count`` rows at the start of a run, given those drawn so far, each (count, ...)."""
+        """Return the values of ``count`` rows at the start of a run, given the values drawn so far, each (count, ...)."""
         raise NotImplementedError
 
-    def latents(self, name: str, values: dict[str, Tensor], prior: Prior) -> dict[str, Tensor]:
-        """The generator's inputs that the variable gives, each (N, ...); differentiable."""
+    def to_latents(self, name: str, values: dict[str, Tensor], prior: Prior) -> dict[str, Tensor]:
+        """Return the generator's inputs that the variable gives, each (N, ...); differentiable."""
         return {name: values[name]}
 
-    def inverse(self, latent: Tensor, prior: Prior) -> Tensor:
-        """The value of which ``latent`` (N, ...) is the input."""
+    def from_latent(self, latent: Tensor, prior: Prior) -> Tensor:
+        """Return the value whose input is ``latent`` (N, ...): the inverse of ``to_latents``."""
         return latent
 
-    def picture(
-        self, name: str, image: Tensor, values: dict[str, Tensor], targets: Targets, pictures: Tensor
-    ) -> Tensor:
-        """What is compared with the observations: of image (N, 3, R, R), where the variable moves it.
 
-        pictures (N,): the observation of each row.
+class ImageTransform(Parametrization):
+    """A variable that gives the generator nothing and transforms its picture instead."""
+
+    def suits(self, name):
+        return False
+
+    def provides(self, name, info):
+        return (name,)
+
+    def to_latents(self, name, values, prior):
+        return {}
+
+    def transform(self, image: Tensor, value: Tensor, batch: ObservationBatch, pictures: Tensor) -> Tensor:
+        """Return the picture that is compared with the observations.
+
+        Args:
+            image: the generator's pictures, (N, 3, R, R) in [-1, 1].
+            value: the variable, (N, ...).
+            batch: the observations of the run.
+            pictures: index of the observation of each row, (N,).
         """
-        return image
+        raise NotImplementedError
 
-    def cover(self, name: str, values: dict[str, Tensor], targets: Targets, pictures: Tensor) -> Tensor | None:
-        """(N, 1, R, R) in [0, 1]: how much of each pixel shows the generator's picture; None where all do."""
-        return None
+    def coverage(self, value: Tensor, batch: ObservationBatch, pictures: Tensor) -> Tensor:
+        """Return how much of each pixel shows the generator's picture, (N, 1, R, R) in [0, 1]."""
+        raise NotImplementedError
 
 
-@CHARTS.register("direct")
-class Direct(Chart):
-    """The value is the input. Where the network does not draw it, it begins as what its own latents become."""
+@PARAMETRIZATIONS.register("direct")
+class Direct(Parametrization):
+    """The value is the input. Where the network does not draw it, it starts as what the drawn latents map to."""
 
     kind: str = "direct"
 
-    def begin(self, name, drawn, count, prior, random):
+    def initialize(self, name, drawn, count, prior, random):
         return drawn if name in drawn else prior.generator.convert(drawn, name)
 
 
-@CHARTS.register("mapped-gaussian")
-class MappedGaussian(Chart):
-    """Standard normal values, which PULSE's Gaussian maps to w or w+ (Menon et al. 2020, its code): the mean and
-    deviation of w before the mapping network's last nonlinearity, then that nonlinearity."""
+@PARAMETRIZATIONS.register("mapped-gaussian")
+class MappedGaussian(Parametrization):
+    """Standard normal values v with w = act(mean + L v), PULSE's Gaussian of w (Menon et al. 2020, its code).
+
+    Mean and deviation L are those of w before the mapping network's last nonlinearity ``act``. For w and w+.
+    """
 
     kind: str = "mapped-gaussian"
 
-    def stands_for(self, name):
+    def suits(self, name):
         return name in ("w", "w+")
 
     def provides(self, name, info):
         return super().provides(name, info) if name in ("w", "w+") else ()
 
-    def begin(self, name, drawn, count, prior, random):
+    def initialize(self, name, drawn, count, prior, random):
         info = prior.generator.info
         (shape,) = (spec.shape for spec in info.latents if spec.name == name)
         replaced = {spec.name for spec in info.latents if spec.sampled}
         rest = {key: value for key, value in drawn.items() if key not in replaced}
         return rest | {name: torch.randn(count, *shape, generator=random).to(prior.generator.device)}
 
-    def latents(self, name, values, prior):
+    def to_latents(self, name, values, prior):
         return {name: prior.statistics.gaussian.to_w(values[name])}
 
-    def inverse(self, latent, prior):
+    def from_latent(self, latent, prior):
         return prior.statistics.gaussian.from_w(latent)
 
 
-@CHARTS.register("noise")
-class Noise(Chart):
-    """A noise map of a StyleGAN. start: "drawn" from N(0, 1), "stored" in the file, or "zero"."""
+@PARAMETRIZATIONS.register("noise")
+class Noise(Parametrization):
+    """A noise map of a StyleGAN.
+
+    start: "drawn" from N(0, 1), "stored" as in the file, or "zero".
+    """
 
     kind: str = "noise"
-    accompanies: ClassVar[bool] = True
+    auxiliary: ClassVar[bool] = True
     start: Literal["drawn", "stored", "zero"] = "drawn"
 
-    def stands_for(self, name):
+    def suits(self, name):
         return name.startswith("noise[")
 
-    def begin(self, name, drawn, count, prior, random):
+    def initialize(self, name, drawn, count, prior, random):
         (shape,) = (spec.shape for spec in prior.generator.info.latents if spec.name == name)
         device = prior.generator.device
         if self.start == "stored":
@@ -135,56 +171,59 @@ class Noise(Chart):
         return drawn | {name: value}
 
 
-@CHARTS.register("codes")
-class Codes(Chart):
-    """Several codes, each of which passes the first blocks; their feature maps are summed, each channel by the code's
-    own weight (Gu et al. 2020, mGANprior, eq. 3). What later blocks read of z or w is the codes' mean.
+@PARAMETRIZATIONS.register("codes")
+class Codes(Parametrization):
+    """Several codes z_n whose feature maps are mixed: F = sum_n F_n * alpha_n (Gu et al. 2020, mGANprior, eq. 3).
 
-    count: how many.  block: where their maps meet.  The weights are the value ``importance`` (N, count, channels).
+    Each code passes the first blocks; alpha_n weighs the channels of its map. Later blocks, where they read z or w,
+    read the mean over the codes. The weights are the value ``importance``, (N, count, channels).
+
+    count: number of codes.  block: the block whose input is mixed.
     """
 
     kind: str = "codes"
     count: PositiveInt = 20
     block: NonNegativeInt = 4
 
-    def stands_for(self, name):
+    def suits(self, name):
         return False
 
     def provides(self, name, info):
         return (name, "importance") if any(s.name == "z" and s.sampled for s in info.latents) else ()
 
-    def begin(self, name, drawn, count, prior, random):
+    def initialize(self, name, drawn, count, prior, random):
         z = prior.generator.sample(count * self.count, generator=random)["z"]
         values = {key: value for key, value in drawn.items() if key != "z"}
         values[name] = z.unflatten(0, (count, self.count))
         with torch.no_grad():
             one = {key: value[:1] for key, value in values.items()}
-            channels = self._maps(name, one, prior)[f"feature@{self.block}"].shape[1]
+            channels = self._feature_maps(name, one, prior)[f"feature@{self.block}"].shape[1]
         return values | {"importance": z.new_full((count, self.count, channels), 1 / self.count)}
 
-    def fitted(self, depth):
+    def adapt(self, depth):
         return self if self.block < depth else self.model_copy(update={"block": depth - 1})
 
-    def passes(self, depth):
+    def network_cost(self, depth):
         return -(-self.count * self.block // (depth or self.block + 1))
 
-    def _maps(self, name: str, values: dict[str, Tensor], prior: Prior) -> dict[str, Tensor]:
+    def _feature_maps(self, name: str, values: dict[str, Tensor], prior: Prior) -> dict[str, Tensor]:
         codes = {"z": values[name].flatten(0, 1)}
         if "class" in values:
             codes["class"] = values["class"].repeat_interleave(self.count, 0)
         return prior.generator.convert(codes, f"feature@{self.block}")
 
-    def latents(self, name, values, prior):
+    def to_latents(self, name, values, prior):
         feature = f"feature@{self.block}"
-        maps = {key: value.unflatten(0, (-1, self.count)) for key, value in self._maps(name, values, prior).items()}
+        found = self._feature_maps(name, values, prior)
+        maps = {key: value.unflatten(0, (-1, self.count)) for key, value in found.items()}
         mixed = {
             key: value.float().mean(1) if value.is_floating_point() else value[:, 0] for key, value in maps.items()
         }
         return mixed | {feature: (maps[feature] * values["importance"][..., None, None]).sum(1)}
 
 
-def default_chart(name: str) -> Chart:
-    """The chart of a variable that states none."""
+def default_parametrization(name: str) -> Parametrization:
+    """Return the parametrization of a variable whose recipe states none."""
     if name == "warp":
-        return CHARTS.find("warp")()
+        return PARAMETRIZATIONS.find("warp")()
     return Noise() if name.startswith("noise[") else Direct()

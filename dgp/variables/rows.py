@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -13,11 +13,14 @@ from generators.brief import clipped, counted, shapes
 
 @dataclass
 class Rows:
-    """N rows, those of one answer side by side.
+    """N rows; the rows of one answer are contiguous.
 
-    picture, answer (N,) int64 on the CPU: which observation a row explains, and as which of its answers.
-    values: variables by name, each (N, ...).  weights: released parameters by name, each (N, ...).
-    start (N,) int64 on the CPU: which start of its answer a row is; counted where it is absent.
+    Attributes:
+        picture: index of the observation that a row explains, (N,) int64 on the CPU.
+        answer: index of the answer to that observation, (N,) int64 on the CPU.
+        values: variables by name, each (N, ...).
+        weights: released parameters of the generator by name, each (N, ...).
+        start: index of the row among the starts of its answer, (N,) int64 on the CPU; counted if absent.
     """
 
     picture: Tensor
@@ -34,16 +37,16 @@ class Rows:
         return len(self.picture)
 
     def take(self, index: Tensor) -> Rows:
-        """The rows at ``index``, detached copies."""
+        """Return detached copies of the rows at ``index`` (n,)."""
         pick = lambda tensors: {name: t.detach()[index].clone() for name, t in tensors.items()}  # noqa: E731
         return Rows(self.picture[index], self.answer[index], pick(self.values), pick(self.weights), self.start[index])
 
     def of(self, picture: int, answer: int) -> Rows:
-        """Those of one answer."""
+        """Return detached copies of the rows of one answer."""
         return self.take(((self.picture == picture) & (self.answer == answer)).nonzero()[:, 0])
 
     def best(self, scores: Tensor, keep: int) -> Tensor:
-        """Indices of the ``keep`` rows with the lowest ``scores`` (N,) of each answer, the best first."""
+        """Return the indices of the ``keep`` rows of each answer with the lowest ``scores`` (N,), the best first."""
         chosen = []
         for start, stop in self.blocks():
             order = scores[start:stop].nan_to_num(nan=torch.inf).argsort(stable=True)[:keep]
@@ -51,7 +54,7 @@ class Rows:
         return torch.cat(chosen)
 
     def blocks(self) -> list[tuple[int, int]]:
-        """[start, stop) of each answer's rows."""
+        """Return the half-open range [start, stop) of each answer's rows."""
         owner = torch.stack([self.picture, self.answer], 1)
         edges = (owner[1:] != owner[:-1]).any(1).nonzero()[:, 0].add(1).tolist()
         return list(zip([0, *edges], [*edges, len(self)], strict=True))
@@ -62,18 +65,12 @@ class Rows:
         return clipped(f"Rows: {about}; {counted(len(self.weights), 'released tensor')}")
 
 
-def joined(parts: list[Rows]) -> Rows:
-    """The rows of all parts, one after the other, starts counted anew."""
-    together = lambda tables: {name: torch.cat([t[name] for t in tables]) for name in tables[0]}  # noqa: E731
+def concatenate(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of all parts, one part after the other, with starts counted again."""
+    join = lambda tables: {name: torch.cat([t[name] for t in tables]) for name in tables[0]}  # noqa: E731
     return Rows(
         torch.cat([rows.picture for rows in parts]),
         torch.cat([rows.answer for rows in parts]),
-        together([rows.values for rows in parts]),
-        together([rows.weights for rows in parts]),
+        join([rows.values for rows in parts]),
+        join([rows.weights for rows in parts]),
     )
-
-
-def stream(seed: int, key: str, answer: int) -> torch.Generator:
-    """The random numbers of one answer to one picture: the same whatever else runs, and in whatever order."""
-    digest = hashlib.sha256(f"{seed}:{key}:{answer}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

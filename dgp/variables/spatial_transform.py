@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from degradations.constants import constant
-from dgp.variables.parametrizations import CHARTS, Chart
+from dgp.observation.batch import ObservationBatch
+from dgp.variables.parametrizations import PARAMETRIZATIONS, ImageTransform
 
-if TYPE_CHECKING:
-    from dgp.losses.prediction import Targets
-
-# Where BigGAN's objects lie, on average (pix2latent): centre x and y, width and height, in parts of the side.
+# Where BigGAN's objects lie, on average (pix2latent): centre x and y, width and height, as fractions of the side.
 BIGGAN_OBJECT = (137 / 255, 127 / 255, 213 / 255, 210 / 255)
 
 
-@CHARTS.register("warp")
-class Warp(Chart):
-    """A similarity transform of the generator's picture; around its square the observation stands.
+@PARAMETRIZATIONS.register("warp")
+class SpatialTransform(ImageTransform):
+    """A similarity transform of the generator's picture; outside its square the observation remains.
 
-    The value (N, 4) is what is added to the start: x and y in half-sides of the frame, the logarithm of the scale,
-    and the angle in radians (clockwise as it is seen).  Nothing that compares pictures finds fault outside the square,
-    so that a run that moves or scales it needs the term ``uncovered``: without it the square flees from the object.
+    The value (N, 4) is added to the start: x and y in half-sides of the frame, the logarithm of the scale, and the
+    angle in radians, clockwise. No term that compares pictures has an error outside the square, so that a run that
+    moves or scales it needs the term ``uncovered``: without it the square leaves the object.
 
-    translation, scale, rotation: factors on these; 0 leaves that part as it starts.
-    start: "identity", or "object": the box around what the observation's weight marks comes to lie where the prior's
-        objects do; without a weight the identity.
-    typical: where those lie: centre x and y, width and height, in parts of the side.
-    around: where the observation begins: outside the "square", or already outside the "object" that the weight marks
-        (mixed by the weight), so that no term asks the generator for the object's surroundings.
+    translation, scale, rotation: factors on these; 0 keeps that part at its start.
+    start: "identity", or "object": the box around the pixels that the observation's weight marks is covered by the box
+        in which the prior draws objects; without a weight the identity.
+    typical: that box of the prior: centre x and y, width and height, as fractions of the side.
+    around: where the observation replaces the generator's picture: outside the "square", or outside the "object" that
+        the weight marks (mixed by the weight), so that no term asks the generator for the object's surroundings.
     """
 
     kind: str = "warp"
-    accompanies: ClassVar[bool] = True
+    auxiliary: ClassVar[bool] = True
     translation: NonNegativeFloat = 1.0
     scale: NonNegativeFloat = 1.0
     rotation: NonNegativeFloat = 1.0
@@ -44,42 +42,34 @@ class Warp(Chart):
     typical: tuple[float, float, float, float] = BIGGAN_OBJECT
     around: Literal["square", "object"] = "square"
 
-    def stands_for(self, name):
-        return False
-
-    def provides(self, name, info):
-        return (name,)
-
-    def begin(self, name, drawn, count, prior, random):
+    def initialize(self, name, drawn, count, prior, random):
         return drawn | {name: torch.zeros(count, 4, device=prior.generator.device)}
 
-    def latents(self, name, values, prior):
-        return {}
-
-    def picture(self, name, image, values, targets, pictures):
-        square = Square.of(self.placement(values[name], targets, pictures), image.shape[-1])
-        share = square.cover()
+    def transform(self, image, value, batch, pictures):
+        square = Square.from_placement(self.placement(value, batch, pictures), image.shape[-1])
+        share = square.coverage()
         if self.around == "object":
-            share = share * targets.share[targets.moved(pictures)]
-        return share * square.placed(image) + (1 - share) * targets.backdrop[targets.moved(pictures)]
+            share = share * batch.pixel_weight[batch.to_device(pictures)]
+        return share * square.resample(image) + (1 - share) * batch.backdrop[batch.to_device(pictures)]
 
-    def cover(self, name, values, targets, pictures):
-        return Square.of(self.placement(values[name], targets, pictures), targets.size[0]).cover()
+    def coverage(self, value, batch, pictures):
+        return Square.from_placement(self.placement(value, batch, pictures), batch.size[0]).coverage()
 
-    def placement(self, value: Tensor, targets: Targets, pictures: Tensor) -> Tensor:
-        """(N, 4): x and y in half-sides, the logarithm of the scale, the angle in radians."""
+    def placement(self, value: Tensor, batch: ObservationBatch, pictures: Tensor) -> Tensor:
+        """Return x and y in half-sides, the logarithm of the scale, and the angle in radians, (N, 4)."""
         value = value * constant((self.translation, self.translation, self.scale, self.rotation), value)
         if self.start == "identity":
             return value
-        at = targets.once((self.typical, value.dtype), lambda: aligned(targets.boxes, self.typical).to(value))
-        return value + at[targets.moved(pictures)]
+        at = batch.cache((self.typical, value.dtype), lambda: align_boxes(batch.boxes, self.typical).to(value))
+        return value + at[batch.to_device(pictures)]
 
 
-def aligned(boxes: Tensor, typical: tuple[float, float, float, float]) -> Tensor:
-    """(P, 4) placements that bring the prior's ``typical`` box over ``boxes`` (P, 4), and cover them in both
-    directions.
+def align_boxes(boxes: Tensor, typical: tuple[float, float, float, float]) -> Tensor:
+    """Return placements (P, 4) that bring the prior's ``typical`` box over ``boxes`` and cover them in both directions.
 
-    Boxes are centre x and y, width and height in parts of the side; where they are NaN, the identity.
+    Args:
+        boxes: (P, 4), centre x and y, width and height, as fractions of the side; NaN gives the identity.
+        typical: such a box.
     """
     x, y, width, height = typical
     usual = boxes.new_tensor([2 * x - 1, 2 * y - 1])
@@ -90,16 +80,20 @@ def aligned(boxes: Tensor, typical: tuple[float, float, float, float]) -> Tensor
 
 @dataclass(frozen=True, eq=False)
 class Square:
-    """R x R pictures in an R x R frame. u, v (N, R, R): which column and row of the picture, in pixels, each pixel of
-    the frame shows.  scale (N,)."""
+    """A grid that samples R x R pictures for an R x R frame.
+
+    Attributes:
+        u, v: column and row of the picture, in pixels, that each pixel of the frame shows, (N, R, R).
+        scale: size of the square over the size of the frame, (N,).
+    """
 
     u: Tensor
     v: Tensor
     scale: Tensor
 
     @staticmethod
-    def of(placement: Tensor, side: int) -> Square:
-        """placement (N, 4): see ``Warp.placement``."""
+    def from_placement(placement: Tensor, side: int) -> Square:
+        """Return the grid of placements (N, 4), see ``SpatialTransform.placement``, for pictures of ``side`` pixels."""
         x, y, log_scale, angle = (entry[:, None, None] for entry in placement.unbind(1))
         index = torch.arange(side, device=placement.device, dtype=placement.dtype)
         column, row = (2 * index[None, :] + 1) / side - 1, (2 * index[:, None] + 1) / side - 1
@@ -111,29 +105,32 @@ class Square:
         half = side / 2
         return Square(index[None, :] + half * across, index[:, None] + half * along, log_scale.exp()[:, 0, 0])
 
-    def cover(self) -> Tensor:
-        """(N, 1, R, R) in [0, 1]: how much of each pixel of the frame lies in the square, to first order."""
+    def coverage(self) -> Tensor:
+        """Return how much of each pixel of the frame lies in the square, to first order, (N, 1, R, R) in [0, 1]."""
         side = self.u.shape[-1]
         within = (torch.minimum(w + 0.5, side - 0.5 - w) for w in (self.u, self.v))
         across, along = ((self.scale[:, None, None] * depth + 0.5).clamp(0, 1) for depth in within)
         return (across * along)[:, None]
 
-    def placed(self, image: Tensor) -> Tensor:
-        """(N, C, R, R) in the frame, its edge repeated outside the square: bilinear, after a blur where it shrinks,
-        so that both together spread a pixel as widely as Pillow's antialiased bilinear filter does."""
+    def resample(self, image: Tensor) -> Tensor:
+        """Return pictures (N, C, R, R) in the frame, with their edges repeated outside the square.
+
+        Bilinear, after a blur where the picture shrinks: the two together spread a pixel as widely as Pillow's
+        antialiased bilinear filter does.
+        """
         reach = (1 / self.scale).clamp(min=1)
-        image = torch.where((reach > 1)[:, None, None, None], blurred(image, reach), image)
+        image = torch.where((reach > 1)[:, None, None, None], antialias(image, reach), image)
         u, v = (w.clamp(0, image.shape[-1] - 1) for w in (self.u, self.v))
         left, top = u.floor().detach(), v.floor().detach()
         right, bottom = (w.add(1).clamp(max=image.shape[-1] - 1) for w in (left, top))
         x, y = ((w - first)[:, None] for w, first in ((u, left), (v, top)))
-        upper = picked(image, left, top) * (1 - x) + picked(image, right, top) * x
-        lower = picked(image, left, bottom) * (1 - x) + picked(image, right, bottom) * x
+        upper = gather_pixels(image, left, top) * (1 - x) + gather_pixels(image, right, top) * x
+        lower = gather_pixels(image, left, bottom) * (1 - x) + gather_pixels(image, right, bottom) * x
         return upper * (1 - y) + lower * y
 
 
-def blurred(image: Tensor, reach: Tensor) -> Tensor:
-    """(N, C, R, R), each under a triangle that falls to 0 at ``reach`` (N,) pixels.
+def antialias(image: Tensor, reach: Tensor) -> Tensor:
+    """Return pictures (N, C, R, R) filtered by a triangle that falls to 0 at ``reach`` (N,) pixels.
 
     Its variance is (reach^2 - 1) / 6 square pixels; bilinear interpolation adds 1 / 6 on average.
     """
@@ -144,7 +141,7 @@ def blurred(image: Tensor, reach: Tensor) -> Tensor:
     return weight @ image @ weight.mT
 
 
-def picked(image: Tensor, column: Tensor, row: Tensor) -> Tensor:
-    """The pixels of (N, C, R, R) at whole numbers (N, R, R)."""
+def gather_pixels(image: Tensor, column: Tensor, row: Tensor) -> Tensor:
+    """Return the pixels of pictures (N, C, R, R) at integer columns and rows (N, R, R)."""
     index = (row * image.shape[-1] + column).long().flatten(1)[:, None]
     return image.flatten(2).gather(2, index.expand(-1, image.shape[1], -1)).view_as(image)

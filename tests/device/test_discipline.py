@@ -6,7 +6,7 @@ from torch.utils import backend_registration
 
 import dgp.engine.stage
 from dgp.inversion import Inversion
-from dgp.recipes.recipe import load_recipe, recipe_names
+from dgp.recipes.load import load_recipe, recipe_names
 
 from ..dgp.test_published_recipes import OF_W, seen
 from ..families import FAMILIES, family

@@ -5,12 +5,13 @@ import warnings
 
 import torch
 
+from dgp.api import observe
 from dgp.engine.evaluator import Problem
 from dgp.losses import feature_networks as trunks
-from dgp.losses.prediction import Targets, View
-from dgp.observation.observation import observe
-from dgp.random_streams import Streams
-from dgp.variables.rows import Rows, stream
+from dgp.losses.prediction import Prediction
+from dgp.observation.batch import ObservationBatch
+from dgp.random_streams import RowStreams, random_stream
+from dgp.variables.rows import Rows
 from tests.generators.networks import style_prior
 
 SPECS = ("gray", "sr:4", "inpaint:center=1/3", "identity", "identity")
@@ -20,13 +21,13 @@ RELEASED = "synthesis.b16.conv1.weight"
 def scene():
     """A StyleGAN2 of 32 px; five pictures, the last of them weighted, two rows of each, with weights of their own."""
     prior = style_prior("stylegan2 resnet")
-    clean = prior.generator(prior.generator.sample(len(SPECS), generator=stream(0, "clean", 0))).clamp(-1, 1)
+    clean = prior.generator(prior.generator.sample(len(SPECS), generator=random_stream(0, "clean", 0))).clamp(-1, 1)
     seen = [observe(picture, spec, prior, simulate=True) for picture, spec in zip(clean, SPECS, strict=True)]
-    weight = torch.rand(1, 1, 32, 32, generator=stream(0, "weight", 0)) + 0.1
+    weight = torch.rand(1, 1, 32, 32, generator=random_stream(0, "weight", 0)) + 0.1
     seen[-1] = dataclasses.replace(seen[-1], weight=weight)
-    problem = Problem(Targets(seen, prior.discriminator, (32, 32)), prior, seed=0, answers=1, space="w+")
+    problem = Problem(ObservationBatch(seen, prior.discriminator, (32, 32)), prior, seed=0, answers=1, space="w+")
     pictures = torch.arange(len(SPECS)).repeat_interleave(2)
-    random = stream(0, "rows", 0)
+    random = random_stream(0, "rows", 0)
     values = prior.generator.convert(prior.generator.sample(len(pictures), generator=random), "w+")
     values = {"w+": values["w+"] + 0.1 * torch.randn(values["w+"].shape, generator=random)}
     for spec in prior.generator.info.latents:
@@ -42,8 +43,10 @@ def view(problem, rows, part=slice(None), occasion="step 0", released=True):
     values = {name: value[part] for name, value in rows.values.items()}
     weights = {name: value[part] for name, value in rows.weights.items()} if released else {}
     image = problem.render(values, weights)
-    random = Streams(problem.seed, problem.keys, rows, part, occasion)
-    return View(problem.targets, image, values, rows.picture[part], "forward", problem, weights=weights, random=random)
+    random = RowStreams(problem.seed, problem.keys, rows, part, occasion)
+    return Prediction(
+        problem.targets, image, values, rows.picture[part], "forward", problem, weights=weights, random=random
+    )
 
 
 def untrained(name="squeeze"):

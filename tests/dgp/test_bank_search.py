@@ -7,14 +7,14 @@ import torch
 
 import generators
 from degradations import Inpaint
+from dgp.api import observe
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import Recipe
-from dgp.search.bank import apart
-from dgp.search.lookup import nearest_first
-from dgp.search.offspring import offspring
-from dgp.variables.rows import stream
+from dgp.random_streams import random_stream
+from dgp.recipes.schema import Recipe
+from dgp.search.bank import choose_diverse
+from dgp.search.lookup import order_by_distance
+from dgp.search.offspring import cross
 from generators import ModelCard, Prior
 from generators.statistics import bank as banks
 from generators.statistics.bank import bank_of
@@ -36,7 +36,9 @@ def toy():
 
 @pytest.fixture(scope="module")
 def observations(toy):
-    latents = toy.generator.sample(4, classes=torch.tensor([0, 1, 2, 0]), generator=stream(0, "four pictures", 0))
+    latents = toy.generator.sample(
+        4, classes=torch.tensor([0, 1, 2, 0]), generator=random_stream(0, "four pictures", 0)
+    )
     pictures = toy.generator(latents)
     return [
         observe(p, spec, toy, simulate=True, label=label, seed=number)
@@ -60,7 +62,7 @@ def starts(observations, prior, recipe, **how):
 def test_the_list_is_by_what_is_observed(toy, observations):
     bank = bank_of(toy, COUNT)
     pictures = bank.pictures(slice(None))
-    found = nearest_first(Inversion(observations, toy, recipe()).problem.targets, bank)
+    found = order_by_distance(Inversion(observations, toy, recipe()).problem.targets, bank)
     for observation, order in zip(observations, found, strict=True):
         distance = (observation.degradation(pictures) - observation.y).square().flatten(1).sum(1)
         told = torch.ones(COUNT, dtype=torch.bool) if observation.label is None else bank.classes == observation.label
@@ -70,9 +72,9 @@ def test_the_list_is_by_what_is_observed(toy, observations):
 
 def test_of_larger_pictures_the_thumbnails_are_enlarged(toy, observations, monkeypatch):
     monkeypatch.setattr(banks, "LARGEST", 16)
-    order = nearest_first(Inversion(observations[1], toy, recipe()).problem.targets, bank_of(toy, COUNT))[0]
+    order = order_by_distance(Inversion(observations[1], toy, recipe()).problem.targets, bank_of(toy, COUNT))[0]
     monkeypatch.setattr(banks, "LARGEST", 32)
-    exact = nearest_first(Inversion(observations[1], toy, recipe()).problem.targets, bank_of(toy, COUNT))[0]
+    exact = order_by_distance(Inversion(observations[1], toy, recipe()).problem.targets, bank_of(toy, COUNT))[0]
     assert len(set(order[:10].tolist()) & set(exact[:10].tolist())) >= 7
 
 
@@ -86,14 +88,14 @@ def test_what_is_missing_or_weighs_nothing_does_not_count(toy, observations):
     spoiled = dataclasses.replace(weighed, y=torch.where(mask, -weighed.y, weighed.y))
     everything = observe(clean[0], "identity", toy, simulate=True)
     problem = Inversion([holed, weighed, spoiled, everything], toy, recipe()).problem
-    lists = [order.tolist() for order in nearest_first(problem.targets, bank_of(toy, COUNT))]
+    lists = [order.tolist() for order in order_by_distance(problem.targets, bank_of(toy, COUNT))]
     assert lists[0] == lists[1] == lists[2] != lists[3]
 
 
 def test_answers_take_their_turns_in_the_list(toy, observations):
     bank = bank_of(toy, COUNT)
     inversion, rows = starts(observations[1], toy, recipe(rounds=0, elite=6), num_solutions=3)
-    order = nearest_first(inversion.problem.targets, bank)[0]
+    order = order_by_distance(inversion.problem.targets, bank)[0]
     for answer in range(3):
         z = rows.of(0, answer).values["z"]
         expected = bank.drawn["z"][order[answer * 6 : answer * 6 + 6]]
@@ -142,23 +144,23 @@ def test_what_comes_before_competes(toy, observations):
 def test_children_are_as_likely_as_their_parents(toy):
     info, random = toy.generator.info, torch.Generator().manual_seed(0)
     families = [toy.generator.sample(8, classes=torch.arange(8) % 3, generator=random) for _ in range(200)]
-    born = [offspring(parents, 8, info, random)[0] for parents in families]
+    born = [cross(parents, 8, info, random)[0] for parents in families]
     z = torch.cat([children["z"] for children in born])
     assert z.shape == (1600, 20) and abs(float(z.std()) - 1) < 0.03 and abs(float(z[::2].std()) - 1) < 0.03
     parents, born = families[0], born[0]
     known = {tuple(row.tolist()) for row in parents["class"]}
     assert {tuple(row.tolist()) for row in born["class"]} <= known
-    children, whose = offspring(parents, 8, info, random)
+    children, whose = cross(parents, 8, info, random)
     assert torch.equal(children["class"], parents["class"][whose])
-    alone, _ = offspring({name: value[:1] for name, value in parents.items()}, 3, info, random)
+    alone, _ = cross({name: value[:1] for name, value in parents.items()}, 3, info, random)
     assert alone["z"].shape == (3, 20)
 
 
 def test_the_elite_is_of_different_descent_as_far_as_it_can():
     order, lineage = torch.tensor([4, 2, 0, 1, 3]), torch.tensor([0, 1, 2, 0, 2])
-    assert apart(order, lineage, 3).tolist() == [4, 0, 1]
-    assert apart(order, lineage, 4).tolist() == [4, 2, 0, 1]
-    assert apart(order, lineage, 1).tolist() == [4]
+    assert choose_diverse(order, lineage, 3).tolist() == [4, 0, 1]
+    assert choose_diverse(order, lineage, 4).tolist() == [4, 2, 0, 1]
+    assert choose_diverse(order, lineage, 1).tolist() == [4]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +204,7 @@ def test_it_hands_on_pictures_in_the_space_of_the_run(style, observed, space, ch
     inversion, rows = starts(observed, style, Recipe.model_validate(table))
     assert rows.values.keys() == {space}
     bank = bank_of(style, COUNT)
-    index = nearest_first(inversion.problem.targets, bank)[0][:6]
+    index = order_by_distance(inversion.problem.targets, bank)[0][:6]
     with torch.no_grad():
         expected = style.generator(bank.latents(index, style.generator))
     found = inversion.problem.pictures(rows)

@@ -6,13 +6,14 @@ import torch
 import dgp
 import generators
 from degradations import Degradation, Parameter
+from dgp.api import observe
 from dgp.errors import InputError
 from dgp.inversion import Inversion
-from dgp.losses.operator_parameters import Unknowns
-from dgp.observation.observation import observe
-from dgp.planning.blind_restoration import blind, expected
-from dgp.recipes.recipe import load_recipe
-from dgp.variables.operator_parameters import Estimate, Guess
+from dgp.losses.operator_parameters import OperatorParameterNll
+from dgp.observation.estimate import Estimate, Expectation
+from dgp.planning.blind_restoration import add_unknowns
+from dgp.recipes.load import load_recipe
+from dgp.variables.operator_parameters import expect_parameters
 
 QUICK = ("stages.*.steps=4", "searches.0.count=12")
 
@@ -76,7 +77,7 @@ def test_a_run_finds_the_parameter_and_reports_it(toy, picture):
     observation = observe(picture, dim(), toy, simulate=True, truth=dim("0.3"), label=1)
     start = toy.generator.sample(1, classes=torch.tensor([1]), generator=torch.Generator().manual_seed(3))
     recipe = load_recipe("latent-mse", ("stages.*.steps=60", "stages.*.lr=0.0"))
-    alone = tuple(s.model_copy(update={"terms": (*s.terms, Unknowns(weight=0))}) for s in recipe.stages)
+    alone = tuple(s.model_copy(update={"terms": (*s.terms, OperatorParameterNll(weight=0))}) for s in recipe.stages)
     result = Inversion(observation, toy, recipe.model_copy(update={"stages": alone}), start=start).result()
     assert abs(result.found["share"][0] - 0.3) < 0.03
     told = result.record()["degradation"]
@@ -111,7 +112,7 @@ def test_a_picture_alone_and_among_others(toy, picture):
 def test_nothing_changes_where_nothing_is_unknown(toy, picture):
     observation = observe(picture, "gray", toy, simulate=True)
     recipe = load_recipe("default")
-    assert blind(recipe, [observation]) is recipe and expected([observation]) == []
+    assert add_unknowns(recipe, [observation]) is recipe and expect_parameters([observation]) == []
 
 
 def test_what_is_known_beforehand_pulls(toy, picture):
@@ -122,11 +123,11 @@ def test_what_is_known_beforehand_pulls(toy, picture):
         pictures, image = torch.tensor([0, 0]), torch.zeros(2, 3, 4, 4)
 
         class problem:
-            guesses = [{"phi[share]": Guess(0.5, 0.2)}]
+            guesses = [{"phi[share]": Expectation(0.5, 0.2)}]
 
-    torch.testing.assert_close(Unknowns()(Seen), torch.tensor([0.0, 2.0]))
-    Seen.problem.guesses = [{"phi[share]": Guess(0.5, 0.0)}]
-    torch.testing.assert_close(Unknowns()(Seen), torch.tensor([0.0, 800.0]))
+    torch.testing.assert_close(OperatorParameterNll()(Seen), torch.tensor([0.0, 2.0]))
+    Seen.problem.guesses = [{"phi[share]": Expectation(0.5, 0.0)}]
+    torch.testing.assert_close(OperatorParameterNll()(Seen), torch.tensor([0.0, 800.0]))
 
 
 def test_what_a_file_tells_is_not_unknown(toy, picture):
@@ -142,9 +143,9 @@ def test_what_a_file_tells_is_not_unknown(toy, picture):
 
 def test_a_guess_is_an_estimate_on_the_scale_of_the_range():
     unknown = dim("0.2..0.6").unknowns()["share"]
-    guess = Guess.of(Estimate(0.3, 0.04), unknown)
+    guess = Expectation.of(Estimate(0.3, 0.04), unknown)
     assert abs(guess.position - 0.25) < 1e-6 and abs(guess.spread - 0.1) < 1e-6
-    assert Guess.of(Estimate(0.9, 0.1), unknown).position == 1
+    assert Expectation.of(Estimate(0.9, 0.1), unknown).position == 1
 
 
 def test_the_result_says_what_was_estimated(toy, picture, tmp_path):

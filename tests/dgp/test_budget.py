@@ -4,12 +4,12 @@ import pytest
 import torch
 
 import generators
+from dgp.api import observe
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.planning.adapt import map_recipe
-from dgp.planning.budget import cost, scaled
-from dgp.recipes.recipe import load_recipe, recipe_names
+from dgp.planning.adapt import adapt_recipe
+from dgp.planning.budget import cost, scale
+from dgp.recipes.load import load_recipe, recipe_names
 
 SHORT = ["stages.*.steps=3", "searches.0.count=10"]
 
@@ -38,19 +38,19 @@ def test_what_is_planned_is_spent(toy, observation, name):
 
 @pytest.mark.parametrize("budget", [700, 2000, 10_000])
 def test_a_budget_is_kept_and_nearly_spent(toy, budget):
-    mapped, notes = map_recipe(load_recipe("default", [f"budget={budget}"]), toy)
+    mapped, notes = adapt_recipe(load_recipe("default", [f"budget={budget}"]), toy)
     assert budget * 0.8 < cost(mapped) <= budget and any(str(cost(mapped)) in note for note in notes)
 
 
 def test_a_budget_that_no_step_fits_in_is_refused(toy):
     with pytest.raises(RecipeError, match="a budget of 5 evaluations is less than the [0-9]+ that 'default'"):
-        map_recipe(load_recipe("default", ["budget=5"]), toy)
+        adapt_recipe(load_recipe("default", ["budget=5"]), toy)
 
 
 def test_scaling_keeps_what_a_recipe_is():
     recipe = load_recipe("dgp-colorization")
-    assert scaled(recipe, 1.0) == recipe
-    half = scaled(recipe, 0.5)
+    assert scale(recipe, 1.0) == recipe
+    half = scale(recipe, 0.5)
     assert [s.steps for s in half.stages] == [100, 100, 150, 200, 150] and half.searches[0].count == 250
 
 
@@ -58,4 +58,4 @@ def test_scaling_keeps_what_a_recipe_is():
 def test_a_start_that_nothing_is_compared_with_stays_alone(name):
     """Its search has no terms, so that more candidates could not be told apart."""
     recipe = load_recipe(name)
-    assert scaled(recipe, 10).searches[0] == recipe.searches[0]
+    assert scale(recipe, 10).searches[0] == recipe.searches[0]

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 import generators
-from dgp.observation.observation import observe
+from dgp.api import observe
 from dgp.postprocess.composite import Composite
 
 R = 32

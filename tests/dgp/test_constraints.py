@@ -14,7 +14,7 @@ from dgp.variables.constraints import (
     Sphere,
     TruncatedNormal,
     Unconstrained,
-    change,
+    rms_change,
 )
 from generators.latents import normal
 
@@ -114,10 +114,10 @@ def test_truncated_normal_leaves_draws_alone():
     for truncation in (0.5, 0.999999):
         drawn = normal(2000, 120, truncation, random)
         legal = TruncatedNormal(limit=2.0, scale=truncation).apply(drawn, drawn)
-        moved = change(drawn, legal)
+        moved = rms_change(drawn, legal)
         assert (moved > 1e-6).float().mean() < 0.01 and moved.max() < 0.1 * truncation
     free = torch.randn(2000, 120, generator=random)
-    assert (change(free, TruncatedNormal(limit=2.0).apply(free, free)) > 0.01).float().mean() > 0.95
+    assert (rms_change(free, TruncatedNormal(limit=2.0).apply(free, free)) > 0.01).float().mean() > 0.95
 
 
 def test_truncated_normal_of_few_entries():
@@ -166,7 +166,7 @@ def test_boxes_are_what_bounds_every_entry():
 def test_the_move_of_a_constraint():
     before, after = torch.zeros(2, 1, 2, 2), torch.zeros(2, 1, 2, 2)
     after[1] = 3.0
-    assert change(before, after).tolist() == [0.0, 3.0]
+    assert rms_change(before, after).tolist() == [0.0, 3.0]
 
 
 @pytest.mark.parametrize(

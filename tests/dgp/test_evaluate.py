@@ -16,7 +16,7 @@ from dgp.evaluation import Evaluation, Source, statistics
 from dgp.evaluation.baselines import bicubic, classical, mean_chroma
 from dgp.evaluation.source import van_der_corput
 from dgp.evaluation.units import Unit, slug
-from dgp.recipes.recipe import Recipe
+from dgp.recipes.schema import Recipe
 
 
 def picture(seed: int, size: int = 32) -> Image.Image:
@@ -258,7 +258,7 @@ def test_latents_only_is_what_release_begins_with(folder, tmp_path, toy):
 def test_baselines_measure_what_they_say(folder, tmp_path, toy):
     one = evaluation(folder, tmp_path / "e", toy, count=1)
     one.run()
-    from dgp.observation.observation import observe
+    from dgp.api import observe
     from dgp.output import metrics
 
     observation = observe(one.pictures[0].picture, "gray", toy, simulate=True)

@@ -8,16 +8,17 @@ import pytest
 import torch
 
 import generators
+from dgp.api import observe
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.planning.adapt import map_recipe
+from dgp.planning.adapt import adapt_recipe
 from dgp.planning.budget import cost
-from dgp.recipes.recipe import Recipe, load_recipe
+from dgp.random_streams import random_stream
+from dgp.recipes.load import load_recipe
+from dgp.recipes.schema import Recipe
 from dgp.search import evolution
-from dgp.search.ask_tell import BROKEN, AskTell, Optimizer, fewest, usual_population
-from dgp.search.coordinates import coordinates
-from dgp.variables.rows import stream
+from dgp.search.ask_tell import BROKEN, AskTell, Optimizer, default_population, least_population
+from dgp.search.coordinates import choose_coordinates
 from generators import ModelCard, Prior
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 
@@ -27,7 +28,7 @@ WIDE = 512
 
 def descent(optimizer, seed, generations=8, dimension=WIDE, population=None):
     """Losses (generations, B) of a quadratic whose optimum lies within the first population's shell."""
-    population = population or usual_population(dimension)
+    population = population or default_population(dimension)
     search = AskTell(optimizer, dimension, population, generations, seed)
     optimum, losses = torch.linspace(-1, 1, dimension, dtype=torch.float64), []
     for _ in range(generations):
@@ -94,7 +95,7 @@ def test_losses_that_are_no_numbers_are_the_worst(optimizer):
 def test_what_no_method_can_do_is_refused(settings, says):
     with pytest.raises(ValueError, match=says):
         AskTell(*settings, 5, 0)
-    assert fewest("one-plus-one") == 1
+    assert least_population("one-plus-one") == 1
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def toy():
 
 @pytest.fixture(scope="module")
 def observations(toy):
-    latents = toy.generator.sample(3, classes=torch.tensor([0, 1, 2]), generator=stream(0, "three pictures", 0))
+    latents = toy.generator.sample(3, classes=torch.tensor([0, 1, 2]), generator=random_stream(0, "three pictures", 0))
     pictures = toy.generator(latents)
     specs = zip(pictures, ("gray", "sr:4", "inpaint:center=1/3"), (0, None, 2), strict=True)
     return [observe(picture, spec, toy, simulate=True, label=label) for picture, spec, label in specs]
@@ -211,7 +212,7 @@ def mapped_prior():
 @pytest.mark.parametrize("space", ["w", "w+"])
 def test_mapped_latents_are_searched_in_units_of_their_own_spread(space):
     prior = mapped_prior()
-    picture = prior.generator(prior.generator.sample(1, generator=stream(0, "p", 0)))[0].clamp(-1, 1)
+    picture = prior.generator(prior.generator.sample(1, generator=random_stream(0, "p", 0)))[0].clamp(-1, 1)
     inversion = Inversion(
         observe(picture, "gray", prior, simulate=True),
         prior,
@@ -219,10 +220,10 @@ def test_mapped_latents_are_searched_in_units_of_their_own_spread(space):
     )
     problem, (search,) = inversion.problem, inversion.recipe.searches
     drawn = problem.draw(0, 0, 3).values[space]
-    assert search.population == usual_population(drawn[0].numel())
-    own = coordinates(problem, space, drawn, None, 0.5)
+    assert search.population == default_population(drawn[0].numel())
+    own = choose_coordinates(problem, space, drawn, None, 0.5)
     assert torch.allclose(own.values(own.points(drawn)), drawn, atol=1e-5)
-    points = torch.randn(4000, drawn[0].numel(), generator=stream(0, "points", 0))
+    points = torch.randn(4000, drawn[0].numel(), generator=random_stream(0, "points", 0))
     std, mean = torch.std_mean(own.values(points), 0)
     assert torch.allclose(std, 0.5 * prior.statistics.std.expand_as(std), rtol=0.1)
     assert torch.allclose(mean, prior.statistics.mean.expand_as(mean), atol=0.1 * prior.statistics.std.max().item())
@@ -232,7 +233,7 @@ def test_mapped_latents_are_searched_in_units_of_their_own_spread(space):
 def test_a_variable_that_begins_everywhere_alike_is_searched_around_it(toy, observations):
     problem = Inversion(observations[0], toy, recipe()).problem
     alike = torch.tensor([[1.0, 0.0, -2.0]]).expand(5, 3)
-    own = coordinates(problem, "warp", alike, None, 0.1)
+    own = choose_coordinates(problem, "warp", alike, None, 0.1)
     assert torch.equal(own.centre, alike[0]) and torch.equal(own.spread, torch.full((3,), 0.1))
 
 
@@ -271,7 +272,7 @@ def test_options_that_cannot_be_are_refused(options, says):
 
 def test_a_variable_that_the_run_lacks_is_refused(toy):
     with pytest.raises(RecipeError, match="the search varies 'warp', expected one of: class, z"):
-        map_recipe(recipe(over="warp"), toy)
+        adapt_recipe(recipe(over="warp"), toy)
 
 
 @pytest.mark.parametrize("name", ["basin-cma", "nevergrad-hybrid"])
@@ -286,7 +287,7 @@ def test_published_recipes_lower_their_objective_within_a_budget(toy, observatio
 
 
 def test_basin_cma_on_a_network_without_classes_moves_z_alone():
-    mapped, notes = map_recipe(
+    mapped, notes = adapt_recipe(
         load_recipe("basin-cma", ["searches.0.terms=[{kind='l1'}]", "stages.0.terms=[{kind='l1'}]"]), mapped_prior()
     )
     assert (

@@ -14,7 +14,7 @@ from dgp.errors import InputError
 from dgp.evaluation import Evaluation, Source
 from dgp.evaluation.judge import Network, load_judge, prepared, save_judge
 from dgp.observation.images import to_tensor
-from dgp.recipes.recipe import Recipe
+from dgp.recipes.schema import Recipe
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 ABOUT = {"classes": ["first", "second"], "widths": [4, 6, 8], "data": "nothing", "licence": "MIT", "accuracy": {}}

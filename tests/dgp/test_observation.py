@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 import degradations
+from dgp.api import observe
 from dgp.errors import InputError
 from dgp.observation.geometry import crop_box, cut, fitted, fitted_mask, window_box
 from dgp.observation.images import to_pil, to_tensor
-from dgp.observation.observation import observe
 
 R = 32
 CLASSES = {"cat": 3}

@@ -3,7 +3,7 @@
 import pytest
 
 from dgp.errors import RecipeError
-from dgp.recipes.recipe import load_recipe
+from dgp.recipes.load import load_recipe
 from dgp.recipes.unused_overrides import left_alone
 
 

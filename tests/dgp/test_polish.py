@@ -7,13 +7,14 @@ import pytest
 import torch
 
 import generators
+from dgp.api import observe
+from dgp.engine.stage_options import Move
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.optim.gradient import Moving
-from dgp.optim.lbfgs import Minimiser, Polish
-from dgp.recipes.recipe import Move, Recipe
+from dgp.optim.lbfgs import LBFGS, Minimizer
+from dgp.optim.update import UpdatePlan
+from dgp.random_streams import random_stream
+from dgp.recipes.schema import Recipe
 from dgp.variables.constraints import Bounds, Sphere
-from dgp.variables.rows import stream
 
 
 def quadratic(seed, d=12):
@@ -44,16 +45,16 @@ def driven(minimisers, problems, most=100):
 
 def test_quadratics_are_solved_each_as_if_alone():
     problems = [quadratic(seed) for seed in range(4)]
-    together = driven([Minimiser(np.zeros(12)) for _ in problems], problems)
+    together = driven([Minimizer(np.zeros(12)) for _ in problems], problems)
     for problem, points in zip(problems, together, strict=True):
         assert len(points) < 60
         assert min(np.abs(point - problem[1]).max() for point in points) < 1e-6
-        (alone,) = driven([Minimiser(np.zeros(12))], [problem])
+        (alone,) = driven([Minimizer(np.zeros(12))], [problem])
         assert all(np.array_equal(a, b) for a, b in zip(points, alone, strict=True))
 
 
 def test_errors_of_a_rows_solver_surface():
-    minimiser = Minimiser(np.zeros(3))
+    minimiser = Minimizer(np.zeros(3))
     minimiser.ask()
     minimiser.tell(1.0, "no gradient")
     with pytest.raises(TypeError):
@@ -63,7 +64,7 @@ def test_errors_of_a_rows_solver_surface():
 
 def test_nothing_is_left_running():
     before = threading.active_count()
-    minimisers = [Minimiser(np.zeros(3)) for _ in range(5)]
+    minimisers = [Minimizer(np.zeros(3)) for _ in range(5)]
     minimisers[0].ask()
     for minimiser in minimisers:
         minimiser.close()
@@ -82,7 +83,7 @@ class Slopes:
             self.tensors["a"][:] = torch.randn(5, 6, generator=random)[rows]
         anchor = self.tensors["a"].detach().clone()
         rates = {"a": (1.0, "constant", Move()), "b": (0.5, "constant", Move())}
-        self.polish = Polish(Moving(self.tensors, rates, {"a": (constraint, anchor)} if constraint else {}), None)
+        self.polish = LBFGS(UpdatePlan(self.tensors, rates, {"a": (constraint, anchor)} if constraint else {}), None)
         self.done = torch.zeros(len(rows), dtype=torch.bool)
 
     def objective(self):
@@ -149,7 +150,7 @@ def toy():
 
 @pytest.fixture(scope="module")
 def observations(toy):
-    drawn = toy.generator.sample(3, classes=torch.tensor([0, 1, 2]), generator=stream(0, "three pictures", 0))
+    drawn = toy.generator.sample(3, classes=torch.tensor([0, 1, 2]), generator=random_stream(0, "three pictures", 0))
     pictures = zip(toy.generator(drawn), ("gray", "sr:4", "inpaint:center=1/3"), (0, None, 2), strict=True)
     return [observe(p, spec, toy, simulate=True, label=label) for p, spec, label in pictures]
 

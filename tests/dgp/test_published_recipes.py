@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dgp.engine.stage import release_rates
+from dgp.api import observe
+from dgp.engine.release import plan_release
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.planning.adapt import map_recipe
+from dgp.planning.adapt import adapt_recipe
 from dgp.planning.budget import cost
-from dgp.recipes.recipe import Accept, load_recipe
+from dgp.recipes.load import load_recipe
+from dgp.recipes.schema import Accept
 
 from ..families import FAMILIES, family
 
@@ -51,16 +52,16 @@ def test_runs_two_steps_a_stage(name, where):
 @pytest.mark.parametrize("name", OF_W)
 def test_is_refused_with_an_alternative_that_is_served(name, where):
     with pytest.raises(RecipeError, match="needs w, which the prior .* lacks; use --recipe ") as caught:
-        map_recipe(loaded(name), family(where))
-    map_recipe(load_recipe(re.search(r"--recipe (\S+)", str(caught.value))[1]), family(where))
+        adapt_recipe(loaded(name), family(where))
+    adapt_recipe(load_recipe(re.search(r"--recipe (\S+)", str(caught.value))[1]), family(where))
 
 
 def test_networks_without_z_are_refused_many_codes():
     from .test_recipe import synthesis
 
     with pytest.raises(RecipeError, match="needs z, .*use --recipe latent-mse"):
-        map_recipe(loaded("mganprior"), synthesis())
-    recipe, _ = map_recipe(load_recipe("pulse"), synthesis())
+        adapt_recipe(loaded("mganprior"), synthesis())
+    recipe, _ = adapt_recipe(load_recipe("pulse"), synthesis())
     assert recipe.space == ("w+",)
 
 
@@ -69,7 +70,7 @@ def test_without_perceptual_networks_the_setting_is_named(name, monkeypatch):
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: "/nowhere")
     with pytest.raises(RecipeError, match="--set trunk=discriminator"):
-        map_recipe(load_recipe(name), family("stylegan2"))
+        adapt_recipe(load_recipe(name), family("stylegan2"))
 
 
 @pytest.mark.parametrize(
@@ -173,8 +174,8 @@ def test_pivotal_tuning_keeps_its_pivot_and_moves_every_layer():
 def test_whole_releases_the_head_and_all_does_not():
     generator = family("stylegan2").generator
     release = load_recipe("pti").stages[1].release
-    whole = set(release_rates(release, generator))
-    rest = set(release_rates(release.model_copy(update={"groups": "all"}), generator))
+    whole = set(plan_release(release, generator))
+    rest = set(plan_release(release.model_copy(update={"groups": "all"}), generator))
     assert {name.split(".")[1] for name in whole - rest} == {"b32"} and all("torgb" in name for name in whole - rest)
 
 
@@ -189,10 +190,10 @@ def test_robust_restoration_widens_to_a_vector_for_each_filter():
 
 def test_codes_meet_inside_a_shallow_network():
     prior = family("biggan")
-    recipe, notes = map_recipe(load_recipe("mganprior"), prior)
+    recipe, notes = adapt_recipe(load_recipe("mganprior"), prior)
     assert recipe.variables["codes"].chart.block == 2 and any("3 blocks" in note for note in notes)
     blind = replace(prior, discriminator=None)
-    assert map_recipe(load_recipe("mganprior"), blind)[0].stages == recipe.stages
+    assert adapt_recipe(load_recipe("mganprior"), blind)[0].stages == recipe.stages
 
 
 @pytest.mark.parametrize("where", FAMILIES)

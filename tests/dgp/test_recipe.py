@@ -7,11 +7,12 @@ import torch
 
 import dgp
 import generators
+from dgp.api import observe
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.planning.adapt import map_recipe
-from dgp.recipes.recipe import Recipe, load_recipe, recipe_names
+from dgp.planning.adapt import adapt_recipe
+from dgp.recipes.load import load_recipe, recipe_names
+from dgp.recipes.schema import Recipe
 
 from ..families import family
 
@@ -59,8 +60,8 @@ def synthesis():
 
 def test_the_alternative_is_one_that_the_prior_can_serve():
     with pytest.raises(RecipeError, match="use --recipe latent-mse"):
-        map_recipe(load_recipe("default"), synthesis())
-    mapped, _ = map_recipe(load_recipe("latent-mse"), synthesis())
+        adapt_recipe(load_recipe("default"), synthesis())
+    mapped, _ = adapt_recipe(load_recipe("latent-mse"), synthesis())
     assert mapped.space == ("w",) and all(list(stage.move) == ["w"] for stage in mapped.stages)
 
 
@@ -148,7 +149,7 @@ def test_unknown_names_suggest_the_nearest():
 
 def test_a_recipe_is_clipped_to_a_small_network_and_says_so(toy):
     groups = sum(g.progressive for g in toy.generator.groups())
-    recipe, notes = map_recipe(load_recipe("dgp-inpainting-256"), toy)
+    recipe, notes = adapt_recipe(load_recipe("dgp-inpainting-256"), toy)
     assert {s.release.groups for s in recipe.stages} == {groups}
     assert any("clipped" in note for note in notes)
 
@@ -158,8 +159,8 @@ def test_a_prior_without_discriminator_is_refused_with_the_alternative(toy):
 
     blind = dataclasses.replace(toy, discriminator=None)
     with pytest.raises(RecipeError, match="needs discriminator.*--recipe latent-mse"):
-        map_recipe(load_recipe("dgp-colorization"), blind)
-    map_recipe(load_recipe("latent-mse"), blind)
+        adapt_recipe(load_recipe("dgp-colorization"), blind)
+    adapt_recipe(load_recipe("latent-mse"), blind)
 
 
 def test_new_tables_may_be_set():
@@ -180,7 +181,7 @@ def test_new_tables_may_be_set():
 )
 def test_variables_that_no_network_has_are_refused(toy, setting, says):
     with pytest.raises(RecipeError, match=says):
-        map_recipe(load_recipe("default", [setting]), toy)
+        adapt_recipe(load_recipe("default", [setting]), toy)
 
 
 def test_what_a_network_lacks_is_left_out_and_said(toy):
@@ -193,14 +194,14 @@ def test_what_a_network_lacks_is_left_out_and_said(toy):
 
     generator = Plain(toy.generator.config)
     generator.info = dataclasses.replace(generator.info, latents=generator.info.latents[:1])
-    recipe, notes = map_recipe(load_recipe("dgp-inpainting"), dataclasses.replace(toy, generator=generator))
+    recipe, notes = adapt_recipe(load_recipe("dgp-inpainting"), dataclasses.replace(toy, generator=generator))
     assert all(stage.norm == "batch" and list(stage.move) == ["z"] for stage in recipe.stages)
     assert any("stores no statistics" in note for note in notes) and any("class" in note for note in notes)
 
 
 def test_unknown_layer_groups_are_refused(toy):
     with pytest.raises(RecipeError, match="no layer group 'blocks.9'"):
-        map_recipe(load_recipe("dgp-sr-d", ["stages.0.release.groups=['blocks.9']"]), toy)
+        adapt_recipe(load_recipe("dgp-sr-d", ["stages.0.release.groups=['blocks.9']"]), toy)
 
 
 def test_a_network_without_groups_to_walk_says_so(toy):
@@ -211,7 +212,7 @@ def test_a_network_without_groups_to_walk_says_so(toy):
             return [dataclasses.replace(group, progressive=False) for group in super().groups()]
 
     prior = dataclasses.replace(toy, generator=Whole(toy.generator.config))
-    recipe, notes = map_recipe(load_recipe("default"), prior)
+    recipe, notes = adapt_recipe(load_recipe("default"), prior)
     assert not any(stage.release for stage in recipe.stages) and any("nothing is released" in note for note in notes)
 
 

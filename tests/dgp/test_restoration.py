@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from dgp.api import observe
 from dgp.errors import OutputError
 from dgp.observation.figures import captioned
-from dgp.observation.observation import observe
 from dgp.output import metrics, restoration
 from dgp.output import run_folder as results
 from dgp.output.restoration import Restoration

@@ -8,11 +8,11 @@ import torch
 
 import generators
 from degradations import Degradation
+from dgp.api import observe
 from dgp.errors import DgpError, InputError
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import Recipe
-from dgp.variables.rows import stream
+from dgp.random_streams import random_stream
+from dgp.recipes.schema import Recipe
 
 TERMS = [{"kind": "features", "drop": 1}, {"kind": "mse", "weight": 2.0}, {"kind": "nll", "weight": 0.01}]
 
@@ -59,7 +59,7 @@ def toy():
 
 @pytest.fixture(scope="module")
 def observations(toy):
-    latents = toy.generator.sample(3, classes=torch.tensor([0, 1, 2]), generator=stream(0, "three pictures", 0))
+    latents = toy.generator.sample(3, classes=torch.tensor([0, 1, 2]), generator=random_stream(0, "three pictures", 0))
     pictures = toy.generator(latents)
     specs = ["gray", "sr:4", "inpaint:center=1/3"]
     return [

@@ -8,10 +8,10 @@ import torch
 
 import generators
 from degradations.noise.model import GaussianNoise
+from dgp.api import observe
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import Recipe
-from dgp.variables.rows import stream
+from dgp.random_streams import random_stream
+from dgp.recipes.schema import Recipe
 
 MOVE = {"z": {}, "class": {}}
 
@@ -23,7 +23,7 @@ def toy():
 
 @pytest.fixture(scope="module")
 def observations(toy):
-    drawn = toy.generator.sample(3, classes=torch.tensor([0, 1, 2]), generator=stream(0, "three pictures", 0))
+    drawn = toy.generator.sample(3, classes=torch.tensor([0, 1, 2]), generator=random_stream(0, "three pictures", 0))
     pictures = zip(toy.generator(drawn), ("gray", "sr:4", "inpaint:center=1/3"), (0, None, 2), strict=True)
     return [observe(p, spec, toy, simulate=True, label=label) for p, spec, label in pictures]
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from dgp.engine.stage_options import Move
+from dgp.optim.gradient import RowOptimizers
 from dgp.optim.optimizers import OPTIMIZERS
-from dgp.optim.row_optimizer import Stepper
-from dgp.optim.schedules import CURVES
-from dgp.recipes.recipe import Move
+from dgp.optim.schedules import SCHEDULES
 
 SETTINGS = [
     Move(optimizer="adam"),
@@ -23,7 +23,7 @@ class Bowl:
     def __init__(self, rows, how, state=None):
         random = torch.Generator().manual_seed(1)
         x, a = torch.randn(6, 3, 4, generator=random), torch.rand(6, 3, 4, generator=random) + 0.2
-        self.x, self.a, self.stepper = x[rows].requires_grad_(), a[rows], Stepper()
+        self.x, self.a, self.stepper = x[rows].requires_grad_(), a[rows], RowOptimizers()
         self.plan(how)
 
     def plan(self, how, lr=0.1):
@@ -125,9 +125,9 @@ def test_normalised_steps_have_the_length_of_the_rate():
     assert torch.allclose(length, torch.full_like(length, 0.1), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", CURVES)
+@pytest.mark.parametrize("name", SCHEDULES)
 def test_curves_are_factors(name):
-    values = [CURVES[name](i / 400) for i in range(400)]
+    values = [SCHEDULES[name](i / 400) for i in range(400)]
     assert all(0 <= v <= 1 for v in values) and max(values) > 0.99
     assert max(abs(a - b) for a, b in zip(values, values[1:], strict=False)) < 0.06
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from degradations.noise.model import GaussianNoise, NoiseModel
-from dgp.optim.stopping import STOPS, Below, Budget, NoiseFloor, Past, Plateau
+from dgp.optim.stopping import STOPPING_RULES, Below, Budget, History, NoiseFloor, Plateau
 
 NAN = math.nan
 
@@ -15,7 +15,7 @@ def steps(totals, stop):
     """The first step (from 0) at which each row of totals (T, N) stops, None for never."""
     first = [None] * totals.shape[1]
     for t in range(1, len(totals) + 1):
-        for row in stop.reached(Past(totals[:t], {})).nonzero()[:, 0].tolist():
+        for row in stop.reached(History(totals[:t], {})).nonzero()[:, 0].tolist():
             first[row] = t - 1 if first[row] is None else first[row]
     return first
 
@@ -34,14 +34,14 @@ def test_plateau():
 
 
 def test_below():
-    past = Past(torch.ones(1, 3), {"lpips": torch.tensor([0.05, 0.06, 0.07]), "mse": torch.zeros(3)})
+    past = History(torch.ones(1, 3), {"lpips": torch.tensor([0.05, 0.06, 0.07]), "mse": torch.zeros(3)})
     assert Below(term="lpips", threshold=0.06).reached(past).tolist() == [True, True, False]
     assert Below(term="lpips", threshold=0.06).fault(past.losses) is None
     assert "expected one of the stage's terms: lpips, mse" in Below(term="l2", threshold=1).fault(past.losses)
 
 
 def test_noise_floor():
-    past = Past(
+    past = History(
         torch.ones(1, 4),
         {},
         residual=torch.tensor([0.01, 0.011, 0.02, 0.0]),
@@ -54,7 +54,7 @@ def test_noise_floor():
 
 def test_budget():
     for spent, done in ((8, False), (9, True), (12, True)):
-        past = Past(torch.ones(3, 2), {}, evaluations=spent)
+        past = History(torch.ones(3, 2), {}, evaluations=spent)
         assert Budget(evaluations=9).reached(past).tolist() == [done] * 2
 
 
@@ -72,4 +72,4 @@ def test_noise_states_its_mean_square():
 )
 def test_options_that_mean_nothing_are_refused(table, says):
     with pytest.raises(ValueError, match=says):
-        STOPS.parse(table)
+        STOPPING_RULES.parse(table)

@@ -6,15 +6,17 @@ import pytest
 import torch
 
 import generators
+from dgp.api import observe
 from dgp.losses.features import Features
 from dgp.losses.latent import NegativeLogLikelihood
 from dgp.losses.objective import score
-from dgp.losses.prediction import Targets, View
-from dgp.losses.terms import L1, Mse
-from dgp.observation.observation import observe
+from dgp.losses.pixel import L1, Mse
+from dgp.losses.prediction import Prediction
+from dgp.observation.batch import ObservationBatch
 from dgp.postprocess.postprocess import LabLuminance, with_luminance
+from dgp.random_streams import random_stream
 from dgp.variables.constraints import Clamp, Sphere
-from dgp.variables.rows import Rows, stream
+from dgp.variables.rows import Rows
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +27,12 @@ def toy():
 @pytest.fixture(scope="module")
 def scene(toy):
     """Three pictures under three operators, two rows each in mixed order."""
-    random = stream(0, "scene", 0)
+    random = random_stream(0, "scene", 0)
     clean = toy.generator(toy.generator.sample(3, generator=random))
     observations = [
         observe(p, spec, toy, simulate=True) for p, spec in zip(clean, ("gray", "sr:4", "gray"), strict=True)
     ]
-    targets = Targets(observations, toy.discriminator, (32, 32))
+    targets = ObservationBatch(observations, toy.discriminator, (32, 32))
     pictures = torch.tensor([0, 1, 2, 2, 0, 1])
     values = toy.generator.sample(6, generator=random)
     image = toy.generator(values)
@@ -39,7 +41,7 @@ def scene(toy):
 
 def view(scene):
     _, targets, pictures, values, image = scene
-    return View(targets, image, values, pictures)
+    return Prediction(targets, image, values, pictures)
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ import torch
 import dgp
 import generators
 from degradations import NoiseModel, parse
+from dgp.api import observe
 from dgp.inversion import Inversion
 from dgp.losses.features import Features
-from dgp.losses.noise_likelihood import Data
-from dgp.losses.prediction import Targets, View
-from dgp.losses.terms import Mse
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import load_recipe
-from dgp.variables.rows import stream
+from dgp.losses.noise_likelihood import NoiseLikelihood
+from dgp.losses.pixel import Mse
+from dgp.losses.prediction import Prediction
+from dgp.observation.batch import ObservationBatch
+from dgp.random_streams import random_stream
+from dgp.recipes.load import load_recipe
 
 SPECS = ("gray", "poisson:30", "sr:2+salt-pepper:0.1", "inpaint:center=1/3+noise:0.1")
 
@@ -28,7 +29,7 @@ def toy():
 
 @pytest.fixture(scope="module")
 def pictures(toy):
-    drawn = toy.generator.sample(4, classes=torch.tensor([0, 1, 2, 0]), generator=stream(0, "four pictures", 0))
+    drawn = toy.generator.sample(4, classes=torch.tensor([0, 1, 2, 0]), generator=random_stream(0, "four pictures", 0))
     return toy.generator(drawn).detach()
 
 
@@ -37,14 +38,14 @@ def seen(toy, picture, spec, **others):
 
 
 def view(toy, pictures, observations, rows):
-    return View(Targets(observations, None, (32, 32)), pictures, {}, rows)
+    return Prediction(ObservationBatch(observations, None, (32, 32)), pictures, {}, rows)
 
 
 def test_each_observation_has_its_own_noise(toy, pictures):
     observations = [seen(toy, p, spec) for p, spec in zip(pictures, SPECS, strict=True)]
     rows = torch.tensor([3, 0, 1, 2, 0])
     images = pictures.flip(0)[[0, 1, 2, 3, 0]]
-    values = Data()(view(toy, images, observations, rows))
+    values = NoiseLikelihood()(view(toy, images, observations, rows))
     for value, image, number in zip(values, images, rows.tolist(), strict=True):
         one = observations[number]
         y_hat = one.degradation(image[None])
@@ -63,10 +64,10 @@ def test_weights_enter(toy, pictures, spec):
 
     def value(weight):
         weighted = dataclasses.replace(plain, weight=weight)
-        return Data()(view(toy, pictures[1:2], [weighted], torch.zeros(1, dtype=torch.long)))
+        return NoiseLikelihood()(view(toy, pictures[1:2], [weighted], torch.zeros(1, dtype=torch.long)))
 
     even = torch.ones(1, 1, *plain.y.shape[-2:])
-    whole = Data()(view(toy, pictures[1:2], [plain], torch.zeros(1, dtype=torch.long)))
+    whole = NoiseLikelihood()(view(toy, pictures[1:2], [plain], torch.zeros(1, dtype=torch.long)))
     torch.testing.assert_close(value(even), whole)
     left = even.clone()
     left[..., plain.y.shape[-1] // 2 :] = 0
@@ -90,17 +91,21 @@ def test_a_noise_that_says_no_more_is_compared_by_squares(toy, pictures):
     phi.noise = Spoken()
     observation = observe(pictures[0], phi, toy, simulate=True)
     scene = view(toy, pictures[1:2], [observation], torch.zeros(1, dtype=torch.long))
-    assert torch.equal(Data()(scene), Mse()(scene))
+    assert torch.equal(NoiseLikelihood()(scene), Mse()(scene))
 
 
 def test_a_discriminator_may_look_away_from_noise(toy, pictures):
     observations = [seen(toy, p, spec) for p, spec in zip(pictures, SPECS, strict=True)]
-    scene = View(Targets(observations, toy.discriminator, (32, 32)), pictures.flip(0), {}, torch.arange(4))
+    scene = Prediction(
+        ObservationBatch(observations, toy.discriminator, (32, 32)), pictures.flip(0), {}, torch.arange(4)
+    )
     whole, away, half = (Features(drop=1, noisy=factor)(scene) for factor in (1, 0, 0.5))
     assert torch.equal(whole, Features(drop=1)(scene)) and (whole > 0).all()
     assert torch.equal(away, whole * torch.tensor([1.0, 0, 0, 0])), "the first states no noise"
     assert torch.equal(half, whole * torch.tensor([1.0, 0.5, 0.5, 0.5]))
-    lone = View(Targets(observations[1:], toy.discriminator, (32, 32)), pictures[1:], {}, torch.arange(3))
+    lone = Prediction(
+        ObservationBatch(observations[1:], toy.discriminator, (32, 32)), pictures[1:], {}, torch.arange(3)
+    )
     assert torch.equal(Features(noisy=0)(lone), torch.zeros(3))
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dgp.losses.cosine import turned, unit
+from dgp.losses.cosine import cosine_distance, normalize
 from dgp.losses.latent import Geocross, NoiseRegulariser, autocorrelation, geocross
-from dgp.losses.prediction import View
+from dgp.losses.prediction import Prediction
 from tests.dgp.term_scene import scene, view
 
 
@@ -16,7 +16,7 @@ def rows():
 
 
 def variables(**values):
-    return View(None, None, values, None)
+    return Prediction(None, None, values, None)
 
 
 def layers(*shape, seed=0):
@@ -25,11 +25,11 @@ def layers(*shape, seed=0):
 
 def test_angles():
     a, b = layers(2, 5, 7), layers(2, 5, 7, seed=1)
-    assert torch.allclose(turned(a, b, 1), 1 - F.cosine_similarity(a, b, dim=1))
-    assert torch.equal(turned(torch.zeros(1, 3), torch.zeros(1, 3), 1), torch.zeros(1))
+    assert torch.allclose(cosine_distance(a, b, 1), 1 - F.cosine_similarity(a, b, dim=1))
+    assert torch.equal(cosine_distance(torch.zeros(1, 3), torch.zeros(1, 3), 1), torch.zeros(1))
     zero = torch.zeros(1, 3, requires_grad=True)
-    assert torch.autograd.grad(unit(zero, 1).sum(), zero)[0].isfinite().all()
-    assert torch.autograd.gradcheck(lambda x: turned(x, b, 1), a.requires_grad_())
+    assert torch.autograd.grad(normalize(zero, 1).sum(), zero)[0].isfinite().all()
+    assert torch.autograd.gradcheck(lambda x: cosine_distance(x, b, 1), a.requires_grad_())
 
 
 # ---- geocross
@@ -43,7 +43,7 @@ def test_angles_of_unequal_norms():
     true = Geocross(of="value", norms="any")
     assert torch.allclose(true(variables(**{"w+": a * lengths})), expected, rtol=1e-5)
     equal = Geocross(of="value")
-    assert torch.allclose(equal(variables(**{"w+": unit(a, 2)})), expected, rtol=1e-5)
+    assert torch.allclose(equal(variables(**{"w+": normalize(a, 2)})), expected, rtol=1e-5)
     assert not torch.allclose(equal(variables(**{"w+": a * lengths})), expected, rtol=1e-2)
 
 
@@ -66,7 +66,7 @@ def test_gradients_are_finite_where_layers_coincide(norms):
 
 def test_gradients_by_finite_differences():
     assert torch.autograd.gradcheck(geocross, layers(2, 4, 6).requires_grad_())
-    assert torch.autograd.gradcheck(lambda x: geocross(unit(x, 2)), layers(2, 4, 6).requires_grad_())
+    assert torch.autograd.gradcheck(lambda x: geocross(normalize(x, 2)), layers(2, 4, 6).requires_grad_())
     assert torch.autograd.gradcheck(autocorrelation, layers(2, 1, 16, 16).requires_grad_(), fast_mode=True)
 
 

@@ -5,10 +5,11 @@ import torch
 import torch.nn.functional as F
 
 import generators
+from dgp.api import observe
 from dgp.inversion import Inversion
-from dgp.losses.locality import Locality, moved
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import Recipe, load_recipe
+from dgp.losses.locality import Locality, step_from_pivot
+from dgp.recipes.load import load_recipe
+from dgp.recipes.schema import Recipe
 from tests.dgp.term_scene import RELEASED, give_trunk, scene, untrained, view
 
 
@@ -20,7 +21,7 @@ def rows():
 def test_samples_lie_at_the_distance_from_the_pivot(rows):
     problem, everything = rows
     seen = view(problem, everything)
-    latents = moved(seen, 30.0, 0.5)
+    latents = step_from_pivot(seen, 30.0, 0.5)
     way = latents["w+"] - seen.values["w+"]
     assert torch.allclose(way.flatten(1).norm(dim=1), torch.full((10,), 30.0), rtol=1e-5)
     mapping = problem.prior.generator.mapping
@@ -35,7 +36,7 @@ def test_locality_is_the_distance_of_two_generators(rows, monkeypatch):
     network = untrained()
     give_trunk(monkeypatch, network)
     problem, everything = rows
-    latents = moved(view(problem, everything), 30.0, 0.5)
+    latents = step_from_pivot(view(problem, everything), 30.0, 0.5)
     first = problem.generated(latents, {})
     second = problem.generated(latents, everything.weights)
     mse, lpips = (first - second).square().flatten(1).mean(1), network(first, second).flatten()

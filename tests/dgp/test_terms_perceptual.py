@@ -7,15 +7,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from dgp.api import observe
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
 from dgp.losses import feature_networks as trunks
-from dgp.losses.feature_networks import DiscriminatorTrunk, LpipsTrunk
+from dgp.losses.feature_networks import DiscriminatorNetwork, LpipsNetwork
 from dgp.losses.locality import Locality
 from dgp.losses.perceptual import Lpips, LpipsPyramid
-from dgp.observation.observation import observe
-from dgp.planning.adapt import map_recipe
-from dgp.recipes.recipe import load_recipe
+from dgp.planning.adapt import adapt_recipe
+from dgp.recipes.load import load_recipe
 from tests.dgp.term_scene import give_trunk, scene, untrained, view
 
 PICTURES = torch.tensor([0, 1, 2, 3, 3])  # of the rows that are looked at: none has weights
@@ -92,7 +92,7 @@ def test_weights_of_the_observation_weigh_positions(rows, network, trunk):
     problem, everything = rows
     last = torch.tensor([8])
     seen, term = view(problem, everything, last), Lpips(trunk="squeeze")
-    through = LpipsTrunk(network, 17)
+    through = LpipsNetwork(network, 17)
     ours, theirs = through.maps(seen.lifted), through.maps(problem.targets.lifted[4:])
     weight = problem.targets.observations[4].weight
     expected = 0
@@ -154,7 +154,7 @@ def test_gradients_by_finite_differences(network):
     judge = copy.deepcopy(problem.prior.discriminator).double()
     random = torch.Generator().manual_seed(0)
     x, y = torch.rand(2, 2, 3, 18, 18, generator=random, dtype=torch.float64) * 2 - 1
-    for through in (LpipsTrunk(copy.deepcopy(network).double(), 17), DiscriminatorTrunk(judge, (32, 32))):
+    for through in (LpipsNetwork(copy.deepcopy(network).double(), 17), DiscriminatorNetwork(judge, (32, 32))):
         theirs = through.maps(y)
         assert torch.autograd.gradcheck(
             lambda p, to=through, t=theirs: to.distance(to.maps(p), t), x.requires_grad_(), eps=1e-7, fast_mode=True
@@ -165,7 +165,7 @@ def test_gradients_are_finite_where_a_map_is_dark(network):
     network.net.slice1[0].bias.data.fill_(-9)  # nothing passes the first ReLU
     try:
         x = torch.zeros(1, 3, 32, 32, requires_grad=True)
-        through = LpipsTrunk(network, 17)
+        through = LpipsNetwork(network, 17)
         through.distance(through.maps(x), through.maps(torch.ones_like(x).detach())).sum().backward()
     finally:
         network.net.slice1[0].bias.data.zero_()
@@ -222,7 +222,7 @@ def test_a_recipe_says_what_to_set_and_then_runs(rows, no_trunks):
     terms = 'stages.0.terms=[{kind="lpips", trunk="vgg"}, {kind="lpips-pyramid"}, {kind="features", scales=2}]'
     settings = [terms, "stages.*.steps=2", "searches.0.count=8"]
     with pytest.raises(RecipeError, match="--set trunk=discriminator"):
-        map_recipe(load_recipe("latent-mse", settings), prior)
+        adapt_recipe(load_recipe("latent-mse", settings), prior)
     recipe = load_recipe("latent-mse", [*settings, "trunk=discriminator"])
     clean = prior.generator(prior.generator.sample(1, generator=torch.Generator().manual_seed(0)))[0]
     result = Inversion(observe(clean.clamp(-1, 1), "gray", prior, simulate=True), prior, recipe).result()

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from dgp.losses.terms import L1, Cosine, Mse
+from dgp.losses.pixel import L1, Cosine, Mse
 from tests.dgp.term_scene import scene, view
 
 

@@ -6,16 +6,17 @@ import torch
 from dgp.losses.features import CosineFeatures, DecoupledFeatures, Features
 from dgp.losses.latent import Geocross, NegativeLogLikelihood, NoiseRegulariser
 from dgp.losses.locality import Locality
-from dgp.losses.noise_likelihood import Data
+from dgp.losses.noise_likelihood import NoiseLikelihood
 from dgp.losses.perceptual import Lpips, LpipsPyramid
-from dgp.losses.terms import L1, TERMS, Cosine, Mse
+from dgp.losses.pixel import L1, Cosine, Mse
+from dgp.losses.terms import TERMS
 from tests.dgp.term_scene import RELEASED, give_trunk, scene, untrained, view
 
 ALL = [
     Mse(floor=0.01),
     L1(floor=0.01),
     Cosine(),
-    Data(),
+    NoiseLikelihood(),
     Features(drop=1, scales=3),
     CosineFeatures(last=2),
     DecoupledFeatures(angle=0.5),

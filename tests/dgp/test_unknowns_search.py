@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from degradations import Degradation, Identity, Parameter
+from dgp.api import observe
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.planning.blind_restoration import blind
-from dgp.recipes.recipe import Recipe
-from dgp.variables.operator_parameters import Estimate
+from dgp.observation.estimate import Estimate
+from dgp.planning.blind_restoration import add_unknowns
+from dgp.recipes.schema import Recipe
 from generators import load
 
 
@@ -57,7 +57,7 @@ def observations(toy):
 
 
 def run(observations, toy, *searches):
-    inversion = Inversion(observations, toy, blind(recipe(*searches), observations))
+    inversion = Inversion(observations, toy, add_unknowns(recipe(*searches), observations))
     before = inversion.recipe.searches[0].run(inversion.problem, None)
     return inversion, before, inversion.recipe.searches[1].run(inversion.problem, before)
 

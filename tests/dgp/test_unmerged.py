@@ -4,7 +4,7 @@ import torch
 
 import dgp
 import generators
-from dgp.recipes.recipe import load_recipe
+from dgp.recipes.load import load_recipe
 
 QUICK = ("budget=120",)
 

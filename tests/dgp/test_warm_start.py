@@ -4,11 +4,11 @@ import pytest
 import torch
 
 import generators
+from dgp.api import observe
 from dgp.errors import InputError
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import Recipe
-from dgp.variables.rows import stream
+from dgp.random_streams import random_stream
+from dgp.recipes.schema import Recipe
 from tests.families import family
 
 FIRST = {
@@ -37,7 +37,7 @@ def toy():
 
 @pytest.fixture(scope="module")
 def observations(toy):
-    latents = toy.generator.sample(2, classes=torch.tensor([0, 2]), generator=stream(0, "two pictures", 0))
+    latents = toy.generator.sample(2, classes=torch.tensor([0, 2]), generator=random_stream(0, "two pictures", 0))
     pictures = toy.generator(latents)
     return [observe(p, spec, toy, simulate=True) for p, spec in zip(pictures, ("gray", "sr:4"), strict=True)]
 
@@ -141,7 +141,7 @@ def test_a_broken_file_is_refused(observations, toy, earlier, tmp_path):
 
 def test_the_first_answers_do_not_depend_on_how_many_begin_there():
     prior = family("stylegan2")
-    w = prior.generator.convert(prior.generator.sample(3, generator=stream(0, "starts", 0)), "w")["w"]
+    w = prior.generator.convert(prior.generator.sample(3, generator=random_stream(0, "starts", 0)), "w")["w"]
     picture = prior.generator({"w": w[:1]})[0].detach().clamp(-1, 1)
     stage = NEXT["stages"][0] | {"move": {"w": {}}}
     recipe = Recipe.model_validate(NEXT | {"space": ["w"], "variables": {"noise[*]": {}}, "stages": [stage]})

@@ -10,14 +10,17 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import generators
+from dgp.api import observe
 from dgp.inversion import Inversion
-from dgp.losses.prediction import Targets, View
-from dgp.losses.terms import Mse
+from dgp.losses.pixel import Mse
+from dgp.losses.prediction import Prediction
 from dgp.losses.uncovered import Uncovered
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import Recipe, load_recipe
-from dgp.variables.rows import Rows, stream
-from dgp.variables.spatial_transform import Square, Warp, aligned
+from dgp.observation.batch import ObservationBatch
+from dgp.random_streams import random_stream
+from dgp.recipes.load import load_recipe
+from dgp.recipes.schema import Recipe
+from dgp.variables.rows import Rows
+from dgp.variables.spatial_transform import SpatialTransform, Square, align_boxes
 
 WHOLE = (0.5, 0.5, 1.0, 1.0)
 
@@ -29,7 +32,7 @@ def toy():
 
 @pytest.fixture(scope="module")
 def picture(toy):
-    return toy.generator(toy.generator.sample(1, generator=stream(0, "a picture", 0)))[0].clamp(-1, 1)
+    return toy.generator(toy.generator.sample(1, generator=random_stream(0, "a picture", 0)))[0].clamp(-1, 1)
 
 
 def random(*shape, seed=0, dtype=torch.float32):
@@ -51,7 +54,7 @@ def square(side, left, top, extent):
 
 def shown(chart, image, values, observations):
     """The pictures (N, 3, R, R) of rows that explain one observation each."""
-    targets = Targets(observations, None, tuple(image.shape[-2:]))
+    targets = ObservationBatch(observations, None, tuple(image.shape[-2:]))
     return chart.picture("warp", image, {"warp": values}, targets, torch.arange(len(image)))
 
 
@@ -60,10 +63,10 @@ def shown(chart, image, values, observations):
 def test_the_identity_returns_every_bit(side, start):
     image, values = random(3, 3, side, side), torch.zeros(3, 4)
     none = SimpleNamespace(share=None, backdrop=random(1, 3, side, side, seed=1))
-    targets = Targets.__new__(Targets)
+    targets = ObservationBatch.__new__(ObservationBatch)
     targets._cache = {}
     targets.observations, targets.size, targets.y = [none] * 3, (side, side), [image]
-    chart = Warp(start=start)
+    chart = SpatialTransform(start=start)
     assert torch.equal(chart.picture("warp", image, {"warp": values}, targets, torch.arange(3)), image)
     assert torch.equal(chart.cover("warp", {"warp": values}, targets, torch.arange(3)), torch.ones(3, 1, side, side))
 
@@ -120,13 +123,13 @@ def test_gradients_of_placement_and_picture():
 def test_outside_stands_the_observation_which_costs_nothing(toy, picture, spec):
     observation = observe(picture, spec, toy, simulate=True)
     values = torch.tensor([[0.4, 0.4, math.log(0.3), 0.2], [0.0, 0, 0, 0]])
-    targets = Targets([observation], None, (32, 32))
+    targets = ObservationBatch([observation], None, (32, 32))
     rows = torch.zeros(2, dtype=torch.long)
     image = random(2, 3, 32, 32)
-    framed = Warp().picture("warp", image, {"warp": values}, targets, rows)
-    cover = Warp().cover("warp", {"warp": values}, targets, rows)
+    framed = SpatialTransform().picture("warp", image, {"warp": values}, targets, rows)
+    cover = SpatialTransform().cover("warp", {"warp": values}, targets, rows)
     assert torch.equal(torch.where(cover == 0, framed, 0)[0], torch.where(cover == 0, observation.backdrop, 0)[0])
-    (part,) = View(targets, framed, {}, rows).parts
+    (part,) = Prediction(targets, framed, {}, rows).parts
     reach = torch.nn.functional.max_pool2d(cover, 7, 1, 3)  # of a filter that mixes neighbours
     far = torch.nn.functional.adaptive_max_pool2d(reach, observation.y.shape[-2:]) == 0
     assert far[0].float().mean() > 0.4 and ((part.prediction - part.y).abs() * far).max() < 1e-4
@@ -138,47 +141,47 @@ def test_around_the_object_features_see_the_surroundings(toy, picture):
     weight = square(32, 8, 6, 12)
     observation = observe(picture, "identity", toy, weight=weight)
     image = random(1, 3, 32, 32)
-    framed = shown(Warp(around="object"), image, torch.zeros(1, 4), [observation])
+    framed = shown(SpatialTransform(around="object"), image, torch.zeros(1, 4), [observation])
     assert torch.equal(framed, torch.where(weight > 0, image, observation.y))
 
 
 def test_the_start_lays_the_usual_object_over_the_mask(toy, picture):
     typical = (0.5, 0.4, 0.5, 0.6)
     boxes = torch.tensor([[0.3, 0.6, 0.25, 0.25], [torch.nan] * 4])
-    x, y, log_scale, angle = aligned(boxes, typical)[0].tolist()
+    x, y, log_scale, angle = align_boxes(boxes, typical)[0].tolist()
     scale = math.exp(log_scale)
     assert scale == pytest.approx(0.5) and angle == 0
     assert x + scale * (2 * 0.5 - 1) == pytest.approx(2 * 0.3 - 1)
     assert y + scale * (2 * 0.4 - 1) == pytest.approx(2 * 0.6 - 1, abs=1e-6)
-    assert torch.equal(aligned(boxes, typical)[1], torch.zeros(4))
+    assert torch.equal(align_boxes(boxes, typical)[1], torch.zeros(4))
     observation = observe(picture, "identity", toy, weight=square(32, 8, 6, 12))
-    targets = Targets([observation], None, (32, 32))
+    targets = ObservationBatch([observation], None, (32, 32))
     assert targets.boxes[0].tolist() == [14 / 32, 12 / 32, 12 / 32, 12 / 32]
-    chart = Warp(start="object", typical=WHOLE)
+    chart = SpatialTransform(start="object", typical=WHOLE)
     cover = chart.cover("warp", {"warp": torch.zeros(1, 4)}, targets, torch.zeros(1, dtype=torch.long))
     assert torch.allclose(cover, observation.share, atol=1e-4)
 
 
 def test_uncovered_is_what_of_the_object_the_square_leaves(toy, picture):
     observation = observe(picture, "identity", toy, weight=square(32, 0, 0, 16))
-    targets, rows = Targets([observation], None, (32, 32)), torch.zeros(3, dtype=torch.long)
+    targets, rows = ObservationBatch([observation], None, (32, 32)), torch.zeros(3, dtype=torch.long)
     values = {"warp": torch.tensor([[0.0, 0, 0, 0], [0.51, 0, 0, 0], [0, 0, math.log(0.51), 0]])}
-    problem = SimpleNamespace(charts={"warp": Warp()})
-    found = Uncovered()(View(targets, random(3, 3, 32, 32), values, rows, problem=problem))
+    problem = SimpleNamespace(charts={"warp": SpatialTransform()})
+    found = Uncovered()(Prediction(targets, random(3, 3, 32, 32), values, rows, problem=problem))
     assert torch.allclose(found, torch.tensor([0, 0.51, 1 - 0.51**2]), atol=1e-3)
     values["warp"].requires_grad_()
-    Uncovered()(View(targets, random(3, 3, 32, 32), values, rows, problem=problem)).sum().backward()
+    Uncovered()(Prediction(targets, random(3, 3, 32, 32), values, rows, problem=problem)).sum().backward()
     assert values["warp"].grad[1, 0] > 0 > values["warp"].grad[2, 2]  # back to the left; larger
 
 
 def test_the_mask_weighs_the_loss(toy, picture):
     weight = square(32, 8, 6, 12)
     observation = observe(picture, "identity", toy, weight=weight)
-    targets, rows = Targets([observation], None, (32, 32)), torch.zeros(1, dtype=torch.long)
+    targets, rows = ObservationBatch([observation], None, (32, 32)), torch.zeros(1, dtype=torch.long)
     spoiled = torch.where(weight > 0, observation.y, -1)
-    assert float(Mse()(View(targets, spoiled, {}, rows))) == 0
+    assert float(Mse()(Prediction(targets, spoiled, {}, rows))) == 0
     shifted = torch.where(weight > 0, observation.y + 0.5, observation.y)
-    assert float(Mse()(View(targets, shifted, {}, rows))) == pytest.approx(0.25)
+    assert float(Mse()(Prediction(targets, shifted, {}, rows))) == pytest.approx(0.25)
 
 
 def recipe(**changes):

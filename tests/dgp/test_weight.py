@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 import generators
+from dgp.api import observe
 from dgp.errors import InputError
-from dgp.observation.observation import observe
 from dgp.observation.weight_map import open_weight
 from dgp.output.run_folder import differences, run_identity
 

@@ -7,9 +7,10 @@ import torch
 
 import dgp
 import generators
+from dgp.api import observe
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import Recipe, load_recipe, recipe_names
+from dgp.recipes.load import load_recipe, recipe_names
+from dgp.recipes.schema import Recipe
 
 from ..dgp.test_published_recipes import OF_W, seen
 from ..dgp.test_row_rule import recipe as of_rows

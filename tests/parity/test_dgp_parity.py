@@ -11,12 +11,12 @@ import pytest
 import torch
 
 import generators
+from dgp.api import observe
 from dgp.engine.evaluator import Problem
 from dgp.inversion import Inversion
 from dgp.losses.features import Features
-from dgp.losses.prediction import Targets
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import Recipe
+from dgp.observation.batch import ObservationBatch
+from dgp.recipes.schema import Recipe
 from dgp.variables.rows import Rows
 
 FEATURES = 7  # six maps and the pooled vector
@@ -128,7 +128,7 @@ def test_the_observation_is_the_published_target(case):
 
 
 def test_candidate_scores(case):
-    targets = Targets([case.observation], case.prior.discriminator, (64, 64))
+    targets = ObservationBatch([case.observation], case.prior.discriminator, (64, 64))
     problem = Problem(targets, case.prior, seed=0, answers=1)
     zero = torch.zeros(8, dtype=torch.long)
     labels = case.prior.generator.embed(case.io["io/cand_y"])

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import generators
+from dgp.api import observe
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import load_recipe
+from dgp.recipes.load import load_recipe
 from generators.statistics.latent_statistics import Gaussian, Statistics
 
 

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from PIL import Image
 
 import degradations
+from dgp.api import observe
 from dgp.inversion import Inversion
-from dgp.observation.observation import observe
-from dgp.recipes.recipe import load_recipe
+from dgp.recipes.load import load_recipe
 from generators import Generator, ModelCard, Prior
 from generators.base import GeneratorInfo
 from generators.latents import LatentSpec

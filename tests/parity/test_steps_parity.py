@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from dgp.optim.row_optimizer import Stepper
-from dgp.optim.schedules import CURVES
-from dgp.recipes.recipe import Move
+from dgp.engine.stage_options import Move
+from dgp.optim.gradient import RowOptimizers
+from dgp.optim.schedules import SCHEDULES
 from dgp.variables.constraints import L1Ball, Normalised, Sphere
 
 PULSE_CURVES = {"fixed": "constant", "linear1cycle": "one-cycle", "linear1cycledrop": "one-cycle-drop"}
@@ -21,7 +21,7 @@ def golden(shared, name):
 def test_pulse_curves(shared):
     for key, values in golden(shared, "pulse_lr_schedules").items():
         name, steps = key.rsplit("_", 1)
-        curve = CURVES[PULSE_CURVES[name]]
+        curve = SCHEDULES[PULSE_CURVES[name]]
         ours = torch.tensor([curve(i / int(steps)) for i in range(int(steps))], dtype=torch.float64)
         assert (ours - values).abs().max() <= 1e-12, key
 
@@ -43,7 +43,7 @@ def test_pulse_on_its_spheres(shared, run):
     values = {"x": given["x0"].clone().requires_grad_(), "n": given["n0"].clone().requires_grad_()}
     starts = {name: value.detach().clone() for name, value in values.items()}
     how = PULSE_MOVES.get(optimizer) or Move(optimizer=optimizer)
-    stepper, sphere = Stepper(), Sphere(radius="start")
+    stepper, sphere = RowOptimizers(), Sphere(radius="start")
     stepper.plan({name: (float(lr[2:]), PULSE_CURVES[schedule], how) for name in values}, values)
     for i in range(20):
         loss = 0.5 * (given["A"] * (values["x"] - given["t"]).square()).sum()
@@ -59,7 +59,7 @@ def test_pulse_on_its_spheres(shared, run):
 
 def test_rsr_normalised_descent(shared):
     given = golden(shared, "rsr_ngd_quadratic")
-    x, stepper = given["x0"].clone().requires_grad_(), Stepper()
+    x, stepper = given["x0"].clone().requires_grad_(), RowOptimizers()
     stepper.plan({"x": (float(given["lr"]), "constant", Move(optimizer="normalized"))}, {"x": x})
     for i, (expected, loss) in enumerate(zip(given["traj"], given["loss"], strict=True)):
         value = 0.5 * (given["A"] * (x - given["t"]).square()).sum()
@@ -91,7 +91,7 @@ def test_projector_noise(shared):
 
 def test_projector_curves(shared):
     given = golden(shared, "sg2_projector_pieces")
-    rate = torch.tensor([0.1 * CURVES["ramp"](i / 1000) for i in range(1000)], dtype=torch.float64)
+    rate = torch.tensor([0.1 * SCHEDULES["ramp"](i / 1000) for i in range(1000)], dtype=torch.float64)
     assert (rate - given["lr_1000_0.1"]).abs().max() <= 1e-12
-    jitter = torch.tensor([0.05 * CURVES["fading"](i / 1000) for i in range(1000)], dtype=torch.float64)
+    jitter = torch.tensor([0.05 * SCHEDULES["fading"](i / 1000) for i in range(1000)], dtype=torch.float64)
     assert (jitter - given["latent_noise_factor_1000"]).abs().max() <= 1e-12

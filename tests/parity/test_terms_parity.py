@@ -7,10 +7,11 @@ import pytest
 import torch
 
 import generators
+from dgp.api import observe
 from dgp.losses.latent import Geocross, NoiseRegulariser
-from dgp.losses.prediction import Targets, View
-from dgp.losses.terms import L1, Mse
-from dgp.observation.observation import observe
+from dgp.losses.pixel import L1, Mse
+from dgp.losses.prediction import Prediction
+from dgp.observation.batch import ObservationBatch
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def golden(shared):
 def test_geocross_is_pulses(golden, case):
     io = golden("pulse_geocross")
     x = io[case].requires_grad_()
-    value = Geocross(of="value")(View(None, None, {"w+": x}, None))
+    value = Geocross(of="value")(Prediction(None, None, {"w+": x}, None))
     assert value.shape == (len(x),)
     value.sum().backward()
     expected = io[f"{case}_grad"]
@@ -36,9 +37,9 @@ def test_floors_are_pulses(golden, eps):
     io = golden("pulse_downscale_losses")
     toy = generators.load("toy")
     like = observe(torch.zeros(3, 32, 32), "identity", toy)
-    seen = Targets([dataclasses.replace(like, y=y[None] * 2 - 1) for y in io["ref"]], None, (8, 8))
+    seen = ObservationBatch([dataclasses.replace(like, y=y[None] * 2 - 1) for y in io["ref"]], None, (8, 8))
     x = (io["gen"] * 2 - 1).requires_grad_()
-    view = View(seen, x, {}, torch.arange(3))
+    view = Prediction(seen, x, {}, torch.arange(3))
     plain, absolute = Mse()(view), L1()(view)
     assert torch.allclose(plain / 4, io["mse_per_image"], atol=1e-6)
     assert torch.allclose(absolute / 2, io["mae_per_image"], atol=1e-6)
@@ -54,5 +55,5 @@ def test_floors_are_pulses(golden, eps):
 def test_noise_regulariser_is_the_projectors(golden, maps, value):
     io = golden("sg2_projector_pieces")
     values = {f"noise[{i}]": io[f"{maps}_{i}"] for i in range(6)}
-    got = NoiseRegulariser()(View(None, None, values | {"w": torch.zeros(1, 4)}, None))
+    got = NoiseRegulariser()(Prediction(None, None, values | {"w": torch.zeros(1, 4)}, None))
     assert float(got) == pytest.approx(float(io[value]), rel=1e-5)

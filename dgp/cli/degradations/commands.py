@@ -126,7 +126,7 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
     from dgp.cli.run import printable, with_plugins, writable_file
     from dgp.observation.figures import png_bytes
     from dgp.observation.images import flatten, open_picture, to_tensor
-    from dgp.variables.rows import stream
+    from dgp.random_streams import random_stream
     from generators.progress import waiting
 
     loaded = load_plugins(plugins)
@@ -138,7 +138,7 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
     output = png_file(output, f"{image.stem}-degraded.png")
     write = writable_file(output)
     with waiting("degrading the picture"):
-        y = operator.simulate(x, stream(seed, f"noise {picture.pixels_sha256}", 0))
+        y = operator.simulate(x, random_stream(seed, f"noise {picture.pixels_sha256}", 0))
         degraded = operator.picture(y)
         write(png_bytes(degraded))
     speech.give(

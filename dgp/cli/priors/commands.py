@@ -124,7 +124,7 @@ def verify(name: str, sha256: str | None, speech: Speech):
     import torch
 
     import generators
-    from dgp.variables.rows import stream
+    from dgp.random_streams import random_stream
     from generators.downloads.fetch import verify as verify_files
     from generators.model_zoo import PUBLIC
     from generators.progress import waiting
@@ -147,7 +147,7 @@ def verify(name: str, sha256: str | None, speech: Speech):
     if broken:
         raise generators.WeightsError(f"{name}: {broken[0]} holds NaN or Infinity; get the file again")
     with waiting("drawing a picture"), torch.no_grad():
-        picture = prior.generator(prior.generator.sample(1, generator=stream(0, "verify", 0)))
+        picture = prior.generator(prior.generator.sample(1, generator=random_stream(0, "verify", 0)))
         if prior.discriminator is not None:
             prior.discriminator.features(picture)
     if not bool(picture.isfinite().all()):

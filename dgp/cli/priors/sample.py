@@ -63,7 +63,7 @@ def sample(
     from dgp.cli.run import printable, writable_file
     from dgp.observation.figures import png_bytes
     from dgp.observation.images import to_pil
-    from dgp.variables.rows import stream
+    from dgp.random_streams import random_stream
     from generators.progress import report
 
     if old_name is not None:
@@ -79,7 +79,7 @@ def sample(
         classes = torch.arange(count) % len(info.classes) if number is None else torch.full((count,), number)
     write = writable_file(output)
     # One stream a picture: the first pictures of a larger sheet are those of a smaller one.
-    streams = [stream(seed, "sample", picture) for picture in range(count)]
+    streams = [random_stream(seed, "sample", picture) for picture in range(count)]
     pictures = []
     with torch.no_grad():
         latents = prior.generator.sample(count, truncation=truncation, classes=classes, generator=streams)

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 import degradations
+from dgp.api import observe
 from dgp.errors import InputError
 from dgp.identify import auto, ranking
 from dgp.identify.damages import COMMUTING, DAMAGES, operator_of
 from dgp.identify.ranking import CHAINS, rank, ranked
-from dgp.observation.observation import observe
 from generators import load
 
 

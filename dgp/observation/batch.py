@@ -1,0 +1,165 @@
+"""The observations of a run, stacked by operator, with everything about them that never changes computed once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from degradations import Degradation
+from dgp.observation.observation import Observation
+from generators import Discriminator
+
+
+class ObservationBatch:
+    """Observations that are explained together.
+
+    Attributes:
+        observations: P of them.
+        discriminator: network whose features compare pictures, or None.
+        size: (R, R), of the prior's pictures.
+        operators: one for each group of observations that share it, on the device.
+        y: observed values of each group, (n, c, h, w).
+        weight: weights of each group's values, (n, 1, h, w) of mean 1; None: all alike.
+        missing: where each group's y holds no evidence, (1 or n, 1, h, w) bool; None: nowhere.
+        group: index of the operator of each observation, (P,) int64 on the CPU.
+        position: index of each observation within its group, (P,) int64 on the CPU.
+    """
+
+    def __init__(
+        self,
+        observations: Sequence[Observation],
+        discriminator: Discriminator | None,
+        size: tuple[int, int],
+        device: str = "cpu",
+    ):
+        self.observations, self.discriminator, self.size = tuple(observations), discriminator, size
+        groups = group_by_operator(self.observations)
+        stacks = [[self.observations[i] for i in members] for members in groups]
+        self.operators = [copy.deepcopy(members[0].degradation).to(device) for members in stacks]
+        self.y = [torch.cat([one.y for one in members]).to(device) for members in stacks]
+        self.weight = [stack_weights(members, device) for members in stacks]
+        self.missing = [find_missing(operator, y) for operator, y in zip(self.operators, self.y, strict=True)]
+        self.group = torch.empty(len(self.observations), dtype=torch.long)
+        self.position = torch.empty_like(self.group)
+        for number, members in enumerate(groups):
+            self.group[members] = number
+            self.position[members] = torch.arange(len(members))
+        self._cache: dict[Hashable, Tensor | list[Tensor]] = {}
+        self._on_device: dict[tuple[int, ...], Tensor] = {}
+
+    def to_device(self, index: Tensor) -> Tensor:
+        """Return an index (n,) that lies on the CPU on the device of the observations.
+
+        Each is copied once: the same rows come in every step, and a copy waits for all pending work of the device.
+        """
+        if self.y[0].device == index.device:
+            return index
+        key = tuple(index.tolist())
+        if key not in self._on_device:
+            self._on_device[key] = index.to(self.y[0].device)
+        return self._on_device[key]
+
+    def cache(self, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+        """Return what ``compute`` returned when the key was first asked for; it may not depend on optimised values."""
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]
+
+    def cache_of_observations(
+        self, key: Hashable, compute: Callable[[Tensor], Tensor | list[Tensor]], group: int | None = None
+    ) -> Tensor | list[Tensor]:
+        """Return what ``compute`` makes of the observations, sixteen at a time, computed when first asked for.
+
+        Args:
+            key: names the result.
+            compute: maps pictures (n, 3, R, R), the lifted observations, to a tensor (n, ...) or a list of them.
+            group: compute of the y (n, c, h, w) of this group instead.
+        """
+        if (group, key) not in self._cache:
+            pictures = self.lifted if group is None else self.y[group]
+            with torch.no_grad():
+                chunks = [compute(chunk) for chunk in pictures.split(16)]
+            several = isinstance(chunks[0], list)
+            joined = [torch.cat(parts) for parts in zip(*chunks, strict=True)] if several else torch.cat(chunks)
+            self._cache[group, key] = joined
+        return self._cache[group, key]
+
+    @cached_property
+    def lifted(self) -> Tensor:
+        """The observations as pictures, as a discriminator sees them, (P, 3, R, R)."""
+        places = zip(self.group.tolist(), self.position.tolist(), strict=True)
+        with torch.no_grad():
+            return torch.cat([self.operators[k].lift(self.y[k][p : p + 1], self.size) for k, p in places])
+
+    @property
+    def features(self) -> list[Tensor]:
+        """Discriminator features of the lifted observations, shallow to deep, each (P, ...)."""
+        return self.cache_of_observations("discriminator", self.discriminator.features)
+
+    @cached_property
+    def backdrop(self) -> Tensor:
+        """Pictures that explain the observations without a prior, (P, 3, R, R): see ``Observation.backdrop``."""
+        return torch.cat([o.backdrop for o in self.observations]).to(self.y[0].device)
+
+    @cached_property
+    def pixel_weight(self) -> Tensor:
+        """How much each pixel of x counts, (P, 1, R, R) in [0, 1]: see ``Observation.pixel_weight``; 1 without weights."""
+        whole = torch.ones(1, 1, *self.size)
+        weights = [whole if o.pixel_weight is None else o.pixel_weight for o in self.observations]
+        return torch.cat(weights).to(self.y[0].device)
+
+    @cached_property
+    def boxes(self) -> Tensor:
+        """The box around the pixels that count more than half of the maximum, (P, 4); NaN without weights.
+
+        Centre x and y, width and height, as fractions of the side.
+        """
+        none = torch.full((4,), torch.nan)
+        return torch.stack(
+            [none if o.pixel_weight is None else bounding_box(o.pixel_weight) for o in self.observations]
+        )
+
+
+def group_by_operator(observations: Sequence[Observation]) -> list[list[int]]:
+    """Return groups of indices of observations that share an operator and whose y can be stacked."""
+    groups: list[list[int]] = []
+    for i, observation in enumerate(observations):
+        for members in groups:
+            first = observations[members[0]]
+            if first.y.shape == observation.y.shape and first.degradation.same_as(observation.degradation):
+                members.append(i)
+                break
+        else:
+            groups.append([i])
+    return groups
+
+
+def stack_weights(observations: Sequence[Observation], device: str) -> Tensor | None:
+    """Return the weights of observations, (n, 1, h, w), each of mean 1; None where no observation has any."""
+    if all(o.weight is None for o in observations):
+        return None
+    maps = [torch.ones(1, 1, *o.y.shape[-2:]) if o.weight is None else o.weight for o in observations]
+    return torch.cat([m / m.mean() for m in maps]).to(device)
+
+
+def bounding_box(pixel_weight: Tensor) -> Tensor:
+    """Return centre x and y, width and height, (4,), of the box around a weight (1, 1, R, R) above one half."""
+    counts = pixel_weight[0, 0] > 0.5
+    edges = [(line.nonzero()[0, 0], line.nonzero()[-1, 0] + 1) for line in (counts.any(0), counts.any(1))]
+    (left, right), (top, bottom) = ((a / len(counts), b / len(counts)) for a, b in edges)
+    return torch.stack([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
+
+
+def find_missing(operator: Degradation, y: Tensor) -> Tensor | None:
+    """Return where y (n, c, h, w) holds no evidence, (1 or n, 1, h, w) bool; None where all of it does.
+
+    Only operators whose y has the pixels of x are asked.
+    """
+    hidden = operator.blank(tuple(y.shape[-2:]))
+    if hidden is None or tuple(operator.size(tuple(y.shape[-2:]))) != tuple(y.shape[-2:]):
+        return None
+    return hidden[:, None].to(y.device)

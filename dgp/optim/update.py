@@ -1,0 +1,65 @@
+"""What a solver updates in a stage, and what it returns: the protocol of ``gradient`` and ``lbfgs``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from dgp.optim.optimizers import Settings
+from dgp.optim.schedules import constant
+from dgp.variables.constraints import Constraint
+
+
+@dataclass(frozen=True)
+class Update:
+    """How one tensor is updated.
+
+    Attributes:
+        lr: learning rate; 0 updates optimizer state alone.
+        settings: the optimizer and its settings.
+        schedule: factor on the learning rate at t in [0, 1).
+        reset: whether the optimizer begins without the state of the stage before.
+    """
+
+    lr: float
+    settings: Settings
+    schedule: Callable[[float], float] = constant
+    reset: bool = False
+
+
+@dataclass(frozen=True)
+class AnchoredConstraint:
+    """A constraint and the value, (N, ...), that the variable had at the constraint's anchor."""
+
+    constraint: Constraint
+    anchor: Tensor
+
+
+@dataclass(frozen=True)
+class UpdatePlan:
+    """What is updated in a stage.
+
+    Attributes:
+        tensors: all variables and released weights by name, each (N, ...); those with an update require gradients.
+        updates: by name.
+        constraints: by name, of the variables that have one.
+    """
+
+    tensors: dict[str, Tensor]
+    updates: dict[str, Update]
+    constraints: dict[str, AnchoredConstraint] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SolverOutput:
+    """What a step of a solver did.
+
+    Attributes:
+        constrained: root mean square by which its constraint moved each row of a variable, by name, (N,).
+        converged: rows whose objective gets no lower, (N,) bool on the CPU; None: no row.
+    """
+
+    constrained: dict[str, Tensor]
+    converged: Tensor | None = None

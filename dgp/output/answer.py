@@ -1,0 +1,160 @@
+"""The answer of a run: pictures, variables, weight changes, trace and measurements."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from dgp.observation.figures import captioned, figures, png_bytes, viewable
+from dgp.observation.images import to_pil
+from dgp.observation.observation import Observation
+from dgp.output.metrics import describe_measurements
+from dgp.output.spread import Spread
+from dgp.recipes.schema import Recipe
+from generators import Prior
+from generators.brief import clipped, counted
+from generators.progress import waiting
+
+
+@dataclass(eq=False)
+class Answer:
+    """S answers to one observation, the best by the objective of the last stage first.
+
+    Attributes:
+        observation: what was explained.
+        tensors: pictures after the recipe's finish, (S, 3, R, R) in [-1, 1].
+        prior_tensors: the generator's pictures, before the finish, (S, 3, R, R) in [-1, 1].
+        scores: objective of each.
+        latents: inputs of the generator by name, each (S, ...).
+        variables: values that were optimised in the place of inputs, by name, each (S, ...); may be empty.
+        weights: released parameters by name, each (S, ...); may be empty.
+        trace: one dict for each recorded step.
+        metrics, fidelity: of the best; see `dgp.output.metrics`.
+        evaluations: {"forward", "backward", "cost"}, see ``Evaluations``.
+        timing: seconds, as in a result file.
+        recipe: the recipe that ran, adapted to the prior.
+        prior, seed, num_solutions, device, precision: how it ran.
+        covers: how much of each pixel of the answers the generator made, (S, 1, R, R) in [0, 1]; None: all of it.
+        notes: what was changed to make the recipe run, and which answers are not good enough.
+        start: record of the warm start, or None.
+        accepted: of each answer, whether it is good enough by the recipe's ``accept``; None where that is absent.
+        found: the degradation's unknown parameters as each answer has them, by name.
+        folder: where it was last saved, or None.
+    """
+
+    observation: Observation
+    tensors: Tensor
+    prior_tensors: Tensor
+    scores: list[float]
+    latents: dict[str, Tensor]
+    weights: dict[str, Tensor]
+    trace: list[dict]
+    metrics: dict[str, dict]
+    fidelity: dict
+    evaluations: dict[str, int]
+    timing: dict
+    recipe: Recipe
+    prior: Prior
+    seed: int = 0
+    num_solutions: int = 1
+    device: str = "cpu"
+    precision: str = "fp32"
+    covers: Tensor | None = None
+    notes: Sequence[str] = ()
+    start: dict | None = None
+    variables: dict[str, Tensor] = field(default_factory=dict)
+    accepted: Sequence[bool] | None = None
+    found: dict[str, list[float]] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @property
+    def tensor(self) -> Tensor:
+        """The best answer, (3, R, R) in [-1, 1]."""
+        return self.tensors[0]
+
+    @property
+    def prior_tensor(self) -> Tensor:
+        """The best answer before the finish, as the generator made it, (3, R, R) in [-1, 1]."""
+        return self.prior_tensors[0]
+
+    @property
+    def image(self) -> Image.Image:
+        """The best answer at the input's own size."""
+        return self.solutions[0]
+
+    @functools.cached_property
+    def prior_image(self) -> Image.Image:
+        """The best answer before the finish, as the generator made it, R x R."""
+        return to_pil(self.prior_tensor)
+
+    @functools.cached_property
+    @waiting("bringing the answer to the input's size")
+    def solutions(self) -> list[Image.Image]:
+        """All answers at the input's own size, the best first."""
+        covers = [None] * len(self.tensors) if self.covers is None else self.covers
+        finish = self.recipe.finish
+        return [finish.picture(t, self.observation, cover) for t, cover in zip(self.tensors, covers, strict=True)]
+
+    @functools.cached_property
+    def spread(self) -> Spread | None:
+        """How much several answers differ; None for a single one."""
+        return Spread.of(self.solutions) if len(self.tensors) > 1 else None
+
+    @property
+    def comparison(self) -> Image.Image:
+        """Observed, restored and, if known, original picture, side by side with captions."""
+        return captioned(self._shown())
+
+    @functools.cached_property
+    def classes(self) -> list[int] | None:
+        """The class of each answer: the given one, otherwise the one of the nearest embedding.
+
+        None for a prior without classes, and where no input of the generator shows the class, as in w.
+        """
+        generator, value = self.prior.generator, self.latents.get("class")
+        count = len(generator.info.classes)
+        if not count:
+            return None
+        if self.observation.label is not None:
+            return [self.observation.label] * len(self.tensors)
+        if value is None:
+            return None
+        table = generator.embed(torch.arange(count)).reshape(count, -1).cpu().double()
+        return torch.cdist(value.reshape(len(value), -1).double(), table).argmin(1).tolist()
+
+    def spent(self, on: str, seconds: float) -> None:
+        """Set an item of ``timing`` ("load_s", "save_s", ...), and correct the total."""
+        self.timing["total_s"] += seconds - self.timing.get(on, 0.0)
+        self.timing[on] = seconds
+
+    def _shown(self) -> dict[str, Image.Image]:
+        shown = {"observed": self.observation.picture, "restored": self.image}
+        if self.observation.original is not None:
+            shown["original"] = to_pil(self.observation.original)
+        return shown
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(viewable(self.image))
+
+    def _repr_html_(self) -> str:
+        numbers = [f"{name} {entry['value']:.2f}" for name, entry in self.metrics.items() if entry["value"] is not None]
+        return figures(
+            self._shown(),
+            ", ".join([self.observation.asked, self.recipe.name, f"seed {self.seed}", *numbers]),
+        )
+
+    def __repr__(self) -> str:
+        observation, (width, height) = self.observation, self.observation.geometry.out
+        what = f"{clipped(observation.source.path or 'a picture', 100)} ({clipped(observation.asked, 80)})"
+        lines = [f"Restoration of {what} by {self.recipe.name} on {self.prior.name}, seed {self.seed}"]
+        facts = [f"{width}x{height} px", counted(len(self.tensors), "solution")]
+        if self.classes is not None:
+            facts.append(f"class {self.prior.generator.info.classes[self.classes[0]]}")
+        lines.append("  " + ", ".join([*facts, *describe_measurements(self.metrics, self.fidelity)]))
+        return "\n".join(lines if self.folder is None else [*lines, f"  saved in {clipped(str(self.folder), 80)}"])

@@ -1,0 +1,243 @@
+"""Rendering rows: x = T(G(p(v); theta)), with variables v, parametrizations p, weights theta and image transforms T."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from dgp.observation.batch import ObservationBatch
+from dgp.variables.parametrizations import ImageTransform, Parametrization
+from dgp.variables.rows import Rows
+from generators import Prior
+
+PIXELS_AT_ONCE = 2**18  # of one forward and backward: about the memory of sixteen 128-px pictures
+Found = TypeVar("Found")
+
+
+class Evaluations:
+    """Counts, for each picture, how often its rows were rendered and what that cost.
+
+    A pass of a row forward through a network costs 1, forward and backward 3; the networks of the terms cost what the
+    generator does. ``forward``, ``backward`` and ``cost`` are the sums over pictures.
+
+    Attributes:
+        listener: called with ``cost`` whenever it has grown.
+    """
+
+    KINDS = ("forward", "backward", "cost")
+
+    def __init__(self, pictures: int):
+        self._counts = torch.zeros(3, pictures, dtype=torch.long)
+        self.listener: Callable[[int], None] = lambda cost: None
+
+    def count_renders(self, pictures: Tensor) -> None:
+        """Count a pass through the generator for each of ``pictures`` (n,)."""
+        self._counts[0] += pictures.bincount(minlength=self._counts.shape[1])
+        if torch.is_grad_enabled():
+            self._counts[1] += pictures.bincount(minlength=self._counts.shape[1])
+
+    def count_passes(self, pictures: Tensor, networks: int) -> None:
+        """Count the cost of passes of rows that explain ``pictures`` (n,) through so many networks."""
+        each = networks * (3 if torch.is_grad_enabled() else 1)
+        self._counts[2] += each * pictures.bincount(minlength=self._counts.shape[1])
+        self.listener(self.cost)
+
+    def of(self, picture: int) -> dict[str, int]:
+        """Return the counts of one picture by kind."""
+        return dict(zip(self.KINDS, self._counts[:, picture].tolist(), strict=True))
+
+    forward, backward, cost = (property(lambda self, kind=kind: int(self._counts[kind].sum())) for kind in range(3))
+
+    def __repr__(self) -> str:
+        return f"Evaluations: {self.forward} forward, {self.backward} backward, cost {self.cost}"
+
+
+class Renderer:
+    """Renders rows by a prior, each with its own variables and released weights.
+
+    Args:
+        prior: the generator, and the statistics of its latents.
+        parametrizations: of the variables that the recipe names.
+        batch: the observations, into whose frames image transforms place the generator's pictures.
+    """
+
+    def __init__(self, prior: Prior, parametrizations: Mapping[str, Parametrization], batch: ObservationBatch):
+        self.prior, self.parametrizations, self.batch = prior, dict(parametrizations), batch
+        self.evaluations = Evaluations(len(batch.observations))
+        self._generator = _WeightedGenerator(prior.generator)
+        # A parametrization that keeps the default ``to_latents`` is the identity.
+        self._conversions = {
+            name: one for name, one in self.parametrizations.items() if type(one).to_latents is not _IDENTITY
+        }
+        info = prior.generator.info
+        self._converted = {value for name, one in self._conversions.items() for value in one.provides(name, info)}
+        self._transforms = {name: one for name, one in self.parametrizations.items() if isinstance(one, ImageTransform)}
+
+    def __call__(self, values: dict[str, Tensor], weights: dict[str, Tensor], pictures: Tensor) -> Tensor:
+        """Render the pictures that are compared with the observations.
+
+        Args:
+            values: variables by name, each (N, ...).
+            weights: released parameters of the generator by name, each (N, ...); empty: the prior's own.
+            pictures: index of the observation of each row, (N,).
+
+        Returns:
+            (N, 3, R, R) in [-1, 1].
+        """
+        image = self.generate(values, weights)
+        for name, transform in self._transforms.items():
+            if name in values:
+                image = transform.transform(image, values[name], self.batch, pictures)
+        return image
+
+    def generate(self, values: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
+        """Return the generator's pictures of variables (N, ...), before image transforms, (N, 3, R, R)."""
+        generator = self.prior.generator
+        if not weights:
+            return generator(self.latents(values))
+        return torch.cat(self._map_rows(lambda row: generator(self.latents(row)), values, weights))
+
+    def generate_from_latents(self, latents: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
+        """Return the generator's pictures of its own inputs (N, ...), (N, 3, R, R)."""
+        if not weights:
+            return self.prior.generator(latents)
+        return torch.cat(self._map_rows(self.prior.generator, latents, weights))
+
+    def latents(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the generator's inputs, each (N, ...), of variables (N, ...)."""
+        latents = {name: value for name, value in values.items() if name not in self._converted}
+        for name, parametrization in self._conversions.items():
+            if name in values:
+                latents |= parametrization.to_latents(name, values, self.prior)
+        return latents
+
+    @torch.no_grad()
+    def coverage(self, rows: Rows) -> Tensor | None:
+        """Return how much of each pixel of the answers the generator made, (N, 1, R, R) in [0, 1]; None: all of it."""
+        found = [
+            transform.coverage(rows.values[name], self.batch, rows.picture)
+            for name, transform in self._transforms.items()
+            if name in rows.values
+        ]
+        return torch.stack(found).prod(0) if found else None
+
+    @torch.no_grad()
+    def render(self, rows: Rows) -> Tensor:
+        """Return the pictures of rows, (N, 3, R, R) in [-1, 1], without gradients and without counting them."""
+        parts = []
+        for part in self.chunks(len(rows)):
+            values = {name: value[part] for name, value in rows.values.items()}
+            weights = {name: weight[part] for name, weight in rows.weights.items()}
+            parts.append(self(values, weights, rows.picture[part]))
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def inputs(self, rows: Rows) -> dict[str, Tensor]:
+        """Return the generator's inputs of rows: ``generator(inputs)``, with the row's weights, is its picture."""
+        return self._collect(self.latents, rows)
+
+    @torch.no_grad()
+    def capture_norm(self, rows: Rows) -> dict[str, Tensor]:
+        """Return the instance norms that replace the stored statistics of each row, by name."""
+        return self._collect(lambda values: self.prior.generator.capture_norm(self.latents(values)), rows)
+
+    @torch.no_grad()
+    def convert(self, rows: Rows, space: str) -> dict[str, Tensor]:
+        """Return the variables of rows at the same pictures, with their latents in a wider space.
+
+        Args:
+            rows: N rows.
+            space: "w", "w+", "w++" or "feature@k".
+        """
+        found = self._collect(lambda values: self._convert(values, space), rows)
+        return {name: value.clone(memory_format=torch.contiguous_format) for name, value in found.items()}
+
+    def _convert(self, values: dict[str, Tensor], space: str) -> dict[str, Tensor]:
+        info, before = self.prior.generator.info, self.latents(values)
+        after = self.prior.generator.convert(before, space)
+        auxiliary = {
+            value for name, one in self.parametrizations.items() if one.auxiliary for value in one.provides(name, info)
+        }
+        unchanged = {name: value for name, value in values.items() if name in after or name in auxiliary}
+        gained = {name: value for name, value in after.items() if name not in unchanged}
+        for name in gained.keys() & self.parametrizations.keys():
+            gained[name] = self.parametrizations[name].from_latent(gained[name], self.prior)
+        return unchanged | gained
+
+    def chunks(self, rows: int | Tensor) -> Iterator[slice | Tensor]:
+        """Split rows into parts whose forward and backward pass fits into memory.
+
+        Args:
+            rows: a number of rows, or the indices (n,) of some.
+        """
+        at_once = self.rows_at_once
+        if isinstance(rows, Tensor):
+            yield from rows.split(at_once)
+            return
+        for start in range(0, rows, at_once):
+            yield slice(start, min(start + at_once, rows))
+
+    @property
+    def rows_at_once(self) -> int:
+        return max(1, PIXELS_AT_ONCE // self.prior.generator.info.resolution**2)
+
+    @cached_property
+    def network_cost(self) -> int:
+        """Passes through the generator that the picture of a row costs."""
+        depth = self.prior.generator.depth
+        return 1 + sum(one.network_cost(depth) for one in self.parametrizations.values())
+
+    @property
+    def w_deviation(self) -> float:
+        """Root mean squared distance of w from its mean (Karras et al. 2020, appendix D)."""
+        return float(self.prior.statistics.std.square().sum().sqrt())
+
+    def _collect(self, function: Callable[[dict[str, Tensor]], dict[str, Tensor]], rows: Rows) -> dict[str, Tensor]:
+        """Return ``function`` of the variables of all rows, each row under its own weights."""
+        if not rows.weights:
+            return function(rows.values)
+        found = self._map_rows(function, rows.values, rows.weights)
+        return {name: torch.cat([one[name] for one in found]) for name in found[0]}
+
+    def _map_rows(
+        self, function: Callable[[dict[str, Tensor]], Found], values: dict[str, Tensor], weights: dict[str, Tensor]
+    ) -> list[Found]:
+        """Call ``function`` on each row (1, ...) in turn, while the generator has that row's weights."""
+        return [
+            functional_call(self._generator, {f"generator.{n}": w for n, w in own.items()}, (function, row))
+            for row, own in zip(_split(values), _unbind(weights), strict=True)
+        ]
+
+
+class _WeightedGenerator(nn.Module):
+    """Holds the generator, so that ``functional_call`` exchanges its weights while any function of it runs."""
+
+    def __init__(self, generator: nn.Module):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, function: Callable, values: dict[str, Tensor]):
+        return function(values)
+
+
+_IDENTITY = Parametrization.to_latents
+
+
+def _split(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Yield each row of tensors (N, ...) as tensors (1, ...)."""
+    return (dict(zip(tensors, row, strict=True)) for row in zip(*(t.split(1) for t in tensors.values()), strict=True))
+
+
+def _unbind(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Yield each row of tensors (N, ...) without its leading axis.
+
+    Unbinding lets the backward pass write each gradient once; a single row needs no such copy.
+    """
+    if all(len(t) == 1 for t in tensors.values()):
+        return iter([{name: t.squeeze(0) for name, t in tensors.items()}])
+    return (dict(zip(tensors, row, strict=True)) for row in zip(*(t.unbind() for t in tensors.values()), strict=True))
