@@ -121,7 +121,7 @@ class Inversion:
         self.scores = torch.arange(len(self.rows), dtype=torch.float32)
         starts = {name: value.clone() for name, value in self.rows.values.items()}
         self.search_s = time.perf_counter() - begin
-        optimizers, first = RowOptimizers(), 0
+        optimizers, first, steps = RowOptimizers(), 0, self.steps
         for number, stage in enumerate(self.recipe.stages):
             begin = time.perf_counter()
             # 2. Keep the best rows of each answer, with their optimizer state.
@@ -145,7 +145,7 @@ class Inversion:
                 for iteration in range(stage.steps):
                     if run.done:
                         break
-                    step = replace(run.step(iteration), index=first + iteration, steps=self.recipe.steps)
+                    step = replace(run.step(iteration), index=first + iteration, steps=steps)
                     self._record(step)
                     yield step
                 self.rows, self.scores = run.finish()

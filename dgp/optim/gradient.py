@@ -114,8 +114,9 @@ class GradientDescent:
             active: rows to update, (N,) bool on the CPU; None: all.
         """
         flags = None if active is None else active.tolist()
+        factors = {schedule: schedule(t) for schedule in {update.schedule for update in self.plan.updates.values()}}
         for name, update in self.plan.updates.items():
-            self.optimizers.by_name[name].step(update.lr * update.schedule(t), flags)
+            self.optimizers.by_name[name].step(update.lr * factors[update.schedule], flags)
         return SolverOutput(self._project(active))
 
     @torch.no_grad()
