@@ -54,8 +54,8 @@ def observe(
         prior: the prior.
         label: name or number of a class (``--class`` on the command line); None or "auto": to be found.
         simulate: whether the picture is clean and degraded first.
-        truth: with ``simulate`` the operator that makes y, if it is another than the one that explains it; default: that
-            one, with unknown parameters drawn from their ranges by the seed.
+        truth: with ``simulate`` the operator that makes y, if it is another than the one that explains it; default:
+            that one, with unknown parameters drawn from their ranges by the seed.
         fit: "auto" keeps as much of the picture as its degradation allows: holes are filled in a window, y of x's size
             is stretched, others must be of their size. "crop", "pad" and "stretch" choose another way; "object" works
             in a square around what the weight marks, and leaves the rest of the picture.

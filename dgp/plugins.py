@@ -1,7 +1,7 @@
 """What plugins may import: the base classes of terms, searches, parametrizations and the like, and their registries.
 
-A plugin is a Python file (``--plugin my_losses.py`` on the command line, an ``import`` in Python) or an installed package
-with an entry point. It defines a subclass and registers it under a kind:
+A plugin is a Python file (``--plugin my_losses.py`` on the command line, an ``import`` in Python) or an installed
+package with an entry point. It defines a subclass and registers it under a kind:
 
     from dgp.plugins import TERMS, Term
 
@@ -17,8 +17,8 @@ with an entry point. It defines a subclass and registers it under a kind:
             down = (x[..., 1:, :] - x[..., :-1, :]).abs().flatten(1).mean(1)
             return across + down                       # (N,): one value a row
 
-A recipe, or ``--set``, then names the kind: ``terms = [{ kind = "total-variation", weight = 0.1 }, ...]``. The fields of
-the class are pydantic fields: annotated, immutable, and set in the same table.
+A recipe, or ``--set``, then names the kind: ``terms = [{ kind = "total-variation", weight = 0.1 }, ...]``. The fields
+of the class are pydantic fields: annotated, immutable, and set in the same table.
 
 What to subclass, and what to define:
 
@@ -33,7 +33,12 @@ What to subclass, and what to define:
     Finish                FINISHES              dgp.finishes                       __call__(image, observation)
     ====================  ====================  =================================  ==========================
 
-An entry point names the class: ``[options.entry_points]  dgp.terms =  total-variation = my_package.losses:TotalVariation``.
+An entry point names the class, in setup.cfg for example:
+
+    [options.entry_points]
+    dgp.terms =
+        total-variation = my_package.losses:TotalVariation
+
 Degradations are registered with ``degradations.register`` and priors with ``generators.register``.
 """
 

@@ -107,7 +107,7 @@ class ObservationBatch:
 
     @cached_property
     def pixel_weight(self) -> Tensor:
-        """How much each pixel of x counts, (P, 1, R, R) in [0, 1]: see ``Observation.pixel_weight``; 1 without weights."""
+        """How much each pixel of x counts, (P, 1, R, R) in [0, 1]; 1 without weights (``Observation.pixel_weight``)."""
         whole = torch.ones(1, 1, *self.size)
         weights = [whole if o.pixel_weight is None else o.pixel_weight for o in self.observations]
         return torch.cat(weights).to(self.y[0].device)

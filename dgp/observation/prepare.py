@@ -94,7 +94,10 @@ def _refuse_words(degradation: str | Degradation, fit: str, target: str) -> None
 
 
 def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
-    """Return what was done to the picture. Where transparency marks the hole, white is only behind what shines through."""
+    """Return what was done to the picture.
+
+    Where transparency marks the hole, only half-transparent pixels were laid on white.
+    """
     if whole.transparent(source.size[::-1]) is None:
         return (*source.notes, *whole.remarks)
     alpha = np.asarray(flatten(source)[1])

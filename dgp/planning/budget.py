@@ -1,4 +1,4 @@
-"""What a recipe costs in passes through a network (`dgp.rendering.renderer.Evaluations`), and scaling it to a budget."""
+"""The cost of a recipe in passes through a network (`dgp.rendering.renderer.Evaluations`), and scaling to a budget."""
 
 from __future__ import annotations
 

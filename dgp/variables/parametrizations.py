@@ -66,7 +66,15 @@ class Parametrization(Options):
     def initialize(
         self, name: str, drawn: dict[str, Tensor], count: int, prior: Prior, random: torch.Generator
     ) -> dict[str, Tensor]:
-        """Return the values of ``count`` rows at the start of a run, given the values drawn so far, each (count, ...)."""
+        """Return the values of rows at the start of a run.
+
+        Args:
+            name: the variable.
+            drawn: values drawn so far by name, each (count, ...).
+            count: number of rows.
+            prior: the prior.
+            random: random generator on the CPU.
+        """
         raise NotImplementedError
 
     def to_latents(self, name: str, values: dict[str, Tensor], prior: Prior) -> dict[str, Tensor]:
