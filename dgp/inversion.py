@@ -16,7 +16,7 @@ from dgp.engine.initial_rows import RowSource
 from dgp.engine.selection import SELECTIONS
 from dgp.engine.stage import StepOutput, begin_stage
 from dgp.errors import DgpError, InputError
-from dgp.observation.batch import ObservationBatch
+from dgp.observation.batch import stack_observations
 from dgp.observation.observation import Observation
 from dgp.optim.gradient import RowOptimizers
 from dgp.output.finalize import RunState, finalize
@@ -77,7 +77,7 @@ class Inversion:
             self.prior = prior.to(self.device)
         self.recipe, self.notes = plan_recipe(load_recipe(recipe), prior, self.observations)
         size = (prior.generator.info.resolution,) * 2
-        self.batch = ObservationBatch(self.observations, self.prior.discriminator, size, self.device)
+        self.batch = stack_observations(self.observations, self.prior.discriminator, size, self.device)
         self.renderer = Renderer(self.prior, self.recipe.parametrizations, self.batch)
         expectations = expect_parameters(self.observations)
         self.evaluator = Evaluator(self.renderer, self.batch, seed, expectations)

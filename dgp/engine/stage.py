@@ -279,4 +279,5 @@ def begin_stage(
             anchored[name] = AnchoredConstraint(constraint, anchor)
     plan = UpdatePlan(values | weights, updates | released, anchored)
     solver = SOLVERS[stage.solver](plan, optimizers)
+    solver.begin()
     return StageRun(stage, number, evaluator=evaluator, rows=rows, solver=solver, starts=starts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -14,8 +15,9 @@ from dgp.observation.observation import Observation
 from generators import Discriminator
 
 
+@dataclass(eq=False)
 class ObservationBatch:
-    """Observations that are explained together.
+    """Observations that are explained together; made by ``stack_observations``.
 
     Attributes:
         observations: P of them.
@@ -29,27 +31,17 @@ class ObservationBatch:
         position: index of each observation within its group, (P,) int64 on the CPU.
     """
 
-    def __init__(
-        self,
-        observations: Sequence[Observation],
-        discriminator: Discriminator | None,
-        size: tuple[int, int],
-        device: str = "cpu",
-    ):
-        self.observations, self.discriminator, self.size = tuple(observations), discriminator, size
-        groups = group_by_operator(self.observations)
-        stacks = [[self.observations[i] for i in members] for members in groups]
-        self.operators = [copy.deepcopy(members[0].degradation).to(device) for members in stacks]
-        self.y = [torch.cat([one.y for one in members]).to(device) for members in stacks]
-        self.weight = [stack_weights(members, device) for members in stacks]
-        self.missing = [find_missing(operator, y) for operator, y in zip(self.operators, self.y, strict=True)]
-        self.group = torch.empty(len(self.observations), dtype=torch.long)
-        self.position = torch.empty_like(self.group)
-        for number, members in enumerate(groups):
-            self.group[members] = number
-            self.position[members] = torch.arange(len(members))
-        self._cache: dict[Hashable, Tensor | list[Tensor]] = {}
-        self._on_device: dict[tuple[int, ...], Tensor] = {}
+    observations: tuple[Observation, ...]
+    discriminator: Discriminator | None
+    size: tuple[int, int]
+    operators: list[Degradation]
+    y: list[Tensor]
+    weight: list[Tensor | None]
+    missing: list[Tensor | None]
+    group: Tensor
+    position: Tensor
+    _cache: dict[Hashable, Tensor | list[Tensor]] = field(default_factory=dict, repr=False)
+    _on_device: dict[tuple[int, ...], Tensor] = field(default_factory=dict, repr=False)
 
     def to_device(self, index: Tensor) -> Tensor:
         """Return an index (n,) that lies on the CPU on the device of the observations.
@@ -122,6 +114,42 @@ class ObservationBatch:
         return torch.stack(
             [none if o.pixel_weight is None else bounding_box(o.pixel_weight) for o in self.observations]
         )
+
+
+def stack_observations(
+    observations: Sequence[Observation],
+    discriminator: Discriminator | None,
+    size: tuple[int, int],
+    device: str = "cpu",
+) -> ObservationBatch:
+    """Stack the observations that share an operator, and copy them to a device.
+
+    Args:
+        observations: P of them.
+        discriminator: network whose features compare pictures, or None.
+        size: (R, R), of the prior's pictures.
+        device: where y, weights and operators are kept.
+    """
+    groups = group_by_operator(observations)
+    stacks = [[observations[i] for i in members] for members in groups]
+    operators = [copy.deepcopy(members[0].degradation).to(device) for members in stacks]
+    y = [torch.cat([one.y for one in members]).to(device) for members in stacks]
+    group = torch.empty(len(observations), dtype=torch.long)
+    position = torch.empty_like(group)
+    for number, members in enumerate(groups):
+        group[members] = number
+        position[members] = torch.arange(len(members))
+    return ObservationBatch(
+        observations=tuple(observations),
+        discriminator=discriminator,
+        size=size,
+        operators=operators,
+        y=y,
+        weight=[stack_weights(members, device) for members in stacks],
+        missing=[find_missing(operator, one) for operator, one in zip(operators, y, strict=True)],
+        group=group,
+        position=position,
+    )
 
 
 def group_by_operator(observations: Sequence[Observation]) -> list[list[int]]:

@@ -103,7 +103,10 @@ class GradientDescent:
 
     def __init__(self, plan: UpdatePlan, optimizers: RowOptimizers):
         self.plan, self.optimizers = plan, optimizers
-        optimizers.prepare(plan)
+
+    def begin(self) -> None:
+        """Give every updated tensor its optimizer, with the state of the stage before."""
+        self.optimizers.prepare(self.plan)
 
     def step(self, totals: Tensor, t: float, active: Tensor | None) -> SolverOutput:
         """Update the tensors, whose gradients are those of the objective.

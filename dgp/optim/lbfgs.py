@@ -109,12 +109,18 @@ class LBFGS:
 
     def __init__(self, plan: UpdatePlan):
         self.rates = {name: update.lr for name, update in plan.updates.items() if update.lr}
-        for name in plan.updates.keys() - self.rates.keys():
-            plan.tensors[name].requires_grad_(False)  # a rate of 0 gathers moments, and there are none
+        self.resting = [plan.tensors[name] for name in plan.updates.keys() - self.rates.keys()]
         self.tensors = {name: plan.tensors[name] for name in self.rates}
         constraints = {name: one for name, one in plan.constraints.items() if name in self.rates}
         self.boxes = {name: one.constraint.box for name, one in constraints.items() if one.constraint.box}
         self.constraints = {name: one for name, one in constraints.items() if name not in self.boxes}
+        self.free: dict[str, Tensor] = {}
+        self.minimizers: list[Minimizer] = []
+
+    def begin(self) -> None:
+        """Start a solver for each row, and move the rows to its first point."""
+        for tensor in self.resting:
+            tensor.requires_grad_(False)  # a rate of 0 gathers moments, and there are none
         self.free = {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
         bounds = self._bounds()
         self.minimizers = [Minimizer(start, bounds) for start in self._flatten(self.free)]

@@ -39,7 +39,9 @@ class Composite(Finish):
     def __call__(self, image, observation):
         degradation = observation.degradation
         answer = degradation.merge(image, observation.y) if self._merges(image, observation) else image
-        share = image.new_ones(1, 1, 1, 1) if observation.pixel_weight is None else self._blended(observation.pixel_weight)
+        share = (
+            image.new_ones(1, 1, 1, 1) if observation.pixel_weight is None else self._blended(observation.pixel_weight)
+        )
         hidden = degradation.unobserved(tuple(image.shape[-2:]))
         if hidden is not None:
             share = torch.maximum(share, hidden[:, None].to(share))

@@ -3,6 +3,7 @@ gradient steps of every member lead (Huh et al. 2020, pix2latent: BasinCMA)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -14,9 +15,9 @@ from dgp.engine.initial_rows import RowSource
 from dgp.errors import RecipeError
 from dgp.search.ask_tell import AskTell, Optimizer, default_population, find_fault, least_population
 from dgp.search.base import SEARCHES, ScoringSearch
-from dgp.search.coordinates import choose_coordinates, count_dimensions
+from dgp.search.coordinates import Coordinates, choose_coordinates, count_dimensions
 from dgp.search.refine import Inner
-from dgp.variables.constraints import Unconstrained
+from dgp.variables.constraints import Constraint, Unconstrained
 from dgp.variables.rows import Rows, concatenate
 
 
@@ -83,7 +84,7 @@ class Evolution(ScoringSearch):
 
     def run(self, evaluator, source, rows):
         lineages = [
-            Lineage(self, evaluator, source, None if rows is None else rows.of(*owner), owner=owner)
+            begin_lineage(self, evaluator, source, None if rows is None else rows.of(*owner), owner=owner)
             for owner in source.owners
         ]
         for _ in range(self.generations):
@@ -121,44 +122,28 @@ class Evolution(ScoringSearch):
         return self.model_copy(update={"inner": inner, "generations": max(1, round(self.generations * share))})
 
 
+@dataclass
 class Lineage:
-    """The evolution of one answer to one picture.
+    """The evolution of one answer to one picture; made by ``begin_lineage``.
 
-    Args:
+    Attributes:
         search: options of the search.
-        evaluator: scores rows.
-        source: makes rows.
-        before: rows of the search before, around whose best the lineage starts, or None.
-        owner: (index of the picture, index of the answer).
+        name: the variable that is varied.
+        drawn: members of the population, of which everything but that variable is taken.
+        coordinates: in which the optimizer varies it.
+        constraint: of the variable.
+        optimizer: varies it.
+        elite, scores: the best points of all generations and their objectives; None before the first.
     """
 
-    def __init__(
-        self,
-        search: Evolution,
-        evaluator: Evaluator,
-        source: RowSource,
-        before: Rows | None,
-        *,
-        owner: tuple[int, int],
-    ):
-        self.search, self.name = search, search.over or source.space
-        self.elite = self.scores = around = None
-        self.drawn = source.draw(*owner, search.population, search.std)
-        if before is not None:
-            self._keep_best(before, evaluator.score(before, search.terms, search.through))
-            around = self.elite.values[self.name][0]
-            self.drawn = self.elite.take(torch.arange(search.population) % len(self.elite))
-        self.constraint = source.constraints.get(self.name, Unconstrained())
-        value = self.drawn.values[self.name]
-        self.coordinates = choose_coordinates(source, self.name, value, around=around, std=search.std)
-        self.optimizer = AskTell(
-            search.optimizer,
-            dimension=value[0].numel(),
-            population=len(value),
-            generations=search.generations,
-            seed=source.stream(*owner, "evolution").initial_seed() % 2**32,
-            refines=search.refines,
-        )
+    search: Evolution
+    name: str
+    drawn: Rows
+    coordinates: Coordinates
+    constraint: Constraint
+    optimizer: AskTell
+    elite: Rows | None = None
+    scores: Tensor | None = None
 
     def ask(self) -> Rows:
         """Return the next population."""
@@ -181,3 +166,47 @@ class Lineage:
             found, scores = concatenate([self.elite, found]), torch.cat([self.scores, scores])
         best = found.best(scores, self.search.elite)
         self.elite, self.scores = found.take(best), scores[best]
+
+
+def begin_lineage(
+    search: Evolution, evaluator: Evaluator, source: RowSource, before: Rows | None, *, owner: tuple[int, int]
+) -> Lineage:
+    """Return the lineage of an answer before its first generation.
+
+    Args:
+        search: options of the search.
+        evaluator: scores rows.
+        source: makes rows.
+        before: rows of the search before, around whose best the lineage starts, or None.
+        owner: (index of the picture, index of the answer).
+    """
+    name = search.over or source.space
+    drawn = source.draw(*owner, search.population, search.std)
+    elite = scores = around = None
+    if before is not None:
+        losses = evaluator.score(before, search.terms, search.through)
+        best = before.best(losses, search.elite)
+        elite, scores = before.take(best), losses[best]
+        around = elite.values[name][0]
+        drawn = elite.take(torch.arange(search.population) % len(elite))
+    value = drawn.values[name]
+    optimizer = AskTell(
+        search.optimizer,
+        dimension=value[0].numel(),
+        population=len(value),
+        generations=search.generations,
+        seed=source.stream(*owner, "evolution").initial_seed() % 2**32,
+        refines=search.refines,
+    )
+    coordinates = choose_coordinates(source, name, value, around=around, std=search.std)
+    constraint = source.constraints.get(name, Unconstrained())
+    return Lineage(
+        search=search,
+        name=name,
+        drawn=drawn,
+        coordinates=coordinates,
+        constraint=constraint,
+        optimizer=optimizer,
+        elite=elite,
+        scores=scores,
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from pydantic import PositiveInt, field_validator, model_validator
 from torch import Tensor
@@ -52,7 +54,7 @@ class OperatorParameterSearch(ScoringSearch):
         if rows is None:
             raise RecipeError("the search 'unknowns' varies nothing but the degradation; put a search before it")
         owners = [(int(rows.picture[start]), int(rows.answer[start])) for start, _ in rows.blocks()]
-        trials = [Trials(self, evaluator, source, rows.of(*owner)) for owner in owners]
+        trials = [begin_trials(self, evaluator, source, rows.of(*owner)) for owner in owners]
         open_trials = [trial for trial in trials if trial.names]
         for _ in range(self.generations if open_trials else 0):
             settings = [trial.ask() for trial in open_trials]
@@ -74,35 +76,30 @@ class OperatorParameterSearch(ScoringSearch):
         return self.model_copy(update={"generations": max(1, round(self.generations * factor))})
 
 
+@dataclass
 class Trials:
-    """The settings that are tried for the starts of one answer, and the best setting of each start so far.
+    """The settings that are tried for the starts of one answer; made by ``begin_trials``.
 
-    Args:
-        search: options of the search.
-        evaluator: renders the starts.
-        source: the expectations of the parameters.
-        rows: starts of one answer.
+    Attributes:
+        rows: the starts, with the best setting of each so far.
+        names: the parameters that are varied.
+        centre, spread: mean and standard deviation of their positions, (d,) float64.
+        optimizer: varies them; None where no parameter is open.
+        population: settings tried at once.
+        image: pictures of the starts, (S, 3, R, R); None where no parameter is open.
+        scores: the least objective of each start so far, (S,).
+        first: whether no population has been asked for.
     """
 
-    def __init__(self, search: OperatorParameterSearch, evaluator: Evaluator, source: RowSource, rows: Rows):
-        picture, answer = int(rows.picture[0]), int(rows.answer[0])
-        expected = source.expectations[picture] if source.expectations else {}
-        self.rows, self.population, self.first = rows, search.population, True
-        parameters = [name for name in rows.values if is_operator_parameter(name)]
-        self.names = [name for name in parameters if expected[name].spread >= LEAST_SPREAD]
-        self.scores = torch.full((len(rows),), torch.inf)
-        if not self.names:
-            return
-        self.centre = torch.tensor([expected[name].position for name in self.names], dtype=torch.float64)
-        self.spread = torch.tensor([expected[name].spread for name in self.names], dtype=torch.float64)
-        self.optimizer = AskTell(
-            search.optimizer,
-            dimension=len(self.names),
-            population=search.population,
-            generations=search.generations,
-            seed=source.stream(picture, answer, "unknowns").initial_seed() % 2**32,
-        )
-        self.image = evaluator.renderer.render(rows)
+    rows: Rows
+    names: list[str]
+    centre: Tensor
+    spread: Tensor
+    optimizer: AskTell | None
+    population: int
+    image: Tensor | None
+    scores: Tensor
+    first: bool = True
 
     def ask(self) -> Rows:
         """Return every start with every setting; the settings of a start are contiguous."""
@@ -134,3 +131,38 @@ class Trials:
     def best(self) -> Rows:
         """Return the starts, the best first."""
         return self.rows.take(self.scores.argsort(stable=True))
+
+
+def begin_trials(search: OperatorParameterSearch, evaluator: Evaluator, source: RowSource, rows: Rows) -> Trials:
+    """Render the starts of one answer, and return their trials before the first population.
+
+    Args:
+        search: options of the search.
+        evaluator: renders the starts.
+        source: the expectations of the parameters.
+        rows: starts of one answer.
+    """
+    picture, answer = int(rows.picture[0]), int(rows.answer[0])
+    expected = source.expectations[picture] if source.expectations else {}
+    parameters = [name for name in rows.values if is_operator_parameter(name)]
+    names = [name for name in parameters if expected[name].spread >= LEAST_SPREAD]
+    optimizer = image = None
+    if names:
+        optimizer = AskTell(
+            search.optimizer,
+            dimension=len(names),
+            population=search.population,
+            generations=search.generations,
+            seed=source.stream(picture, answer, "unknowns").initial_seed() % 2**32,
+        )
+        image = evaluator.renderer.render(rows)
+    return Trials(
+        rows=rows,
+        names=names,
+        centre=torch.tensor([expected[name].position for name in names], dtype=torch.float64),
+        spread=torch.tensor([expected[name].spread for name in names], dtype=torch.float64),
+        optimizer=optimizer,
+        population=search.population,
+        image=image,
+        scores=torch.full((len(rows),), torch.inf),
+    )
