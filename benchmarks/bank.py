@@ -28,7 +28,7 @@ from dgp.recipes.recipe import load_recipe
 from dgp.search.bank import BankSearch
 from dgp.search.lookup import nearest_first
 from generators import Prior
-from generators.statistics.bank import bank_of
+from generators.bank import get_bank
 
 OBJECTIVES = {
     "features + mse": ({"kind": "features", "last": 3}, {"kind": "mse"}),
@@ -116,7 +116,7 @@ def lookups(prior: Prior, clean: Sequence[Clean], options: argparse.Namespace) -
         targets = Inversion(observation, prior).problem.targets
         run_s = seconds(lambda o=observation: Inversion(o, prior).result(), 1)
         for count in options.count:
-            bank = bank_of(prior, count)
+            bank = get_bank(prior, count)
             taken = seconds(lambda t=targets, b=bank: nearest_first(t, b), 5)
             held = bank.thumbnails.nbytes + sum(value.nbytes for value in bank.drawn.values())
             yield {"degradation": spec, "count": count, "megabytes": held / 1e6, "cpu_s": taken, "run_cpu_s": run_s}

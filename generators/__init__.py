@@ -3,12 +3,12 @@
 from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
 from generators.builtin import DEFAULT
 from generators.convert import convert
-from generators.downloads.fetch import fetched
+from generators.downloads.fetch import find_fetched
 from generators.errors import ClassError, ConversionError, FetchError, GeneratorError, UnknownPrior, WeightsError
 from generators.latents import LatentSpec
 from generators.load import load
 from generators.prior import ModelCard, Prior
-from generators.random_init import randomised
+from generators.random_init import randomise
 from generators.registry import names, register
 from generators.wrapping.wrap import wrap
 
@@ -29,10 +29,10 @@ __all__ = [
     "UnknownPrior",
     "WeightsError",
     "convert",
-    "fetched",
+    "find_fetched",
     "load",
     "names",
-    "randomised",
+    "randomise",
     "register",
     "wrap",
 ]

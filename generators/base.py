@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from generators.brief import clipped, counted, listed, parameters
 from generators.errors import ClassError
-from generators.latents import Generators, LatentSpec
+from generators.latents import LatentSpec, RandomStreams
+from generators.text import format_parameter_count, join_first, pluralise, shorten
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ParameterGroup:
 
     def __repr__(self) -> str:
         head, named = ", the head" if self.head else "", "" if self.progressive else ", released by name only"
-        return f"ParameterGroup {self.name}: {counted(len(self.parameters), 'tensor')}{head}{named}"
+        return f"ParameterGroup {self.name}: {pluralise(len(self.parameters), 'tensor')}{head}{named}"
 
 
 @dataclass(frozen=True)
@@ -66,19 +66,19 @@ class GeneratorInfo:
                 return int(text)
             raise ClassError(f"got class {text}, expected 0 to {len(self.classes) - 1}")
         near = difflib.get_close_matches(text, self.classes, 1)
-        shown = ", ".join(self.classes[:12]) + (", ..." if len(self.classes) > 12 else "")
-        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {shown}, or a number"
+        escape = ", ".join(self.classes[:12]) + (", ..." if len(self.classes) > 12 else "")
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {escape}, or a number"
         raise ClassError(f"no class named {text!r}; {hint}")
 
     @property
     def summary(self) -> str:
         """Architecture, size, classes and latents in one line."""
-        latents = listed([f"{spec.name} {spec.shape}" for spec in self.latents])
-        classes = counted(len(self.classes), "class", "classes")
+        latents = join_first([f"{spec.name} {spec.shape}" for spec in self.latents])
+        classes = pluralise(len(self.classes), "class", "classes")
         return f"{self.architecture}, {self.resolution}x{self.resolution} px, {classes}, latents {latents}"
 
     def __repr__(self) -> str:
-        return clipped(f"GeneratorInfo: {self.summary}")
+        return shorten(f"GeneratorInfo: {self.summary}")
 
 
 class Generator(nn.Module):
@@ -88,7 +88,7 @@ class Generator(nn.Module):
     depth: int
 
     def sample(
-        self, n: int, *, truncation: float = 1.0, classes: int | Tensor | None = None, generator: Generators = None
+        self, n: int, *, truncation: float = 1.0, classes: int | Tensor | None = None, generator: RandomStreams = None
     ) -> dict[str, Tensor]:
         """Latents of n rows, drawn on the CPU and moved to the network's device.
 
@@ -150,13 +150,17 @@ class Generator(nn.Module):
         carried = {} if state.rgb is None else {f"rgb@{wanted}": state.rgb}
         return rest | {chart: state.hidden} | carried
 
-    def stored(self, name: str) -> Tensor:
+    def default_input(self, name: str) -> Tensor:
         """(1, ...): what stands for an input that is not given, such as ``noise[i]``."""
         raise ValueError(f"{self.info.architecture} stores nothing for {name!r}; give it")
 
     def groups(self) -> list[ParameterGroup]:
         """Coarse to fine; every parameter is in exactly one."""
         raise NotImplementedError
+
+    def parameter_names(self, *prefixes: str) -> tuple[str, ...]:
+        """Return the names of the parameters that begin with one of the prefixes, in their order."""
+        return tuple(name for name, _ in self.named_parameters() if name.startswith(prefixes))
 
     def gains(self) -> dict[str, float]:
         """Parameter name -> the constant that it is multiplied by where it is used, of equalised layers (Karras et al.
@@ -179,8 +183,8 @@ class Generator(nn.Module):
     def __repr__(self) -> str:
         """Say what it is; ``children()`` shows its layers."""
         info = getattr(self, "info", None)
-        known = "" if info is None else f"{info.summary}, {counted(self.depth, 'block')}, "
-        return clipped(f"{type(self).__name__}: {known}{parameters(self)}")
+        known = "" if info is None else f"{info.summary}, {pluralise(self.depth, 'block')}, "
+        return shorten(f"{type(self).__name__}: {known}{format_parameter_count(self)}")
 
 
 class Discriminator(nn.Module):
@@ -196,4 +200,4 @@ class Discriminator(nn.Module):
 
     def __repr__(self) -> str:
         """Say what it is; ``children()`` shows its layers."""
-        return f"{type(self).__name__}: {parameters(self)}"
+        return f"{type(self).__name__}: {format_parameter_count(self)}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from generators.load import checked, from_files
+from generators.load import load_files, open_checkpoint
 from generators.prior import Prior
 from generators.registry import register
 
@@ -43,7 +43,7 @@ def stylegan2_cifar10() -> Prior:
 def _bundled(name: str, limits: str) -> Prior:
     paths = [BUNDLED / f"{name}-{role}.safetensors" for role in ("G_ema", "D")]
     for path in paths:
-        checked(path, SHA256[path.name])
-    prior = from_files(*paths, name=name)
+        open_checkpoint(path, SHA256[path.name])
+    prior = load_files(*paths, name=name)
     text = (BUNDLED / f"{name}-card.md").read_text(encoding="utf-8")
     return replace(prior, card=replace(prior.card, limits=f"32x32 pixels, ten classes; {limits}", text=text))

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from generators.checkpoints.beside import discriminator_stem
-from generators.checkpoints.own import architecture_of
+from generators.checkpoints.companion_files import discriminator_stem
+from generators.checkpoints.native import architecture_of
 from generators.errors import ConversionError
 from generators.prior import Prior
 

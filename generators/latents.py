@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from generators.errors import TruncationError
+from generators.errors import ClassError, TruncationError
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class LatentSpec:
     sampled: bool = True
 
 
-Generators = torch.Generator | Sequence[torch.Generator] | None
+RandomStreams = torch.Generator | Sequence[torch.Generator] | None
 
 
-def normal(n: int, size: int, truncation: float, generator: Generators) -> Tensor:
+def sample_normal(n: int, size: int, truncation: float, generator: RandomStreams) -> Tensor:
     """(n, size) float32 on the CPU: standard normal, or for ``truncation`` < 1 its values redrawn into
     ``[-2, 2]`` and scaled by it (Brock et al. 2019, section 3.1).
 
@@ -42,7 +42,7 @@ def normal(n: int, size: int, truncation: float, generator: Generators) -> Tenso
     if isinstance(generator, Sequence):
         if len(generator) != n:
             raise ValueError(f"got {len(generator)} random generators for {n} rows; give one, or one a row")
-        return torch.cat([normal(1, size, truncation, g) for g in generator])
+        return torch.cat([sample_normal(1, size, truncation, g) for g in generator])
     if truncation == 1:
         return torch.randn(n, size, generator=generator)
     # Inverse transform of the truncated distribution: a fixed number of draws, whatever the values.
@@ -51,8 +51,21 @@ def normal(n: int, size: int, truncation: float, generator: Generators) -> Tenso
     return (torch.erfinv(uniform * edge) * math.sqrt(2) * truncation).float()
 
 
-def random_labels(n: int, classes: int, generator: Generators) -> Tensor:
+def sample_labels(n: int, classes: int, generator: RandomStreams) -> Tensor:
     """(n,) int64, uniform; ``generator`` as in ``normal``."""
     if isinstance(generator, Sequence):
-        return torch.cat([random_labels(1, classes, g) for g in generator])
+        return torch.cat([sample_labels(1, classes, g) for g in generator])
     return torch.randint(classes, (n,), generator=generator)
+
+
+def choose_labels(n: int, classes: int | Tensor | None, count: int, generator: RandomStreams) -> Tensor:
+    """(n,) int64: uniform over ``count`` classes for None, else one class for all, or one a row. Raises ClassError."""
+    if classes is None:
+        classes = sample_labels(n, count, generator)
+    labels = torch.as_tensor(classes)
+    if labels.shape not in ((), (n,)):
+        raise ClassError(f"got classes of shape {tuple(labels.shape)} for {n} rows; give one class, or one a row")
+    wrong = labels[(labels < 0) | (labels >= count)].flatten()
+    if len(wrong):
+        raise ClassError(f"got class {wrong[0].item()}, expected 0 to {count - 1}")
+    return labels.expand(n)

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from generators.base import Discriminator
-from generators.checkpoints.beside import config_beside, discriminator_beside, generator_in, mapping_beside
+from generators.checkpoints.companion_files import find_config, find_discriminator, find_generator, find_mapping
 from generators.checkpoints.layouts import has_discriminator, read_discriminator, read_generator
-from generators.checkpoints.own import texts
+from generators.checkpoints.native import read_strings
 from generators.checkpoints.reading.part import Part
 from generators.checkpoints.reading.read import GENERATORS, SUFFIXES, Checkpoint, read_checkpoint, read_json
 from generators.errors import UnknownPrior, WeightsError
 from generators.prior import ModelCard, Prior
 from generators.progress import waiting
 from generators.registry import make, names
-from generators.statistics.latent_statistics import statistics_of
+from generators.statistics.latent_statistics import make_statistics
 
 NAMELESS = re.compile(r"G(_ema)?(_.*)?|pytorch_model|synthesis")  # files that say nothing of what they hold
 NO_DISCRIMINATOR = "no discriminator was found beside the generator"
@@ -41,32 +41,32 @@ def load(
         raise UnknownPrior("got an empty name; expected a file, a folder, or a name of `dgp priors list`")
     with waiting(f"loading {path.name}"):
         if text in names():
-            return named(text, sha256, discriminator)
+            return load_by_name(text, sha256, discriminator)
         name = None
         if path.is_dir():
-            folder, path = path, generator_in(path)
+            folder, path = path, find_generator(path)
             name = folder.resolve().name if NAMELESS.fullmatch(path.stem) else None
         if not path.exists():
             if path.suffix in SUFFIXES or os.sep in text:
                 raise UnknownPrior(
                     f"{text}: no such file or folder; expected weights ({', '.join(SUFFIXES)}) or a name"
                 )
-            return named(text, sha256, discriminator)
-        return from_files(path, Path(discriminator) if discriminator else None, sha256=sha256, name=name)
+            return load_by_name(text, sha256, discriminator)
+        return load_files(path, Path(discriminator) if discriminator else None, sha256=sha256, name=name)
 
 
-def named(name: str, sha256: str | None, discriminator: str | os.PathLike | None) -> Prior:
+def load_by_name(name: str, sha256: str | None, discriminator: str | os.PathLike | None) -> Prior:
     prior = make(name)
     if sha256 and sha256.lower() != prior.sha256:
         raise WeightsError(f"{name}: its sha256 is {prior.sha256}, expected {sha256}")
     if discriminator:
-        checkpoint = checked(Path(discriminator), None)
-        judge, assumed = judge_from(checkpoint, prior.generator.info.resolution, name)
+        checkpoint = open_checkpoint(Path(discriminator), None)
+        judge, assumed = build_discriminator(checkpoint, prior.generator.info.resolution, name)
         prior = replace(prior, discriminator=judge, assumed=(*prior.assumed, *assumed))
     return prior
 
 
-def from_files(
+def load_files(
     path: Path,
     discriminator: Path | None,
     *,
@@ -75,56 +75,58 @@ def from_files(
     card: ModelCard | None = None,
 ) -> Prior:
     """discriminator: its file; left out, the one in the generator's file, or beside it."""
-    checkpoint = with_mapping(checked(path, sha256))
-    said = said_of(checkpoint)
-    network, assumed = read_generator(checkpoint, said, tuple(texts(said, "classes", str(path))))
-    judges = judge_of(checkpoint, discriminator)
+    checkpoint = join_mapping(open_checkpoint(path, sha256))
+    metadata = read_metadata(checkpoint)
+    network, assumed = read_generator(checkpoint, metadata, tuple(read_strings(metadata, "classes", str(path))))
+    discriminator_checkpoint = open_discriminator(checkpoint, discriminator)
     judge = None
-    if judges:
-        judge, more = judge_from(judges, network.info.resolution, path.name)
+    if discriminator_checkpoint:
+        judge, more = build_discriminator(discriminator_checkpoint, network.info.resolution, path.name)
         assumed = (*assumed, *more)
     elif NO_DISCRIMINATOR not in assumed:
         assumed = (*assumed, NO_DISCRIMINATOR)
-    about = {key: one_line(said.get(key, "unknown")) for key in ("data", "licence", "origin", "limits")}
-    card = card or ModelCard(name or path.stem, **about, text=str(said.get("card", "")))
-    statistics = statistics_of(network, checkpoint.sha256, beside=path.parent)
+    about = {key: to_one_line(metadata.get(key, "unknown")) for key in ("data", "licence", "origin", "limits")}
+    card = card or ModelCard(name or path.stem, **about, text=str(metadata.get("card", "")))
+    statistics = make_statistics(network, checkpoint.sha256, beside=path.parent)
     return Prior(name or path.stem, network, judge, card, checkpoint.sha256, statistics, assumed)
 
 
-def one_line(value: object) -> str:
+def to_one_line(value: object) -> str:
     """What a header says, for people to read: no line breaks, nothing that steers a terminal."""
     return "".join(c if c.isprintable() else " " for c in str(value))
 
 
-def said_of(checkpoint: Checkpoint) -> dict:
+def read_metadata(checkpoint: Checkpoint) -> dict:
     """What the file states of its generator, or the config.json beside it."""
     part = checkpoint.part(GENERATORS)
-    config = config_beside(checkpoint.path)
-    return read_json(config) if config else part.said if part else {}
+    config = find_config(checkpoint.path)
+    return read_json(config) if config else part.metadata if part else {}
 
 
-def with_mapping(checkpoint: Checkpoint) -> Checkpoint:
+def join_mapping(checkpoint: Checkpoint) -> Checkpoint:
     """PULSE's synthesis network together with the mapping network of the file beside it, as ``mapping.*``."""
-    beside = mapping_beside(checkpoint.path)
+    beside = find_mapping(checkpoint.path)
     part = checkpoint.parts.get("network")
     if beside is None or part is None:
         return checkpoint
-    mapping = checked(beside, None).parts.get("network")
+    mapping = open_checkpoint(beside, None).parts.get("network")
     if mapping is None or not all(re.match(r"dense\d", name) for name in mapping.tensors):
         raise WeightsError(f"{beside}: no mapping network; expected the one that belongs to {checkpoint.path.name}")
     joined = part.tensors | {f"mapping.{name}": tensor for name, tensor in mapping.tensors.items()}
-    return replace(checkpoint, parts={"network": Part(joined, part.said, part.class_name)})
+    return replace(checkpoint, parts={"network": Part(joined, part.metadata, part.class_name)})
 
 
-def judge_of(checkpoint: Checkpoint, given: Path | None) -> Checkpoint | None:
+def open_discriminator(checkpoint: Checkpoint, given: Path | None) -> Checkpoint | None:
     """The file that the discriminator is read from: the given one, the generator's own, one beside it."""
     if given is None and has_discriminator(checkpoint):
         return checkpoint
-    given = given or discriminator_beside(checkpoint.path)
-    return checked(given, None) if given else None
+    given = given or find_discriminator(checkpoint.path)
+    return open_checkpoint(given, None) if given else None
 
 
-def judge_from(checkpoint: Checkpoint, resolution: int, generator: str) -> tuple[Discriminator, tuple[str, ...]]:
+def build_discriminator(
+    checkpoint: Checkpoint, resolution: int, generator: str
+) -> tuple[Discriminator, tuple[str, ...]]:
     """(the discriminator, what was assumed of it). resolution: of the generator, whose name goes into messages."""
     judge, assumed = read_discriminator(checkpoint, generator)
     if judge.config.resolution != resolution:
@@ -135,7 +137,7 @@ def judge_from(checkpoint: Checkpoint, resolution: int, generator: str) -> tuple
     return judge, assumed
 
 
-def checked(path: Path, sha256: str | None) -> Checkpoint:
+def open_checkpoint(path: Path, sha256: str | None) -> Checkpoint:
     if not path.exists():
         raise UnknownPrior(f"{path}: no such file; expected weights ({', '.join(SUFFIXES)})")
     if not path.is_file():

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from generators.caching import folder as cache
+from generators.caching.cache_folder import cache_folder
 from generators.errors import UnknownPrior
 
 
@@ -28,7 +28,7 @@ class File:
 
     name: str
     address: str
-    begins: str = ""
+    sha256_prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class PublicWeights:
     folder: str = ""
     remark: str = ""
 
-    def place(self) -> Path:
+    def directory(self) -> Path:
         """The folder where its files are looked for."""
-        return torch_hub() if self.folder == HUB else cache.folder() / "priors" / (self.folder or self.name)
+        return torch_hub() if self.folder == HUB else cache_folder() / "priors" / (self.folder or self.name)
 
 
 MIT = "MIT"
@@ -118,8 +118,10 @@ def _ada(name: str, about: str, file: str) -> PublicWeights:
 def _trunk(name: str, file: str) -> PublicWeights:
     licence = Licence("BSD-3-Clause", "https://github.com/pytorch/vision/blob/main/LICENSE")
     about = f"{name} of torchvision, which LPIPS looks through; no prior"
-    begins = Path(file).stem.rpartition("-")[2]  # torchvision names its files so
-    return PublicWeights(f"lpips-{name.lower()}", about, licence, (File(file, TORCHVISION + file, begins),), folder=HUB)
+    sha256_prefix = Path(file).stem.rpartition("-")[2]  # torchvision names its files so
+    return PublicWeights(
+        f"lpips-{name.lower()}", about, licence, (File(file, TORCHVISION + file, sha256_prefix),), folder=HUB
+    )
 
 
 _ENTRIES = (

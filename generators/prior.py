@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from generators.base import Discriminator, Generator
-from generators.brief import clipped, counted, parameters
-from generators.statistics.latent_statistics import Statistics, statistics_of
+from generators.statistics.latent_statistics import Statistics, make_statistics
+from generators.text import format_parameter_count, pluralise, shorten
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class ModelCard:
         )
 
     def __repr__(self) -> str:
-        about = "; ".join(f"{key} {clipped(getattr(self, key), 80)}" for key in ("data", "licence", "origin", "limits"))
-        return clipped(f"ModelCard {self.name}: {about}")
+        about = "; ".join(f"{key} {shorten(getattr(self, key), 80)}" for key in ("data", "licence", "origin", "limits"))
+        return shorten(f"ModelCard {self.name}: {about}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class Prior:
             if module is not None:
                 module.eval().requires_grad_(False)
         if self.statistics is None:
-            object.__setattr__(self, "statistics", statistics_of(self.generator, self.sha256))
+            object.__setattr__(self, "statistics", make_statistics(self.generator, self.sha256))
 
     @functools.cached_property
     def feature_count(self) -> int:
@@ -74,12 +74,12 @@ class Prior:
             return self
         move = lambda module: None if module is None else copy.deepcopy(module).to(device)  # noqa: E731
         generator = move(self.generator)
-        statistics = None if self.statistics is None else self.statistics.of(generator)
+        statistics = None if self.statistics is None else self.statistics.with_generator(generator)
         return replace(self, generator=generator, discriminator=move(self.discriminator), statistics=statistics)
 
     def __repr__(self) -> str:
         info = self.generator.info
-        size, classes = f"{info.resolution}x{info.resolution} px", counted(len(info.classes), "class", "classes")
+        size, classes = f"{info.resolution}x{info.resolution} px", pluralise(len(info.classes), "class", "classes")
         judge = "without discriminator" if self.discriminator is None else "with discriminator"
-        about = f"{info.architecture}, {size}, {classes}, {parameters(self.generator)}, {judge}"
-        return clipped(f"Prior {self.name}: {about}, on {self.generator.device}")
+        about = f"{info.architecture}, {size}, {classes}, {format_parameter_count(self.generator)}, {judge}"
+        return shorten(f"Prior {self.name}: {about}, on {self.generator.device}")

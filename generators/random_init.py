@@ -21,8 +21,8 @@ from generators.biggan.layers import Attention, StoredStatistics
 from generators.errors import GeneratorError
 from generators.prior import ModelCard, Prior
 from generators.registry import register
-from generators.statistics.latent_statistics import statistics_of
-from generators.stylegan.latent_spaces import StyleCharts
+from generators.statistics.latent_statistics import make_statistics
+from generators.stylegan.style_generator import StyleGenerator
 
 
 @torch.no_grad()
@@ -46,7 +46,7 @@ def initialise(network: nn.Module, seed: int) -> None:
 
 
 @torch.no_grad()
-def settle_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
+def store_batch_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
     """Stores the batch statistics that its own samples have, layer by layer, as standing statistics would be; where
     there are some for every truncation, those of none."""
     random = torch.Generator().manual_seed(seed)
@@ -63,12 +63,12 @@ def settle_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
         hook.remove()
 
 
-def randomised(prior: Prior, seed: int = 0) -> Prior:
+def randomise(prior: Prior, seed: int = 0) -> Prior:
     """The same prior with a freshly initialised generator and the discriminator it had: what is left without training.
 
     Raises GeneratorError for networks other than BigGANs and StyleGANs.
     """
-    if not isinstance(prior.generator, BigGAN | BigGANDeep | StyleCharts):
+    if not isinstance(prior.generator, BigGAN | BigGANDeep | StyleGenerator):
         raise GeneratorError(
             f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN and StyleGAN generators can be "
             "given new random weights; choose such a prior"
@@ -78,19 +78,19 @@ def randomised(prior: Prior, seed: int = 0) -> Prior:
         torch.manual_seed(seed)
         classes = prior.generator.info.classes
         generator = type(prior.generator)(config, *([classes] if classes else []))
-    if isinstance(generator, StyleCharts):  # it is made as it was published to begin
+    if isinstance(generator, StyleGenerator):  # it is made as it was published to begin
         if generator.mapping is not None:
             generator.mapping.w_avg.copy_(generator.mean_of_w())
     else:
         initialise(generator, seed)
-        settle_statistics(generator, seed)
+        store_batch_statistics(generator, seed)
     generator.to(prior.generator.device)
     return replace(
         prior,
         name=f"{prior.name}-random-{seed}",
         generator=generator,
-        sha256=fingerprint(config, seed),
-        statistics=statistics_of(generator, fingerprint(config, seed)),
+        sha256=hash_config(config, seed),
+        statistics=make_statistics(generator, hash_config(config, seed)),
         card=ModelCard(
             f"{prior.name}-random-{seed}",
             data="none",
@@ -101,7 +101,7 @@ def randomised(prior: Prior, seed: int = 0) -> Prior:
     )
 
 
-def fingerprint(config: object, seed: int) -> str:
+def hash_config(config: object, seed: int) -> str:
     """What stands for the sha256 of a file: the last digits of such weights differ from machine to machine."""
     return hashlib.sha256(f"{config} from seed {seed}".encode()).hexdigest()
 
@@ -118,7 +118,7 @@ def toy() -> Prior:
         for layer in network.modules():
             if isinstance(layer, Attention):
                 layer.gamma.data.fill_(0.5)
-    settle_statistics(generator, 3)
+    store_batch_statistics(generator, 3)
     card = ModelCard(
         "toy",
         data="none",
@@ -126,4 +126,4 @@ def toy() -> Prior:
         origin="random weights from a fixed seed",
         limits="for tests: its pictures show nothing",
     )
-    return Prior("toy", generator, judge, card, fingerprint(config, 1))
+    return Prior("toy", generator, judge, card, hash_config(config, 1))

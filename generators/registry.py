@@ -27,18 +27,18 @@ def register(name: str):
     return add
 
 
-def finder(function: Callable[[], dict[str, Callable[[], Prior]]]):
+def register_finder(function: Callable[[], dict[str, Callable[[], Prior]]]):
     """Decorator of a function that looks what is there at the moment: makers of Priors by name."""
     _finders.append(function)
     return function
 
 
-def found() -> dict[str, Callable[[], Prior]]:
+def find_makers() -> dict[str, Callable[[], Prior]]:
     return {name: maker for look in _finders for name, maker in look().items()}
 
 
 def names() -> list[str]:
-    return sorted({*_makers, *found(), *(entry.name for entry in entry_points(group=GROUP))})
+    return sorted({*_makers, *find_makers(), *(entry.name for entry in entry_points(group=GROUP))})
 
 
 def make(name: str) -> Prior:
@@ -55,7 +55,7 @@ def make(name: str) -> Prior:
                     f"the prior {name!r} of {entry.value} is already registered by "
                     f"{_makers[name].__module__}; uninstall one of the two"
                 )
-    makers = found() | _makers
+    makers = find_makers() | _makers
     if name not in makers:
         if name in PUBLIC:
             raise UnknownPrior(f"{name} has not been fetched; `dgp priors fetch {name}` gets it, or says where from")

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generators.base import Discriminator
 from generators.biggan.layers import Attention
+from generators.biggan.projection import ProjectionDiscriminator
 from generators.nn.spectral_norm import Conv, Embedding, Linear
 
 
@@ -51,7 +51,7 @@ class Block(nn.Module):
         return F.avg_pool2d(x, 2) if self.pools else x
 
 
-class BigGANDeepDiscriminator(Discriminator):
+class BigGANDeepDiscriminator(ProjectionDiscriminator):
     def __init__(self, config: DeepDiscriminatorConfig):
         super().__init__()
         self.config = config
@@ -66,17 +66,6 @@ class BigGANDeepDiscriminator(Discriminator):
             self.blocks.append(nn.ModuleList(parts))
         self.linear = Linear(config.channels[-1], 1, *sn)
         self.embed = Embedding(config.n_classes, config.channels[-1], *sn)
-        self.feature_count = sum(len(parts) for parts in self.blocks) + 1
 
-    def features(self, x, classes=None):
-        x, found = self.input_conv(x), []
-        for parts in self.blocks:
-            for layer in parts:
-                x = layer(x)
-                found.append(x)
-        return [*found, F.relu(x).sum((2, 3))]
-
-    def logit(self, x, classes=None):
-        pooled = self.features(x)[-1]
-        logit = self.linear(pooled)
-        return logit if classes is None else logit + (self.embed(classes) * pooled).sum(1, keepdim=True)
+    def enter(self, x):
+        return self.input_conv(x)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generators.base import Discriminator
 from generators.biggan.layers import Attention
+from generators.biggan.projection import ProjectionDiscriminator
 from generators.nn.spectral_norm import Conv, Embedding, Linear
 
 # Multiples of ch that leave each block, and which blocks halve the size.
@@ -46,7 +46,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(x if self.first else F.relu(x))
-        h = self.conv2.pooled(F.relu(h)) if self.down else self.conv2(F.relu(h))
+        h = self.conv2.convolve_and_pool(F.relu(h)) if self.down else self.conv2(F.relu(h))
         if not hasattr(self, "conv_sc"):
             return h + x
         # A 1x1 convolution commutes with pooling, and costs a quarter after it.
@@ -56,7 +56,7 @@ class Block(nn.Module):
         return F.avg_pool2d(x, 2) if self.down else x
 
 
-class BigGANDiscriminator(Discriminator):
+class BigGANDiscriminator(ProjectionDiscriminator):
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
         self.config = config
@@ -71,19 +71,3 @@ class BigGANDiscriminator(Discriminator):
             self.blocks.append(nn.ModuleList(parts))
         self.linear = Linear(outs[-1] * config.ch, 1, *sn)
         self.embed = Embedding(config.n_classes, outs[-1] * config.ch, *sn)
-
-    def features(self, x, classes=None):
-        found = []
-        for parts in self.blocks:
-            for layer in parts:
-                x = layer(x)
-                found.append(x)
-        return [*found, F.relu(x).sum((2, 3))]
-
-    def logit(self, x, classes=None):
-        pooled = self.features(x)[-1]
-        logit = self.linear(pooled)
-        return logit if classes is None else logit + (self.embed(classes) * pooled).sum(1, keepdim=True)
-
-    def describe(self) -> dict:
-        return asdict(self.config)

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
-from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, instance_norm, norm_like
-from generators.latents import LatentSpec, normal
-from generators.nn.class_labels import labels_of
+from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, match_instance_norm
+from generators.latents import LatentSpec, choose_labels, sample_normal
+from generators.nn.instance_norm import instance_norm
 from generators.nn.spectral_norm import Conv, Linear
 
 # Multiples of ch: what enters the first block, and what leaves each block.
@@ -70,21 +70,21 @@ class Block(nn.Module):
     def forward(self, x: Tensor, condition: Tensor, norms: tuple[Tensor | None, Tensor | None]) -> Tensor:
         """norms: what replaces bn1 and bn2, each (N, 2, C) or None."""
         h = self.bn1(x, condition) if norms[0] is None else instance_norm(x, norms[0])
-        h = self.enlarge(h)
+        h = self.activate_and_upsample(h)
         h = self.bn2(h, condition) if norms[1] is None else instance_norm(h, norms[1])
-        return self.close(h, x)
+        return self.add_shortcut(h, x)
 
     def capture(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(output, norm for bn1, norm for bn2), each norm passing on its own output as soon as it is known."""
-        first = norm_like(self.bn1(x, condition))
-        h = self.enlarge(instance_norm(x, first))
-        second = norm_like(self.bn2(h, condition))
-        return self.close(instance_norm(h, second), x), first, second
+        first = match_instance_norm(self.bn1(x, condition))
+        h = self.activate_and_upsample(instance_norm(x, first))
+        second = match_instance_norm(self.bn2(h, condition))
+        return self.add_shortcut(instance_norm(h, second), x), first, second
 
-    def enlarge(self, h: Tensor) -> Tensor:
-        return self.conv1.enlarged(F.relu(h))
+    def activate_and_upsample(self, h: Tensor) -> Tensor:
+        return self.conv1.upsample_and_convolve(F.relu(h))
 
-    def close(self, h: Tensor, x: Tensor) -> Tensor:
+    def add_shortcut(self, h: Tensor, x: Tensor) -> Tensor:
         # A 1x1 convolution commutes with nearest-neighbour enlargement, and costs a quarter before it.
         return self.conv2(F.relu(h)) + F.interpolate(self.conv_sc(x), scale_factor=2)
 
@@ -123,8 +123,8 @@ class BigGAN(Generator):
         )
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
-        z = normal(n, self.config.dim_z, truncation, generator)
-        labels = labels_of(n, classes, self.config.n_classes, generator)
+        z = sample_normal(n, self.config.dim_z, truncation, generator)
+        labels = choose_labels(n, classes, self.config.n_classes, generator)
         device, dtype = self.linear.weight.device, self.linear.weight.dtype
         return {"z": z.to(device, dtype), "class": self.embed(labels)}
 
@@ -167,11 +167,11 @@ class BigGAN(Generator):
         return norms
 
     def groups(self):
-        names = [name for name, _ in self.named_parameters()]
-        under = lambda prefix: tuple(name for name in names if name.startswith(prefix))  # noqa: E731
-        groups = [ParameterGroup("linear", under("linear."))]
-        groups += [ParameterGroup(f"blocks.{k}", under(f"blocks.{k}.")) for k in range(self.depth)]
-        groups.append(ParameterGroup("output_layer", under("output_layer."), head=True, progressive=False))
+        groups = [ParameterGroup("linear", self.parameter_names("linear."))]
+        groups += [ParameterGroup(f"blocks.{k}", self.parameter_names(f"blocks.{k}.")) for k in range(self.depth)]
+        groups.append(
+            ParameterGroup("output_layer", self.parameter_names("output_layer."), head=True, progressive=False)
+        )
         if self.config.shared_dim is not None:
-            groups.append(ParameterGroup("shared", under("shared."), progressive=False))
+            groups.append(ParameterGroup("shared", self.parameter_names("shared."), progressive=False))
         return groups

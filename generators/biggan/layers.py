@@ -8,10 +8,8 @@ from torch import Tensor, nn
 
 from generators.nn.spectral_norm import Conv, Linear
 
-INSTANCE_EPS = 1e-5
-
 # Which stored statistics each row reads, see `place_of`; None: those of no truncation.
-Place = tuple[Tensor, Tensor] | None
+TruncationPosition = tuple[Tensor, Tensor] | None
 
 
 class Attention(nn.Module):
@@ -52,23 +50,23 @@ class StoredStatistics(nn.Module):
         self.register_buffer("stored_var", torch.ones(shape))
         self.eps = eps
 
-    def scale_and_shift(self, x: Tensor, gain: Tensor, bias: Tensor, place: Place = None) -> Tensor:
+    def scale_and_shift(self, x: Tensor, gain: Tensor, bias: Tensor, position: TruncationPosition = None) -> Tensor:
         """x (N, C, h, w); gain, bias (N or 1, C). The mean is taken off first: in the shift it would cost digits."""
         if self.momentum is not None:
             x = F.batch_norm(x, self.stored_mean, self.stored_var, None, None, True, self.momentum, self.eps)
             return torch.addcmul(bias.to(x.dtype)[..., None, None], x, gain.to(x.dtype)[..., None, None])
-        mean, variance = self.at(self.stored_mean, place), self.at(self.stored_var, place)
+        mean, variance = self.at(self.stored_mean, position), self.at(self.stored_var, position)
         scale = gain * torch.rsqrt(variance + self.eps)
         return (x - mean[..., None, None]) * scale[..., None, None] + bias[..., None, None]
 
     @staticmethod
-    def at(stored: Tensor, place: Place) -> Tensor:
+    def at(stored: Tensor, position: TruncationPosition) -> Tensor:
         """(N, C), those of each row's truncation, or (C,) where there is one set, or no place is given: the last."""
         if stored.ndim == 1:
             return stored
-        if place is None:
+        if position is None:
             return stored[-1]
-        step, share = place
+        step, share = position
         return torch.lerp(stored[step], stored[step + 1], share.to(stored.dtype))
 
 
@@ -92,8 +90,8 @@ class ConditionalNorm(StoredStatistics):
             self.gain = Linear(width, channels, singular_values, eps, bias=False)
             self.bias = Linear(width, channels, singular_values, eps, bias=False)
 
-    def forward(self, x: Tensor, condition: Tensor, place: Place = None) -> Tensor:
-        return self.scale_and_shift(x, 1 + self.gain(condition), self.bias(condition), place)
+    def forward(self, x: Tensor, condition: Tensor, position: TruncationPosition = None) -> Tensor:
+        return self.scale_and_shift(x, 1 + self.gain(condition), self.bias(condition), position)
 
 
 class OutputNorm(StoredStatistics):
@@ -103,11 +101,11 @@ class OutputNorm(StoredStatistics):
         super().__init__(channels, eps, truncations)
         self.gain, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor, place: Place = None) -> Tensor:
-        return self.scale_and_shift(x, self.gain[None], self.bias[None], place)
+    def forward(self, x: Tensor, position: TruncationPosition = None) -> Tensor:
+        return self.scale_and_shift(x, self.gain[None], self.bias[None], position)
 
 
-def place_of(truncation: Tensor, truncations: int, swapped: bool = False) -> Place:
+def locate_truncation(truncation: Tensor, truncations: int, swapped: bool = False) -> TruncationPosition:
     """Where each truncation (N,) lies among so many stored ones: (the step before it, the share of the step after it).
 
     swapped: each of the two steps gets the share of the other, as in HuggingFace's implementation; what lies on a step
@@ -123,14 +121,7 @@ def place_of(truncation: Tensor, truncations: int, swapped: bool = False) -> Pla
     return step.long(), share[:, None]
 
 
-def instance_norm(x: Tensor, norm: Tensor) -> Tensor:
-    """x (N, C, h, w) whitened by its own mean and biased variance, under norm (N, 2, C): weight and bias."""
-    variance, mean = torch.var_mean(x, (2, 3), correction=0)
-    scale = norm[:, 0] * torch.rsqrt(variance + INSTANCE_EPS)
-    return torch.addcmul((norm[:, 1] - mean * scale)[..., None, None], x, scale[..., None, None])
-
-
-def norm_like(y: Tensor) -> Tensor:
+def match_instance_norm(y: Tensor) -> Tensor:
     """(N, 2, C): the instance norm whose output has the spread (unbiased) and mean of y (N, C, h, w)."""
     deviation, mean = torch.std_mean(y, (2, 3), correction=1)
     return torch.stack([deviation, mean], 1)

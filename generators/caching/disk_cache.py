@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from generators.caching import folder as cache
+from generators.caching.cache_folder import write_atomic
 
 
-def kept(path: Path, fits: Callable[[dict[str, Tensor]], bool], make: Callable[[], dict[str, Tensor]]):
+def load_or_compute(path: Path, fits: Callable[[dict[str, Tensor]], bool], make: Callable[[], dict[str, Tensor]]):
     """What lies at ``path``, if it is whole and ``fits``; else what ``make`` gives, written there.
 
     A folder that cannot be written is a warning: nothing but time is lost.
@@ -22,13 +22,13 @@ def kept(path: Path, fits: Callable[[dict[str, Tensor]], bool], make: Callable[[
     if found is None or not fits(found):
         found = make()
         try:
-            cache.write_atomic(path, written(found))
+            write_atomic(path, serialise(found))
         except OSError as error:
             warnings.warn(f"{path}: cannot be written ({error.strerror}); set DGP_CACHE", stacklevel=3)
     return found
 
 
-def written(tensors: dict[str, Tensor]) -> bytes:
+def serialise(tensors: dict[str, Tensor]) -> bytes:
     """A safetensors file that knows the sha256 of its contents."""
     from safetensors.torch import save
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from generators.caching import folder as cache
+from generators.caching.cache_folder import write_atomic
 from generators.downloads.download import download
 from generators.errors import UnknownPrior, WeightsError
 from generators.load import load
 from generators.model_zoo import OPTIONAL, PUBLIC, PublicWeights
 from generators.prior import Prior
-from generators.registry import finder
+from generators.registry import register_finder
 
 
 @dataclass(frozen=True)
-class Kept:
+class LocalFile:
     """A file that is there. new: whether it came just now; recorded: whether its sha256 was written down just now."""
 
     path: Path
@@ -27,10 +27,10 @@ class Kept:
     recorded: bool = False
 
 
-def missing(entry: PublicWeights, folder: Path | None = None) -> list[str]:
+def list_missing(entry: PublicWeights, folder: Path | None = None) -> list[str]:
     """Names of the files that are not there, those that a prior can do without left aside."""
-    place = folder or entry.place()
-    return [file.name for file in entry.files if file.name not in OPTIONAL and not (place / file.name).is_file()]
+    directory = folder or entry.directory()
+    return [file.name for file in entry.files if file.name not in OPTIONAL and not (directory / file.name).is_file()]
 
 
 def fetch(
@@ -39,7 +39,7 @@ def fetch(
     *,
     sha256: str | None = None,
     progress: Callable[[str, int, int | None], None] = lambda name, done, total: None,
-) -> list[Kept]:
+) -> list[LocalFile]:
     """Gets what is missing of an entry, and checks all of it.
 
     Args:
@@ -49,42 +49,44 @@ def fetch(
     Raises FetchError, or WeightsError for a file that is not the one of the first time, or not the one of ``sha256``;
     UnknownPrior, with what to do, for weights that only people can get.
     """
-    if entry.by_hand and (lacking := missing(entry, folder)):
-        place = folder or entry.place()
-        raise UnknownPrior(f"{entry.name}: {', '.join(lacking)} cannot be fetched by a program; put it into {place}")
+    if entry.by_hand and (lacking := list_missing(entry, folder)):
+        directory = folder or entry.directory()
+        raise UnknownPrior(
+            f"{entry.name}: {', '.join(lacking)} cannot be fetched by a program; put it into {directory}"
+        )
     kept = []
     for file in entry.files:
-        path = (folder or entry.place()) / file.name
+        path = (folder or entry.directory()) / file.name
         pin = sha256 if file.name == (entry.generator or entry.files[0].name) else None
         if path.is_file():
-            kept.append(check(path, pin, file.begins))
+            kept.append(check(path, pin, file.sha256_prefix))
         elif not entry.by_hand:
-            known = pin or recorded(path) or file.begins
+            known = pin or read_recorded_sha256(path) or file.sha256_prefix
             found = download(file.address, path, sha256=known, progress=partial(progress, file.name))
             _record(path, found)
-            kept.append(Kept(path, found, new=True, recorded=True))
+            kept.append(LocalFile(path, found, new=True, recorded=True))
     return kept
 
 
-def verify(entry: PublicWeights, sha256: str | None = None) -> list[Kept]:
+def verify(entry: PublicWeights, sha256: str | None = None) -> list[LocalFile]:
     """Checks the files of an entry against what was recorded when they came; records those that came by hand.
 
     Raises WeightsError for files that are missing or have changed.
     """
-    if lacking := missing(entry):
+    if lacking := list_missing(entry):
         raise WeightsError(
-            f"{entry.name}: {', '.join(lacking)} not in {entry.place()}; `dgp priors fetch {entry.name}` gets it, or "
+            f"{entry.name}: {', '.join(lacking)} not in {entry.directory()}; `dgp priors fetch {entry.name}` gets it, or "
             "says where to get it"
         )
     main = entry.generator or entry.files[0].name
     return [
-        check(entry.place() / file.name, sha256 if file.name == main else None, file.begins)
+        check(entry.directory() / file.name, sha256 if file.name == main else None, file.sha256_prefix)
         for file in entry.files
-        if (entry.place() / file.name).is_file()
+        if (entry.directory() / file.name).is_file()
     ]
 
 
-def check(path: Path, sha256: str | None = None, begins: str = "") -> Kept:
+def check(path: Path, sha256: str | None = None, sha256_prefix: str = "") -> LocalFile:
     """The sha256 of a file, recorded beside it (``path.sha256``, as sha256sum writes it) where it was not yet.
 
     Raises WeightsError when it is not ``sha256``; where that is not given, when it is not what was recorded, or does
@@ -92,39 +94,43 @@ def check(path: Path, sha256: str | None = None, begins: str = "") -> Kept:
     """
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    known = recorded(path)
-    if not found.startswith(sha256.lower() if sha256 else known or begins):
+    known = read_recorded_sha256(path)
+    if not found.startswith(sha256.lower() if sha256 else known or sha256_prefix):
         expected = (
             sha256
-            or f"{known or begins}{'' if known else '...'}, {'as at the first download' if known else 'as published'}"
+            or f"{known or sha256_prefix}{'' if known else '...'}, {'as at the first download' if known else 'as published'}"
         )
         raise WeightsError(f"{path}: its sha256 is {found}, expected {expected}; remove the file and get it again")
     if known != found:
         _record(path, found)
-    return Kept(path, found, recorded=known != found)
+    return LocalFile(path, found, recorded=known != found)
 
 
-def recorded(path: Path) -> str | None:
+def read_recorded_sha256(path: Path) -> str | None:
     """The sha256 that a file had at first, where one was written down."""
     beside = path.with_name(path.name + ".sha256")
     return beside.read_text().split()[0] if beside.is_file() and beside.read_text().split() else None
 
 
 def _record(path: Path, sha256: str) -> None:
-    cache.write_atomic(path.with_name(path.name + ".sha256"), f"{sha256}  {path.name}\n".encode())
+    write_atomic(path.with_name(path.name + ".sha256"), f"{sha256}  {path.name}\n".encode())
 
 
-@finder
-def fetched() -> dict[str, Callable[[], Prior]]:
+@register_finder
+def find_fetched() -> dict[str, Callable[[], Prior]]:
     """The published priors whose files are there, by name."""
-    return {entry.name: partial(_load, entry) for entry in PUBLIC.values() if entry.generator and not missing(entry)}
+    return {
+        entry.name: partial(_load, entry) for entry in PUBLIC.values() if entry.generator and not list_missing(entry)
+    }
 
 
 def _load(entry: PublicWeights) -> Prior:
-    place = entry.place()
-    path = place / entry.generator
+    directory = entry.directory()
+    path = directory / entry.generator
     prior = load(
-        path, sha256=recorded(path), discriminator=place / entry.discriminator if entry.discriminator else None
+        path,
+        sha256=read_recorded_sha256(path),
+        discriminator=directory / entry.discriminator if entry.discriminator else None,
     )
     card = replace(prior.card, name=entry.name, licence=f"{entry.licence.text} ({entry.licence.address})")
     known = {"data": entry.about, "origin": entry.files[0].address}

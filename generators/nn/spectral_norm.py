@@ -15,24 +15,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.nn.once_differentiable import once
-from generators.nn.weight_cache import WeightForms
+from generators.nn.weight_cache import WeightCache
 
 
-def as_it_is(weight: Tensor) -> Tensor:
+def identity(weight: Tensor) -> Tensor:
     return weight
 
 
-def pooling(weight: Tensor) -> Tensor:
+def merge_pooling(weight: Tensor) -> Tensor:
     """(out, in, 3, 3) -> (out, in, 4, 4): with stride 2, the convolution and then the mean of each 2x2."""
     return F.avg_pool2d(F.pad(weight, (1, 1, 1, 1)), 2, 1)
 
 
-def enlarging(weight: Tensor) -> Tensor:
+def merge_upsampling(weight: Tensor) -> Tensor:
     """(out, in, 3, 3) -> (in, out, 4, 4): transposed with stride 2, the convolution of each value repeated 2x2."""
-    return 4 * pooling(weight).flip(2, 3).transpose(0, 1)
+    return 4 * merge_pooling(weight).flip(2, 3).transpose(0, 1)
 
 
-class OverSigma(torch.autograd.Function):
+class DivideBySigma(torch.autograd.Function):
     """``weight / sigma`` in few passes over the weight: at full width each costs about what a convolution does."""
 
     generate_vmap_rule = True
@@ -62,10 +62,10 @@ class OverSigma(torch.autograd.Function):
         return pulled.addmm_(u.t() * (-along / sigma), v).view(gradient.shape), None, None, None
 
 
-class SpectralNorm(WeightForms, nn.Module):
+class SpectralNorm(WeightCache, nn.Module):
     """Mix-in for layers with a ``weight``: ``self.effective()`` is the weight over its largest singular value."""
 
-    def init_spectral(self, rows: int, singular_values: int, eps: float) -> None:
+    def init_spectral_norm(self, rows: int, singular_values: int, eps: float) -> None:
         """singular_values: how many ``u`` are stored (0: no normalisation); only the first is used."""
         self.eps = eps
         for i in range(singular_values):
@@ -76,9 +76,9 @@ class SpectralNorm(WeightForms, nn.Module):
         """From now on v is a stored ``v0`` [1, columns], and ``u0`` is u itself."""
         self.register_buffer("v0", torch.randn(1, self.weight[0].numel()))
 
-    def effective(self, form: Callable[[Tensor], Tensor] = as_it_is) -> Tensor:
+    def normalised_weight(self, transform: Callable[[Tensor], Tensor] = identity) -> Tensor:
         """``form`` of the normalised weight, kept while the weight stands still (``WeightForms``)."""
-        return self.form(form.__name__, lambda _: form(self._normalised()))
+        return self.get_derived(transform.__name__, lambda _: transform(self._normalise_weight()))
 
     @torch.no_grad()
     def power_step(self) -> None:
@@ -88,14 +88,14 @@ class SpectralNorm(WeightForms, nn.Module):
         projected = F.normalize(self.u0 @ matrix, eps=self.eps) @ matrix.t()
         self.sv0.fill_(projected.norm())
         self.u0.copy_(F.normalize(projected, eps=self.eps))
-        self.__dict__.pop("_forms", None)  # they were made with the u0 before
+        self.__dict__.pop("_derived_weights", None)  # they were made with the u0 before
 
-    def _normalised(self) -> Tensor:
+    def _normalise_weight(self) -> Tensor:
         if not hasattr(self, "u0"):
             return self.weight
         with torch.autocast(self.weight.device.type, enabled=False):
             v0 = getattr(self, "v0", None)
-            return OverSigma.apply(self.weight, self.u0.detach(), None if v0 is None else v0.detach(), self.eps)[0]
+            return DivideBySigma.apply(self.weight, self.u0.detach(), None if v0 is None else v0.detach(), self.eps)[0]
 
 
 class Conv(SpectralNorm, nn.Conv2d):
@@ -105,57 +105,57 @@ class Conv(SpectralNorm, nn.Conv2d):
     large, sets it.
     """
 
-    merging: bool | None = None
+    merge_resampling: bool | None = None
 
     def __init__(self, cin: int, cout: int, kernel: int, singular_values: int, eps: float, bias: bool = True):
         nn.Conv2d.__init__(self, cin, cout, kernel, padding=kernel // 2, bias=bias)
-        self.init_spectral(cout, singular_values, eps)
+        self.init_spectral_norm(cout, singular_values, eps)
 
     def forward(self, x):
         n, _, h, w = x.shape
         if n == 1 and x.device.type == "cpu" and 4 * h * w <= self.out_channels:
             # A large weight on a small map: oneDNN would reorder it in every call, a product of matrices does not.
             columns = F.unfold(x, self.kernel_size, padding=self.padding)
-            product = (self.effective().flatten(1) @ columns).view(1, -1, h, w)
+            product = (self.normalised_weight().flatten(1) @ columns).view(1, -1, h, w)
             return product if self.bias is None else product + self.bias[:, None, None]
-        return F.conv2d(x, self.effective(), self.bias, padding=self.padding)
+        return F.conv2d(x, self.normalised_weight(), self.bias, padding=self.padding)
 
-    def enlarged(self, x):
+    def upsample_and_convolve(self, x):
         """What ``forward`` makes of x at twice its size (nearest neighbour), at less than half the cost."""
-        if self.merges(4 * x[0, 0].numel()):
-            return F.conv_transpose2d(x, self.effective(enlarging), self.bias, stride=2, padding=1)
+        if self.should_merge(4 * x[0, 0].numel()):
+            return F.conv_transpose2d(x, self.normalised_weight(merge_upsampling), self.bias, stride=2, padding=1)
         return self(F.interpolate(x, scale_factor=2))
 
-    def pooled(self, x):
+    def convolve_and_pool(self, x):
         """The mean of each 2x2 of what ``forward`` makes of x, at less than half the cost."""
-        if self.merges(x[0, 0].numel() // 4):
-            return F.conv2d(x, self.effective(pooling), self.bias, stride=2, padding=1)
+        if self.should_merge(x[0, 0].numel() // 4):
+            return F.conv2d(x, self.normalised_weight(merge_pooling), self.bias, stride=2, padding=1)
         return F.avg_pool2d(self(x), 2)
 
-    def merges(self, positions: int) -> bool:
+    def should_merge(self, positions: int) -> bool:
         """Whether resampling should be part of the kernel, for so many positions of one row's output.
 
         The kernel grows by 16/9, so the map has to be large enough; that of a weight that moves would be made anew
         in every step. On tiny kernels what is saved is lost in the calls.
         """
-        if self.merging is not None:
-            return self.merging
+        if self.merge_resampling is not None:
+            return self.merge_resampling
         return not self.weight.requires_grad and self.weight.numel() >= 2**10 and positions >= 4 * self.out_channels
 
 
 class Linear(SpectralNorm, nn.Linear):
     def __init__(self, cin: int, cout: int, singular_values: int, eps: float, bias: bool = True):
         nn.Linear.__init__(self, cin, cout, bias)
-        self.init_spectral(cout, singular_values, eps)
+        self.init_spectral_norm(cout, singular_values, eps)
 
     def forward(self, x):
-        return F.linear(x, self.effective(), self.bias)
+        return F.linear(x, self.normalised_weight(), self.bias)
 
 
 class Embedding(SpectralNorm, nn.Embedding):
     def __init__(self, count: int, width: int, singular_values: int, eps: float):
         nn.Embedding.__init__(self, count, width)
-        self.init_spectral(count, singular_values, eps)
+        self.init_spectral_norm(count, singular_values, eps)
 
     def forward(self, labels):
-        return F.embedding(labels, self.effective())
+        return F.embedding(labels, self.normalised_weight())

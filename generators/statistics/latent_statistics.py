@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from generators.base import Generator
-from generators.caching import folder as cache
-from generators.caching.disk_cache import kept
+from generators.caching.cache_folder import cache_folder
+from generators.caching.disk_cache import load_or_compute
 from generators.checkpoints.reading.read import read_checkpoint
 from generators.errors import WeightsError
 from generators.progress import report
@@ -39,23 +39,23 @@ class Gaussian:
 
     mean: Tensor
     std: Tensor
-    _moved: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+    _on_device: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
-    def _like(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _parameters_like(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(mean, std) in the precision and on the device of x, moved there once: every move waits for the device."""
         key = x.dtype, x.device
-        if key not in self._moved:
-            self._moved[key] = self.mean.to(x), self.std.to(x)
-        return self._moved[key]
+        if key not in self._on_device:
+            self._on_device[key] = self.mean.to(x), self.std.to(x)
+        return self._on_device[key]
 
     def to_w(self, x: Tensor) -> Tensor:
         """(..., w_dim), of which N(0, I) is typical -> w: ``leaky_relu(x * std + mean, 0.2)``."""
-        mean, std = self._like(x)
+        mean, std = self._parameters_like(x)
         return F.leaky_relu(x * std + mean, SLOPE)
 
     def from_w(self, w: Tensor) -> Tensor:
         """The inverse of ``to_w``: (..., w_dim) -> (..., w_dim)."""
-        mean, std = self._like(w)
+        mean, std = self._parameters_like(w)
         return (F.leaky_relu(w, 1 / SLOPE) - mean) / std
 
     def __repr__(self) -> str:
@@ -82,12 +82,12 @@ class Statistics:
 
     def __init__(self, generator: Generator, sha256: str, gaussian: Gaussian | None = None, *, seed: int = 0):
         self.generator, self.sha256, self.seed = generator, sha256, seed
-        self._given = gaussian
+        self._gaussian_from_file = gaussian
         (self.size,) = next(spec.shape for spec in generator.info.latents if spec.name == "w")
 
-    def of(self, generator: Generator) -> Statistics:
+    def with_generator(self, generator: Generator) -> Statistics:
         """The same, of a copy of the generator."""
-        return Statistics(generator, self.sha256, self._given, seed=self.seed)
+        return Statistics(generator, self.sha256, self._gaussian_from_file, seed=self.seed)
 
     @cached_property
     def mean(self) -> Tensor:
@@ -112,10 +112,10 @@ class Statistics:
     def gaussian(self) -> Gaussian:
         """PULSE's Gaussian: the one that came with the weights, else over 1,000,000 draws, which take a mapping network
         of 8 x 512 about a minute on one core, once."""
-        if self._given is not None:
-            return self._given
-        kept = self._kept("gaussian", GAUSSIAN_DRAWS, lambda w: F.leaky_relu(w, 1 / SLOPE), products=False)
-        return Gaussian(kept["mean"], kept["std"])
+        if self._gaussian_from_file is not None:
+            return self._gaussian_from_file
+        found = self._load_or_measure("gaussian", GAUSSIAN_DRAWS, lambda w: F.leaky_relu(w, 1 / SLOPE), products=False)
+        return Gaussian(found["mean"], found["std"])
 
     @cached_property
     def components(self) -> Components:
@@ -129,12 +129,12 @@ class Statistics:
 
     @cached_property
     def _w(self) -> dict[str, Tensor]:
-        return self._kept("w", W_DRAWS, lambda w: w, products=True)
+        return self._load_or_measure("w", W_DRAWS, lambda w: w, products=True)
 
-    def _kept(self, kind: str, draws: int, change, products: bool) -> dict[str, Tensor]:
+    def _load_or_measure(self, kind: str, draws: int, change, products: bool) -> dict[str, Tensor]:
         if not self.sha256:
-            return self._measured(draws, change, products)
-        path = cache.folder() / "statistics" / f"{self.sha256}-{kind}-{draws}-{self.seed}.safetensors"
+            return self._measure(draws, change, products)
+        path = cache_folder() / "statistics" / f"{self.sha256}-{kind}-{draws}-{self.seed}.safetensors"
         shapes = {"mean": (self.size,), "std": (self.size,)}
         shapes |= {"covariance": (self.size, self.size)} if products else {}
 
@@ -142,18 +142,18 @@ class Statistics:
             wide = all(value.dtype.itemsize >= 4 for value in found.values())
             return wide and {name: tuple(value.shape) for name, value in found.items()} == shapes
 
-        return kept(path, fits, lambda: self._measured(draws, change, products))
+        return load_or_compute(path, fits, lambda: self._measure(draws, change, products))
 
-    def _measured(self, draws: int, change, products: bool) -> dict[str, Tensor]:
+    def _measure(self, draws: int, change, products: bool) -> dict[str, Tensor]:
         moments = Moments(self.size, products)
-        for number, w in enumerate(self._draws(draws), 1):
+        for number, w in enumerate(self._sample_w(draws), 1):
             moments.add(change(w))
             report("measuring how w is distributed, which is kept", min(number * CHUNK, draws), draws)
         found = {"mean": moments.mean.float(), "std": moments.std.float()}
         return found | {"covariance": moments.covariance} if products else found
 
     @torch.no_grad()
-    def _draws(self, count: int) -> Iterator[Tensor]:
+    def _sample_w(self, count: int) -> Iterator[Tensor]:
         """w (n, w_dim) of ``count`` latents in chunks, from one seed."""
         random = torch.Generator().manual_seed(self.seed)
         for start in range(0, count, CHUNK):
@@ -166,7 +166,7 @@ class Statistics:
         return f"Statistics of w ({self.size},) of {self.generator.info.architecture}, seed {self.seed}"
 
 
-def statistics_of(generator: Generator, sha256: str, beside: Path | None = None) -> Statistics | None:
+def make_statistics(generator: Generator, sha256: str, beside: Path | None = None) -> Statistics | None:
     """None for a network without w. beside: the folder of the weights, where ``gaussian_fit.pt`` may lie.
 
     Raises WeightsError when that file cannot be used.

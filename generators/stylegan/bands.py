@@ -52,5 +52,5 @@ class Schedule:
         return (*widths[:-1], 3)
 
 
-def names(bands: Sequence[Band], channels: Sequence[int]) -> list[str]:
+def layer_names(bands: Sequence[Band], channels: Sequence[int]) -> list[str]:
     return [f"L{i}_{band.size}_{width}" for i, (band, width) in enumerate(zip(bands, channels, strict=True))]

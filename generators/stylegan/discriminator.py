@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import Discriminator
-from generators.nn.weight_cache import WeightForms
+from generators.nn.weight_cache import WeightCache
 from generators.stylegan.mapping import Mapping
 from generators.stylegan.ops import GAIN, SLOPE, Dense, Fir
 
@@ -42,7 +42,7 @@ class StyleGAN2DiscriminatorConfig:
     taps: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
 
 
-class Conv(WeightForms, nn.Module):
+class Conv(WeightCache, nn.Module):
     """Equalised convolution that puts out what enters the activation, times ``gain`` (which leaky ReLU keeps).
 
     down: halves the size.  clamp: bound of what is activated.
@@ -55,16 +55,16 @@ class Conv(WeightForms, nn.Module):
         self.down, self.gain = down, gain
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.form("scaled", self._scaled)
+        weight = self.get_derived("scaled", self._scale_weight)
         bias = None if self.bias is None else self.bias * self.gain
         side = self.weight.shape[2]
         if self.down is None:
             return F.conv2d(x, weight, bias, padding=side // 2)
         if side == 1:
-            return F.conv2d(self.down.shrunk(x), weight, bias)
-        return F.conv2d(self.down.blurred_before_shrinking(x), weight, bias, stride=2)
+            return F.conv2d(self.down.downsample(x), weight, bias)
+        return F.conv2d(self.down.blur_before_downsampling(x), weight, bias, stride=2)
 
-    def _scaled(self, weight: Tensor) -> Tensor:
+    def _scale_weight(self, weight: Tensor) -> Tensor:
         scale = self.gain / math.sqrt(math.prod(weight.shape[1:]))
         return (weight * scale).contiguous(memory_format=torch.channels_last)
 
@@ -85,8 +85,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """-> what follows conv1: with a shortcut the sum, else the map before its activation."""
-        h = self.conv1(activated(self.conv0(x), self.clamp))
-        return activated(h, self.clamp, self.gain) + self.skip(x) if hasattr(self, "skip") else h
+        h = self.conv1(activate_and_clamp(self.conv0(x), self.clamp))
+        return activate_and_clamp(h, self.clamp, self.gain) + self.skip(x) if hasattr(self, "skip") else h
 
 
 class Epilogue(nn.Module):
@@ -100,13 +100,13 @@ class Epilogue(nn.Module):
         self.out = Dense(width, config.cmap_dim or 1)
 
 
-def activated(x: Tensor, clamp: float | None, gain: float = 1.0) -> Tensor:
+def activate_and_clamp(x: Tensor, clamp: float | None, gain: float = 1.0) -> Tensor:
     """Of a map that carries the gain."""
     x = F.leaky_relu(x, SLOPE)
     return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
 
 
-def with_deviation(x: Tensor, group: int | None, channels: int) -> Tensor:
+def append_minibatch_std(x: Tensor, group: int | None, channels: int) -> Tensor:
     """x (N, C, h, w) and ``channels`` maps of the mean standard deviation within groups of rows (Karras et al. 2018,
     section 3): row n is in group n modulo the number of groups."""
     n, group = len(x), min(group or len(x), len(x))
@@ -154,19 +154,19 @@ class StyleGAN2Discriminator(Discriminator):
             block = getattr(self, f"b{4 << k}")
             if not found:
                 found.append(block.fromrgb(picture))
-                h = activated(found[-1], clamp)
+                h = activate_and_clamp(found[-1], clamp)
             elif carries:
-                h = h + activated(block.fromrgb(picture), clamp)
+                h = h + activate_and_clamp(block.fromrgb(picture), clamp)
             found.append(block(h))
-            h = found[-1] if residual else activated(found[-1], clamp)
+            h = found[-1] if residual else activate_and_clamp(found[-1], clamp)
             if carries:
-                picture = self.fir.shrunk(picture)
+                picture = self.fir.downsample(picture)
         if carries:
-            h = h + activated(self.b4.fromrgb(picture), clamp)
+            h = h + activate_and_clamp(self.b4.fromrgb(picture), clamp)
         if self.config.statistics:
-            h = with_deviation(h, self.minibatch_std, self.config.statistics)
+            h = append_minibatch_std(h, self.minibatch_std, self.config.statistics)
         found.append(self.b4.conv(h))
-        vector = self.b4.fc(activated(found[-1], clamp).flatten(1))
+        vector = self.b4.fc(activate_and_clamp(found[-1], clamp).flatten(1))
         return [*found, F.leaky_relu(vector, SLOPE) * GAIN]
 
     def logit(self, x, classes=None):

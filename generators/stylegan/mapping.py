@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generators.stylegan.ops import Dense, activated
+from generators.stylegan.ops import Dense, scaled_leaky_relu
 
 SECOND_MOMENT_EPS = 1e-8
 
 
-def normalised(x: Tensor) -> Tensor:
+def normalise_second_moment(x: Tensor) -> Tensor:
     """x (N, dim) over its root mean square."""
     return x * torch.rsqrt(x.square().mean(1, keepdim=True) + SECOND_MOMENT_EPS)
 
@@ -45,21 +45,21 @@ class Mapping(nn.Module):
         if mean:
             self.register_buffer("w_avg", torch.zeros(w_dim))
 
-    def embedded(self, classes: Tensor) -> Tensor:
+    def embed_classes(self, classes: Tensor) -> Tensor:
         """int64 (N,) -> (N, embed_dim); an embedding passes."""
         if classes.is_floating_point():
             return classes
         # A linear layer of one-hot vectors.
-        picked, gains = F.embedding(classes, self.embed.weight.t()), self.embed.own_gains()
+        picked, gains = F.embedding(classes, self.embed.weight.t()), self.embed.weight_gains()
         return picked * gains["weight"] + self.embed.bias * gains["bias"]
 
     def forward(self, z: Tensor | None, classes: Tensor | None) -> Tensor:
-        given = [] if z is None else [normalised(z)]
+        given = [] if z is None else [normalise_second_moment(z)]
         device = self.fc0.weight.device.type
         with torch.autocast(device, enabled=False):
             if classes is not None:
-                given.append(normalised(self.embedded(classes)))
+                given.append(normalise_second_moment(self.embed_classes(classes)))
             x = torch.cat(given, 1)
             for i in range(self.layers):
-                x = activated(getattr(self, f"fc{i}")(x))
+                x = scaled_leaky_relu(getattr(self, f"fc{i}")(x))
         return x

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generators.nn.weight_cache import WeightForms
-from generators.stylegan.fused import SLOPE, Colours, Finish, Scale
+from generators.nn.weight_cache import WeightCache
+from generators.stylegan.fused_operations import SLOPE, FusedActivation, RowwiseConv1x1, ScaleChannels
 
 GAIN = math.sqrt(2)
 DEMODULATION_EPS = 1e-8
@@ -32,23 +32,23 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(torch.full((outputs,), bias))
         self.rate = rate
 
-    def own_gains(self) -> dict[str, float]:
+    def weight_gains(self) -> dict[str, float]:
         return {"weight": self.rate / math.sqrt(self.weight.shape[1]), "bias": self.rate}
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])
-        gains = self.own_gains()
+        gains = self.weight_gains()
         y = torch.addmm(self.bias, rows, self.weight.t(), beta=gains["bias"], alpha=gains["weight"])
         return y.unflatten(0, x.shape[:-1])
 
 
-def activated(x: Tensor) -> Tensor:
+def scaled_leaky_relu(x: Tensor) -> Tensor:
     """Leaky ReLU with the gain that keeps the variance."""
     return F.leaky_relu(x, SLOPE) * GAIN
 
 
 @contextmanager
-def wide(x: Tensor) -> Iterator[tuple[Tensor, torch.dtype]]:
+def without_autocast_on_cpu(x: Tensor) -> Iterator[tuple[Tensor, torch.dtype]]:
     """(x, its precision), of a CPU in float32 whatever autocast says: filters of one channel with a stride take twenty
     times as long there in bfloat16."""
     if x.device.type != "cpu":
@@ -65,23 +65,23 @@ class Fir:
         self.taps, self.half = taps, len(taps) // 2
         self._kernels: dict[tuple, Tensor] = {}
 
-    def blurred_after_enlarging(self, x: Tensor) -> Tensor:
+    def blur_after_upsampling(self, x: Tensor) -> Tensor:
         """(N, C, 2h + 1, 2w + 1), as a transposed convolution leaves it -> (N, C, 2h, 2w)."""
         return F.conv2d(x, self._kernel(x, 4.0), padding=self.half - 1, groups=x.shape[1])
 
-    def blurred_before_shrinking(self, x: Tensor) -> Tensor:
+    def blur_before_downsampling(self, x: Tensor) -> Tensor:
         """(N, C, 2h, 2w) -> (N, C, 2h + 1, 2w + 1), for a 3x3 convolution of stride two."""
         return F.conv2d(x, self._kernel(x, 1.0), padding=self.half, groups=x.shape[1])
 
-    def enlarged(self, x: Tensor) -> Tensor:
+    def upsample(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C, 2h, 2w)."""
-        with wide(x) as (x, dtype):
+        with without_autocast_on_cpu(x) as (x, dtype):
             kernel = self._kernel(x, 4.0, transposed=True)
             return F.conv_transpose2d(x, kernel, stride=2, padding=self.half - 1, groups=x.shape[1]).to(dtype)
 
-    def shrunk(self, x: Tensor) -> Tensor:
+    def downsample(self, x: Tensor) -> Tensor:
         """(N, C, 2h, 2w) -> (N, C, h, w)."""
-        with wide(x) as (x, dtype):
+        with without_autocast_on_cpu(x) as (x, dtype):
             kernel = self._kernel(x, 1.0)
             return F.conv2d(x, kernel, stride=2, padding=self.half - 1, groups=x.shape[1]).to(dtype)
 
@@ -99,15 +99,15 @@ class Fir:
         return self._kernels[key]
 
 
-def forward_weight(weight: Tensor) -> Tensor:
+def to_channels_last(weight: Tensor) -> Tensor:
     return weight.contiguous(memory_format=torch.channels_last)
 
 
-def transposed_weight(weight: Tensor) -> Tensor:
+def transpose_weight(weight: Tensor) -> Tensor:
     return weight.transpose(0, 1).contiguous(memory_format=torch.channels_last)
 
 
-def energy(weight: Tensor) -> Tensor:
+def sum_squares(weight: Tensor) -> Tensor:
     """(O, I): squares, summed over the window."""
     return weight.square().sum((2, 3))
 
@@ -120,16 +120,16 @@ class Style:
     d: Tensor
 
     @property
-    def one_a_filter(self) -> bool:
+    def per_filter(self) -> bool:
         return self.s.ndim == 3
 
 
-def spread(scales: Tensor, x: Tensor) -> Tensor:
+def to_map_shape(scales: Tensor, x: Tensor) -> Tensor:
     """(N, C) -> (N, C, 1, 1) in the precision of a map."""
     return scales.to(x.dtype)[:, :, None, None]
 
 
-class Modulated(WeightForms, nn.Module):
+class Modulated(WeightCache, nn.Module):
     """A convolution whose weights a style scales. Style (N, w_dim): W'[o, i] = W[o, i] s[i]; (N, O, w_dim), one a
     filter: W'[o, i] = W[o, i] s_o[i] (Poirier-Ginter and Lalonde 2023, section 3.2)."""
 
@@ -139,7 +139,7 @@ class Modulated(WeightForms, nn.Module):
         self.bias = nn.Parameter(torch.zeros(cout))
         self.affine = Dense(w_dim, cin, bias=1.0)
 
-    def own_gains(self) -> dict[str, float]:
+    def weight_gains(self) -> dict[str, float]:
         """Demodulation brings filters to a norm of one, which is this gain on weights of unit variance."""
         return {"weight": 1 / math.sqrt(math.prod(self.weight.shape[1:]))}
 
@@ -167,30 +167,34 @@ class StyledConv(Modulated):
         noise: Tensor | None,
         *,
         gain: float = 1.0,
-        scaled: bool = False,
-        then: Tensor | None = None,
+        is_scaled: bool = False,
+        next_scale: Tensor | None = None,
     ) -> Tensor:
         """x (N, I, h, w) -> (N, O, H, W). noise (N or 1, 1, H, W), None for the stored one.  gain: of what it puts out.
 
         scaled: whether x is scaled already.  then: what to scale the output by, (N, O).
         """
         gain = gain * GAIN
-        weight = self.form("transposed", transposed_weight) if self.up else self.form("forward", forward_weight)
-        if style.one_a_filter:
+        weight = (
+            self.get_derived("transposed", transpose_weight)
+            if self.up
+            else self.get_derived("forward", to_channels_last)
+        )
+        if style.per_filter:
             own = style.s.transpose(1, 2) if self.up else style.s
             parts = zip(x.split(1), own.unbind(), strict=True)
-            y = torch.cat([self._convolved(part, weight * s[:, :, None, None]) for part, s in parts])
+            y = torch.cat([self._convolve(part, weight * s[:, :, None, None]) for part, s in parts])
         else:
-            y = self._convolved(x if scaled else Scale.apply(x, spread(style.s, x)), weight)
+            y = self._convolve(x if is_scaled else ScaleChannels.apply(x, to_map_shape(style.s, x)), weight)
         if self.up:
-            y = self.up.blurred_after_enlarging(y)
+            y = self.up.blur_after_upsampling(y)
         noise = self.noise_const[None, None] if noise is None else noise
-        return Finish.apply(
+        return FusedActivation.apply(
             y,
-            spread(style.d * gain, y),  # leaky ReLU keeps a positive gain
-            spread(self.bias[None] * gain, y),
+            to_map_shape(style.d * gain, y),  # leaky ReLU keeps a positive gain
+            to_map_shape(self.bias[None] * gain, y),
             (noise * (self.noise_strength * gain)).to(y.dtype),
-            None if then is None else spread(then, y),
+            None if next_scale is None else to_map_shape(next_scale, y),
             None if self.clamp is None else self.clamp * gain / GAIN,
         )
 
@@ -198,11 +202,11 @@ class StyledConv(Modulated):
         """w (N, w_dim) or (N, O, w_dim)."""
         with torch.autocast(w.device.type, enabled=False):
             s = self.styles(w)
-            norms = self.form("energy", energy)
+            norms = self.get_derived("energy", sum_squares)
             squared = (s.square() * norms).sum(2) if s.ndim == 3 else s.square() @ norms.t()
             return Style(s, torch.rsqrt(squared + self.eps))
 
-    def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
+    def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.conv_transpose2d(x, weight, stride=2) if self.up else F.conv2d(x, weight, padding=1)
 
 
@@ -218,5 +222,5 @@ class ToRGB(Modulated):
         with torch.autocast(x.device.type, enabled=False):
             s = self.styles(style) / math.sqrt(self.weight.shape[1])
             own = self.weight[:, :, 0, 0] * (s if s.ndim == 3 else s[:, None])
-        y = Colours.apply(x, own.to(x.dtype)).to(own.dtype) + self.bias[:, None, None]
+        y = RowwiseConv1x1.apply(x, own.to(x.dtype)).to(own.dtype) + self.bias[:, None, None]
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)

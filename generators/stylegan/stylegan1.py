@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import GeneratorInfo, ParameterGroup, State
-from generators.biggan.layers import INSTANCE_EPS, instance_norm
-from generators.latents import LatentSpec, normal
-from generators.nn.spectral_norm import enlarging
-from generators.nn.weight_cache import WeightForms
-from generators.stylegan.latent_spaces import StyleCharts
-from generators.stylegan.mapping import normalised
+from generators.latents import LatentSpec, sample_normal
+from generators.nn.instance_norm import INSTANCE_EPS, instance_norm
+from generators.nn.spectral_norm import merge_upsampling
+from generators.nn.weight_cache import WeightCache
+from generators.stylegan.mapping import normalise_second_moment
 from generators.stylegan.ops import GAIN, SLOPE, Dense
+from generators.stylegan.style_generator import StyleGenerator
 
 MAPPING_RATE = 0.01
 # Without a mapping network nothing tells how w is distributed. These are the averages over the 512 numbers that
@@ -54,7 +54,7 @@ class Mapping(nn.Module):
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def forward(self, z: Tensor, classes: None = None) -> Tensor:
-        x = normalised(z)
+        x = normalise_second_moment(z)
         for i in range(self.layers):
             layer = getattr(self, f"dense{i}")
             # The gain is the weight's here, in later StyleGANs the activation's: the bias is without it.
@@ -62,7 +62,7 @@ class Mapping(nn.Module):
         return x
 
 
-class Conv(WeightForms, nn.Module):
+class Conv(WeightCache, nn.Module):
     """Keeps the size. Weights are stored at unit variance."""
 
     def __init__(self, cin: int, cout: int, kernel: int = 3, gain: float = GAIN):
@@ -71,13 +71,13 @@ class Conv(WeightForms, nn.Module):
         self.bias = nn.Parameter(torch.zeros(cout))
         self.scale = gain / math.sqrt(cin * kernel**2)
 
-    def own_gains(self) -> dict[str, float]:
+    def weight_gains(self) -> dict[str, float]:
         return {"weight": self.scale}
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.form("scaled", self.scaled), self.bias, padding=self.weight.shape[-1] // 2)
+        return F.conv2d(x, self.get_derived("scaled", self.scale_weight), self.bias, padding=self.weight.shape[-1] // 2)
 
-    def scaled(self, weight: Tensor) -> Tensor:
+    def scale_weight(self, weight: Tensor) -> Tensor:
         return (weight * self.scale).contiguous(memory_format=torch.channels_last)
 
 
@@ -102,16 +102,16 @@ class UpConv(Conv):
         self.intermediate = Blur()
         self.mirrored = side >= 128
 
-    def enlarging(self, weight: Tensor) -> Tensor:
-        weight = enlarging(self.scale * (weight.flip(2, 3) if self.mirrored else weight))
+    def merge_upsampling(self, weight: Tensor) -> Tensor:
+        weight = merge_upsampling(self.scale * (weight.flip(2, 3) if self.mirrored else weight))
         return weight.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x):
-        y = F.conv_transpose2d(x, self.form("enlarging", self.enlarging), stride=2, padding=1)
+        y = F.conv_transpose2d(x, self.get_derived("enlarging", self.merge_upsampling), stride=2, padding=1)
         return self.intermediate(y, self.bias)
 
 
-class Scaled(nn.Module):
+class NoiseStrength(nn.Module):
     """The weight of the noise, one a channel."""
 
     def __init__(self, channels: int):
@@ -135,7 +135,7 @@ class Epilogue(nn.Module):
 
     def __init__(self, w_dim: int, channels: int):
         super().__init__()
-        self.noise, self.style_mod = Scaled(channels), StyleMod(w_dim, channels)
+        self.noise, self.style_mod = NoiseStrength(channels), StyleMod(w_dim, channels)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
         strength = self.noise.weight[:, None, None].to(x.dtype)
@@ -168,7 +168,7 @@ class Block(nn.Module):
         return self.epi2(second(x), w[:, 1], noise[1])
 
 
-class StyleGAN1(StyleCharts):
+class StyleGAN1(StyleGenerator):
     """Latents: "z" (N, z_dim), "w" (N, w_dim) or "w+" (N, 2 * blocks, w_dim); optionally "noise[i]" (N, 1, s, s),
     s = 4 * 2^(i // 2). Where a noise map is absent a fixed one stands for it: files store none."""
 
@@ -203,7 +203,7 @@ class StyleGAN1(StyleCharts):
         if self.mapping is not None:
             return super().sample(n, truncation=truncation, classes=classes, generator=generator)
         deviation = W_DEVIATION * truncation
-        drawn = normal(n, self.config.w_dim, 1.0, generator).to(self.torgb.weight)
+        drawn = sample_normal(n, self.config.w_dim, 1.0, generator).to(self.torgb.weight)
         return {"w": F.leaky_relu(W_MEAN + deviation * drawn, SLOPE)}
 
     def stem(self, latents):
@@ -220,13 +220,15 @@ class StyleGAN1(StyleCharts):
     def head(self, state):
         return self.torgb(state.hidden)
 
-    def stored(self, name):
+    def default_input(self, name):
         maps = {f"noise[{i}]": getattr(self, f"noise{i}") for i in range(self.num_ws)}
-        return maps[name] if name in maps else super().stored(name)
+        return maps[name] if name in maps else super().default_input(name)
 
     def groups(self):
-        names = [name for name, _ in self.named_parameters()]
-        under = lambda prefix: tuple(name for name in names if name.startswith(prefix))  # noqa: E731
-        groups = [] if self.mapping is None else [ParameterGroup("mapping", under("mapping."), progressive=False)]
-        groups += [ParameterGroup(f"blocks.{name}", under(f"blocks.{name}.")) for name in self.blocks]
-        return [*groups, ParameterGroup("torgb", under("torgb."), head=True, progressive=False)]
+        groups = (
+            []
+            if self.mapping is None
+            else [ParameterGroup("mapping", self.parameter_names("mapping."), progressive=False)]
+        )
+        groups += [ParameterGroup(f"blocks.{name}", self.parameter_names(f"blocks.{name}.")) for name in self.blocks]
+        return [*groups, ParameterGroup("torgb", self.parameter_names("torgb."), head=True, progressive=False)]

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
-from generators.stylegan.latent_spaces import StyleCharts
 from generators.stylegan.mapping import Mapping
 from generators.stylegan.ops import DEMODULATION_EPS, Fir, StyledConv, ToRGB
+from generators.stylegan.style_generator import StyleGenerator
 
 HALF = math.sqrt(0.5)
 
@@ -77,17 +77,17 @@ class Block(nn.Module):
         """styles: one a reader.  noises: one a convolution, None for the stored map."""
         x, rgb = state.hidden, state.rgb
         if hasattr(self, "skip"):
-            shortcut = self.fir.enlarged(self.skip(x) * HALF)
+            shortcut = self.fir.upsample(self.skip(x) * HALF)
         count = len(self.convolutions())
         style = self.conv1.style(styles[count - 1])
-        enters = count == 2 and not style.one_a_filter  # what the first puts out is scaled in the same pass
+        enters = count == 2 and not style.per_filter  # what the first puts out is scaled in the same pass
         if count == 2:
-            x = self.conv0(x, self.conv0.style(styles[0]), noises[0], then=style.s if enters else None)
-        x = self.conv1(x, style, noises[-1], gain=HALF if hasattr(self, "skip") else 1.0, scaled=enters)
+            x = self.conv0(x, self.conv0.style(styles[0]), noises[0], next_scale=style.s if enters else None)
+        x = self.conv1(x, style, noises[-1], gain=HALF if hasattr(self, "skip") else 1.0, is_scaled=enters)
         if hasattr(self, "skip"):
             x = x + shortcut
         if rgb is not None:
-            rgb = self.fir.enlarged(rgb)
+            rgb = self.fir.upsample(rgb)
         if hasattr(self, "torgb"):
             colours = self.torgb(x, styles[-1])
             rgb = colours if rgb is None else rgb + colours
@@ -101,7 +101,7 @@ class Shortcut(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(cout, cin, 1, 1))
 
-    def own_gains(self) -> dict[str, float]:
+    def weight_gains(self) -> dict[str, float]:
         return {"weight": 1 / math.sqrt(self.weight.shape[1])}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class Synthesis(nn.Module):
         return list(self.children())
 
 
-class StyleGAN2(StyleCharts):
+class StyleGAN2(StyleGenerator):
     """Latents, the widest of which is read: "z" (N, z_dim) with "class" (N, embed_dim) or int64 (N,) where there are
     classes; "w" (N, w_dim); "w+" (N, num_ws, w_dim); "w++" (N, rows, w_dim), for each slot of w+ as many rows as the
     widest layer that reads it has filters.  "noise[i]" (N or 1, 1, s, s): the map of the i-th convolution, stored ones
@@ -144,7 +144,7 @@ class StyleGAN2(StyleCharts):
             rate=config.mapping_rate,
         )
         self.synthesis = Synthesis(config)
-        self.rows = self._rows()
+        self.rows = self._count_rows()
         specs = [LatentSpec("z", "z", (config.z_dim,))]
         if config.n_classes:
             specs.append(LatentSpec("class", "class", (config.embed_dim,)))
@@ -158,7 +158,7 @@ class StyleGAN2(StyleCharts):
         names = classes or tuple(str(i) for i in range(config.n_classes))
         self.info = GeneratorInfo("stylegan2", config.resolution, tuple(specs), names, asdict(config))
 
-    def _rows(self) -> tuple[int, ...]:
+    def _count_rows(self) -> tuple[int, ...]:
         """Of w++, for each slot of w+."""
         rows = [0] * self.num_ws
         for k, block in enumerate(self.synthesis.blocks()):
@@ -173,9 +173,9 @@ class StyleGAN2(StyleCharts):
     def forward(self, latents):
         return Generator.forward(self, latents) if "w++" in latents else super().forward(latents)
 
-    def _in_chart(self, latents, chart):
+    def _to_chart(self, latents, chart):
         if chart != "w++":
-            return super()._in_chart(latents, chart)
+            return super()._to_chart(latents, chart)
         return self.w_plus(latents).repeat_interleave(torch.tensor(self.rows, device=self.device), 1)
 
     def stem(self, latents):
@@ -198,17 +198,16 @@ class StyleGAN2(StyleCharts):
     def head(self, state):
         return state.hidden
 
-    def stored(self, name):
+    def default_input(self, name):
         layers = [layer for block in self.synthesis.blocks() for layer in block.convolutions()]
         maps = {f"noise[{i}]": layer.noise_const[None, None] for i, layer in enumerate(layers)}
-        return maps[name] if name in maps else super().stored(name)
+        return maps[name] if name in maps else super().default_input(name)
 
     def groups(self):
-        names = [name for name, _ in self.named_parameters()]
-        head = f"synthesis.b{self.config.resolution}.torgb."
-        under = lambda prefix: tuple(n for n in names if n.startswith(prefix) and not n.startswith(head))  # noqa: E731
+        head = self.parameter_names(f"synthesis.b{self.config.resolution}.torgb.")
+        blocks = {f"b{side}": self.parameter_names(f"synthesis.b{side}.") for side in self.config.sides}
         return [
-            ParameterGroup("mapping", under("mapping."), progressive=False),
-            *(ParameterGroup(f"b{side}", under(f"synthesis.b{side}.")) for side in self.config.sides),
-            ParameterGroup("torgb", tuple(n for n in names if n.startswith(head)), head=True, progressive=False),
+            ParameterGroup("mapping", self.parameter_names("mapping."), progressive=False),
+            *(ParameterGroup(block, tuple(n for n in names if n not in head)) for block, names in blocks.items()),
+            ParameterGroup("torgb", head, head=True, progressive=False),
         ]

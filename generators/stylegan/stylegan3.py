@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from generators.base import GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
-from generators.stylegan.bands import Band, Schedule, names
-from generators.stylegan.filtered import FilteredLeakyReLU
-from generators.stylegan.latent_spaces import StyleCharts
+from generators.stylegan.bands import Band, Schedule, layer_names
+from generators.stylegan.filtered_leaky_relu import FilteredLeakyReLU
 from generators.stylegan.lowpass import lowpass
 from generators.stylegan.mapping import Mapping
-from generators.stylegan.ops import DEMODULATION_EPS, Dense, Modulated, energy
+from generators.stylegan.ops import DEMODULATION_EPS, Dense, Modulated, sum_squares
+from generators.stylegan.style_generator import StyleGenerator
 
 MOST_TAPS = 256
 
@@ -87,13 +87,13 @@ class FourierInput(nn.Module):
         self.register_buffer("freqs", direction / radius * within * self.bandwidth)
         self.register_buffer("phases", torch.rand(channels) - 0.5)
 
-    def own_gains(self) -> dict[str, float]:
+    def weight_gains(self) -> dict[str, float]:
         return {"weight": 1 / math.sqrt(len(self.weight))}
 
     def forward(self, w: Tensor) -> Tensor:
         """w (N, w_dim) -> (N, channels, size, size)."""
         with torch.autocast(w.device.type, enabled=False):
-            placed = self.placement(self.affine(w.to(self.weight.dtype))) @ self.transform
+            placed = self.make_transform(self.affine(w.to(self.weight.dtype))) @ self.transform
             phases = self.phases + (self.freqs @ placed[:, :2, 2:])[..., 0]
             freqs = self.freqs @ placed[:, :2, :2]
             # What turning and scaling takes beyond the band fades out before the sampling rate's half.
@@ -108,7 +108,7 @@ class FourierInput(nn.Module):
         return mixed.permute(0, 3, 1, 2)
 
     @staticmethod
-    def placement(turn_and_shift: Tensor) -> Tensor:
+    def make_transform(turn_and_shift: Tensor) -> Tensor:
         """(N, 4): cosine and sine (of any common length), shift in x and y -> (N, 3, 3), shifted and then turned."""
         cosine, sine, x, y = (turn_and_shift / turn_and_shift[:, :2].norm(dim=1, keepdim=True)).unbind(1)
         zero, one = torch.zeros_like(x), torch.ones_like(x)
@@ -117,7 +117,7 @@ class FourierInput(nn.Module):
         return turned @ shifted
 
 
-def unit(weight: Tensor) -> Tensor:
+def normalise_filters(weight: Tensor) -> Tensor:
     """(O, I, k, k), each filter over its root mean square."""
     weight = weight * torch.rsqrt(weight.square().mean((1, 2, 3), keepdim=True))
     return weight.contiguous(memory_format=torch.channels_last)
@@ -139,14 +139,14 @@ class Layer(Modulated):
         if max(self.taps) > MOST_TAPS:
             raise ValueError(f"filters of {max(self.taps)} taps, expected at most {MOST_TAPS}")
         self.radial = config.use_radial_filters and not critical
-        up_filter, down_filter = self.designed()
+        up_filter, down_filter = self.design_filters()
         self.register_buffer("up_filter", up_filter)
         self.register_buffer("down_filter", down_filter)
         self.nonlinearity = FilteredLeakyReLU(
             before.size, after.size, up, down, *self.taps, config.conv_kernel, config.conv_clamp
         )
 
-    def designed(self) -> tuple[Tensor, Tensor]:
+    def design_filters(self) -> tuple[Tensor, Tensor]:
         """The filters before and after the nonlinearity that the bands call for."""
         before, after = self.before, self.after
         return (
@@ -160,16 +160,16 @@ class Layer(Modulated):
         with torch.autocast(x.device.type, enabled=False):
             s = self.styles(w)
             s = s * torch.rsqrt(s.square().mean(1, keepdim=True))
-            squared = s.square() @ self.form("energy", lambda weight: energy(unit(weight))).t()
+            squared = s.square() @ self.get_derived("energy", lambda weight: sum_squares(normalise_filters(weight))).t()
             d = torch.rsqrt(squared + DEMODULATION_EPS) * torch.rsqrt(self.magnitude_ema) * gain
-        x, padding = self.nonlinearity.trimmed(x)
-        y = F.conv2d(x * s.to(x.dtype)[:, :, None, None], self.form("unit", unit), padding=padding)
+        x, padding = self.nonlinearity.crop_input(x)
+        y = F.conv2d(x * s.to(x.dtype)[:, :, None, None], self.get_derived("unit", normalise_filters), padding=padding)
         bias = (self.bias * gain).to(y.dtype)
         y = torch.addcmul(bias[:, None, None], y, d.to(y.dtype)[:, :, None, None])
         return self.nonlinearity(y, self.up_filter, self.down_filter)
 
 
-class Colours(Modulated):
+class ToRGB(Modulated):
     """Modulated 1x1 convolution without demodulation: so small that each row has its own weights."""
 
     def __init__(self, cin: int, cout: int, config: StyleGAN3Config):
@@ -193,19 +193,19 @@ class Synthesis(nn.Module):
         bands, channels = config.bands, config.channels
         self.input = FourierInput(channels[0], config.w_dim, bands[0])
         last = len(channels) - 1
-        for i, name in enumerate(names(bands, channels)):
+        for i, name in enumerate(layer_names(bands, channels)):
             cin, before = channels[max(i - 1, 0)], bands[max(i - 1, 0)]
             if i == last:
-                layer = Colours(cin, channels[i], config)
+                layer = ToRGB(cin, channels[i], config)
             else:
                 layer = Layer(cin, channels[i], before, bands[i], i >= last - config.num_critical, config)
             self.add_module(name, layer)
 
-    def layers(self) -> list[Layer | Colours]:
+    def layers(self) -> list[Layer | ToRGB]:
         return list(self.children())[1:]
 
 
-class StyleGAN3(StyleCharts):
+class StyleGAN3(StyleGenerator):
     """Latents, the widest of which is read: "z" (N, z_dim) with "class" (N, embed_dim) or int64 (N,) where there are
     classes; "w" (N, w_dim); "w+" (N, num_ws, w_dim). There is no noise.
 
@@ -242,12 +242,10 @@ class StyleGAN3(StyleCharts):
         return state.hidden * self.config.output_scale
 
     def groups(self):
-        parameters = [name for name, _ in self.named_parameters()]
-        under = lambda *prefixes: tuple(name for name in parameters if name.startswith(prefixes))  # noqa: E731
         layers = [name for name, _ in self.synthesis.named_children()]  # the input first, which belongs to layer 0
         return [
-            ParameterGroup("mapping", under("mapping."), progressive=False),
-            ParameterGroup(layers[1], under("synthesis.input.", f"synthesis.{layers[1]}.")),
-            *(ParameterGroup(name, under(f"synthesis.{name}.")) for name in layers[2:-1]),
-            ParameterGroup(layers[-1], under(f"synthesis.{layers[-1]}."), head=True, progressive=False),
+            ParameterGroup("mapping", self.parameter_names("mapping."), progressive=False),
+            ParameterGroup(layers[1], self.parameter_names("synthesis.input.", f"synthesis.{layers[1]}.")),
+            *(ParameterGroup(name, self.parameter_names(f"synthesis.{name}.")) for name in layers[2:-1]),
+            ParameterGroup(layers[-1], self.parameter_names(f"synthesis.{layers[-1]}."), head=True, progressive=False),
         ]

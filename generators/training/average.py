@@ -8,15 +8,15 @@ import torch
 
 from generators.base import Generator
 from generators.biggan.layers import StoredStatistics
-from generators.training.draws import SHEET, stream
-from generators.training.networks import by_batch, power_step
+from generators.training.networks import power_step, set_batch_momentum
+from generators.training.random_streams import SHEET, make_stream
 from generators.training.settings import Settings
 
 POWER_STEPS = 20
 
 
 @torch.no_grad()
-def follow(average: Generator, generator: Generator, settings: Settings, seen: int) -> None:
+def update_average(average: Generator, generator: Generator, settings: Settings, seen: int) -> None:
     """Moves the average by one step of training, after which so many pictures have been seen (Karras et al. 2018)."""
     half_life = max(min(settings.half_life, seen / 20), 1)
     share = 1 - 0.5 ** (settings.batch / half_life)
@@ -25,16 +25,16 @@ def follow(average: Generator, generator: Generator, settings: Settings, seen: i
 
 
 @torch.no_grad()
-def settled(average: Generator, batches: int, rows: int = 128) -> Generator:
+def make_inference_copy(average: Generator, batches: int, rows: int = 128) -> Generator:
     """A copy as it is used: its spectral norms converged, and standing statistics, the mean of those of so many batches
     of its own samples (Brock et al. 2019, section 3.1)."""
     network = copy.deepcopy(average)
     power_step(network, POWER_STEPS)
     layers = [layer for layer in network.modules() if isinstance(layer, StoredStatistics)]
-    random = stream(0, SHEET)
+    random = make_stream(0, SHEET)
     for number in range(batches if layers else 0):
-        by_batch(network, 1 / (number + 1))
+        set_batch_momentum(network, 1 / (number + 1))
         with torch.autocast(network.device.type, torch.bfloat16):
             network(network.sample(rows, generator=random))
-    by_batch(network, None)
+    set_batch_momentum(network, None)
     return network.eval().requires_grad_(False)

@@ -26,13 +26,13 @@ def save(run: Run, folder: Path) -> None:
     about = {"format": FORMAT, "settings": asdict(run.settings), "pictures": run.pictures.sha256}
     draft = folder / f".{NAME}.tmp"
     with open(draft, "wb") as file:
-        torch.save(about | {"made": networks.described(pair)} | run.state(), file)
+        torch.save(about | {"made": networks.describe_pair(pair)} | run.state(), file)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(folder / NAME)
 
 
-def found(folder: Path) -> dict[str, Any] | None:
+def load_state(folder: Path) -> dict[str, Any] | None:
     """What `save` wrote, None where there is nothing yet. Raises TrainingError for what cannot be read."""
     path = folder / NAME
     if not path.exists():
@@ -46,7 +46,7 @@ def found(folder: Path) -> dict[str, Any] | None:
     return said
 
 
-def resumed(
+def resume(
     said: dict[str, Any], pictures: Pictures, change: Callable[[Settings], Settings], device: str, graphs: bool = True
 ) -> Run:
     """The run as it was saved. change: of its settings.
@@ -56,7 +56,7 @@ def resumed(
     if said["pictures"] != pictures.sha256:
         raise TrainingError("this run was begun with other pictures; give the --data it had, or choose another --out")
     settings = change(Settings(**said["settings"]))
-    run = Run(settings, pictures, networks.rebuilt(settings.arch, said["made"]), device, graphs=graphs)
+    run = Run(settings, pictures, networks.rebuild_pair(settings.arch, said["made"]), device, graphs=graphs)
     run.restore(said)
     return run
 

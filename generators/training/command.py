@@ -17,14 +17,13 @@ import torch
 
 from generators.errors import GeneratorError, TrainingError
 from generators.training import checkpoint, networks
-from generators.training.average import settled
+from generators.training.average import make_inference_copy
 from generators.training.data import read_pictures
+from generators.training.export import save
 from generators.training.export.card import About
-from generators.training.export.export import export, fits
-from generators.training.export.export import export as exporting
-from generators.training.export.sheet import sheet
+from generators.training.export.sheet import save_sheet
 from generators.training.run import Run
-from generators.training.settings import usual
+from generators.training.settings import default_settings
 
 INTERRUPTED = 130
 LOG_STEPS = {"cpu": 10, "cuda": 100}  # reading the losses makes a GPU wait
@@ -92,10 +91,10 @@ def main(arch, data, out, minutes, pictures, decay, weights, seen, device, threa
     keep_memory()
     torch.backends.cudnn.benchmark = True
     try:
-        run = begun(arch, data, out, weights, seen, device, said, graphs)
+        run = start_or_resume(arch, data, out, weights, seen, device, said, graphs)
         end = None if minutes is None else begin + 60 * minutes - rehearse(run, about)
         stopped = train(run, out, end, save_minutes, log_steps or LOG_STEPS[device])
-        kept = export(run, out, about)
+        kept = save.export(run, out, about)
     except GeneratorError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -103,7 +102,7 @@ def main(arch, data, out, minutes, pictures, decay, weights, seen, device, threa
     sys.exit(INTERRUPTED if stopped else 0)
 
 
-def begun(
+def start_or_resume(
     arch: str, data: Path, out: Path, weights: str | None, seen: int | None, device: str, said: dict, graphs: bool
 ) -> Run:
     """A new run, or the one in ``out``."""
@@ -113,28 +112,30 @@ def begun(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"{out}: {error.strerror}; choose another --out") from None
-    state = checkpoint.found(out)
+    state = checkpoint.load_state(out)
     if state is not None:
         if weights or seen is not None:
             raise TrainingError(
                 f"{out} holds a run that is continued; leave --from and --seen out, or choose another --out"
             )
-        run = checkpoint.resumed(state, read_pictures(data), lambda own: own.changed(arch=arch, **said), device, graphs)
+        run = checkpoint.resume(
+            state, read_pictures(data), lambda own: own.with_changes(arch=arch, **said), device, graphs
+        )
         click.echo(f"goes on at {run.seen} pictures, {run.seconds / 60:.1f} min")
         return run
-    settings = usual(arch, device, **said)
+    settings = default_settings(arch, device, **said)
     if seen and not weights:
         raise TrainingError("got --seen without --from; new networks have seen no pictures yet")
     if weights and (given := [name for name in NETWORK if said.get(name) is not None]):
         raise TrainingError(f"got {given[0]} with --from, whose networks bring their own; leave it out")
     pictures = read_pictures(data)
     if weights:
-        pair = networks.taken(weights, arch, pictures.side, pictures.classes)
-        fits(pair)
+        pair = networks.load_pair(weights, arch, pictures.side, pictures.classes)
+        save.check_size(pair)
     else:
         with torch.device("meta"):
-            fits(networks.shaped(settings, pictures.side, pictures.classes))
-        pair = networks.fresh(settings, pictures.side, pictures.classes)
+            save.check_size(networks.build_pair(settings, pictures.side, pictures.classes))
+        pair = networks.initialise_pair(settings, pictures.side, pictures.classes)
     return Run(settings, pictures, pair, device, seen or 0, graphs)
 
 
@@ -146,11 +147,11 @@ def rehearse(run: Run, about: About) -> float:
     with tempfile.TemporaryDirectory() as folder:
         times = [time.monotonic()]
         checkpoint.save(run, Path(folder))
-        export(run, Path(folder), about, batches=1)
+        save.export(run, Path(folder), about, batches=1)
         times.append(time.monotonic())
-        settled(run.average, 2)
+        make_inference_copy(run.average, 2)
         times.append(time.monotonic())
-    return times[1] - times[0] + (exporting.BATCHES - 1) * (times[2] - times[1]) / 2
+    return times[1] - times[0] + (save.BATCHES - 1) * (times[2] - times[1]) / 2
 
 
 def train(run: Run, out: Path, end: float | None, save_minutes: float, log_steps: int) -> bool:
@@ -178,20 +179,20 @@ def train(run: Run, out: Path, end: float | None, save_minutes: float, log_steps
             now = time.monotonic()
             run.seconds = spent + now - since
             if run.steps % log_steps == 0:
-                losses = read(found, run)
+                losses = read_losses(found, run)
                 log.add({"steps": run.steps, "seen": run.seen} | losses)
                 rate = (run.seen - noted[1]) / max(now - noted[0], 1e-9)
                 words = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
                 click.echo(f"{run.seen} pictures  {words}  {rate:.0f}/s  {run.seconds / 60:.1f} min")
                 noted = now, run.seen
             if now - last >= 60 * save_minutes:
-                read(found, run)
+                read_losses(found, run)
                 checkpoint.save(run, out)
-                sheet(settled(run.average, SHEET_BATCHES), out / "samples.png")
+                save_sheet(make_inference_copy(run.average, SHEET_BATCHES), out / "samples.png")
                 saved, last = run.steps, time.monotonic()
             late = end is not None and time.monotonic() >= end
         if saved != run.steps:
-            read(found, run)
+            read_losses(found, run)
             checkpoint.save(run, out)
     finally:
         for kind, handler in before.items():
@@ -199,7 +200,7 @@ def train(run: Run, out: Path, end: float | None, save_minutes: float, log_steps
     return bool(signals)
 
 
-def read(found: dict[str, torch.Tensor], run: Run) -> dict[str, float]:
+def read_losses(found: dict[str, torch.Tensor], run: Run) -> dict[str, float]:
     """Return the losses as numbers. Raises TrainingError where one is not finite."""
     losses = {name: round(value.item(), 6) for name, value in found.items()}
     if lost := [name for name, value in losses.items() if not math.isfinite(value)]:

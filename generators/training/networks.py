@@ -11,7 +11,7 @@ from generators.base import Discriminator, Generator
 from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
 from generators.biggan.discriminator import CHANNELS
 from generators.biggan.layers import StoredStatistics
-from generators.checkpoints.own import DISCRIMINATORS, GENERATORS, architecture_of
+from generators.checkpoints.native import DISCRIMINATORS, GENERATORS, architecture_of
 from generators.errors import TrainingError
 from generators.load import load
 from generators.nn.spectral_norm import Conv, SpectralNorm
@@ -19,12 +19,12 @@ from generators.prior import Prior
 from generators.random_init import initialise
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
-from generators.training.draws import WEIGHTS, stream
+from generators.training.random_streams import WEIGHTS, make_stream
 from generators.training.settings import Settings
 
 ARCHITECTURES = ("biggan", "stylegan2")
 SHARED = 128  # width of BigGAN's class embedding
-W_DIM, MAPPING_LAYERS, JUDGE_MAPPING_LAYERS = 512, 2, 8  # as StyleGAN2-ADA for CIFAR-10 (Karras et al. 2020)
+W_DIM, MAPPING_LAYERS, DISCRIMINATOR_MAPPING_LAYERS = 512, 2, 8  # as StyleGAN2-ADA for CIFAR-10 (Karras et al. 2020)
 CLASS_SHARE = (
     4  # of z's width: an embedding as wide as z tells more of the class than z does of anything, and w hears it
 )
@@ -34,7 +34,7 @@ FEWEST_VALUES = 2**10  # of kernels into which resampling is merged
 Pair = tuple[Generator, Discriminator]
 
 
-def shaped(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
+def build_pair(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
     """Raises TrainingError for a size of pictures that the architecture does not have."""
     width, count = settings.width, len(classes)
     sides = tuple(CHANNELS) if settings.arch == "biggan" else tuple(4 << k for k in range(1, 9))
@@ -63,7 +63,7 @@ def shaped(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
         channels,
         n_classes=count,
         embed_dim=width,
-        mapping_layers=JUDGE_MAPPING_LAYERS,
+        mapping_layers=DISCRIMINATOR_MAPPING_LAYERS,
         mapping_width=width,
         cmap_dim=width,
         group=settings.together,
@@ -71,20 +71,20 @@ def shaped(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
     return StyleGAN2(config, classes), StyleGAN2Discriminator(judging)
 
 
-def fresh(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
+def initialise_pair(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
     """Of random weights, from the seed: BigGAN's orthogonal (Brock et al. 2019), StyleGAN2's as it is made; but for the
     discriminator, where the settings name a critic. Raises TrainingError, WeightsError."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(settings.seed, WEIGHTS).initial_seed())
-        pair = shaped(settings, side, classes)
+        torch.manual_seed(make_stream(settings.seed, WEIGHTS).initial_seed())
+        pair = build_pair(settings, side, classes)
     for number, network in enumerate(pair if settings.arch == "biggan" else ()):
         initialise(network, settings.seed + number)
-    return (pair[0], _trained(settings.critic, side, classes).discriminator) if settings.critic else pair
+    return (pair[0], _load_trainable(settings.critic, side, classes).discriminator) if settings.critic else pair
 
 
-def taken(weights: str | Path, arch: str, side: int, classes: tuple[str, ...]) -> Pair:
+def load_pair(weights: str | Path, arch: str, side: int, classes: tuple[str, ...]) -> Pair:
     """From any file or name that `generators.load` takes, with a discriminator. Raises TrainingError, WeightsError."""
-    prior = _trained(weights, side, classes)
+    prior = _load_trainable(weights, side, classes)
     if prior.generator.info.architecture != arch:
         raise TrainingError(f"{weights}: got a {prior.generator.info.architecture}, expected a {arch}")
     generator = GENERATORS[arch].network(prior.generator.config, classes)
@@ -92,7 +92,7 @@ def taken(weights: str | Path, arch: str, side: int, classes: tuple[str, ...]) -
     return generator, prior.discriminator
 
 
-def _trained(weights: str | Path, side: int, classes: tuple[str, ...]) -> Prior:
+def _load_trainable(weights: str | Path, side: int, classes: tuple[str, ...]) -> Prior:
     """One with a discriminator that can be trained on."""
     prior = load(weights)
     info = prior.generator.info
@@ -107,7 +107,7 @@ def _trained(weights: str | Path, side: int, classes: tuple[str, ...]) -> Prior:
     return prior
 
 
-def described(pair: Pair) -> dict:
+def describe_pair(pair: Pair) -> dict:
     """What `rebuilt` needs, for a checkpoint."""
     return {
         "generator": vars(pair[0].config),
@@ -117,7 +117,7 @@ def described(pair: Pair) -> dict:
     }
 
 
-def rebuilt(arch: str, said: dict) -> Pair:
+def rebuild_pair(arch: str, said: dict) -> Pair:
     """Networks of those shapes, whose values are yet to come."""
     made, judging = GENERATORS[arch], DISCRIMINATORS[said.get("judging", arch)]
     return (
@@ -126,12 +126,12 @@ def rebuilt(arch: str, said: dict) -> Pair:
     )
 
 
-def prepared(network: nn.Module, device: torch.device) -> nn.Module:
+def prepare(network: nn.Module, device: torch.device) -> nn.Module:
     """On its device, channels-last, every parameter free, resampling merged into the kernels."""
     network.train().requires_grad_(True).to(device, memory_format=torch.channels_last)
     for layer in network.modules():
         if isinstance(layer, Conv):
-            layer.merging = layer.weight.numel() >= FEWEST_VALUES
+            layer.merge_resampling = layer.weight.numel() >= FEWEST_VALUES
     if isinstance(network, StyleGAN2Discriminator):
         network.minibatch_std = network.config.group
     return network
@@ -145,7 +145,7 @@ def power_step(network: nn.Module, times: int = 1) -> None:
                 layer.power_step()
 
 
-def by_batch(network: nn.Module, momentum: float | None) -> None:
+def set_batch_momentum(network: nn.Module, momentum: float | None) -> None:
     """Whether norms go by the batch, whose statistics enter the stored ones with this share (None: by the stored)."""
     for layer in network.modules():
         if isinstance(layer, StoredStatistics):

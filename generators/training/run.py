@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from generators.checkpoints.own import architecture_of
+from generators.checkpoints.native import architecture_of
 from generators.errors import TrainingError
 from generators.stylegan.discriminator import StyleGAN2Discriminator
 from generators.stylegan.stylegan2 import StyleGAN2
 from generators.training import average, networks
 from generators.training.augment import augment, draw
 from generators.training.data import Pictures
-from generators.training.draws import STEP, stream
 from generators.training.graphs import Graphs, Tensors
 from generators.training.losses import LOSSES, r1
+from generators.training.random_streams import STEP, make_stream
 from generators.training.settings import Settings
 from generators.training.teacher import Teacher
 
@@ -45,9 +45,9 @@ class Run:
     ):
         self.settings, self.device = settings, torch.device(device)
         self.pictures = pictures.to(self.device)
-        self.generator, self.discriminator = (networks.prepared(network, self.device) for network in pair)
+        self.generator, self.discriminator = (networks.prepare(network, self.device) for network in pair)
         self.teacher = Teacher(settings.teacher, pair[0].info, self.device) if settings.teaching else None
-        networks.by_batch(self.generator, MOMENTUM)
+        networks.set_batch_momentum(self.generator, MOMENTUM)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         on_gpu = self.device.type == "cuda"
         self.graphs = Graphs(self.device) if graphs and on_gpu else None
@@ -75,7 +75,7 @@ class Run:
 
     def step(self) -> dict[str, Tensor]:
         """Take a step of the generator, after ``d_steps`` of the discriminator. -> losses and mean logits, each ()."""
-        own, random = self.settings, stream(self.settings.seed, STEP, self.steps)
+        own, random = self.settings, make_stream(self.settings.seed, STEP, self.steps)
         self._set_rates()
         adversarial, found = self.seen >= own.lessons, {}
         for i in range(own.d_steps if adversarial else 0):
@@ -89,7 +89,7 @@ class Run:
         found = found | self._take(self._step_generator, drawn, adversarial)
         self.steps += 1
         self.seen += own.batch
-        average.follow(self.average, self.generator, own, self.seen)
+        average.update_average(self.average, self.generator, own, self.seen)
         return found
 
     # What a step does. Nothing here may draw, or ask the device for a value.

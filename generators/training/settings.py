@@ -71,7 +71,7 @@ class Settings:
                 "longer --decay"
             )
 
-    def changed(self, **said: Any) -> Settings:
+    def with_changes(self, **said: Any) -> Settings:
         """With what is not None. Raises TrainingError for what cannot change."""
         given = {name: value for name, value in said.items() if value is not None}
         for name in FIXED:
@@ -87,7 +87,7 @@ class Settings:
         return min(1.0, max(0.0, (self.pictures - seen) / self.decay)) if self.decay else 1.0
 
 
-def usual(arch: str, device: str, **said: Any) -> Settings:
+def default_settings(arch: str, device: str, **said: Any) -> Settings:
     """The defaults for a network on a device ("cpu" or "cuda"), with what is not None in their place."""
     gpu = device != "cpu"
     if arch == "biggan":

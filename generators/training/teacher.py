@@ -38,7 +38,9 @@ class Teacher:
     def distance(self, made: Tensor, taught: Tensor, classes: Tensor) -> Tensor:
         """() of pictures (N, 3, R, R): the mean absolute difference, over a pyramid from R down to 4 px, and that of
         the features of the teacher's discriminator, where it has one, relative to their size."""
-        return pyramid(made, taught) + (features(made, taught, self.judge, classes) if self.judge else 0)
+        return pyramid_distance(made, taught) + (
+            feature_distance(made, taught, self.judge, classes) if self.judge else 0
+        )
 
 
 def _kind(info: GeneratorInfo) -> tuple[str, ...]:
@@ -46,7 +48,7 @@ def _kind(info: GeneratorInfo) -> tuple[str, ...]:
     return f"z of {z[0] if z else 0} numbers", f"{len(info.classes)} classes", f"pictures of {info.resolution} px"
 
 
-def pyramid(made: Tensor, taught: Tensor) -> Tensor:
+def pyramid_distance(made: Tensor, taught: Tensor) -> Tensor:
     parts = [(made - taught).abs().mean()]
     while made.shape[-1] > SMALLEST:
         made, taught = F.avg_pool2d(made, 2), F.avg_pool2d(taught, 2)
@@ -54,7 +56,7 @@ def pyramid(made: Tensor, taught: Tensor) -> Tensor:
     return torch.stack(parts).mean()
 
 
-def features(made: Tensor, taught: Tensor, judge: Discriminator, classes: Tensor) -> Tensor:
+def feature_distance(made: Tensor, taught: Tensor, judge: Discriminator, classes: Tensor) -> Tensor:
     with torch.no_grad():
         wanted = [found.float() for found in judge.features(taught, classes)]
     found = judge.features(made, classes)

@@ -15,7 +15,7 @@ def has_kernel(module: nn.Module) -> bool:
     return any(parameter.ndim >= 2 for parameter in module.parameters())
 
 
-def pieces(network: nn.Module) -> list[str]:
+def list_children(network: nn.Module) -> list[str]:
     """Names of the children, in the order in which they were made. Lists of modules give their members; a network with
     one child that holds all parameters, embeddings apart, gives the pieces of that one in its place."""
     names = []
@@ -27,18 +27,18 @@ def pieces(network: nn.Module) -> list[str]:
     holding = [
         name
         for name in names
-        if any(True for _ in network.get_submodule(name).parameters()) and not _embeds(network, [name])
+        if any(True for _ in network.get_submodule(name).parameters()) and not _are_embeddings(network, [name])
     ]
     if len(holding) == 1 and not any(True for _ in network.parameters(recurse=False)):
         (only,) = holding
-        inner = [f"{only}.{name}" for name in pieces(network.get_submodule(only))]
+        inner = [f"{only}.{name}" for name in list_children(network.get_submodule(only))]
         if inner:
-            embeddings = [name for name in names if _embeds(network, [name])]
+            embeddings = [name for name in names if _are_embeddings(network, [name])]
             return [*embeddings, *inner]
     return names
 
 
-def layers(network: nn.Module, names: Sequence[str]) -> list[list[str]]:
+def group_into_layers(network: nn.Module, names: Sequence[str]) -> list[list[str]]:
     """The pieces cut into layers: each begins with a piece that has a kernel."""
     cut: list[list[str]] = []
     for name in names:
@@ -50,20 +50,20 @@ def layers(network: nn.Module, names: Sequence[str]) -> list[list[str]]:
     return cut
 
 
-def chain(network: nn.Module) -> list[list[str]]:
+def split_sequential(network: nn.Module) -> list[list[str]]:
     """The layers of a plain ``nn.Sequential``, of which each takes what the one before gives; else nothing."""
     if type(network).forward is not nn.Sequential.forward:
         return []
     children = dict(network.named_children())
     if len(children) == 1:
         (name,) = children
-        return [[f"{name}.{inner}" for inner in layer] for layer in chain(children[name])]
-    cut = layers(network, list(children))
+        return [[f"{name}.{inner}" for inner in layer] for layer in split_sequential(children[name])]
+    cut = group_into_layers(network, list(children))
     return cut if len(cut) > 1 else []
 
 
 def parameter_groups(
-    network: nn.Module, told: Mapping[str, Sequence[str]] | None, prefix: str
+    network: nn.Module, groups: Mapping[str, Sequence[str]] | None, prefix: str
 ) -> tuple[ParameterGroup, ...]:
     """Coarse to fine, the last one the head. A parameter of the network itself goes with the first group; embeddings
     are released by name only.
@@ -72,23 +72,27 @@ def parameter_groups(
     prefix: what stands before the network's own names.  Raises WeightsError unless every parameter is in one group.
     """
     parameters = [name for name, _ in network.named_parameters()]
-    if told is None:
-        named = {layer[0]: layer for layer in layers(network, pieces(network))} or {"all": parameters}
-        loose = [name for name in parameters if not any(under(name, piece) for ps in named.values() for piece in ps)]
+    if groups is None:
+        named = {layer[0]: layer for layer in group_into_layers(network, list_children(network))} or {"all": parameters}
+        loose = [
+            name for name in parameters if not any(is_inside(name, piece) for ps in named.values() for piece in ps)
+        ]
         first = next(iter(named))
         named[first] = [*loose, *named[first]]
     else:
-        named = {name: [inner] if isinstance(inner, str) else list(inner) for name, inner in told.items()}
+        named = {name: [inner] if isinstance(inner, str) else list(inner) for name, inner in groups.items()}
     members = {
-        group: [name for name in parameters if any(under(name, piece) for piece in inner)]
+        group: [name for name in parameters if any(is_inside(name, piece) for piece in inner)]
         for group, inner in named.items()
     }
-    empty = [piece for inner in named.values() for piece in inner if not any(under(name, piece) for name in parameters)]
-    if told is not None and empty:
+    empty = [
+        piece for inner in named.values() for piece in inner if not any(is_inside(name, piece) for name in parameters)
+    ]
+    if groups is not None and empty:
         raise WeightsError(f"groups: {empty[0]!r} names no parameters; expected names as {parameters[0]!r}, or a part")
     _check_cover(parameters, members)
     members = {group: found for group, found in members.items() if found}
-    walked = [group for group in members if not _embeds(network, named[group])] or list(members)
+    walked = [group for group in members if not _are_embeddings(network, named[group])] or list(members)
     return tuple(
         ParameterGroup(
             group,
@@ -100,11 +104,11 @@ def parameter_groups(
     )
 
 
-def under(parameter: str, module: str) -> bool:
+def is_inside(parameter: str, module: str) -> bool:
     return parameter == module or parameter.startswith(module + ".")
 
 
-def _embeds(network: nn.Module, names: Sequence[str]) -> bool:
+def _are_embeddings(network: nn.Module, names: Sequence[str]) -> bool:
     modules = dict(network.named_modules())
     found = [modules[name] for name in names if name in modules]
     return bool(found) and all(isinstance(module, nn.Embedding) for module in found)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
 from generators.errors import ClassError
-from generators.latents import LatentSpec, normal, random_labels
+from generators.latents import LatentSpec, sample_labels, sample_normal
 
 Taps = Sequence[str] | Callable[[nn.Module, Tensor], Sequence[Tensor]]
 
@@ -24,13 +24,13 @@ class Pictures:
     high: float
     channels: int
 
-    def ours(self, x: Tensor) -> Tensor:
+    def to_ours(self, x: Tensor) -> Tensor:
         """(N, 1 or 3, R, R) in [low, high] -> (N, 3, R, R) in [-1, 1]."""
         if (self.low, self.high) != (-1, 1):
             x = (x - self.low) * (2 / (self.high - self.low)) - 1
         return x.expand(-1, 3, -1, -1) if self.channels == 1 else x
 
-    def theirs(self, x: Tensor) -> Tensor:
+    def to_theirs(self, x: Tensor) -> Tensor:
         """(N, 3, R, R) in [-1, 1] -> (N, 1 or 3, R, R) in [low, high]; grey is the mean of the channels."""
         if self.channels == 1:
             x = x.mean(1, keepdim=True)
@@ -66,17 +66,17 @@ class WrappedGenerator(Generator):
 
     @property
     def device(self):
-        return place_of(self.network)[0]
+        return get_device_and_dtype(self.network)[0]
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
-        device, dtype = place_of(self.network)
-        z = normal(n, self.shape.numel(), truncation, generator).view(n, *self.shape).to(device, dtype)
+        device, dtype = get_device_and_dtype(self.network)
+        z = sample_normal(n, self.shape.numel(), truncation, generator).view(n, *self.shape).to(device, dtype)
         count = len(self.info.classes)
         if not count:
             if classes is not None:
                 raise ClassError(f"got classes, but {self.info.architecture} has none; leave them out")
             return {"z": z}
-        labels = random_labels(n, count, generator) if classes is None else torch.as_tensor(classes)
+        labels = sample_labels(n, count, generator) if classes is None else torch.as_tensor(classes)
         if labels.shape not in ((), (n,)) or labels.min() < 0 or labels.max() >= count:
             raise ClassError(f"got classes {labels.tolist()} for {n} rows; expected one a row, of 0 to {count - 1}")
         return {"z": z, "class": self.embed(labels.expand(n))}
@@ -95,7 +95,7 @@ class WrappedGenerator(Generator):
 
     def head(self, state):
         own = self._run(self.chain[-1], state.hidden) if self.chain else state.hidden
-        return self.pictures.ours(own)
+        return self.pictures.to_ours(own)
 
     def _run(self, names: Sequence[str], h: Tensor) -> Tensor:
         for name in names:
@@ -127,10 +127,10 @@ class WrappedDiscriminator(Discriminator):
             rows = [self.features(row, label) for row, label in zip(x.split(1), labels, strict=True)]
             return [torch.cat(maps) for maps in zip(*rows, strict=True)]
         if callable(self.taps):
-            maps = list(self.taps(self.network, self.pictures.theirs(x)))
+            maps = list(self.taps(self.network, self.pictures.to_theirs(x)))
         else:
-            with tapped(self.network, self.taps) as maps:
-                self._judge(x, classes)
+            with capture_outputs(self.network, self.taps) as maps:
+                self._run_network(x, classes)
         # What follows the maps is a vector: of a network that has none, the mean of the last map.
         return maps if maps and maps[-1].ndim == 2 else [*maps, *(m.flatten(2).mean(2) for m in maps[-1:])]
 
@@ -138,17 +138,17 @@ class WrappedDiscriminator(Discriminator):
         if self.rowwise and len(x) > 1:
             labels = [None] * len(x) if classes is None else classes.split(1)
             return torch.cat([self.logit(row, label) for row, label in zip(x.split(1), labels, strict=True)])
-        return self._judge(x, classes).flatten(1).mean(1, keepdim=True)
+        return self._run_network(x, classes).flatten(1).mean(1, keepdim=True)
 
-    def _judge(self, x: Tensor, classes: Tensor | None) -> Tensor:
-        x = self.pictures.theirs(x)
+    def _run_network(self, x: Tensor, classes: Tensor | None) -> Tensor:
+        x = self.pictures.to_theirs(x)
         if not self.labelled:
             return self.network(x)
         return self.network(x, torch.zeros(len(x), dtype=torch.long, device=x.device) if classes is None else classes)
 
 
 @contextlib.contextmanager
-def tapped(network: nn.Module, names: Sequence[str]) -> Iterator[list[Tensor]]:
+def capture_outputs(network: nn.Module, names: Sequence[str]) -> Iterator[list[Tensor]]:
     """Collects what the named submodules give while the network runs: copies, since what follows may work in place."""
     found: list[Tensor] = []
     hooks = [
@@ -162,7 +162,7 @@ def tapped(network: nn.Module, names: Sequence[str]) -> Iterator[list[Tensor]]:
             hook.remove()
 
 
-def place_of(network: nn.Module) -> tuple[torch.device, torch.dtype]:
+def get_device_and_dtype(network: nn.Module) -> tuple[torch.device, torch.dtype]:
     """Where a network is and in which precision it computes; float32 on the CPU for one without any numbers."""
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.is_floating_point():

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from generators.errors import WeightsError
-from generators.latents import normal
+from generators.latents import sample_normal
 from generators.prior import ModelCard, Prior
-from generators.wrapping.layer_groups import chain, has_kernel, parameter_groups, pieces
-from generators.wrapping.modules import Pictures, Taps, WrappedDiscriminator, WrappedGenerator, place_of
+from generators.wrapping.layer_groups import has_kernel, list_children, parameter_groups, split_sequential
+from generators.wrapping.modules import Pictures, Taps, WrappedDiscriminator, WrappedGenerator, get_device_and_dtype
 
 PROBES = 4
 
@@ -65,31 +65,31 @@ def wrap(
     if isinstance(classes, int) and classes < 0:
         raise WeightsError(f"got classes={classes}, expected their names, or how many there are")
     labels = tuple(map(str, _range(classes) if isinstance(classes, int) else classes))
-    network = _copied(module)
+    network = _copy_frozen(module)
     inputs = _latents(network, shape, len(labels))
-    pictures = _probed(network, inputs, low, high, resolution)
+    pictures = _probe_generator(network, inputs, low, high, resolution)
     written = Pictures(low, high, pictures.shape[1])
     parts = parameter_groups(network, groups, "network.")
     made = lambda chain: WrappedGenerator(  # noqa: E731
         network, shape, pictures.shape[-1], written, parts, chain, labels
     )
-    generator = made(() if labels else chain(network))
+    generator = made(() if labels else split_sequential(network))
     with torch.no_grad():
-        if generator.chain and not _same([generator({"z": inputs[0]})], [written.ours(pictures)]):
+        if generator.chain and not _are_close([generator({"z": inputs[0]})], [written.to_ours(pictures)]):
             generator = made(())  # hooks, or a call of its own, do what its children alone do not
     judge = None
     if discriminator is not None:
-        judge = _judge(discriminator, features, generator.pictures, pictures, len(labels))
+        judge = _wrap_discriminator(discriminator, features, generator.pictures, pictures, len(labels))
     elif features is not None:
         raise WeightsError("got features without a discriminator; features are read from one, so give it too")
     card = card or ModelCard(name, origin=f"{type(module).__name__}, wrapped")
-    return Prior(name, generator, judge, card, fingerprint(network))
+    return Prior(name, generator, judge, card, hash_state_dict(network))
 
 
 _range = range  # the argument of `wrap` has this name, as colour ranges have everywhere
 
 
-def fingerprint(network: nn.Module) -> str:
+def hash_state_dict(network: nn.Module) -> str:
     """sha256 of the state dict: names, kinds of numbers, shapes and contents."""
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
@@ -99,7 +99,7 @@ def fingerprint(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _copied(module: nn.Module) -> nn.Module:
+def _copy_frozen(module: nn.Module) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise WeightsError(f"got a {type(module).__name__}, expected an nn.Module")
     # Weights that the last training step computed (older spectral_norm) hang on its graph, and would not be copied.
@@ -115,14 +115,16 @@ def _copied(module: nn.Module) -> nn.Module:
 
 def _latents(network: nn.Module, shape: torch.Size, classes: int) -> tuple[Tensor, ...]:
     """Some latents, and with classes labels from the first to the last."""
-    z = normal(PROBES, shape.numel(), 1, torch.Generator().manual_seed(0))
-    device, dtype = place_of(network)
+    z = sample_normal(PROBES, shape.numel(), 1, torch.Generator().manual_seed(0))
+    device, dtype = get_device_and_dtype(network)
     z = z.view(PROBES, *shape).to(device, dtype)
     return (z, torch.linspace(0, classes - 1, PROBES, device=device).long()) if classes else (z,)
 
 
 @torch.no_grad()
-def _probed(network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: float, resolution: int | None) -> Tensor:
+def _probe_generator(
+    network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: float, resolution: int | None
+) -> Tensor:
     """The pictures of some latents. Raises WeightsError for what is no generator of independent rows."""
     kind, z = type(network).__name__, tuple(inputs[0].shape)
     asked = f"latents {z}" + (" and labels" if len(inputs) > 1 else "")
@@ -131,7 +133,7 @@ def _probed(network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: fl
     except Exception as error:  # whatever a stranger's module raises
         raise WeightsError(f"{kind} could not read {asked}: {_first_line(error)}") from error
     if not isinstance(x, Tensor) or x.ndim != 4 or len(x) != PROBES or x.shape[1] not in (1, 3):
-        raise WeightsError(f"{kind} gave {_what(x)} for {asked}; expected pictures (N, 3, R, R)")
+        raise WeightsError(f"{kind} gave {_describe(x)} for {asked}; expected pictures (N, 3, R, R)")
     height, width = x.shape[2:]
     if height != width or resolution not in (None, height):
         raise WeightsError(
@@ -164,12 +166,12 @@ def _probed(network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: fl
 
 
 @torch.no_grad()
-def _judge(
+def _wrap_discriminator(
     discriminator: nn.Module, features: Taps | None, pictures: Pictures, made: Tensor, classes: int
 ) -> WrappedDiscriminator:
-    network = _copied(discriminator)
+    network = _copy_frozen(discriminator)
     kind = type(network).__name__
-    taps = _taps(network) if features is None else features
+    taps = _choose_taps(network) if features is None else features
     if isinstance(taps, str):
         taps = (taps,)
     if not callable(taps):
@@ -178,34 +180,36 @@ def _judge(
             raise WeightsError(
                 f"{kind} has no submodule {unknown[0]!r}; expected of: {', '.join(n for n in names if n)}"
             )
-    judge = WrappedDiscriminator(network, taps, pictures, labelled=bool(classes) and _takes_two(network))
+    judge = WrappedDiscriminator(network, taps, pictures, labelled=bool(classes) and _takes_labels(network))
     judge.eval().requires_grad_(False)
-    x = pictures.ours(made.to(*place_of(network)))
+    x = pictures.to_ours(made.to(*get_device_and_dtype(network)))
     try:
         judge.logit(x)
         found = judge.features(x)
     except Exception as error:
         raise WeightsError(f"{kind} could not read pictures {tuple(made.shape)}: {_first_line(error)}") from error
     if not found or any(f.ndim not in (2, 4) or len(f) != PROBES for f in found):
-        shapes = ", ".join(_what(f) for f in found) or "nothing"
+        shapes = ", ".join(_describe(f) for f in found) or "nothing"
         raise WeightsError(f"features of {kind} are {shapes}; expected maps (N, C, h, w) and vectors (N, C)")
     alone = [torch.cat(maps) for maps in zip(*(judge.features(row) for row in x.split(1)), strict=True)]
-    if not _same(found, alone):
+    if not _are_close(found, alone):
         judge.rowwise = True
         warnings.warn(f"{kind} couples rows, and is read one row at a time, which is slower", stacklevel=4)
     if judge.labelled:
         others = judge.features(x, torch.full((PROBES,), classes - 1, device=x.device))
-        if not _same(judge.features(x), others):
+        if not _are_close(judge.features(x), others):
             raise WeightsError(f"features of {kind} depend on the label; name those that do not by features=")
     judge.feature_count = len(found)
     return judge
 
 
-def _taps(network: nn.Module) -> list[str]:
+def _choose_taps(network: nn.Module) -> list[str]:
     """The first piece with a kernel of each layer but the last: what it gives before norm and activation."""
     module = network.get_submodule
     kernels = [
-        name for name in pieces(network) if has_kernel(module(name)) and not isinstance(module(name), nn.Embedding)
+        name
+        for name in list_children(network)
+        if has_kernel(module(name)) and not isinstance(module(name), nn.Embedding)
     ]
     if len(kernels) < 2:
         raise WeightsError(
@@ -214,7 +218,7 @@ def _taps(network: nn.Module) -> list[str]:
     return kernels[:-1]
 
 
-def _takes_two(network: nn.Module) -> bool:
+def _takes_labels(network: nn.Module) -> bool:
     required = [
         p
         for p in inspect.signature(network.forward).parameters.values()
@@ -223,7 +227,7 @@ def _takes_two(network: nn.Module) -> bool:
     return len(required) > 1
 
 
-def _same(some: list[Tensor], others: list[Tensor]) -> bool:
+def _are_close(some: list[Tensor], others: list[Tensor]) -> bool:
     """Within what the order of sums changes, of the spread of each feature."""
     return all(
         (a - b).abs().max() <= 1e-3 * max(float(a.std()), 1e-6) * (1 if a.dtype == torch.float32 else 30)
@@ -231,7 +235,7 @@ def _same(some: list[Tensor], others: list[Tensor]) -> bool:
     )
 
 
-def _what(x: object) -> str:
+def _describe(x: object) -> str:
     return f"{tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
 
 

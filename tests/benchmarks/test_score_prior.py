@@ -2,7 +2,7 @@
 
 import json
 
-from generators.training.export.export import export
+from generators.training.export.save import export
 from tests.generators.training.runs import archive, trained
 
 STEPS, WIDER = 100, "--width 4 --batch 16 --d-steps 1 --lr 0.004 --half-life 200"

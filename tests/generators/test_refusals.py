@@ -244,5 +244,5 @@ def test_loading_leaves_the_global_random_state_alone(toy):
     before = torch.random.get_rng_state()
     for name in ("toy", "biggan-cifar10"):
         generators.load(name)
-    generators.randomised(toy, 1)
+    generators.randomise(toy, 1)
     assert torch.equal(torch.random.get_rng_state(), before)

@@ -17,7 +17,7 @@ from generators.biggan.discriminator import CHANNELS as D_CHANNELS
 from generators.biggan.discriminator import BigGANDiscriminator, DiscriminatorConfig
 from generators.biggan.generator import CHANNELS as G_CHANNELS
 from generators.biggan.generator import BigGAN, BigGANConfig
-from generators.checkpoints.families.fill import filled
+from generators.checkpoints.families.build import build_and_load
 from generators.errors import WeightsError
 
 DERIVED = re.compile(r"blocks\.\d+\.0\.in[12]\.(weight|bias)$|\.accumulation_counter$")
@@ -47,30 +47,32 @@ def is_discriminator(tensors: dict[str, Tensor]) -> bool:
     return not is_generator(tensors) and any(name.startswith("blocks.0.0.conv") for name in tensors)
 
 
-def blocks_of(tensors: dict[str, Tensor]) -> int:
+def count_blocks(tensors: dict[str, Tensor]) -> int:
     """0 where there are none."""
     numbers = (re.match(r"blocks\.(\d{1,3})\.", name) for name in tensors)
     return max((1 + int(found[1]) for found in numbers if found), default=0)
 
 
-def attention_of(tensors: dict[str, Tensor]) -> tuple[int, ...]:
+def find_attention(tensors: dict[str, Tensor]) -> tuple[int, ...]:
     return tuple(sorted(int(name.split(".")[1]) for name in tensors if re.fullmatch(r"blocks\.\d+\.1\.gamma", name)))
 
 
-def singular_values_of(tensors: dict[str, Tensor]) -> int:
+def count_singular_values(tensors: dict[str, Tensor]) -> int:
     return sum(any(name.endswith(f".u{i}") for name in tensors) for i in range(8))
 
 
-def epsilon(said: dict, name: str, usual: float, source: str) -> float:
-    value = said.get(name, usual)
+def read_epsilon(metadata: dict, name: str, usual: float, source: str) -> float:
+    value = metadata.get(name, usual)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
         raise WeightsError(f"{source}: its header says {name} {value!r}, expected a positive number")
     return float(value)
 
 
-def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[BigGANConfig, tuple[str, ...]]:
+def infer_generator_config(
+    tensors: dict[str, Tensor], metadata: dict, source: str
+) -> tuple[BigGANConfig, tuple[str, ...]]:
     """(configuration, what was assumed). said: what the file states of itself. Raises WeightsError."""
-    blocks = blocks_of(tensors)
+    blocks = count_blocks(tensors)
     resolution = {len(outs): size for size, (_, outs) in G_CHANNELS.items()}.get(blocks)
     if resolution is None or "blocks.0.0.conv3.weight" in tensors:
         raise WeightsError(
@@ -84,8 +86,8 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tup
     shared = tensors["shared.weight"].shape if "shared.weight" in tensors else None
     hier = shared is not None and gain.shape[1] != shared[1]
     logged = any(name.endswith(".sv0") for name in tensors)
-    origin = ORIGINS["tfhub" if singular_values_of(tensors) and not logged else "ajbrock"]
-    assumed = [] if {"SN_eps", "BN_eps"} <= said.keys() else [origin.words]
+    origin = ORIGINS["tfhub" if count_singular_values(tensors) and not logged else "ajbrock"]
+    assumed = [] if {"SN_eps", "BN_eps"} <= metadata.keys() else [origin.words]
     config = BigGANConfig(
         resolution=resolution,
         ch=rows // 16 // G_CHANNELS[resolution][0],
@@ -93,16 +95,16 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tup
         n_classes=shared[0] if shared else gain.shape[0],
         shared_dim=shared[1] if shared else None,
         hier=hier,
-        attention=attention_of(tensors),
-        singular_values=singular_values_of(tensors),
-        sn_eps=epsilon(said, "SN_eps", origin.sn_eps, source),
-        bn_eps=epsilon(said, "BN_eps", origin.bn_eps, source),
+        attention=find_attention(tensors),
+        singular_values=count_singular_values(tensors),
+        sn_eps=read_epsilon(metadata, "SN_eps", origin.sn_eps, source),
+        bn_eps=read_epsilon(metadata, "BN_eps", origin.bn_eps, source),
     )
     return config, tuple(assumed)
 
 
-def discriminator_config(tensors: dict[str, Tensor], said: dict, source: str) -> DiscriminatorConfig:
-    blocks = blocks_of(tensors)
+def infer_discriminator_config(tensors: dict[str, Tensor], metadata: dict, source: str) -> DiscriminatorConfig:
+    blocks = count_blocks(tensors)
     resolution = {len(outs): size for size, (outs, _) in D_CHANNELS.items()}.get(blocks)
     if resolution is None:
         raise WeightsError(f"{source}: a discriminator of {blocks} blocks, expected 4 to 7 (32 to 256 px)")
@@ -111,14 +113,14 @@ def discriminator_config(tensors: dict[str, Tensor], said: dict, source: str) ->
         resolution=resolution,
         ch=first.shape[0] // D_CHANNELS[resolution][0][0],
         n_classes=tensors["embed.weight"].shape[0],
-        attention=attention_of(tensors),
+        attention=find_attention(tensors),
         wide=first.shape[0] == first.shape[1],
-        singular_values=singular_values_of(tensors),
-        sn_eps=epsilon(said, "SN_eps", ORIGINS["ajbrock"].sn_eps, source),
+        singular_values=count_singular_values(tensors),
+        sn_eps=read_epsilon(metadata, "SN_eps", ORIGINS["ajbrock"].sn_eps, source),
     )
 
 
-def canonical(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def to_native_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The names of the plain layout. ``mybn`` statistics that were accumulated are divided by their counter."""
     result = {}
     for name, tensor in tensors.items():
@@ -134,13 +136,13 @@ def canonical(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_generator(
-    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+    tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[BigGAN, tuple[str, ...]]:
     """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
-    tensors = canonical(tensors)
+    tensors = to_native_names(tensors)
     try:
-        config, assumed = generator_config(tensors, said, source)
-        network = filled(lambda: BigGAN(config, classes), tensors, source)
+        config, assumed = infer_generator_config(tensors, metadata, source)
+        network = build_and_load(lambda: BigGAN(config, classes), tensors, source)
     except WeightsError:
         raise
     except Exception as error:  # shapes of all kinds meet the arithmetic above
@@ -151,17 +153,17 @@ def read_generator(
 
 
 def read_discriminator(
-    tensors: dict[str, Tensor], said: dict, source: str
+    tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[BigGANDiscriminator, tuple[str, ...]]:
     """(network, what was assumed). Raises WeightsError."""
     try:
-        config = discriminator_config(tensors, said, source)
-        network = filled(lambda: BigGANDiscriminator(config), tensors, source)
+        config = infer_discriminator_config(tensors, metadata, source)
+        network = build_and_load(lambda: BigGANDiscriminator(config), tensors, source)
     except WeightsError:
         raise
     except Exception as error:  # as above
         raise WeightsError(_no_use(source, "discriminator", error)) from None
-    return network, () if "SN_eps" in said else (f"of the discriminator: SN_eps {config.sn_eps:g}",)
+    return network, () if "SN_eps" in metadata else (f"of the discriminator: SN_eps {config.sn_eps:g}",)
 
 
 def _no_use(source: str, what: str, error: Exception) -> str:

@@ -6,19 +6,19 @@ import re
 
 from torch import Tensor
 
-from generators.biggan.deep import BigGANDeep, BigGANDeepConfig
 from generators.biggan.deep_discriminator import BigGANDeepDiscriminator, DeepDiscriminatorConfig
+from generators.biggan.deep_generator import BigGANDeep, BigGANDeepConfig
 from generators.biggan.generator import CHANNELS
 from generators.checkpoints.families.biggan import (
     ORIGINS,
-    attention_of,
-    blocks_of,
-    canonical,
-    epsilon,
-    singular_values_of,
+    count_blocks,
+    count_singular_values,
+    find_attention,
+    read_epsilon,
+    to_native_names,
 )
-from generators.checkpoints.families.fill import filled
-from generators.checkpoints.families.refusal import refusing
+from generators.checkpoints.families.build import build_and_load
+from generators.checkpoints.families.checks import report_bad_shapes
 from generators.errors import WeightsError
 
 
@@ -33,13 +33,13 @@ def is_discriminator(tensors: dict[str, Tensor]) -> bool:
     )
 
 
-def channels_of(tensors: dict[str, Tensor]) -> tuple[int, ...]:
+def read_channels(tensors: dict[str, Tensor]) -> tuple[int, ...]:
     """Of what enters block 0, and of what leaves each block of a generator."""
     first = tensors["blocks.0.0.conv1.weight"].shape[1]
-    return first, *(tensors[f"blocks.{k}.0.conv4.weight"].shape[0] for k in range(blocks_of(tensors)))
+    return first, *(tensors[f"blocks.{k}.0.conv4.weight"].shape[0] for k in range(count_blocks(tensors)))
 
 
-def enlarging_of(channels: tuple[int, ...]) -> tuple[int, ...]:
+def infer_upsampling_blocks(channels: tuple[int, ...]) -> tuple[int, ...]:
     """The blocks that double the size, which shapes do not tell: the last of those at one size in the published
     architectures, known by how the channels fall; () for others."""
     blocks = len(channels) - 1
@@ -54,31 +54,33 @@ def enlarging_of(channels: tuple[int, ...]) -> tuple[int, ...]:
     return ()
 
 
-def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[BigGANDeepConfig, tuple[str, ...]]:
+def infer_generator_config(
+    tensors: dict[str, Tensor], metadata: dict, source: str
+) -> tuple[BigGANDeepConfig, tuple[str, ...]]:
     """(configuration, what was assumed). said: what the file states of itself. Raises WeightsError."""
     classes, shared_dim = tensors["shared.weight"].shape
-    channels, origin = channels_of(tensors), ORIGINS["ajbrock"]
-    enlarging = enlarging_of(channels)
+    channels, origin = read_channels(tensors), ORIGINS["ajbrock"]
+    enlarging = infer_upsampling_blocks(channels)
     if not enlarging:
-        shown = ", ".join(map(str, channels))
-        raise WeightsError(f"{source}: its blocks have {shown} channels; expected those of a published BigGAN-deep")
+        escape = ", ".join(map(str, channels))
+        raise WeightsError(f"{source}: its blocks have {escape} channels; expected those of a published BigGAN-deep")
     config = BigGANDeepConfig(
         dim_z=tensors["linear.weight"].shape[1] - shared_dim,
         n_classes=classes,
         shared_dim=shared_dim,
         channels=channels,
         enlarging=enlarging,
-        attention=attention_of(tensors),
-        singular_values=singular_values_of(tensors),
-        sn_eps=epsilon(said, "SN_eps", origin.sn_eps, source),
-        bn_eps=epsilon(said, "BN_eps", origin.bn_eps, source),
+        attention=find_attention(tensors),
+        singular_values=count_singular_values(tensors),
+        sn_eps=read_epsilon(metadata, "SN_eps", origin.sn_eps, source),
+        bn_eps=read_epsilon(metadata, "BN_eps", origin.bn_eps, source),
     )
-    return config, () if {"SN_eps", "BN_eps"} <= said.keys() else (origin.words,)
+    return config, () if {"SN_eps", "BN_eps"} <= metadata.keys() else (origin.words,)
 
 
-def discriminator_config(tensors: dict[str, Tensor], said: dict, source: str) -> DeepDiscriminatorConfig:
+def infer_discriminator_config(tensors: dict[str, Tensor], metadata: dict, source: str) -> DeepDiscriminatorConfig:
     """Raises WeightsError."""
-    levels = blocks_of(tensors)
+    levels = count_blocks(tensors)
     if not 3 <= levels <= 6:
         raise WeightsError(f"{source}: a discriminator of {levels} levels, expected 3 to 6 (32 to 256 px)")
     found = (re.match(r"blocks\.0\.(\d{1,3})\.conv1\.weight$", name) for name in tensors)
@@ -92,8 +94,8 @@ def discriminator_config(tensors: dict[str, Tensor], said: dict, source: str) ->
         depth=1 + max(int(match[1]) for match in found if match),
         n_classes=tensors["embed.weight"].shape[0],
         attention=tuple(level for level in range(levels) if _attends(tensors, level)),
-        singular_values=singular_values_of(tensors),
-        sn_eps=epsilon(said, "SN_eps", ORIGINS["ajbrock"].sn_eps, source),
+        singular_values=count_singular_values(tensors),
+        sn_eps=read_epsilon(metadata, "SN_eps", ORIGINS["ajbrock"].sn_eps, source),
     )
 
 
@@ -102,23 +104,23 @@ def _attends(tensors: dict[str, Tensor], level: int) -> bool:
 
 
 def read_generator(
-    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+    tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[BigGANDeep, tuple[str, ...]]:
     """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
-    tensors = canonical(tensors)
-    with refusing(source, "BigGAN-deep generator"):
-        config, assumed = generator_config(tensors, said, source)
-        network = filled(lambda: BigGANDeep(config, classes), tensors, source)
+    tensors = to_native_names(tensors)
+    with report_bad_shapes(source, "BigGAN-deep generator"):
+        config, assumed = infer_generator_config(tensors, metadata, source)
+        network = build_and_load(lambda: BigGANDeep(config, classes), tensors, source)
     if classes and len(classes) != config.n_classes:
         raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
     return network, assumed
 
 
 def read_discriminator(
-    tensors: dict[str, Tensor], said: dict, source: str
+    tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[BigGANDeepDiscriminator, tuple[str, ...]]:
     """(network, what was assumed). Raises WeightsError."""
-    with refusing(source, "BigGAN-deep discriminator"):
-        config = discriminator_config(tensors, said, source)
-        network = filled(lambda: BigGANDeepDiscriminator(config), tensors, source)
-    return network, () if "SN_eps" in said else (f"of the discriminator: SN_eps {config.sn_eps:g}",)
+    with report_bad_shapes(source, "BigGAN-deep discriminator"):
+        config = infer_discriminator_config(tensors, metadata, source)
+        network = build_and_load(lambda: BigGANDeepDiscriminator(config), tensors, source)
+    return network, () if "SN_eps" in metadata else (f"of the discriminator: SN_eps {config.sn_eps:g}",)

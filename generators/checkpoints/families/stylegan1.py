@@ -11,7 +11,7 @@ import re
 import torch
 from torch import Tensor
 
-from generators.checkpoints.families.fill import filled
+from generators.checkpoints.families.build import build_and_load
 from generators.errors import WeightsError
 from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config
 
@@ -26,20 +26,20 @@ def is_discriminator(tensors: dict[str, Tensor]) -> bool:
     return False
 
 
-def canonical(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def to_native_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {
         re.sub(r"^g_mapping\.", "mapping.", re.sub(r"^g_synthesis\.", "", name)): tensor
         for name, tensor in tensors.items()
     }
 
 
-def config_of(tensors: dict[str, Tensor], source: str) -> StyleGAN1Config:
+def infer_config(tensors: dict[str, Tensor], source: str) -> StyleGAN1Config:
     """Raises KeyError for what is missing, WeightsError for sizes that no StyleGAN1 has."""
     sizes = sorted({int(found[1]) for name in tensors if (found := re.match(r"blocks\.(\d{1,4})x\1\.", name))})
     if not 2 <= len(sizes) <= 9 or sizes != [4 * 2**k for k in range(len(sizes))]:
-        shown = ", ".join(map(str, sizes)) or "none"
+        escape = ", ".join(map(str, sizes)) or "none"
         raise WeightsError(
-            f"{source}: blocks of sizes {shown}, expected 4, 8, 16 and so on to at most 1024; is the file whole?"
+            f"{source}: blocks of sizes {escape}, expected 4, 8, 16 and so on to at most 1024; is the file whole?"
         )
     biases = ["blocks.4x4.bias", *(f"blocks.{size}x{size}.conv1.bias" for size in sizes[1:])]
     layers = sum(re.fullmatch(r"mapping\.dense\d+\.weight", name) is not None for name in tensors)
@@ -53,14 +53,14 @@ def config_of(tensors: dict[str, Tensor], source: str) -> StyleGAN1Config:
 
 
 def read_generator(
-    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+    tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[StyleGAN1, tuple[str, ...]]:
     """(network, what was assumed). said: not needed, shapes tell everything. Raises WeightsError."""
-    tensors = canonical(tensors)
+    tensors = to_native_names(tensors)
     if classes:
         raise WeightsError(f"{source}: names {len(classes)} classes, but a StyleGAN1 has none; leave them out")
     try:
-        config = config_of(tensors, source)
+        config = infer_config(tensors, source)
         assumed = ["fixed noise maps of our own, since files of StyleGAN1 store none"]
         if config.z_dim is None:
             assumed.append(
@@ -71,7 +71,7 @@ def read_generator(
         if averaged:
             tensors["mapping.w_avg"] = torch.zeros(config.w_dim)
             assumed.append("the mean w of 10000 samples, since the file has none")
-        network = filled(lambda: StyleGAN1(config), tensors, source)
+        network = build_and_load(lambda: StyleGAN1(config), tensors, source)
         if averaged and not network.mapping.w_avg.is_meta:
             network.mapping.w_avg.copy_(network.mean_of_w())
         return network, tuple(assumed)

@@ -12,7 +12,7 @@ import re
 import torch
 from torch import Tensor
 
-from generators.checkpoints.families.fill import filled
+from generators.checkpoints.families.build import build_and_load
 from generators.errors import WeightsError
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -34,12 +34,12 @@ def is_discriminator(tensors: dict[str, Tensor]) -> bool:
     )
 
 
-def from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def rename_from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """NVIDIA's names and shapes for rosinality's; names of no meaning here stay, to be refused."""
-    return dict(_renamed(name, tensor) for name, tensor in tensors.items())
+    return dict(_rename(name, tensor) for name, tensor in tensors.items())
 
 
-def _renamed(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+def _rename(name: str, tensor: Tensor) -> tuple[str, Tensor]:
     if name == "latent_avg":
         return "mapping.w_avg", tensor.flatten()
     if name == "input.input":
@@ -56,12 +56,12 @@ def _renamed(name: str, tensor: Tensor) -> tuple[str, Tensor]:
         (r"to_rgbs\.(\d+)\.(.*)", lambda found: f"b{8 << int(found[1])}.torgb"),
     ):
         if found := re.fullmatch(pattern, name):
-            rest, value = _renamed_in_layer(found[found.lastindex], tensor)
+            rest, value = _rename_in_layer(found[found.lastindex], tensor)
             return f"synthesis.{layer(found)}.{rest}", value
     return name, tensor
 
 
-def _renamed_in_layer(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+def _rename_in_layer(name: str, tensor: Tensor) -> tuple[str, Tensor]:
     """Of a styled convolution, or of one to colours."""
     if name == "conv.weight":
         return "weight", tensor[0]
@@ -72,7 +72,7 @@ def _renamed_in_layer(name: str, tensor: Tensor) -> tuple[str, Tensor]:
     return name.replace("conv.modulation.", "affine."), tensor
 
 
-def discriminator_from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def rename_discriminator_from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     sides = [int(found[1]) for name in tensors if (found := re.match(r"convs\.(\d+)\.", name))]
     resolution = 4 << max(sides, default=0)
     endings = {
@@ -97,7 +97,7 @@ def discriminator_from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tenso
     return {names.get(name, name): tensor for name, tensor in tensors.items()}
 
 
-def without_kernels(tensors: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor], tuple[float, ...]]:
+def split_off_kernels(tensors: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor], tuple[float, ...]]:
     """(the rest, taps): resampling filters are constants, made anew from their taps. Raises WeightsError."""
     kernels = {name: tensor for name, tensor in tensors.items() if KERNEL.search(name)}
     found = {_taps(name, kernel, source) for name, kernel in kernels.items()} or {USUAL_TAPS}
@@ -122,14 +122,14 @@ def _taps(name: str, kernel: Tensor, source: str) -> tuple[float, ...]:
     return tuple(round(tap, 7) for tap in taps.tolist())
 
 
-def stated(said: dict, *path: str):
+def get_nested(metadata: dict, *path: str):
     """What the file says under nested names, None where it is silent."""
     for name in path:
-        said = said.get(name) if isinstance(said, dict) else None
-    return said
+        metadata = metadata.get(name) if isinstance(metadata, dict) else None
+    return metadata
 
 
-def number(value, usual: float | None, name: str, source: str) -> float | None:
+def read_number(value, usual: float | None, name: str, source: str) -> float | None:
     """A positive number that a file states."""
     if value is None:
         return usual
@@ -138,7 +138,7 @@ def number(value, usual: float | None, name: str, source: str) -> float | None:
     return float(value)
 
 
-def sides_of(tensors: dict[str, Tensor], pattern: str, source: str) -> list[int]:
+def read_sides(tensors: dict[str, Tensor], pattern: str, source: str) -> list[int]:
     """4, 8, ...: the resolutions of its blocks. Raises WeightsError where one is missing."""
     sides = sorted({int(found[1]) for name in tensors if (found := re.match(pattern, name))})
     if len(sides) < 2 or len(sides) > 10 or sides != [4 << k for k in range(len(sides))]:
@@ -146,11 +146,11 @@ def sides_of(tensors: dict[str, Tensor], pattern: str, source: str) -> list[int]
     return sides
 
 
-def generator_config(
-    tensors: dict[str, Tensor], said: dict, taps: tuple[float, ...], rosinality: bool, source: str
+def infer_generator_config(
+    tensors: dict[str, Tensor], metadata: dict, taps: tuple[float, ...], rosinality: bool, source: str
 ) -> StyleGAN2Config:
     """tensors: in NVIDIA's names, without kernels."""
-    sides = sides_of(tensors, r"synthesis\.b(\d{1,5})\.", source)
+    sides = read_sides(tensors, r"synthesis\.b(\d{1,5})\.", source)
     layers = _layers(tensors)
     embed = tensors.get("mapping.embed.weight")
     embed_dim, n_classes = (0, 0) if embed is None else embed.shape
@@ -159,10 +159,10 @@ def generator_config(
     else:
         architecture = "skip" if "synthesis.b4.torgb.weight" in tensors else "orig"
     first = tensors["mapping.fc0.weight"]
-    clamp = stated(said, "synthesis_kwargs", "conv_clamp") or said.get(
-        "conv_clamp", NEWER_CLAMP if newer(said) else None
+    clamp = get_nested(metadata, "synthesis_kwargs", "conv_clamp") or metadata.get(
+        "conv_clamp", NEWER_CLAMP if is_stylegan3_release(metadata) else None
     )
-    rate = stated(said, "mapping_kwargs", "lr_multiplier")
+    rate = get_nested(metadata, "mapping_kwargs", "lr_multiplier")
     return StyleGAN2Config(
         resolution=sides[-1],
         channels=tuple(tensors[f"synthesis.b{side}.conv1.weight"].shape[0] for side in sides),
@@ -173,16 +173,16 @@ def generator_config(
         n_classes=n_classes,
         embed_dim=embed_dim,
         architecture=architecture,
-        mapping_rate=number(rate, 0.01, "lr_multiplier", source),
-        conv_clamp=number(clamp, None, "conv_clamp", source),
+        mapping_rate=read_number(rate, 0.01, "lr_multiplier", source),
+        conv_clamp=read_number(clamp, None, "conv_clamp", source),
         taps=taps,
         demodulation_fan_in=float(rosinality),
     )
 
 
-def newer(said: dict) -> bool:
+def is_stylegan3_release(metadata: dict) -> bool:
     """Whether it states its arguments as StyleGAN3's release of this network does, whose default is a clamp."""
-    return "channel_base" in said and "synthesis_kwargs" not in said
+    return "channel_base" in metadata and "synthesis_kwargs" not in metadata
 
 
 def _layers(tensors: dict[str, Tensor]) -> int:
@@ -190,24 +190,24 @@ def _layers(tensors: dict[str, Tensor]) -> int:
 
 
 def read_generator(
-    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+    tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[StyleGAN2, tuple[str, ...]]:
     """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
     try:
         rosinality = any(name.startswith(("style.", "to_rgb1.")) for name in tensors)
-        canonical = from_rosinality(tensors) if rosinality else dict(tensors)
-        canonical, taps = without_kernels(canonical, source)
-        config = generator_config(canonical, said, taps, rosinality, source)
-        assumed = [] if said else [f"learning rate multiplier of the mapping network {config.mapping_rate:g}"]
-        if not said and not rosinality:
+        native = rename_from_rosinality(tensors) if rosinality else dict(tensors)
+        native, taps = split_off_kernels(native, source)
+        config = infer_generator_config(native, metadata, taps, rosinality, source)
+        assumed = [] if metadata else [f"learning rate multiplier of the mapping network {config.mapping_rate:g}"]
+        if not metadata and not rosinality:
             assumed.append("no clamp of activations (conv_clamp), which a file without its arguments does not tell")
-        made = left_out(canonical) if rosinality else {}
-        network = filled(lambda: StyleGAN2(config, classes), canonical | made, source)
+        made = make_missing(native) if rosinality else {}
+        network = build_and_load(lambda: StyleGAN2(config, classes), native | made, source)
         if any(name.endswith("noise_const") for name in made):
             assumed.append("noise maps drawn from seed 0, since the file has none")
         if "mapping.w_avg" in made:
             assumed.append("the mean w of 10000 samples, since the file has none")
-            if not any(tensor.is_meta for tensor in canonical.values()):
+            if not any(tensor.is_meta for tensor in native.values()):
                 network.mapping.w_avg.copy_(network.mean_of_w())
     except WeightsError:
         raise
@@ -218,7 +218,7 @@ def read_generator(
     return network, tuple(assumed)
 
 
-def left_out(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def make_missing(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """What some of rosinality's files lack: old ones the noise maps, natively trained ones the mean w (zeros here)."""
     made, random = {}, torch.Generator().manual_seed(0)
     if "mapping.w_avg" not in tensors:
@@ -231,10 +231,10 @@ def left_out(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return made
 
 
-def discriminator_config(
-    tensors: dict[str, Tensor], said: dict, taps: tuple[float, ...], source: str
+def infer_discriminator_config(
+    tensors: dict[str, Tensor], metadata: dict, taps: tuple[float, ...], source: str
 ) -> StyleGAN2DiscriminatorConfig:
-    sides = sides_of(tensors, r"b(\d{1,5})\.", source)
+    sides = read_sides(tensors, r"b(\d{1,5})\.", source)
     if f"b{sides[-1]}.skip.weight" in tensors:
         architecture = "resnet"
     else:
@@ -242,11 +242,11 @@ def discriminator_config(
     embed = tensors.get("mapping.embed.weight")
     embed_dim, n_classes = (0, 0) if embed is None else embed.shape
     channels = (tensors["b4.conv.weight"].shape[0], *(tensors[f"b{side}.conv0.weight"].shape[1] for side in sides[1:]))
-    group = (said.get("epilogue_kwargs") or {}).get("mbstd_group_size", 4)
+    group = (metadata.get("epilogue_kwargs") or {}).get("mbstd_group_size", 4)
     if group is not None and (type(group) is not int or group < 1):
         raise WeightsError(f"{source}: it says mbstd_group_size {group!r}, expected a number of rows, or none")
-    clamp = stated(said, "conv_clamp")
-    rate = stated(said, "mapping_kwargs", "lr_multiplier")
+    clamp = get_nested(metadata, "conv_clamp")
+    rate = get_nested(metadata, "mapping_kwargs", "lr_multiplier")
     return StyleGAN2DiscriminatorConfig(
         resolution=sides[-1],
         channels=channels,
@@ -258,22 +258,22 @@ def discriminator_config(
         architecture=architecture,
         statistics=tensors["b4.conv.weight"].shape[1] - channels[0],
         group=group,
-        mapping_rate=number(rate, 0.01, "lr_multiplier", source),
-        conv_clamp=number(clamp, None, "conv_clamp", source),
+        mapping_rate=read_number(rate, 0.01, "lr_multiplier", source),
+        conv_clamp=read_number(clamp, None, "conv_clamp", source),
         taps=taps,
     )
 
 
 def read_discriminator(
-    tensors: dict[str, Tensor], said: dict, source: str
+    tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[StyleGAN2Discriminator, tuple[str, ...]]:
     """(network, what was assumed). Raises WeightsError."""
     try:
         rosinality = any(name.startswith(("convs.", "final_")) for name in tensors)
-        canonical = discriminator_from_rosinality(tensors) if rosinality else dict(tensors)
-        canonical, taps = without_kernels(canonical, source)
-        config = discriminator_config(canonical, said, taps, source)
-        network = filled(lambda: StyleGAN2Discriminator(config), canonical, source)
+        native = rename_discriminator_from_rosinality(tensors) if rosinality else dict(tensors)
+        native, taps = split_off_kernels(native, source)
+        config = infer_discriminator_config(native, metadata, taps, source)
+        network = build_and_load(lambda: StyleGAN2Discriminator(config), native, source)
     except WeightsError:
         raise
     except Exception as error:  # as above

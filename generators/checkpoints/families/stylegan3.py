@@ -11,7 +11,7 @@ import re
 
 from torch import Tensor
 
-from generators.checkpoints.families.fill import filled
+from generators.checkpoints.families.build import build_and_load
 from generators.errors import WeightsError
 from generators.stylegan.stylegan3 import Layer, StyleGAN3, StyleGAN3Config
 
@@ -41,11 +41,11 @@ def is_discriminator(tensors: dict[str, Tensor]) -> bool:
     return False
 
 
-def stated(said: dict, source: str) -> dict[str, float | int | None]:
+def read_settings(metadata: dict, source: str) -> dict[str, float | int | None]:
     """Raises WeightsError for what is no number, or one that no network has."""
     found = {}
     for name, (usual, least, most) in STATED.items():
-        value = said.get(name, usual)
+        value = metadata.get(name, usual)
         if name == "conv_clamp" and value is None:
             found[name] = None
             continue
@@ -57,7 +57,7 @@ def stated(said: dict, source: str) -> dict[str, float | int | None]:
     return found
 
 
-def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> StyleGAN3Config:
+def infer_generator_config(tensors: dict[str, Tensor], metadata: dict, source: str) -> StyleGAN3Config:
     """Raises KeyError for what is missing, WeightsError for what no StyleGAN3 has."""
     layers = {int(found[2]): found for name in tensors if (found := LAYER.match(name))}
     if sorted(layers) != list(range(len(layers))) or len(layers) < 4:
@@ -80,17 +80,17 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> Sty
         embed_dim=embed_dim,
         conv_kernel=tensors[f"{first}.weight"].shape[-1],
         use_radial_filters=tensors[f"{first}.down_filter"].ndim == 2,
-        **stated(said, source),
+        **read_settings(metadata, source),
     )
 
 
 def read_generator(
-    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+    tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[StyleGAN3, tuple[str, ...]]:
     """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
     try:
-        config = generator_config(tensors, said, source)
-        network = filled(lambda: StyleGAN3(config, classes), tensors, source)
+        config = infer_generator_config(tensors, metadata, source)
+        network = build_and_load(lambda: StyleGAN3(config, classes), tensors, source)
     except KeyError as error:
         raise WeightsError(f"{source}: 1 missing ({error.args[0]}); is the file whole, and a StyleGAN3?") from None
     except WeightsError:
@@ -101,16 +101,16 @@ def read_generator(
         ) from None
     if classes and len(classes) != config.n_classes:
         raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
-    assumed = [] if said else ["the frequencies, margins and clamp of the published networks"]
+    assumed = [] if metadata else ["the frequencies, margins and clamp of the published networks"]
     if any(tensor.is_meta for tensor in tensors.values()):
         return network, tuple(assumed)
-    off = max(_filters_off(layer) for layer in network.synthesis.layers() if isinstance(layer, Layer))
+    off = max(_measure_filter_error(layer) for layer in network.synthesis.layers() if isinstance(layer, Layer))
     if off > 1e-3:
         assumed.append(f"filters as the file stores them, up to {off:.0%} off those that its frequencies call for")
     return network, tuple(assumed)
 
 
-def _filters_off(layer: Layer) -> float:
+def _measure_filter_error(layer: Layer) -> float:
     """How far the stored filters are from the designed ones, in parts of the largest tap."""
     pairs = zip((layer.up_filter, layer.down_filter), layer.designed(), strict=True)
     return max(float((stored - made).abs().max() / made.abs().max()) for stored, made in pairs)

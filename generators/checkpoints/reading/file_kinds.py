@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generators.checkpoints.reading.archive import names_in
-from generators.checkpoints.reading.inert_pickle import shown
+from generators.text import escape
 
 START, END = 4096, 64  # bytes that are looked at, at each end
 LOOKED_INTO = 2**16  # bytes of a packed file that are looked at, unpacked
@@ -157,7 +157,7 @@ def _text_kind(start: bytes) -> Kind | None:
     body = text.lstrip()
     if re.match(HTML, body, re.IGNORECASE | re.DOTALL):
         found = re.search(r"<title[^>]*>([^<]{1,200})", body, re.IGNORECASE)
-        title = f' ("{shown(" ".join(html.unescape(found[1]).split()), 60)}")' if found else ""
+        title = f' ("{escape(" ".join(html.unescape(found[1]).split()), 60)}")' if found else ""
         return Kind(PAGE.words.replace("{title}", title), PAGE.step, model=False)
     if body.startswith("<?xml"):
         return ERROR
@@ -165,7 +165,7 @@ def _text_kind(start: bytes) -> Kind | None:
     if re.search(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufffd]", whole):
         return None
     kind = JSON if re.match(r'(\{\s*("|\})|\[\s*["{\[\d\]])', body) else TEXT
-    first = shown(body.strip().partition("\n")[0].strip(), 40)
+    first = escape(body.strip().partition("\n")[0].strip(), 40)
     return Kind(kind.words.replace("{first}", f"it begins {first!r}"), kind.step, model=False)
 
 
@@ -196,7 +196,7 @@ def _zip_kind(names: list[str] | None) -> Kind | None:
 def _archive_of(names: list[str], form: str) -> Kind:
     files = [name for name in names if not name.endswith("/")]
     weights = [name for name in files if name.endswith(SUFFIXES)]
-    listed = [shown(name, 60) for name in (weights or files)[:2]]
+    listed = [escape(name, 60) for name in (weights or files)[:2]]
     holds = ", ".join(listed) + (", ..." if len(files) > len(listed) else "") if listed else "nothing"
     inside = f"the {listed[0]} in it" if weights else "the file of weights in it, if there is one"
     return Kind(ARCHIVE.words.format(form=form, holds=holds), ARCHIVE.step.format(inside=inside))

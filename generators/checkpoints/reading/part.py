@@ -14,5 +14,5 @@ class Part:
     class, "" where it does not."""
 
     tensors: dict[str, Tensor]
-    said: dict = field(default_factory=dict)
+    metadata: dict = field(default_factory=dict)
     class_name: str = ""

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from generators.checkpoints.reading.archive import check_archive
 from generators.checkpoints.reading.file_kinds import AGAIN, SUFFIXES, foreign_kind, is_safetensors
-from generators.checkpoints.reading.inert_pickle import shown
+from generators.checkpoints.reading.nvidia_pickle import read_networks
 from generators.checkpoints.reading.part import Part
-from generators.checkpoints.reading.persistence import read_networks
 from generators.errors import WeightsError
+from generators.text import escape
 
 LARGEST = 16 * 2**30
 LARGEST_PICKLE = 4 * 2**30
@@ -128,7 +128,7 @@ def _torch(path: Path, size: int) -> dict[str, Part]:
         for name, tensor in part.tensors.items():
             if tensor.layout is not torch.strided or tensor.is_quantized:
                 raise WeightsError(
-                    f"{path}: {shown(name)} is sparse or quantised; expected plain tensors; convert the file"
+                    f"{path}: {escape(name)} is sparse or quantised; expected plain tensors; convert the file"
                 )
         # Views that repeat a few numbers many times would otherwise ask for any amount of memory.
         if sum(tensor.numel() * tensor.element_size() for tensor in part.tensors.values()) > size:
@@ -173,16 +173,16 @@ def _kind(content: object) -> str:
         return f"a {type(content).__name__}"
     if not content:
         return "an empty dictionary"
-    return f"a dictionary of {', '.join(shown(str(name), 40) for name in list(content)[:4])}, ..."
+    return f"a dictionary of {', '.join(escape(str(name), 40) for name in list(content)[:4])}, ..."
 
 
 def header(metadata: dict[str, str]) -> dict:
     """What our own files say of themselves: the JSON under ``dgp`` in the safetensors header, or nothing."""
     try:
-        said = json.loads(metadata.get("dgp", "{}"))
+        metadata = json.loads(metadata.get("dgp", "{}"))
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def read_json(path: Path) -> dict:
@@ -190,7 +190,7 @@ def read_json(path: Path) -> dict:
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise WeightsError(f"{path}: larger than any configuration; get it again")
-        said = json.loads(path.read_bytes())
+        metadata = json.loads(path.read_bytes())
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):
@@ -198,6 +198,6 @@ def read_json(path: Path) -> dict:
         if kind is not None and (kind.model or kind.step == AGAIN):
             raise WeightsError(f"{path}: is {kind.words}; {kind.step}") from None
         raise WeightsError(f"{path}: is not JSON; get it again") from None
-    if not isinstance(said, dict):
-        raise WeightsError(f"{path}: got a {type(said).__name__}, expected an object of settings")
-    return said
+    if not isinstance(metadata, dict):
+        raise WeightsError(f"{path}: got a {type(metadata).__name__}, expected an object of settings")
+    return metadata

@@ -9,7 +9,7 @@ NEIGHBOUR = 3  # k of the radius, as published
 AT_ONCE = 1000
 
 
-def frechet(real: Tensor, made: Tensor) -> float:
+def frechet_distance(real: Tensor, made: Tensor) -> float:
     """Between the Gaussians of two sets of features (N, C), (M, C): |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)).
 
     It is FID (Heusel et al. 2017) only on the features of Inception; on others its values are values of their own.
@@ -29,10 +29,10 @@ def frechet(real: Tensor, made: Tensor) -> float:
 def precision_recall(real: Tensor, made: Tensor) -> tuple[float, float]:
     """(share of made rows that lie among the real ones, share of real rows that lie among the made ones), Kynkäänniemi
     et al. 2019: within reach of the third neighbour of some row. real (N, C), made (M, C), N and M above 3."""
-    return covered(made, real), covered(real, made)
+    return measure_coverage(made, real), measure_coverage(real, made)
 
 
-def covered(rows: Tensor, by: Tensor) -> float:
+def measure_coverage(rows: Tensor, by: Tensor) -> float:
     """The share of rows that are no further from some row of ``by`` than that row's third neighbour is."""
     if len(by) <= NEIGHBOUR:
         raise ValueError(f"got {len(by)} rows of features, expected more than {NEIGHBOUR}")

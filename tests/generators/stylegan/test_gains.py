@@ -16,14 +16,14 @@ STYLED = [name for name in FAMILIES if name.startswith("stylegan")]
 
 def test_a_dense_layer_is_a_plain_one_of_its_numbers_times_their_gains():
     layer, x = Dense(12, 5, rate=0.1, bias=0.3), torch.randn(4, 12)
-    gains = layer.own_gains()
+    gains = layer.weight_gains()
     plain = torch.nn.functional.linear(x, layer.weight * gains["weight"], layer.bias * gains["bias"])
     torch.testing.assert_close(layer(x), plain)
 
 
 def test_colours_are_those_of_plain_weights_times_their_gains():
     layer, x, w = ToRGB(12, 6, None), torch.randn(2, 12, 4, 4), torch.randn(2, 6)
-    weight = layer.weight[None, :, :, 0, 0] * layer.own_gains()["weight"] * layer.affine(w)[:, None]
+    weight = layer.weight[None, :, :, 0, 0] * layer.weight_gains()["weight"] * layer.affine(w)[:, None]
     plain = torch.einsum("noi,nihw->nohw", weight, x) + layer.bias[:, None, None]
     torch.testing.assert_close(layer(x, w), plain)
 

@@ -15,7 +15,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from generators.checkpoints.reading.inert_pickle import Name, NotInert, Program, Table
+from generators.checkpoints.reading.unpickler import AllowedGlobals, GlobalName, RefusedPickle, Unpickler
 
 TORCH_MAGIC, TORCH_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 PERSISTENCE_VERSION = 6
@@ -52,7 +52,7 @@ class Storage:
 
 
 @dataclass
-class NumpyKind:
+class NumpyDtype:
     """A numpy dtype of plain numbers. letters: as in "<f8"."""
 
     letters: str
@@ -65,37 +65,37 @@ class NumpyArray:
     values: numpy.ndarray | None = None
 
 
-def record(program: Program, arguments: tuple) -> Record:
+def record(unpickler: Unpickler, arguments: tuple) -> Record:
     """torch_utils.persistence._reconstruct_persistent_obj(meta)"""
     (meta,) = arguments
-    if type(meta) is not dict or not _is(meta.get("type"), "class"):
-        raise NotInert("holds a persistent object that is no class; do not trust it")
-    if not _is(meta.get("version"), PERSISTENCE_VERSION):
-        raise NotInert(f"is of a version of NVIDIA's persistence other than {PERSISTENCE_VERSION}; save it anew")
+    if type(meta) is not dict or not _equals(meta.get("type"), "class"):
+        raise RefusedPickle("holds a persistent object that is no class; do not trust it")
+    if not _equals(meta.get("version"), PERSISTENCE_VERSION):
+        raise RefusedPickle(f"is of a version of NVIDIA's persistence other than {PERSISTENCE_VERSION}; save it anew")
     if not isinstance(meta.get("class_name"), str) or type(meta.get("state")) is not dict:
-        raise NotInert("holds a persistent object without name or state; do not trust it")
+        raise RefusedPickle("holds a persistent object without name or state; do not trust it")
     return Record(meta["class_name"], meta["state"])
 
 
-def storage(program: Program, arguments: tuple) -> Storage:
+def storage(unpickler: Unpickler, arguments: tuple) -> Storage:
     """torch.storage._load_from_bytes(payload)"""
     (payload,) = arguments
     if not isinstance(payload, memoryview):
         raise TypeError
-    nested = Program(payload, STORAGE_TABLE, program.allowance, unknown=program.unknown)
-    if not _is(nested.run(), TORCH_MAGIC) or not _is(nested.run(), TORCH_PROTOCOL):
-        raise NotInert("holds a storage that torch did not write; do not trust it")
+    nested = Unpickler(payload, STORAGE_GLOBALS, unpickler.budget, unknown=unpickler.unknown)
+    if not _equals(nested.run(), TORCH_MAGIC) or not _equals(nested.run(), TORCH_PROTOCOL):
+        raise RefusedPickle("holds a storage that torch did not write; do not trust it")
     machine = nested.run()
     if type(machine) is not dict or machine.get("little_endian") is not True:
-        raise NotInert("was written on a machine of another byte order; save it on a usual one")
+        raise RefusedPickle("was written on a machine of another byte order; save it on a usual one")
     found, keys = nested.run(), nested.run()
-    if not isinstance(found, _Promise) or not _is(keys, [found.key]) or nested.number("<q") != found.count:
-        raise NotInert("holds a storage that torch did not write; do not trust it")
+    if not isinstance(found, _PendingStorage) or not _equals(keys, [found.key]) or nested.number("<q") != found.count:
+        raise RefusedPickle("holds a storage that torch did not write; do not trust it")
     return Storage(nested.take(found.count * found.dtype.itemsize), found.dtype)
 
 
 @dataclass
-class _Promise:
+class _PendingStorage:
     """A storage whose bytes follow the program."""
 
     key: str
@@ -103,14 +103,14 @@ class _Promise:
     count: int
 
 
-def promised_storage(program: Program, identity: object) -> _Promise:
+def pending_storage(unpickler: Unpickler, identity: object) -> _PendingStorage:
     word, kind, key, _place, count, view = identity
-    if not _is(word, "storage") or not isinstance(kind, Name) or type(key) is not str or view is not None:
-        raise NotInert("holds a storage that torch did not write; do not trust it")
-    return _Promise(key, STORAGES[kind.text], _count(count))
+    if not _equals(word, "storage") or not isinstance(kind, GlobalName) or type(key) is not str or view is not None:
+        raise RefusedPickle("holds a storage that torch did not write; do not trust it")
+    return _PendingStorage(key, STORAGES[kind.text], _count(count))
 
 
-def tensor(program: Program, arguments: tuple) -> Tensor:
+def tensor(unpickler: Unpickler, arguments: tuple) -> Tensor:
     """torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)
 
     A view that stays within its storage and holds no more numbers than it.
@@ -122,14 +122,14 @@ def tensor(program: Program, arguments: tuple) -> Tensor:
     numbers, room = math.prod(shape), len(source.raw) // source.dtype.itemsize
     end = offset + (1 + sum((n - 1) * step for n, step in zip(shape, steps, strict=True)) if numbers else 0)
     if end > room or numbers > room:
-        raise NotInert("holds a tensor that is larger than its storage; do not trust it")
+        raise RefusedPickle("holds a tensor that is larger than its storage; do not trust it")
     if source.values is None:
-        program.allowance.copy(len(source.raw))
+        unpickler.budget.copy(len(source.raw))
         source.values = torch.from_numpy(numpy.frombuffer(source.raw, numpy.uint8).copy()).view(source.dtype)
     return source.values.as_strided(shape, steps, offset)
 
 
-def parameter(program: Program, arguments: tuple) -> Tensor:
+def parameter(unpickler: Unpickler, arguments: tuple) -> Tensor:
     """torch._utils._rebuild_parameter(data, requires_grad, hooks)"""
     data, _requires_grad, _hooks = arguments
     if not isinstance(data, Tensor):
@@ -137,90 +137,90 @@ def parameter(program: Program, arguments: tuple) -> Tensor:
     return data
 
 
-def plain_dict(program: Program, arguments: tuple) -> dict:
+def plain_dict(unpickler: Unpickler, arguments: tuple) -> dict:
     """collections.OrderedDict(), dnnlib.util.EasyDict(); their entries follow."""
     if arguments:
         raise TypeError
     return {}
 
 
-def plain_set(program: Program, arguments: tuple) -> set:
+def plain_set(unpickler: Unpickler, arguments: tuple) -> set:
     """builtins.set(list)"""
     (items,) = arguments
     if type(items) is not list:
         raise TypeError
     result: set = set()
-    program.extend(result, items)
+    unpickler.extend(result, items)
     return result
 
 
-def numpy_kind(program: Program, arguments: tuple) -> NumpyKind:
+def numpy_dtype(unpickler: Unpickler, arguments: tuple) -> NumpyDtype:
     """numpy.dtype(letters, align, copy)"""
     letters = arguments[0]
     if not isinstance(letters, str) or not re.fullmatch(r"b1|[iu][1248]|f[248]", letters):
-        raise NotInert("holds numpy values other than plain numbers, which could be anything; do not trust it")
-    return NumpyKind("<" + letters)
+        raise RefusedPickle("holds numpy values other than plain numbers, which could be anything; do not trust it")
+    return NumpyDtype("<" + letters)
 
 
-def set_numpy_kind(program: Program, kind: NumpyKind, state: object) -> None:
+def set_numpy_dtype(unpickler: Unpickler, kind: NumpyDtype, state: object) -> None:
     """(version, byte order, subarray, names, fields, size, alignment, flags)"""
     _version, order, *compound = state
     if type(order) is not str or order not in "<>|=" or any(part is not None for part in compound[:3]):
-        raise NotInert("holds numpy values other than plain numbers, which could be anything; do not trust it")
+        raise RefusedPickle("holds numpy values other than plain numbers, which could be anything; do not trust it")
     kind.letters = (">" if order == ">" else "<") + kind.letters[1:]
 
 
-def numpy_scalar(program: Program, arguments: tuple) -> bool | int | float:
+def numpy_scalar(unpickler: Unpickler, arguments: tuple) -> bool | int | float:
     """numpy.core.multiarray.scalar(dtype, raw)"""
     kind, raw = arguments
-    if type(kind) is not NumpyKind or not isinstance(raw, memoryview):
-        raise NotInert("holds a numpy value other than a plain number; do not trust it")
+    if type(kind) is not NumpyDtype or not isinstance(raw, memoryview):
+        raise RefusedPickle("holds a numpy value other than a plain number; do not trust it")
     (value,) = numpy.frombuffer(raw, kind.letters)
     return value.item()
 
 
-def numpy_array(program: Program, arguments: tuple) -> NumpyArray:
+def numpy_array(unpickler: Unpickler, arguments: tuple) -> NumpyArray:
     """numpy.core.multiarray._reconstruct(numpy.ndarray, (0,), b"b"); the state follows."""
-    if not _is(arguments[0], Name("numpy.ndarray")):
-        raise NotInert("holds an array that numpy did not write; do not trust it")
+    if not _equals(arguments[0], GlobalName("numpy.ndarray")):
+        raise RefusedPickle("holds an array that numpy did not write; do not trust it")
     return NumpyArray()
 
 
-def set_numpy_array(program: Program, array: NumpyArray, state: object) -> None:
+def set_numpy_array(unpickler: Unpickler, array: NumpyArray, state: object) -> None:
     """(version, shape, dtype, in Fortran's order, raw)"""
     _version, shape, kind, fortran, raw = state
-    array.values = _numpy_values(program, raw, kind, shape, "F" if fortran else "C")
+    array.values = _numpy_values(unpickler, raw, kind, shape, "F" if fortran else "C")
 
 
-def numpy_buffer(program: Program, arguments: tuple) -> NumpyArray:
+def numpy_buffer(unpickler: Unpickler, arguments: tuple) -> NumpyArray:
     """numpy.core.numeric._frombuffer(raw, dtype, shape, order), as protocol 5 has it"""
     raw, kind, shape, order = arguments
-    return NumpyArray(_numpy_values(program, raw, kind, shape, "F" if _is(order, "F") else "C"))
+    return NumpyArray(_numpy_values(unpickler, raw, kind, shape, "F" if _equals(order, "F") else "C"))
 
 
-def _numpy_values(program: Program, raw: object, kind: object, shape: object, order: str) -> numpy.ndarray:
-    if type(kind) is not NumpyKind or not isinstance(raw, memoryview):
-        raise NotInert("holds a numpy array of other than plain numbers; do not trust it")
+def _numpy_values(unpickler: Unpickler, raw: object, kind: object, shape: object, order: str) -> numpy.ndarray:
+    if type(kind) is not NumpyDtype or not isinstance(raw, memoryview):
+        raise RefusedPickle("holds a numpy array of other than plain numbers; do not trust it")
     shape = _shape(shape)
     if math.prod(shape) * int(kind.letters[2:]) != len(raw):
-        raise NotInert("holds a numpy array that is larger than its bytes; do not trust it")
-    program.allowance.copy(len(raw))
+        raise RefusedPickle("holds a numpy array that is larger than its bytes; do not trust it")
+    unpickler.budget.copy(len(raw))
     return numpy.frombuffer(raw, kind.letters).reshape(shape, order=order).copy()
 
 
 def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value < 2**48:
-        raise NotInert("has a size that is no size; do not trust it")
+        raise RefusedPickle("has a size that is no size; do not trust it")
     return value
 
 
 def _shape(value: object) -> tuple[int, ...]:
     if type(value) is not tuple or len(value) > MOST_DIMENSIONS:
-        raise NotInert("has a shape that is no shape; do not trust it")
+        raise RefusedPickle("has a shape that is no shape; do not trust it")
     return tuple(map(_count, value))
 
 
-def _is(value: object, expected: object) -> bool:
+def _equals(value: object, expected: object) -> bool:
     """Equal and of one type: values of the file (tensors among them) are compared with nothing else."""
     return type(value) is type(expected) and value == expected
 
@@ -235,14 +235,14 @@ CALLS = {
     "collections.OrderedDict": plain_dict,
     "builtins.set": plain_set,
     "__builtin__.set": plain_set,
-    "numpy.dtype": numpy_kind,
+    "numpy.dtype": numpy_dtype,
     **{f"{core}.multiarray.scalar": numpy_scalar for core in NUMPY},
     **{f"{core}.multiarray._reconstruct": numpy_array for core in NUMPY},
     **{f"{core}.numeric._frombuffer": numpy_buffer for core in NUMPY},
 }
-PERSISTENCE_TABLE = Table(
+NETWORK_GLOBALS = AllowedGlobals(
     names=frozenset(CALLS) | {"numpy.ndarray"},
     calls=CALLS,
-    states={NumpyKind: set_numpy_kind, NumpyArray: set_numpy_array},
+    states={NumpyDtype: set_numpy_dtype, NumpyArray: set_numpy_array},
 )
-STORAGE_TABLE = Table(names=frozenset(STORAGES), calls={}, states={}, persistent=promised_storage)
+STORAGE_GLOBALS = AllowedGlobals(names=frozenset(STORAGES), calls={}, states={}, persistent=pending_storage)

@@ -19,13 +19,13 @@ from generators.biggan import (
     DeepDiscriminatorConfig,
     DiscriminatorConfig,
 )
-from generators.checkpoints.families.fill import filled
-from generators.checkpoints.reading.inert_pickle import shown
+from generators.checkpoints.families.build import build_and_load
 from generators.errors import ConversionError, WeightsError
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 from generators.stylegan.stylegan3 import StyleGAN3, StyleGAN3Config
+from generators.text import escape
 
 # Larger than any size, number of classes or filter length of a network.
 LARGEST_NUMBER, LONGEST_LIST, DEEPEST = 2**16, 256, 4
@@ -64,75 +64,79 @@ def architecture_of(network: Generator | Discriminator) -> str:
     raise ConversionError(f"a {type(network).__name__} cannot be written; expected one of {', '.join(known)}")
 
 
-def is_own(said: dict, part: str) -> bool:
-    return isinstance(said.get("config"), dict) and said.get("part") == part
+def is_native(metadata: dict, part: str) -> bool:
+    return isinstance(metadata.get("config"), dict) and metadata.get("part") == part
 
 
 def read_generator(
-    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...]
+    tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...]
 ) -> tuple[Generator, tuple[str, ...]]:
     """(network, what was assumed when the file was written). Raises WeightsError."""
-    return _network(GENERATORS, tensors, said, source, classes), assumed_of(said, source)
+    return _build(GENERATORS, tensors, metadata, source, classes), read_assumptions(metadata, source)
 
 
-def read_discriminator(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[Discriminator, tuple[str, ...]]:
+def read_discriminator(
+    tensors: dict[str, Tensor], metadata: dict, source: str
+) -> tuple[Discriminator, tuple[str, ...]]:
     """As `read_generator`."""
-    return _network(DISCRIMINATORS, tensors, said, source, ()), assumed_of(said, source)
+    return _build(DISCRIMINATORS, tensors, metadata, source, ()), read_assumptions(metadata, source)
 
 
-def assumed_of(said: dict, source: str) -> tuple[str, ...]:
-    return tuple(texts(said, "assumed", source))
+def read_assumptions(metadata: dict, source: str) -> tuple[str, ...]:
+    return tuple(read_strings(metadata, "assumed", source))
 
 
-def texts(said: dict, key: str, source: str) -> list[str]:
+def read_strings(metadata: dict, key: str, source: str) -> list[str]:
     """A list of texts of one line in the header, empty where it is silent. Raises WeightsError."""
-    value = said.get(key, [])
+    value = metadata.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
         raise WeightsError(f"{source}: its header's {key} are no list of names; write the file again")
     return value
 
 
-def _network(
-    known: dict[str, Architecture], tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...]
+def _build(
+    known: dict[str, Architecture], tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...]
 ) -> Any:
-    name = said.get("architecture")
+    name = metadata.get("architecture")
     if not isinstance(name, str) or name not in known:
         raise WeightsError(
-            f"{source}: its header says architecture {shown(str(name))!r}, expected one of {', '.join(known)}; it was "
+            f"{source}: its header says architecture {escape(str(name))!r}, expected one of {', '.join(known)}; it was "
             "written by another version of dgp"
         )
     architecture = known[name]
     make = architecture.network
     try:
-        config = _config(architecture.config, said["config"], source)
+        config = _make_config(architecture.config, metadata["config"], source)
         if classes and (not architecture.names_classes or len(classes) != getattr(config, "n_classes", 0)):
             raise WeightsError(
                 f"{source}: names {len(classes)} classes, but its tensors have {getattr(config, 'n_classes', 0)}"
             )
-        return filled(lambda: make(config, classes) if architecture.names_classes else make(config), tensors, source)
+        return build_and_load(
+            lambda: make(config, classes) if architecture.names_classes else make(config), tensors, source
+        )
     except WeightsError:
         raise
     except Exception:  # numbers of all kinds meet the constructors
         raise WeightsError(f"{source}: its header describes no {name} that can be made; get it again") from None
 
 
-def _config(kind: type, said: dict, source: str) -> Any:
+def _make_config(kind: type, metadata: dict, source: str) -> Any:
     known = {field.name for field in fields(kind)}
-    unknown = sorted(said.keys() - known)
+    unknown = sorted(metadata.keys() - known)
     if unknown:
         raise WeightsError(
-            f"{source}: its header has the settings {', '.join(map(shown, unknown[:3]))}, expected those of "
+            f"{source}: its header has the settings {', '.join(map(escape, unknown[:3]))}, expected those of "
             f"{kind.__name__}; it was written by another version of dgp"
         )
-    return kind(**{name: _value(name, value, source) for name, value in said.items()})
+    return kind(**{name: _check_value(name, value, source) for name, value in metadata.items()})
 
 
-def _value(name: str, value: object, source: str, depth: int = 0) -> object:
+def _check_value(name: str, value: object, source: str, depth: int = 0) -> object:
     """JSON's lists are tuples here. Numbers are bounded, since sizes are taken from them."""
     if isinstance(value, list) and depth < DEEPEST and len(value) <= LONGEST_LIST:
-        return tuple(_value(name, item, source, depth + 1) for item in value)
+        return tuple(_check_value(name, item, source, depth + 1) for item in value)
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int | float) and math.isfinite(value) and abs(value) <= LARGEST_NUMBER:
         return value
-    raise WeightsError(f"{source}: its header says {name} is {shown(str(value), 24)}, which no network has")
+    raise WeightsError(f"{source}: its header says {name} is {escape(str(value), 24)}, which no network has")

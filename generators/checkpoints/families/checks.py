@@ -9,7 +9,7 @@ from generators.errors import WeightsError
 
 
 @contextmanager
-def refusing(source: str, what: str) -> Iterator[None]:
+def report_bad_shapes(source: str, what: str) -> Iterator[None]:
     """Turns whatever goes wrong within into a WeightsError of one line: shapes of all kinds come in files.
 
     source: the file.  what: it should hold, "BigGAN-deep generator".

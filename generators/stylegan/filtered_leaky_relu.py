@@ -32,7 +32,7 @@ class FilteredLeakyReLU:
         self.crop = crop - unread * up
         self.margin = kernel - 1 - unread
 
-    def trimmed(self, x: Tensor) -> tuple[Tensor, int]:
+    def crop_input(self, x: Tensor) -> tuple[Tensor, int]:
         """(what of x the convolution reads, its padding)"""
         edge = max(0, -self.margin)
         return x[..., edge : x.shape[2] - edge, edge : x.shape[3] - edge], max(0, self.margin)
@@ -42,9 +42,9 @@ class FilteredLeakyReLU:
         if x.device.type == "cpu":
             x = x.to(up_filter.dtype)  # in half precision a CPU filters several times slower
         with torch.autocast(x.device.type, enabled=False):
-            return self._filtered(x, up_filter, down_filter)
+            return self._apply(x, up_filter, down_filter)
 
-    def _filtered(self, x: Tensor, up_filter: Tensor, down_filter: Tensor) -> Tensor:
+    def _apply(self, x: Tensor, up_filter: Tensor, down_filter: Tensor) -> Tensor:
         channels = x.shape[1]
         line = (up_filter * self.up).to(x.dtype).expand(channels, 1, -1)
         fine = F.conv_transpose2d(x, line[..., None], stride=(self.up, 1), padding=(self.crop, 0), groups=channels)

@@ -13,7 +13,7 @@ from generators.errors import UnknownPrior, WeightsError
 GENERATORS = (r"G_ema.*", r".*[-_]G_ema", r"G(?!_optim)(_.*)?", r".*-G", r"(.*-)?pytorch_model", r"synthesis.*")
 
 
-def generator_in(folder: Path) -> Path:
+def find_generator(folder: Path) -> Path:
     """The averaged generator of a folder, else the plain one.
 
     Raises UnknownPrior when there is none, or several; WeightsError for a folder that holds a network in another form.
@@ -22,8 +22,8 @@ def generator_in(folder: Path) -> Path:
     for pattern in GENERATORS:
         found = [f for f in files if re.fullmatch(pattern, f.stem)]
         if len({f.stem for f in found}) > 1:
-            shown = ", ".join(f.name for f in found)
-            raise UnknownPrior(f"{folder} holds several generators ({shown}); name one of them")
+            escape = ", ".join(f.name for f in found)
+            raise UnknownPrior(f"{folder} holds several generators ({escape}); name one of them")
         if found:
             return found[0]
     others = [f for f in files if f.stem not in {discriminator_stem(g.stem) for g in files}]
@@ -39,9 +39,9 @@ def generator_in(folder: Path) -> Path:
     )
 
 
-def discriminator_beside(path: Path) -> Path | None:
+def find_discriminator(path: Path) -> Path | None:
     """By the published names (`discriminator_stem`); of the same kind of file if there are two."""
-    return _twin(path, discriminator_stem(path.stem))
+    return _find_twin(path, discriminator_stem(path.stem))
 
 
 def discriminator_stem(stem: str) -> str:
@@ -50,19 +50,19 @@ def discriminator_stem(stem: str) -> str:
     return f"{stem}-D" if named == stem else named
 
 
-def mapping_beside(path: Path) -> Path | None:
+def find_mapping(path: Path) -> Path | None:
     """PULSE's: synthesis -> mapping."""
-    return _twin(path, path.stem.replace("synthesis", "mapping", 1))
+    return _find_twin(path, path.stem.replace("synthesis", "mapping", 1))
 
 
-def config_beside(path: Path) -> Path | None:
+def find_config(path: Path) -> Path | None:
     """HuggingFace's: x-pytorch_model.bin -> x-config.json."""
     found = re.fullmatch(r"(.*-)?pytorch_model", path.stem)
     config = path.with_name(f"{found[1] or ''}config.json") if found else None
     return config if config and config.is_file() else None
 
 
-def _twin(path: Path, stem: str) -> Path | None:
+def _find_twin(path: Path, stem: str) -> Path | None:
     if stem == path.stem:
         return None
     twins = [path.with_name(stem + suffix) for suffix in (path.suffix, *SUFFIXES)]

@@ -14,13 +14,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
-from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, Place, instance_norm, norm_like, place_of
-from generators.latents import LatentSpec, normal
-from generators.nn.class_labels import labels_of
+from generators.biggan.layers import (
+    Attention,
+    ConditionalNorm,
+    OutputNorm,
+    TruncationPosition,
+    locate_truncation,
+    match_instance_norm,
+)
+from generators.latents import LatentSpec, choose_labels, sample_normal
+from generators.nn.instance_norm import instance_norm
 from generators.nn.spectral_norm import Conv, Linear, SpectralNorm
 
 INTERPOLATIONS = ("linear", "swapped")
-NORMS = 4  # of each block
+NORMS_PER_BLOCK = 4  # of each block
 
 
 @dataclass(frozen=True)
@@ -84,14 +91,14 @@ class Block(nn.Module):
         """normalise: (0 to 3, the norm in that place, what reaches it) -> what goes on."""
         h = self.conv1(F.relu(normalise(0, self.bn1, x)))
         h = F.relu(normalise(1, self.bn2, h))
-        h = self.conv2.enlarged(h) if self.enlarges else self.conv2(h)
+        h = self.conv2.upsample_and_convolve(h) if self.enlarges else self.conv2(h)
         h = self.conv3(F.relu(normalise(2, self.bn3, h)))
         h = self.conv4(F.relu(normalise(3, self.bn4, h)))
         kept = x[:, : self.cout]
         return h + (F.interpolate(kept, scale_factor=2) if self.enlarges else kept)
 
 
-def first_three(weight: Tensor) -> Tensor:
+def select_rgb(weight: Tensor) -> Tensor:
     return weight[:3]
 
 
@@ -99,7 +106,7 @@ class OutputConv(Conv):
     """Three filters of those that are stored; the spectral norm is that of all."""
 
     def forward(self, x):
-        return F.conv2d(x, self.effective(first_three), self.bias[:3], padding=1)
+        return F.conv2d(x, self.normalised_weight(select_rgb), self.bias[:3], padding=1)
 
 
 class BigGANDeep(Generator):
@@ -136,8 +143,8 @@ class BigGANDeep(Generator):
         self.info = GeneratorInfo("biggan-deep", config.resolution, tuple(latents), names, asdict(config))
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
-        z = normal(n, self.config.dim_z, truncation, generator)
-        labels = labels_of(n, classes, self.config.n_classes, generator)
+        z = sample_normal(n, self.config.dim_z, truncation, generator)
+        labels = choose_labels(n, classes, self.config.n_classes, generator)
         latents = {"z": z.to(self.device, self.linear.weight.dtype), "class": self.embed(labels)}
         if self.config.truncations:
             latents["truncation"] = torch.full((n,), min(float(truncation), 1.0), device=self.device)
@@ -151,38 +158,38 @@ class BigGANDeep(Generator):
         return State(h.view(len(h), -1, 4, 4))
 
     def block(self, k, state, latents):
-        condition, place = self._condition(latents), self._place(latents)
+        condition, position = self._condition(latents), self._position(latents)
 
         def normalise(i: int, norm: ConditionalNorm, h: Tensor) -> Tensor:
-            given = latents.get(f"norm[{NORMS * k + i}]")
-            return norm(h, condition, place) if given is None else instance_norm(h, given)
+            given = latents.get(f"norm[{NORMS_PER_BLOCK * k + i}]")
+            return norm(h, condition, position) if given is None else instance_norm(h, given)
 
-        return State(self._closed(k, self.blocks[k][0](state.hidden, normalise), place))
+        return State(self._finish_block(k, self.blocks[k][0](state.hidden, normalise), position))
 
     def head(self, state):
         return torch.tanh(self.output_layer[2](F.relu(state.hidden)))
 
     def capture_norm(self, latents):
-        condition, place = self._condition(latents), self._place(latents)
+        condition, position = self._condition(latents), self._position(latents)
         norms, h = {}, self.stem(latents).hidden
 
         def capture(_: int, norm: ConditionalNorm, h: Tensor) -> Tensor:
-            own = norms[f"norm[{len(norms)}]"] = norm_like(norm(h, condition, place))
+            own = norms[f"norm[{len(norms)}]"] = match_instance_norm(norm(h, condition, position))
             return instance_norm(h, own)
 
         for k in range(self.depth):
-            h = self._closed(k, self.blocks[k][0](h, capture), place)
+            h = self._finish_block(k, self.blocks[k][0](h, capture), position)
         return norms
 
     def groups(self):
-        names = [name for name, _ in self.named_parameters()]
-        under = lambda *prefixes: tuple(name for name in names if name.startswith(prefixes))  # noqa: E731
-        groups = [ParameterGroup("linear", under("linear."))]
+        groups = [ParameterGroup("linear", self.parameter_names("linear."))]
         for first, last in self._levels():
             name = f"blocks.{first}" if first == last else f"blocks.{first}-{last}"
-            groups.append(ParameterGroup(name, under(*(f"blocks.{k}." for k in range(first, last + 1)))))
-        groups.append(ParameterGroup("output_layer", under("output_layer."), head=True, progressive=False))
-        groups.append(ParameterGroup("shared", under("shared."), progressive=False))
+            groups.append(ParameterGroup(name, self.parameter_names(*(f"blocks.{k}." for k in range(first, last + 1)))))
+        groups.append(
+            ParameterGroup("output_layer", self.parameter_names("output_layer."), head=True, progressive=False)
+        )
+        groups.append(ParameterGroup("shared", self.parameter_names("shared."), progressive=False))
         return groups
 
     def _levels(self) -> list[tuple[int, int]]:
@@ -196,12 +203,12 @@ class BigGANDeep(Generator):
         y = latents["class"]
         return torch.cat([y if y.is_floating_point() else self.shared(y), latents["z"]], 1)
 
-    def _place(self, latents: dict[str, Tensor]) -> Place:
+    def _position(self, latents: dict[str, Tensor]) -> TruncationPosition:
         if not self.config.truncations or "truncation" not in latents:
             return None
-        return place_of(latents["truncation"], self.config.truncations, self.config.interpolation == "swapped")
+        return locate_truncation(latents["truncation"], self.config.truncations, self.config.interpolation == "swapped")
 
-    def _closed(self, k: int, h: Tensor, place: Place) -> Tensor:
+    def _finish_block(self, k: int, h: Tensor, position: TruncationPosition) -> Tensor:
         """What follows the residual block in block k."""
         h = self.blocks[k][1](h) if len(self.blocks[k]) > 1 else h
-        return self.output_layer[0](h, place) if k == self.depth - 1 else h
+        return self.output_layer[0](h, position) if k == self.depth - 1 else h

@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from generators.checkpoints.beside import discriminator_stem
+from generators.checkpoints.companion_files import discriminator_stem
 from generators.convert import convert
 from generators.errors import TrainingError
 from generators.load import load
 from generators.prior import ModelCard, Prior
-from generators.training.average import settled
-from generators.training.export.card import About, card_of, with_scores
-from generators.training.export.sheet import sheet
+from generators.training.average import make_inference_copy
+from generators.training.export.card import About, format_card, insert_scores
+from generators.training.export.sheet import save_sheet
 from generators.training.networks import power_step
 from generators.training.run import Run
 
@@ -25,7 +25,7 @@ BATCHES = 100  # of standing statistics
 HALF = torch.finfo(torch.float16)
 
 
-def fits(pair: tuple[nn.Module, nn.Module]) -> None:
+def check_size(pair: tuple[nn.Module, nn.Module]) -> None:
     """Raises TrainingError for networks that would not fit into a file."""
     for network in pair:
         size = sum(value.numel() * (2 if value.ndim > 1 else 4) for value in network.parameters())
@@ -36,7 +36,7 @@ def fits(pair: tuple[nn.Module, nn.Module]) -> None:
             )
 
 
-def rounded(network: nn.Module) -> nn.Module:
+def round_to_half(network: nn.Module) -> nn.Module:
     """A copy whose kernels and matrices are float16, where their values allow it; biases and statistics stay."""
     network = copy.deepcopy(network).cpu()
     for parameter in network.parameters():
@@ -45,11 +45,11 @@ def rounded(network: nn.Module) -> nn.Module:
     return network
 
 
-def rescored(path: Path, lines: list[str]) -> None:
+def write_scores(path: Path, lines: list[str]) -> None:
     """Writes scores into the card of an exported generator, in its file and beside it. Raises WeightsError."""
     prior = load(path)
-    text = with_scores(prior.card.text, lines)
-    pair = rounded(prior.generator), rounded(prior.discriminator)
+    text = insert_scores(prior.card.text, lines)
+    pair = round_to_half(prior.generator), round_to_half(prior.discriminator)
     convert(
         replace(prior, generator=pair[0], discriminator=pair[1], card=replace(prior.card, text=text)),
         path,
@@ -59,7 +59,7 @@ def rescored(path: Path, lines: list[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ExportedFiles:
     """The files that an export wrote."""
 
     generator: Path
@@ -68,19 +68,19 @@ class Kept:
     card: Path
 
 
-def export(run: Run, folder: Path, about: About, batches: int | None = None) -> Kept:
+def export(run: Run, folder: Path, about: About, batches: int | None = None) -> ExportedFiles:
     """Write NAME-G_ema.safetensors, NAME-D.safetensors, NAME-samples.png, NAME-card.md.
 
     batches: of standing statistics; BATCHES if None.
     """
     path = folder / f"{about.name}-G_ema.safetensors"
-    network = settled(run.average, BATCHES if batches is None else batches)
+    network = make_inference_copy(run.average, BATCHES if batches is None else batches)
     samples, card = folder / f"{about.name}-samples.png", folder / f"{about.name}-card.md"
-    sheet(network, samples)
-    text = card_of(about, run, samples.name)
+    save_sheet(network, samples)
+    text = format_card(about, run, samples.name)
     discriminator = copy.deepcopy(run.discriminator)
     power_step(discriminator)
     model = ModelCard(about.name, about.data, about.licence, about.origin, about.limits, text)
-    convert(Prior(about.name, rounded(network), rounded(discriminator), model, ""), path, overwrite=True)
+    convert(Prior(about.name, round_to_half(network), round_to_half(discriminator), model, ""), path, overwrite=True)
     card.write_text(text, encoding="utf-8")
-    return Kept(path, path.with_stem(discriminator_stem(path.stem)), samples, card)
+    return ExportedFiles(path, path.with_stem(discriminator_stem(path.stem)), samples, card)

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 
-def folder() -> Path:
+def cache_folder() -> Path:
     """``$DGP_CACHE``, else ``dgp`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. It need not exist."""
-    if told := os.environ.get("DGP_CACHE"):
-        return Path(told).expanduser()
+    if path := os.environ.get("DGP_CACHE"):
+        return Path(path).expanduser()
     home = os.environ.get("XDG_CACHE_HOME", "")
     # The specification of base directories asks that paths which are not absolute be ignored.
     return (Path(home) if os.path.isabs(home) else Path.home() / ".cache") / "dgp"

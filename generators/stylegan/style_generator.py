@@ -7,11 +7,10 @@ from torch import Tensor, nn
 
 from generators.base import Generator
 from generators.errors import ClassError
-from generators.latents import normal
-from generators.nn.class_labels import labels_of
+from generators.latents import choose_labels, sample_normal
 
 
-class StyleCharts(Generator):
+class StyleGenerator(Generator):
     """A generator with a mapping network from z, and class where there are any, to w, and num_ws places that read a w.
 
     mapping: (z, class or None) -> w (N, w_dim); its buffer ``w_avg`` (w_dim,) is the mean of w. None where a synthesis
@@ -25,17 +24,17 @@ class StyleCharts(Generator):
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
         """ "z" and "class"; with a truncation other than 1 "w", moved towards its mean (Karras et al. 2019, B)."""
         w_avg = self.mapping.w_avg
-        latents = {"z": normal(n, self.info.latents[0].shape[0], 1.0, generator).to(w_avg)}
+        latents = {"z": sample_normal(n, self.info.latents[0].shape[0], 1.0, generator).to(w_avg)}
         if self.info.classes:
-            latents["class"] = self.embed(labels_of(n, classes, len(self.info.classes), generator))
+            latents["class"] = self.embed(choose_labels(n, classes, len(self.info.classes), generator))
         elif classes is not None:
             raise ClassError("got classes, but this network has none; leave them out")
-        return latents if truncation == 1 else {"w": torch.lerp(w_avg, self._w(latents), truncation)}
+        return latents if truncation == 1 else {"w": torch.lerp(w_avg, self._to_w(latents), truncation)}
 
     def embed(self, labels):
-        return self.mapping.embedded(labels.to(self.device))
+        return self.mapping.embed_classes(labels.to(self.device))
 
-    def _w(self, latents: dict[str, Tensor]) -> Tensor:
+    def _to_w(self, latents: dict[str, Tensor]) -> Tensor:
         """(N, w_dim)"""
         if "w" in latents:
             return latents["w"]
@@ -44,13 +43,13 @@ class StyleCharts(Generator):
     @torch.no_grad()
     def mean_of_w(self, rows: int = 10_000) -> Tensor:
         """(w_dim,) over samples from seed 0: what stands for ``w_avg`` where training has left none."""
-        return self._w(self.sample(rows, generator=torch.Generator().manual_seed(0))).mean(0)
+        return self._to_w(self.sample(rows, generator=torch.Generator().manual_seed(0))).mean(0)
 
     def w_plus(self, latents: dict[str, Tensor]) -> Tensor:
         """(N, num_ws, w_dim) of the widest of w+, w and z that is given."""
         if "w+" in latents:
             return latents["w+"]
-        return self._w(latents)[:, None].expand(-1, self.num_ws, -1)
+        return self._to_w(latents)[:, None].expand(-1, self.num_ws, -1)
 
     def forward(self, latents):
         if latents.keys() & {"w", "z"}:
@@ -68,7 +67,7 @@ class StyleCharts(Generator):
                 f"feature@{self.depth}, from the narrow to the wide"
             )
         rest = {name: value for name, value in latents.items() if name not in {*self.charts, "class"}}
-        return rest | {chart: self._in_chart(latents, chart)}
+        return rest | {chart: self._to_chart(latents, chart)}
 
-    def _in_chart(self, latents: dict[str, Tensor], chart: str) -> Tensor:
-        return self._w(latents) if chart == "w" else self.w_plus(latents).clone()
+    def _to_chart(self, latents: dict[str, Tensor], chart: str) -> Tensor:
+        return self._to_w(latents) if chart == "w" else self.w_plus(latents).clone()

@@ -16,26 +16,26 @@ from torch import Tensor
 from generators.nn.once_differentiable import once
 
 SLOPE = 0.2
-PIECE = 2**17  # values
+PIECE_SIZE = 2**17  # values
 
 
-def pieces(x: Tensor) -> Iterator[tuple[slice, slice]]:
+def split_map(x: Tensor) -> Iterator[tuple[slice, slice]]:
     """Slices of rows and of lines that cover x (N, C, h, w)."""
-    if x.device.type != "cpu" or x.numel() <= PIECE:
+    if x.device.type != "cpu" or x.numel() <= PIECE_SIZE:
         yield slice(None), slice(None)
         return
-    lines = max(1, PIECE // (x.shape[1] * x.shape[3]))
+    lines = max(1, PIECE_SIZE // (x.shape[1] * x.shape[3]))
     for n in range(len(x)):
         for first in range(0, x.shape[2], lines):
             yield slice(n, n + 1), slice(first, first + lines)
 
 
-def piece(value: Tensor, rows: slice, lines: slice) -> Tensor:
+def slice_map(value: Tensor, rows: slice, lines: slice) -> Tensor:
     """Of a value (N or 1, C or 1, h or 1, w or 1) that is spread over a map."""
     return value[rows if len(value) > 1 else slice(None), :, lines if value.shape[2] > 1 else slice(None)]
 
 
-class Scale(torch.autograd.Function):
+class ScaleChannels(torch.autograd.Function):
     """x (N, C, h, w) times s (N, C, 1, 1)."""
 
     @staticmethod
@@ -52,7 +52,7 @@ class Scale(torch.autograd.Function):
         x, s = ctx.saved_tensors
         to_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         to_s = torch.zeros(s.shape, dtype=torch.promote_types(s.dtype, torch.float32), device=s.device)
-        for rows, lines in pieces(x):
+        for rows, lines in split_map(x):
             g = gradient[rows, :, lines]
             to_s[rows] += (g * x[rows, :, lines]).sum((2, 3), keepdim=True, dtype=to_s.dtype)
             if to_x is not None:
@@ -60,7 +60,7 @@ class Scale(torch.autograd.Function):
         return to_x, to_s.to(s.dtype)
 
 
-class Finish(torch.autograd.Function):
+class FusedActivation(torch.autograd.Function):
     """``clamp(leaky_relu(y d + bias + noise)) s``: what follows a modulated convolution, and what the next begins with.
 
     y (N, C, h, w); d (N, C, 1, 1); bias (1, C, 1, 1); noise (N or 1, 1, h, w); s (N, C, 1, 1) or None; bound: of the
@@ -70,9 +70,9 @@ class Finish(torch.autograd.Function):
     @staticmethod
     def forward(y: Tensor, d: Tensor, bias: Tensor, noise: Tensor, s: Tensor | None, bound: float | None) -> Tensor:
         out = torch.empty_like(y)
-        for rows, lines in pieces(y):
+        for rows, lines in split_map(y):
             part = out[rows, :, lines]
-            _activated(y, d, bias, noise, bound, rows, lines, part)
+            _activate(y, d, bias, noise, bound, rows, lines, part)
             if s is not None:
                 part.mul_(s[rows])
         return out
@@ -92,9 +92,9 @@ class Finish(torch.autograd.Function):
         to_s = None if s is None else zeros(s)
         to_bias = zeros(bias) if ctx.needs_input_grad[2] else None
         to_noise = zeros(noise) if ctx.needs_input_grad[3] else None
-        for rows, lines in pieces(y):
+        for rows, lines in split_map(y):
             g, given = gradient[rows, :, lines], y[rows, :, lines]
-            active = _activated(y, d, bias, noise, ctx.bound, rows, lines, torch.empty_like(given))
+            active = _activate(y, d, bias, noise, ctx.bound, rows, lines, torch.empty_like(given))
             if s is not None:
                 to_s[rows] += (g * active).sum((2, 3), keepdim=True, dtype=wide)
                 g = g * s[rows]
@@ -104,7 +104,7 @@ class Finish(torch.autograd.Function):
             if to_bias is not None:
                 to_bias += g.sum((0, 2, 3), keepdim=True, dtype=wide)
             if to_noise is not None:
-                piece(to_noise, rows, lines).add_(_summed(g, noise, wide))
+                slice_map(to_noise, rows, lines).add_(_sum_for_noise(g, noise, wide))
             to_d[rows] += (g * given).sum((2, 3), keepdim=True, dtype=wide)
             torch.mul(g, d[rows], out=to_y[rows, :, lines])
         return (
@@ -117,12 +117,12 @@ class Finish(torch.autograd.Function):
         )
 
 
-class Colours(torch.autograd.Function):
+class RowwiseConv1x1(torch.autograd.Function):
     """1x1 convolution of x (N, C, h, w) with weights of each row, (N, 3, C): (N, 3, h, w)."""
 
     @staticmethod
     def forward(x: Tensor, weights: Tensor) -> Tensor:
-        flat = values(x) @ weights.transpose(1, 2)
+        flat = to_pixel_rows(x) @ weights.transpose(1, 2)
         return flat.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
 
     @staticmethod
@@ -135,26 +135,26 @@ class Colours(torch.autograd.Function):
         x, weights = ctx.saved_tensors
         to_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         to_weights = torch.zeros_like(weights)
-        for rows, lines in pieces(x):
-            g, part = values(gradient[rows, :, lines]), x[rows, :, lines]
-            to_weights[rows] += g.transpose(1, 2).contiguous() @ values(part)
+        for rows, lines in split_map(x):
+            g, part = to_pixel_rows(gradient[rows, :, lines]), x[rows, :, lines]
+            to_weights[rows] += g.transpose(1, 2).contiguous() @ to_pixel_rows(part)
             if to_x is not None:
                 to_x[rows, :, lines] = (g @ weights[rows]).unflatten(1, part.shape[2:]).permute(0, 3, 1, 2)
         return to_x, to_weights
 
 
-def values(x: Tensor) -> Tensor:
+def to_pixel_rows(x: Tensor) -> Tensor:
     """(N, C, h, w) -> (N, h w, C)."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-def _activated(y, d, bias, noise, bound, rows: slice, lines: slice, out: Tensor) -> Tensor:
+def _activate(y, d, bias, noise, bound, rows: slice, lines: slice, out: Tensor) -> Tensor:
     """A piece, written into ``out``."""
     torch.addcmul(bias, y[rows, :, lines], d[rows], out=out)
-    F.leaky_relu_(out.add_(piece(noise, rows, lines)), SLOPE)
+    F.leaky_relu_(out.add_(slice_map(noise, rows, lines)), SLOPE)
     return out if bound is None else out.clamp_(-bound, bound)
 
 
-def _summed(g: Tensor, noise: Tensor, dtype: torch.dtype) -> Tensor:
+def _sum_for_noise(g: Tensor, noise: Tensor, dtype: torch.dtype) -> Tensor:
     """Over channels, and over rows where they share the noise."""
     return g.sum((0, 1) if len(noise) == 1 else 1, keepdim=True, dtype=dtype)

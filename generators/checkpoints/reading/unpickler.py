@@ -1,7 +1,7 @@
 """A reader of pickles that runs nothing.
 
 A pickle is a program for a small stack machine. The standard library's imports and calls what the program names; this
-one knows a fixed table of names (`generators.checkpoints.reading.inert_values`), whose values it makes itself, and nothing
+one knows a fixed table of names (`generators.checkpoints.reading.nvidia_objects`), whose values it makes itself, and nothing
 else. The opcodes are those that Python 3 writes (protocols 2 to 5); see the standard library's ``pickletools``.
 
 Bounds: a program has a limited number of instructions (going through a list that it made costs as many as the list is
@@ -15,7 +15,9 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from generators.checkpoints.reading.opcodes import INSTRUCTIONS, STOP
 from generators.errors import WeightsError
+from generators.text import escape
 
 MOST_INSTRUCTIONS = 300_000  # a whole StyleGAN2 has some thirty thousand
 LONGEST_NUMBER = 64  # bytes of an integer
@@ -26,26 +28,26 @@ TENSORFLOW = {"dnnlib.tflib.network.Network", "tfutil.Network", "network.Network
 DAMAGE = (LookupError, TypeError, ValueError, OverflowError, AttributeError, struct.error)
 
 
-class NotInert(Exception):
+class RefusedPickle(Exception):
     """The program asks for something that is not read; the message says what. Becomes a WeightsError."""
 
 
 @dataclass(frozen=True)
-class Name:
+class GlobalName:
     """A global of the table, by name only."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Unknown:
+class UnknownGlobal:
     """Stands for whatever would be made of a name that is not in the table."""
 
     text: str
 
 
 @dataclass
-class Allowance:
+class Budget:
     """What a file may still take: instructions, and bytes to be copied."""
 
     instructions: int
@@ -54,19 +56,19 @@ class Allowance:
     def step(self, count: int = 1) -> None:
         self.instructions -= count
         if self.instructions < 0:
-            raise NotInert("is a longer program than any network's; do not trust it")
+            raise RefusedPickle("is a longer program than any network's; do not trust it")
 
     def copy(self, count: int) -> None:
         self.bytes -= count
         if self.bytes < 0:
-            raise NotInert("asks for more memory than the file holds, which its writers never do; do not trust it")
+            raise RefusedPickle("asks for more memory than the file holds, which its writers never do; do not trust it")
 
 
-Call = Callable[["Program", tuple], object]
+Call = Callable[["Unpickler", tuple], object]
 
 
 @dataclass
-class Table:
+class AllowedGlobals:
     """The names that may occur, and what is made of them.
 
     calls: name -> value of a call with a tuple of arguments.  states: type -> what BUILD does with (value, state).
@@ -75,17 +77,17 @@ class Table:
 
     names: frozenset[str]
     calls: dict[str, Call]
-    states: dict[type, Callable[[Program, object, object], None]]
-    persistent: Callable[[Program, object], object] | None = None
+    states: dict[type, Callable[[Unpickler, object, object], None]]
+    persistent: Callable[[Unpickler, object], object] | None = None
 
 
 @dataclass
-class Program:
+class Unpickler:
     """One run over ``data`` from ``at`` on. unknown: the names met that are not in the table."""
 
     data: memoryview
-    table: Table
-    allowance: Allowance
+    allowed: AllowedGlobals
+    budget: Budget
     at: int = 0
     unknown: dict[str, None] = field(default_factory=dict)
 
@@ -95,7 +97,7 @@ class Program:
         self.marks: list[list] = []
         self.memo: dict[int, object] = {}
         while True:
-            self.allowance.step()
+            self.budget.step()
             code = self.data[self.at]
             self.at += 1
             if code == STOP:
@@ -103,7 +105,7 @@ class Program:
             try:
                 instruction = INSTRUCTIONS[code]
             except KeyError:
-                raise NotInert(
+                raise RefusedPickle(
                     f"uses instruction 0x{code:02x}, which no network's file needs; do not trust it"
                 ) from None
             instruction(self)
@@ -122,51 +124,51 @@ class Program:
         for end in range(self.at, min(len(self.data), self.at + LONGEST_NAME)):
             if self.data[end] == 0x0A:
                 return str(self.take(end + 1 - self.at)[:-1], "ascii")
-        raise NotInert(f"has a name of more than {LONGEST_NAME} characters; do not trust it")
+        raise RefusedPickle(f"has a name of more than {LONGEST_NAME} characters; do not trust it")
 
     def push(self, value: object) -> None:
         self.stack.append(value)
 
-    def since_mark(self) -> list:
+    def pop_to_mark(self) -> list:
         items, self.stack = self.stack, self.marks.pop()
         return items
 
-    def named(self, module: object, name: object) -> Name | Unknown:
+    def resolve(self, module: object, name: object) -> GlobalName | UnknownGlobal:
         if not isinstance(module, str) or not isinstance(name, str) or len(module) + len(name) > LONGEST_NAME:
-            raise NotInert("names something that is no name; do not trust it")
+            raise RefusedPickle("names something that is no name; do not trust it")
         text = f"{module}.{name}"
-        if text in self.table.names:
-            return Name(text)
+        if text in self.allowed.names:
+            return GlobalName(text)
         self.unknown[text] = None
-        return Unknown(text)
+        return UnknownGlobal(text)
 
     def call(self) -> None:
         arguments, what = self.stack.pop(), self.stack.pop()
-        if isinstance(what, Unknown):
+        if isinstance(what, UnknownGlobal):
             return self.push(what)
-        if not isinstance(what, Name) or what.text not in self.table.calls:
-            raise NotInert(f"calls {_short(what)}, which no network's file does; do not trust it")
+        if not isinstance(what, GlobalName) or what.text not in self.allowed.calls:
+            raise RefusedPickle(f"calls {_describe(what)}, which no network's file does; do not trust it")
         if not isinstance(arguments, tuple):
             raise TypeError
-        self.push(self.table.calls[what.text](self, arguments))
+        self.push(self.allowed.calls[what.text](self, arguments))
 
     def build(self) -> None:
         state, value = self.stack.pop(), self.stack[-1]
-        if isinstance(value, Unknown):
+        if isinstance(value, UnknownGlobal):
             return
-        if type(value) not in self.table.states:
-            raise NotInert(f"sets the state of {_short(value)}, which no network's file does; do not trust it")
-        self.table.states[type(value)](self, value, state)
+        if type(value) not in self.allowed.states:
+            raise RefusedPickle(f"sets the state of {_describe(value)}, which no network's file does; do not trust it")
+        self.allowed.states[type(value)](self, value, state)
 
     def persistent(self) -> None:
-        if self.table.persistent is None:
-            raise NotInert("refers to something outside itself (a persistent id), which is not read")
-        self.push(self.table.persistent(self, self.stack.pop()))
+        if self.allowed.persistent is None:
+            raise RefusedPickle("refers to something outside itself (a persistent id), which is not read")
+        self.push(self.allowed.persistent(self, self.stack.pop()))
 
     def extend(self, target: object, items: list) -> None:
-        if isinstance(target, Unknown):
+        if isinstance(target, UnknownGlobal):
             return
-        self.allowance.step(len(items))
+        self.budget.step(len(items))
         if type(target) is set:
             target.update(map(_key, items))
         elif type(target) is list:
@@ -175,14 +177,14 @@ class Program:
             raise TypeError
 
     def assign(self, target: object, items: list) -> None:
-        if isinstance(target, Unknown):
+        if isinstance(target, UnknownGlobal):
             return
-        self.allowance.step(len(items))
+        self.budget.step(len(items))
         if type(target) is not dict or len(items) % 2:
             raise TypeError
         target.update(zip(map(_key, items[::2]), items[1::2], strict=True))
 
-    def onto(self, put: Callable[[object, list], None], items: list) -> None:
+    def apply_to_top(self, put: Callable[[object, list], None], items: list) -> None:
         put(self.stack[-1], items)
 
     def memoize(self, index: int) -> None:
@@ -192,7 +194,7 @@ class Program:
         self.marks.append(self.stack)
         self.stack = []
 
-    def last(self, count: int) -> list:
+    def pop_last(self, count: int) -> list:
         if len(self.stack) < count:
             raise IndexError
         items = self.stack[-count:]
@@ -201,107 +203,54 @@ class Program:
 
     def integer(self, count: int) -> int:
         if count > LONGEST_NUMBER:
-            raise NotInert(f"has an integer of {count} bytes; do not trust it")
+            raise RefusedPickle(f"has an integer of {count} bytes; do not trust it")
         return int.from_bytes(self.take(count), "little", signed=True)
 
     def text(self, count: int) -> str:
         raw = self.take(count)
-        self.allowance.copy(count)
+        self.budget.copy(count)
         return str(raw, "utf-8", "surrogatepass")
 
 
 def _key(value: object) -> object:
     """Keys are short and flat: the hash of a deep tuple would exhaust the stack."""
     if not isinstance(value, str | int | float | None):
-        raise NotInert(f"has {_short(value)} for a key; do not trust it")
+        raise RefusedPickle(f"has {_describe(value)} for a key; do not trust it")
     return value
 
 
-def _short(value: object) -> str:
-    return shown(value.text) if isinstance(value, Name | Unknown) else f"a {type(value).__name__}"
+def _describe(value: object) -> str:
+    return escape(value.text) if isinstance(value, GlobalName | UnknownGlobal) else f"a {type(value).__name__}"
 
 
-def shown(text: str, longest: int = 80) -> str:
-    """A text of the file for a message: short, and on one line."""
-    return text[:longest].encode("unicode_escape").decode()
-
-
-STOP = ord(".")
-INSTRUCTIONS: dict[int, Callable[[Program], None]] = {
-    0x80: lambda p: p.take(1),  # PROTO
-    0x95: lambda p: p.take(8),  # FRAME: a hint only
-    ord("N"): lambda p: p.push(None),
-    0x88: lambda p: p.push(True),
-    0x89: lambda p: p.push(False),
-    ord("J"): lambda p: p.push(p.number("<i")),
-    ord("K"): lambda p: p.push(p.number("<B")),
-    ord("M"): lambda p: p.push(p.number("<H")),
-    0x8A: lambda p: p.push(p.integer(p.number("<B"))),
-    0x8B: lambda p: p.push(p.integer(p.number("<I"))),
-    ord("G"): lambda p: p.push(p.number(">d")),
-    ord("X"): lambda p: p.push(p.text(p.number("<I"))),
-    0x8C: lambda p: p.push(p.text(p.number("<B"))),
-    0x8D: lambda p: p.push(p.text(p.number("<Q"))),
-    ord("B"): lambda p: p.push(p.take(p.number("<I"))),
-    ord("C"): lambda p: p.push(p.take(p.number("<B"))),
-    0x8E: lambda p: p.push(p.take(p.number("<Q"))),
-    0x96: lambda p: p.push(p.take(p.number("<Q"))),
-    ord("]"): lambda p: p.push([]),
-    ord("}"): lambda p: p.push({}),
-    ord(")"): lambda p: p.push(()),
-    0x8F: lambda p: p.push(set()),
-    ord("("): lambda p: p.mark(),
-    ord("t"): lambda p: p.push(tuple(p.since_mark())),
-    0x85: lambda p: p.push(tuple(p.last(1))),
-    0x86: lambda p: p.push(tuple(p.last(2))),
-    0x87: lambda p: p.push(tuple(p.last(3))),
-    ord("a"): lambda p: p.onto(p.extend, p.last(1)),
-    ord("e"): lambda p: p.onto(p.extend, p.since_mark()),
-    0x90: lambda p: p.onto(p.extend, p.since_mark()),
-    ord("s"): lambda p: p.onto(p.assign, p.last(2)),
-    ord("u"): lambda p: p.onto(p.assign, p.since_mark()),
-    ord("c"): lambda p: p.push(p.named(p.line(), p.line())),
-    0x93: lambda p: p.push(p.named(*p.last(2))),
-    ord("R"): lambda p: p.call(),
-    0x81: lambda p: p.call(),  # NEWOBJ: a call of the class
-    ord("b"): lambda p: p.build(),
-    ord("Q"): lambda p: p.persistent(),
-    ord("q"): lambda p: p.memoize(p.number("<B")),
-    ord("r"): lambda p: p.memoize(p.number("<I")),
-    0x94: lambda p: p.memoize(len(p.memo)),
-    ord("h"): lambda p: p.push(p.memo[p.number("<B")]),
-    ord("j"): lambda p: p.push(p.memo[p.number("<I")]),
-}
-
-
-def read_pickle(data: bytes, table: Table, source: str) -> object:
+def read_pickle(data: bytes, allowed: AllowedGlobals, source: str) -> object:
     """The value in ``data``, made of dicts, lists, numbers, texts and what ``table`` makes. Nothing is run.
 
     Raises WeightsError, one line, for damage, for names outside the table (all that were met) and for what no network's
     file needs.
     """
-    program = Program(memoryview(data), table, Allowance(MOST_INSTRUCTIONS, len(data)))
-    trouble = None
+    unpickler = Unpickler(memoryview(data), allowed, Budget(MOST_INSTRUCTIONS, len(data)))
+    problem = None
     try:
-        value = program.run()
-    except NotInert as error:
-        trouble = str(error)
+        value = unpickler.run()
+    except RefusedPickle as error:
+        problem = str(error)
     except (EOFError, *DAMAGE):
-        trouble = "is damaged, or cut short; get it again"
-    if program.unknown:
-        raise WeightsError(refusal(list(program.unknown), source))
-    if trouble:
-        raise WeightsError(f"{source}: {trouble}")
+        problem = "is damaged, or cut short; get it again"
+    if unpickler.unknown:
+        raise WeightsError(describe_refusal(list(unpickler.unknown), source))
+    if problem:
+        raise WeightsError(f"{source}: {problem}")
     return value
 
 
-def refusal(names: list[str], source: str) -> str:
+def describe_refusal(names: list[str], source: str) -> str:
     if TENSORFLOW.intersection(names):
         return (
             f"{source}: is a TensorFlow pickle (dnnlib.tflib), which only TensorFlow can open; convert it with "
             "legacy.py of NVIDIA's stylegan3 (or stylegan2-ada-pytorch), or fetch the PyTorch file of the same network"
         )
-    listed = ", ".join(map(shown, names[:MOST_SHOWN])) + (", ..." if len(names) > MOST_SHOWN else "")
+    listed = ", ".join(map(escape, names[:MOST_SHOWN])) + (", ..." if len(names) > MOST_SHOWN else "")
     return (
         f"{source}: holds more than networks (it names {listed}), and was not opened further, since that could run "
         "code; save the networks alone, or convert them to safetensors"
