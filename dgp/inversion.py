@@ -26,8 +26,8 @@ from dgp.recipes.recipe import Recipe, load_recipe
 from dgp.variables.rows import Rows
 from dgp.warm_start import Encoder, Source, rows_from, starts_of
 from generators import Prior
-from generators.brief import clipped, counted, listed
 from generators.progress import report, waiting
+from generators.text import join_first, pluralise, shorten
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Step:
     constrained: dict[str, Tensor]
 
     def __repr__(self) -> str:
-        losses = listed([f"{name} {float(value.mean()):.4g}" for name, value in self.losses.items()])
-        rows = f"{counted(len(self.total), 'row')}, {int(self.live.sum())} live"
+        losses = join_first([f"{name} {float(value.mean()):.4g}" for name, value in self.losses.items()])
+        rows = f"{pluralise(len(self.total), 'row')}, {int(self.live.sum())} live"
         objective = f"objective {float(self.total.mean()):.4g} ({losses})"
-        return clipped(f"Step {self.index + 1} of {self.steps}, {self.stage}: {rows}, mean {objective}")
+        return shorten(f"Step {self.index + 1} of {self.steps}, {self.stage}: {rows}, mean {objective}")
 
 
 class Inversion:
@@ -238,8 +238,8 @@ class Inversion:
         return results[0] if self.single else results
 
     def __repr__(self) -> str:
-        names = listed([clipped(o.source.path or "a picture", 60) for o in self.observations])
+        names = join_first([shorten(o.source.path or "a picture", 60) for o in self.observations])
         state = "over" if self._over else "not begun" if self.rows is None else "running"
-        answers = counted(self.num_solutions, "solution")
+        answers = pluralise(self.num_solutions, "solution")
         about = f"{self.recipe.name} on {self.prior.name}, {answers}, {self.steps} steps, {self.device}"
-        return clipped(f"Inversion of {names}: {about}, {state}")
+        return shorten(f"Inversion of {names}: {about}, {state}")

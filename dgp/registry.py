@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny, ValidationError
 
-from generators.brief import clipped
+from generators.text import shorten
 
 
 class Frozen(BaseModel):
@@ -20,7 +20,7 @@ class Frozen(BaseModel):
         """Show what differs from the defaults."""
         fields = type(self).model_fields
         changed = [f"{name}={value!r}" for name, value in self if value != fields[name].get_default()]
-        return clipped(f"{type(self).__name__}({', '.join(changed)})")
+        return shorten(f"{type(self).__name__}({', '.join(changed)})")
 
     __str__ = __repr__
 

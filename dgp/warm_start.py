@@ -19,7 +19,7 @@ from dgp.planning.adapt import WIDER
 from dgp.variables.operator_parameters import is_unknown
 from dgp.variables.parametrizations import CHARTS, Chart, default_chart
 from dgp.variables.rows import Rows, joined, stream
-from generators.brief import clipped, counted, shapes
+from generators.text import format_shapes, pluralise, shorten
 
 Encoder = Callable[[Tensor], dict[str, Tensor]]
 
@@ -55,8 +55,10 @@ class Start:
         return {"path": self.path, "sha256": digest.hexdigest()}
 
     def __repr__(self) -> str:
-        where, more = self.path or "tensors", counted(len(self.weights), "released tensor")
-        return clipped(f"Start from {where}: inputs {shapes(self.inputs)}; variables {shapes(self.variables)}; {more}")
+        where, more = self.path or "tensors", pluralise(len(self.weights), "released tensor")
+        return shorten(
+            f"Start from {where}: inputs {format_shapes(self.inputs)}; variables {format_shapes(self.variables)}; {more}"
+        )
 
 
 Source = Start | Restoration | str | os.PathLike

@@ -19,7 +19,7 @@ from dgp.variables.operator_parameters import Guess, guesses
 from dgp.variables.parametrizations import Chart, default_chart
 from dgp.variables.rows import Rows, stream
 from generators import Prior
-from generators.brief import counted
+from generators.text import pluralise
 
 
 def one_by_one(tensors: dict[str, Tensor], split: bool = False) -> Iterator[dict[str, Tensor]]:
@@ -321,5 +321,5 @@ class Problem:
         return order.repeat(-(-count // classes))[:count]
 
     def __repr__(self) -> str:
-        pictures, answers = counted(len(self.keys), "picture"), counted(self.answers, "answer")
+        pictures, answers = pluralise(len(self.keys), "picture"), pluralise(self.answers, "answer")
         return f"Problem: {pictures}, {answers} each, {self.prior.name}, space {self.space}, seed {self.seed}"

@@ -26,8 +26,8 @@ from dgp.observation.weight_map import WeightMap, open_weight
 from dgp.progress import display
 from dgp.variables.operator_parameters import Estimate
 from dgp.variables.rows import stream
-from generators.brief import clipped
 from generators.progress import waiting
+from generators.text import shorten
 
 if TYPE_CHECKING:
     from dgp.identify.ranking import Candidate
@@ -134,7 +134,7 @@ class Observation:
         label = "class to be found" if self.label is None else f"class {self.label}"
         how = "simulated from a clean picture" if self.simulated else self.geometry.placed
         return (
-            f"Observation of {clipped(name, 120)}: {clipped(self.asked, 120)}, {width}x{height} px, {how}\n"
+            f"Observation of {shorten(name, 120)}: {shorten(self.asked, 120)}, {width}x{height} px, {how}\n"
             f"  y {tuple(self.y.shape)} for a prior of {self.geometry.resolution} px, {label}"
         )
 

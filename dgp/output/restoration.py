@@ -25,8 +25,8 @@ from dgp.output.run_folder import RESULT, plain, prepare, written
 from dgp.output.run_record import in_words, record_of
 from dgp.output.spread import Spread
 from dgp.progress import display
-from generators.brief import clipped, counted
 from generators.progress import waiting
+from generators.text import pluralise, shorten
 
 if TYPE_CHECKING:
     from dgp.recipes.recipe import Recipe
@@ -219,13 +219,13 @@ class Restoration:
 
     def __repr__(self) -> str:
         observation, (width, height) = self.observation, self.observation.geometry.out
-        what = f"{clipped(observation.source.path or 'a picture', 100)} ({clipped(observation.asked, 80)})"
+        what = f"{shorten(observation.source.path or 'a picture', 100)} ({shorten(observation.asked, 80)})"
         lines = [f"Restoration of {what} by {self.recipe.name} on {self.prior.name}, seed {self.seed}"]
-        facts = [f"{width}x{height} px", counted(len(self.tensors), "solution")]
+        facts = [f"{width}x{height} px", pluralise(len(self.tensors), "solution")]
         if self.classes is not None:
             facts.append(f"class {self.prior.generator.info.classes[self.classes[0]]}")
         lines.append("  " + ", ".join([*facts, *in_words(self.metrics, self.fidelity)]))
-        return "\n".join(lines if self.folder is None else [*lines, f"  saved in {clipped(str(self.folder), 80)}"])
+        return "\n".join(lines if self.folder is None else [*lines, f"  saved in {shorten(str(self.folder), 80)}"])
 
 
 def proposed_mask(operator: Degradation) -> Tensor | None:

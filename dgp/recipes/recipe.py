@@ -36,7 +36,7 @@ from dgp.registry import Frozen, first_fault
 from dgp.search.base import SEARCHES, Search
 from dgp.variables.constraints import CONSTRAINTS, Constraint, Unconstrained
 from dgp.variables.parametrizations import CHARTS, Chart, default_chart
-from generators.brief import clipped, counted
+from generators.text import pluralise, shorten
 
 Choice = Literal[tuple(CHOICES)]
 Curve = Literal[tuple(CURVES)]
@@ -234,8 +234,8 @@ class Recipe(Frozen):
     # What a recipe file says of its other tables.
 
     def __repr__(self) -> str:
-        parts = f"{counted(len(self.searches), 'search', 'searches')}, {counted(len(self.stages), 'stage')}"
-        return clipped(f"Recipe {self.name}: {parts}, {self.steps} steps, finish {self.finish.kind}; {self.summary}")
+        parts = f"{pluralise(len(self.searches), 'search', 'searches')}, {pluralise(len(self.stages), 'stage')}"
+        return shorten(f"Recipe {self.name}: {parts}, {self.steps} steps, finish {self.finish.kind}; {self.summary}")
 
     __str__ = __repr__
 

@@ -14,7 +14,7 @@ from dgp.search.base import SEARCHES, Search
 from dgp.search.lookup import nearest_first
 from dgp.search.offspring import offspring
 from dgp.variables.rows import Rows, joined, stream
-from generators.statistics.bank import bank_of
+from generators.bank import get_bank
 
 if TYPE_CHECKING:
     from dgp.engine.evaluator import Problem
@@ -24,7 +24,7 @@ PARENTS = 8
 
 @SEARCHES.register("bank")
 class BankSearch(Search):
-    """Scores the ``nearest`` of ``count`` pictures that are drawn once for each prior and kept (``generators.statistics.bank``),
+    """Scores the ``nearest`` of ``count`` pictures that are drawn once for each prior and kept (``generators.bank``),
     then ``children`` of the best in each of ``rounds``, and keeps the ``elite`` best, of different descent if it can.
 
     Near is told by small pictures, after ``phi``, without any network (``nearest_first``).  The first answer to a
@@ -58,7 +58,7 @@ class BankSearch(Search):
         return self.nearest + self.children * self.rounds
 
     def run(self, problem, rows):
-        bank = bank_of(problem.prior, self.count)
+        bank = get_bank(problem.prior, self.count)
         found = []
         for picture, order in enumerate(nearest_first(problem.targets, bank)):
             for answer in range(problem.answers):

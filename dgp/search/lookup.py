@@ -10,7 +10,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from dgp.losses.prediction import Targets
-    from generators.statistics.bank import Bank
+    from generators.bank import Bank
 
 
 @torch.no_grad()

@@ -127,7 +127,7 @@ class Noise(Chart):
         (shape,) = (spec.shape for spec in prior.generator.info.latents if spec.name == name)
         device = prior.generator.device
         if self.start == "stored":
-            value = prior.generator.stored(name).expand(count, *shape).clone()
+            value = prior.generator.default_input(name).expand(count, *shape).clone()
         elif self.start == "zero":
             value = torch.zeros(count, *shape, device=device)
         else:
