@@ -1,6 +1,6 @@
-"""Pictures that a prior gives, drawn once and kept on disk: where a search looks up which latents come near a picture.
+"""A bank of pictures of a prior with their latents, in which searches look up starting points.
 
-A bank is drawn in shards, a file each, so that a larger bank goes on where a smaller or interrupted one has ended.
+A bank is drawn in shards of fixed size, one file each, so that a larger bank extends a smaller or interrupted one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from generators.prior import Prior
 from generators.progress import report
 from generators.text import format_shapes
 
-# Part of what a seed means: other shards draw other latents.
+# Latents depend on the size of a shard: with another size, the same seed draws other latents.
 SHARD = 500
 LARGEST_SIDE = 64  # pixels a side
 
@@ -29,10 +29,12 @@ _banks: WeakKeyDictionary[Prior, dict[int, Bank]] = WeakKeyDictionary()
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """Latents and the pictures that they give, all on the CPU; see ``bank_of``.
+    """Latents and small versions of the pictures that they render, all on the CPU; see ``get_bank``.
 
-    thumbnails (n, 3, s, s) uint8.  drawn: what ``sample`` draws but for the class, by name, each (n, ...).
-    classes (n,) int64, or None for a prior without any.
+    Attributes:
+        thumbnails: (n, 3, s, s) uint8.
+        drawn: what ``sample`` draws except the class, by name, each (n, ...).
+        classes: (n,) int64, or None for a prior without classes.
     """
 
     thumbnails: Tensor
@@ -43,16 +45,16 @@ class Bank:
         return len(self.thumbnails)
 
     def first(self, count: int) -> Bank:
-        """Its first ``count`` entries."""
+        """Return the first ``count`` entries."""
         classes = None if self.classes is None else self.classes[:count]
         return Bank(self.thumbnails[:count], {n: v[:count] for n, v in self.drawn.items()}, classes)
 
     def pictures(self, rows: slice, device: torch.device | str = "cpu") -> Tensor:
-        """(n, 3, s, s) float32 in [-1, 1]: the thumbnails of some rows."""
+        """Return the thumbnails of some rows, (n, 3, s, s) float32 in [-1, 1]."""
         return (self.thumbnails[rows].to(device) - 127.5).div_(127.5)
 
     def latents(self, index: Tensor, generator: Generator) -> dict[str, Tensor]:
-        """What ``generator`` would draw, each (n, ...): the entries at ``index`` (n,) int64."""
+        """Return the latents at ``index`` (n,) int64, as ``generator`` would sample them, each (n, ...)."""
         like = generator.sample(1, generator=torch.Generator())
         found = {name: value[index].to(like[name]) for name, value in self.drawn.items()}
         return found if self.classes is None else found | {"class": generator.embed(self.classes[index])}
@@ -64,15 +66,20 @@ class Bank:
 
 
 def thumbnail_side(prior: Prior) -> int:
-    """Pixels a side of its thumbnails."""
+    """Return the side of a prior's thumbnails in pixels."""
     return min(prior.generator.info.resolution, LARGEST_SIDE)
 
 
 def get_bank(prior: Prior, count: int, *, seed: int = 0) -> Bank:
-    """The first ``count`` entries of the prior's bank, its classes spread evenly in a random order.
+    """Return the first ``count`` entries of a prior's bank; its classes are spread evenly, in random order.
 
-    They are kept in memory as long as the prior, and on disk where it has a sha256: of each the latents and 3 s^2
-    bytes, s = min(R, 64); 3.6 kB of a 32-px prior with 128 latents.
+    Entries are drawn once. They stay in memory as long as the prior, and on disk where the prior has a sha256. An entry
+    takes its latents and 3 s^2 bytes, s = min(R, 64): 3.6 kB for a 32-px prior with 128 latents.
+
+    Args:
+        prior: whose pictures are drawn.
+        count: number of entries.
+        seed: another seed gives another bank.
     """
     banks = _banks.setdefault(prior, {})
     bank = banks.get(seed)
@@ -133,7 +140,15 @@ def _draw_shard(prior: Prior, number: int, seed: int, shards: int) -> dict[str, 
 
 
 def make_thumbnails(pictures: Tensor, side: int) -> Tensor:
-    """(n, 3, R, R) in [-1, 1] -> (n, 3, side, side) uint8, R >= side, by antialiased bilinear resampling."""
+    """Resize pictures by antialiased bilinear resampling and round them to 8 bits.
+
+    Args:
+        pictures: (n, 3, R, R) in [-1, 1].
+        side: s <= R, in pixels.
+
+    Returns:
+        (n, 3, s, s) uint8.
+    """
     if pictures.shape[-1] != side:
         pictures = F.interpolate(pictures.float(), side, mode="bilinear", antialias=True)
     return pictures.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)

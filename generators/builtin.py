@@ -1,4 +1,4 @@
-"""The priors that come with the project."""
+"""The priors whose weights come with the package."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def biggan_cifar10_wide() -> Prior:
 
 @register("stylegan2-cifar10")
 def stylegan2_cifar10() -> Prior:
-    """Class-conditional StyleGAN2, 32 px, trained by the project on the same pictures, taught by that BigGAN."""
+    """Class-conditional StyleGAN2, 32 px, trained by the project on the same pictures, with that BigGAN as teacher."""
     return _bundled("stylegan2-cifar10", "cats, dogs, birds and frogs are often not recognisable")
 
 

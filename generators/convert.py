@@ -1,4 +1,4 @@
-"""Priors written as safetensors, which anyone can read without trust, with all that they are in the header."""
+"""Write a prior as safetensors files, with all of its settings in their headers."""
 
 from __future__ import annotations
 
@@ -20,15 +20,23 @@ ABOUT = ("data", "licence", "origin", "limits")
 
 
 def convert(prior: Prior, path: str | os.PathLike, *, overwrite: bool = False) -> list[Path]:
-    """Writes the generator to ``path`` and the discriminator, if there is one, beside it (x.safetensors,
-    x-D.safetensors). `generators.load(path)` gives an equal prior: the same tensors and settings, so the same pictures
-    bit for bit.
+    """Write a prior as safetensors files: x.safetensors for the generator, x-D.safetensors for the discriminator.
 
-    The header holds, under "dgp", JSON: architecture, config, classes, assumed, data, licence, origin, limits, card,
-    and source_sha256, of the file that the prior came from. Both files appear whole, after both have been written.
+    ``generators.load(path)`` gives an equal prior: the same tensors and settings, so the same pictures bit for bit.
+    The header holds, under "dgp", JSON with architecture, config, classes, assumed, data, licence, origin, limits,
+    card, and source_sha256 (of the file that the prior came from). Both files are complete before either appears.
 
-    Raises ConversionError for another suffix, for files that are there (unless ``overwrite``), for a folder that cannot
-    be written to, and for networks whose architecture has no name (`generators.wrap`).
+    Args:
+        prior: what to write.
+        path: of the generator's file, ending with .safetensors.
+        overwrite: whether existing files are replaced.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        ConversionError: another suffix, an existing file, a folder that cannot be written to, or a network whose
+            architecture has no name (``generators.wrap``).
     """
     path = Path(path)
     if path.suffix != ".safetensors":

@@ -1,4 +1,4 @@
-"""From a name, a file or a folder to a Prior."""
+"""Load a prior by name, or from a file or folder."""
 
 from __future__ import annotations
 
@@ -19,22 +19,27 @@ from generators.progress import waiting
 from generators.registry import make, names
 from generators.statistics.latent_statistics import make_statistics
 
-NAMELESS = re.compile(r"G(_ema)?(_.*)?|pytorch_model|synthesis")  # files that say nothing of what they hold
+NAMELESS = re.compile(r"G(_ema)?(_.*)?|pytorch_model|synthesis")  # file names that do not identify the network
 NO_DISCRIMINATOR = "no discriminator was found beside the generator"
 
 
 def load(
     name_or_path: str | os.PathLike, *, sha256: str | None = None, discriminator: str | os.PathLike | None = None
 ) -> Prior:
-    """A prior by registered name, from a generator's file, or from a folder that holds one. A name goes before a folder
-    that is called the same; ``./name`` is the folder.
+    """Load a prior by registered name, from a generator's file, or from a folder that holds one.
+
+    A name takes precedence over a folder of the same name; write ``./name`` for the folder. Nothing in a file is
+    executed.
 
     Args:
-        sha256: what the generator's file must have.
-        discriminator: its file, also in place of the one that a name or the generator's file brings; found beside the
-            generator by the published names where it is not given.
+        name_or_path: a name of ``names()``, a file of weights, or a folder.
+        sha256: the expected digest of the generator's file.
+        discriminator: its file. It replaces the discriminator that comes with the name or in the generator's file. If
+            left out, the discriminator is looked for beside the generator, by the published file names.
 
-    Raises UnknownPrior for what is not there, WeightsError for what cannot be used; nothing in a file is executed.
+    Raises:
+        UnknownPrior: there is no such name, file or folder.
+        WeightsError: a file cannot be used.
     """
     text, path = os.fspath(name_or_path), Path(name_or_path)
     if not text.strip():
@@ -56,6 +61,7 @@ def load(
 
 
 def load_by_name(name: str, sha256: str | None, discriminator: str | os.PathLike | None) -> Prior:
+    """Load a registered prior, optionally with another discriminator."""
     prior = make(name)
     if sha256 and sha256.lower() != prior.sha256:
         raise WeightsError(f"{name}: its sha256 is {prior.sha256}, expected {sha256}")
@@ -74,7 +80,15 @@ def load_files(
     name: str | None = None,
     card: ModelCard | None = None,
 ) -> Prior:
-    """discriminator: its file; left out, the one in the generator's file, or beside it."""
+    """Load a prior from files.
+
+    Args:
+        path: the generator's file.
+        discriminator: its file; None looks in the generator's file, then beside it.
+        sha256: the expected digest of the generator's file.
+        name: of the prior; None for the file's name.
+        card: None to build one from the file's metadata.
+    """
     checkpoint = join_mapping(open_checkpoint(path, sha256))
     metadata = read_metadata(checkpoint)
     network, assumed = read_generator(checkpoint, metadata, tuple(read_strings(metadata, "classes", str(path))))
@@ -92,19 +106,19 @@ def load_files(
 
 
 def to_one_line(value: object) -> str:
-    """What a header says, for people to read: no line breaks, nothing that steers a terminal."""
+    """Return a text of a file's header without line breaks and without characters that control a terminal."""
     return "".join(c if c.isprintable() else " " for c in str(value))
 
 
 def read_metadata(checkpoint: Checkpoint) -> dict:
-    """What the file states of its generator, or the config.json beside it."""
+    """Return the generator's metadata: what the file states, or the config.json beside it."""
     part = checkpoint.part(GENERATORS)
     config = find_config(checkpoint.path)
     return read_json(config) if config else part.metadata if part else {}
 
 
 def join_mapping(checkpoint: Checkpoint) -> Checkpoint:
-    """PULSE's synthesis network together with the mapping network of the file beside it, as ``mapping.*``."""
+    """Join PULSE's synthesis network with the mapping network of the file beside it, as ``mapping.*``."""
     beside = find_mapping(checkpoint.path)
     part = checkpoint.parts.get("network")
     if beside is None or part is None:
@@ -117,7 +131,7 @@ def join_mapping(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def open_discriminator(checkpoint: Checkpoint, given: Path | None) -> Checkpoint | None:
-    """The file that the discriminator is read from: the given one, the generator's own, one beside it."""
+    """Open the checkpoint of the discriminator: the given file, the generator's own, or one beside it."""
     if given is None and has_discriminator(checkpoint):
         return checkpoint
     given = given or find_discriminator(checkpoint.path)
@@ -127,7 +141,16 @@ def open_discriminator(checkpoint: Checkpoint, given: Path | None) -> Checkpoint
 def build_discriminator(
     checkpoint: Checkpoint, resolution: int, generator: str
 ) -> tuple[Discriminator, tuple[str, ...]]:
-    """(the discriminator, what was assumed of it). resolution: of the generator, whose name goes into messages."""
+    """Build the discriminator of a checkpoint.
+
+    Args:
+        checkpoint: of the discriminator.
+        resolution: of the generator, which must be the same.
+        generator: its name, for messages.
+
+    Returns:
+        (the discriminator, settings that were assumed).
+    """
     judge, assumed = read_discriminator(checkpoint, generator)
     if judge.config.resolution != resolution:
         raise WeightsError(
@@ -138,6 +161,7 @@ def build_discriminator(
 
 
 def open_checkpoint(path: Path, sha256: str | None) -> Checkpoint:
+    """Read a file of weights. Raises UnknownPrior where there is no file, WeightsError where it cannot be used."""
     if not path.exists():
         raise UnknownPrior(f"{path}: no such file; expected weights ({', '.join(SUFFIXES)})")
     if not path.is_file():

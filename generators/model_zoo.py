@@ -1,6 +1,6 @@
-"""Weights that others have published: what they are, under which licence, and where they are to be had.
+"""Published weights: descriptions, licences and download addresses. The package contains none of them.
 
-Addresses as the publishers print them. Nothing of it comes with the project.
+Addresses are those that the publishers print.
 """
 
 from __future__ import annotations
@@ -15,15 +15,20 @@ from generators.errors import UnknownPrior
 
 @dataclass(frozen=True)
 class Licence:
+    """A licence: its name or summary, and where its text is."""
+
     text: str
     address: str
 
 
 @dataclass(frozen=True)
 class File:
-    """name: under which it is kept.  address: a direct link, or with ``PublicWeights.by_hand`` a page for people.
+    """One file of published weights.
 
-    begins: the first digits of its sha256, where the publisher tells them.
+    Attributes:
+        name: under which it is stored.
+        address: a direct link, or with ``PublicWeights.by_hand`` a page for people.
+        sha256_prefix: the first digits of its sha256, where the publisher states them.
     """
 
     name: str
@@ -33,11 +38,18 @@ class File:
 
 @dataclass(frozen=True)
 class PublicWeights:
-    """One entry of the table.
+    """One entry of the table of published weights.
 
-    generator: the file among ``files`` that a prior is loaded from, "" for what is no prior.  discriminator: its file.
-    by_hand: the addresses serve no files to programs; a person gets them.  folder: its name among the fetched ones.
-    remark: what else one has to know to use it.
+    Attributes:
+        name: by which it is fetched and loaded.
+        about: what it is, in one line.
+        licence: of the weights.
+        files: all files of the entry.
+        generator: the file among ``files`` that a prior is loaded from, "" for weights that are not a prior.
+        discriminator: its file, or "".
+        by_hand: the addresses cannot be downloaded by a program; a person has to.
+        folder: where it is stored among the fetched priors; "" for its name.
+        remark: anything else to know before using it.
     """
 
     name: str
@@ -51,7 +63,7 @@ class PublicWeights:
     remark: str = ""
 
     def directory(self) -> Path:
-        """The folder where its files are looked for."""
+        """Return the folder where its files are looked for."""
         return torch_hub() if self.folder == HUB else cache_folder() / "priors" / (self.folder or self.name)
 
 
@@ -71,7 +83,7 @@ NVIDIA_1 = Licence("NVIDIA: no commercial use", "https://github.com/NVlabs/style
 
 
 def torch_hub() -> Path:
-    """Where torch and torchvision keep what they download (``torch.hub.get_dir()``, without importing torch)."""
+    """Return the folder of torch's and torchvision's downloads (``torch.hub.get_dir()``, without importing torch)."""
     home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch")
     return Path(home).expanduser() / "hub" / "checkpoints"
 
@@ -117,8 +129,8 @@ def _ada(name: str, about: str, file: str) -> PublicWeights:
 
 def _trunk(name: str, file: str) -> PublicWeights:
     licence = Licence("BSD-3-Clause", "https://github.com/pytorch/vision/blob/main/LICENSE")
-    about = f"{name} of torchvision, which LPIPS looks through; no prior"
-    sha256_prefix = Path(file).stem.rpartition("-")[2]  # torchvision names its files so
+    about = f"{name} of torchvision, the feature network of LPIPS; not a prior"
+    sha256_prefix = Path(file).stem.rpartition("-")[2]  # torchvision puts it into the file name
     return PublicWeights(
         f"lpips-{name.lower()}", about, licence, (File(file, TORCHVISION + file, sha256_prefix),), folder=HUB
     )
@@ -180,12 +192,16 @@ _ENTRIES = (
     _trunk("SqueezeNet", "squeezenet1_1-b8a52dc0.pth"),
 )
 PUBLIC = {entry.name: entry for entry in _ENTRIES}
-# A prior works as well without these.
+# Files without which a prior works as well.
 OPTIONAL = ("gaussian_fit.pt",)
 
 
 def find(name: str) -> list[PublicWeights]:
-    """The entry of a name, or all that share a folder of that name. Raises UnknownPrior with the nearest name."""
+    """Return the entry of a name, or all entries that share a folder of that name.
+
+    Raises:
+        UnknownPrior: there is no such name; the message suggests the nearest.
+    """
     found = [entry for entry in PUBLIC.values() if name in (entry.name, entry.folder)]
     if not found:
         import difflib

@@ -1,4 +1,4 @@
-"""A generator with all that came with it."""
+"""A generator together with its discriminator, statistics and model card."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from generators.text import format_parameter_count, pluralise, shorten
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What one should know before using a prior. text: the whole card in Markdown, where there is one."""
+    """What to know before using a prior: data, licence, origin, limits.
+
+    Attributes:
+        text: the whole card in Markdown, or "".
+    """
 
     name: str
     data: str = "unknown"
@@ -36,10 +40,18 @@ class ModelCard:
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """What the engine works with. All parameters are frozen, all modules in evaluation mode.
+    """A generator with its discriminator, latent statistics and model card.
 
-    sha256: of the generator's file.  statistics: of mapped latents, None for networks that have none.
-    assumed: what the file did not tell, in words.
+    All parameters are frozen, all modules in evaluation mode.
+
+    Attributes:
+        name: by which it was loaded.
+        generator: the network from latents to pictures.
+        discriminator: None where there is none.
+        card: data, licence, origin, limits.
+        sha256: of the generator's file.
+        statistics: of w, None for networks without w.
+        assumed: settings that the file does not state, in words.
     """
 
     name: str
@@ -59,7 +71,7 @@ class Prior:
 
     @functools.cached_property
     def feature_count(self) -> int:
-        """How many features the discriminator gives (maps and the pooled vector); 0 without one."""
+        """Number of features of the discriminator (maps and the pooled vector); 0 without one."""
         if self.discriminator is None:
             return 0
         side = self.generator.info.resolution
@@ -68,7 +80,7 @@ class Prior:
             return len(self.discriminator.features(like.new_zeros(1, 3, side, side)))
 
     def to(self, device: str | torch.device) -> Prior:
-        """The same prior on another device; itself where it is there already."""
+        """Return the same prior on another device, or itself if it is there already."""
         device, here = torch.device(device), self.generator.device
         if here.type == device.type and device.index in (None, here.index):
             return self

@@ -1,4 +1,4 @@
-"""What the text of an object says of long things."""
+"""Short descriptions of objects, for representations and messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def shorten(text: str, limit: int = 390) -> str:
 
 
 def join_first(items: Sequence[str]) -> str:
-    """Return the first few items, and how many more there are."""
+    """Return the first few items, separated by commas, and how many more there are."""
     more = len(items) - SHOWN
     return ", ".join(items[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
@@ -27,16 +27,22 @@ def format_shapes(tensors: Mapping) -> str:
 
 
 def pluralise(number: int, one: str, several: str = "") -> str:
-    """Return "1 class", "3 classes"; ``several``: the plural, where it is not ``one`` with an s."""
+    """Return a number with its noun: "1 class", "3 classes".
+
+    Args:
+        number: how many.
+        one: the singular.
+        several: the plural, where it is not the singular with an s.
+    """
     return f"{number} {one if number == 1 else several or one + 's'}"
 
 
 def format_parameter_count(module: nn.Module) -> str:
-    """Return how many parameters a module has: "4.3 million parameters"."""
+    """Return the number of parameters of a module: "4.3 million parameters"."""
     count = sum(parameter.numel() for parameter in module.parameters())
     return f"{count / 1e6:.1f} million parameters" if count >= 1e5 else pluralise(count, "parameter")
 
 
 def escape(text: str, longest: int = 80) -> str:
-    """A text of the file for a message: short, and on one line."""
+    """Return text from an untrusted file for use in a message: short, on one line, without control characters."""
     return text[:longest].encode("unicode_escape").decode()

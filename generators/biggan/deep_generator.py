@@ -1,6 +1,6 @@
-"""BigGAN-deep's generator. Source: Brock et al. 2019, appendix B, and the key names of the authors' release.
+"""BigGAN-deep's generator (Brock et al. 2019, appendix B), with the parameter names of the authors' release.
 
-Two implementations of it were published, which agree up to what the configuration names. HuggingFace's has statistics
+Two implementations were published, which agree except for what the configuration names. HuggingFace's has statistics
 for many truncations, both vectors of the spectral norms, and an output layer of which three filters are used.
 """
 
@@ -32,13 +32,26 @@ NORMS_PER_BLOCK = 4  # of each block
 
 @dataclass(frozen=True)
 class BigGANDeepConfig:
-    """What a checkpoint's shapes tell, and what they do not: where maps grow, the interpolation, and the epsilons.
+    """Configuration of a BigGAN-deep generator.
 
-    channels: of what enters block 0, and of what leaves each block.  enlarging: blocks that double the size.
-    attention: blocks that end with attention.  truncations: how many have statistics of their own, evenly from 0 to 1;
-    0: one set serves all.  interpolation: between them, "linear", or "swapped", which gives each neighbour the other's
-    share, as HuggingFace's implementation does.  singular_values: how many are stored, 0 without spectral norm.
-    right_vectors: whether the spectral norms store v, and take no power step.  output_filters: three of them are used.
+    Shapes of a checkpoint do not determine ``enlarging``, ``interpolation`` and the epsilons.
+
+    Attributes:
+        dim_z: size of z.
+        n_classes: number of classes.
+        shared_dim: width of the class embedding.
+        channels: of the map that enters block 0, and of the maps that leave each block.
+        enlarging: blocks that double the size.
+        attention: blocks that end with attention.
+        truncations: how many truncations have statistics of their own, evenly from 0 to 1; 0 for one set for all.
+        interpolation: between them: "linear", or "swapped", which exchanges the weights of the two neighbours, as
+            HuggingFace's implementation does.
+        singular_values: how many are stored, 0 without spectral norm.
+        right_vectors: whether the spectral norms store v, and take no power step.
+        output_filters: of the output layer; three are used.
+        sn_eps: epsilon of spectral norms.
+        bn_eps: epsilon of batch norms.
+        output_eps: epsilon of the output layer's norm.
     """
 
     dim_z: int
@@ -74,8 +87,10 @@ class BigGANDeepConfig:
 
 
 class Block(nn.Module):
-    """Residual block with a bottleneck of a quarter of its input's width; its shortcut drops the channels that it lacks
-    room for."""
+    """Residual block with a bottleneck of a quarter of its input's width.
+
+    Where the output has fewer channels than the input, the shortcut drops the last ones.
+    """
 
     def __init__(self, cin: int, cout: int, enlarges: bool, config: BigGANDeepConfig):
         super().__init__()
@@ -88,14 +103,19 @@ class Block(nn.Module):
         self.bn1, self.bn2, self.bn3, self.bn4 = norm(cin), norm(hidden), norm(hidden), norm(hidden)
 
     def forward(self, x: Tensor, normalise: Callable[[int, ConditionalNorm, Tensor], Tensor]) -> Tensor:
-        """normalise: (0 to 3, the norm in that place, what reaches it) -> what goes on."""
+        """Apply the block.
+
+        Args:
+            x: (N, cin, h, w).
+            normalise: (index of the norm 0 to 3, the norm, its input) -> its output.
+        """
         h = self.conv1(F.relu(normalise(0, self.bn1, x)))
         h = F.relu(normalise(1, self.bn2, h))
         h = self.conv2.upsample_and_convolve(h) if self.enlarges else self.conv2(h)
         h = self.conv3(F.relu(normalise(2, self.bn3, h)))
         h = self.conv4(F.relu(normalise(3, self.bn4, h)))
-        kept = x[:, : self.cout]
-        return h + (F.interpolate(kept, scale_factor=2) if self.enlarges else kept)
+        shortcut = x[:, : self.cout]
+        return h + (F.interpolate(shortcut, scale_factor=2) if self.enlarges else shortcut)
 
 
 def select_rgb(weight: Tensor) -> Tensor:
@@ -103,18 +123,21 @@ def select_rgb(weight: Tensor) -> Tensor:
 
 
 class OutputConv(Conv):
-    """Three filters of those that are stored; the spectral norm is that of all."""
+    """Convolution to colours that uses three of the stored filters; the spectral norm is that of all filters."""
 
     def forward(self, x):
         return F.conv2d(x, self.normalised_weight(select_rgb), self.bias[:3], padding=1)
 
 
 class BigGANDeep(Generator):
-    """Latents: "z" (N, dim_z); "class": the shared embedding (N, shared_dim), or int64 labels (N,), which are embedded;
-    with statistics for truncations, "truncation" (N,) in (0, 1], 1 where it is absent; optionally "norm[4k]" to
-    "norm[4k + 3]" (N, 2, C), which replace the norms of block k.
+    """BigGAN-deep's generator, class-conditional.
 
-    The norm of the output layer reads the truncation too: it ends the last block, so that the head reads its map alone.
+    Latents: "z" (N, dim_z); "class", the shared embedding (N, shared_dim), or int64 labels (N,), which are embedded;
+    with statistics for truncations, "truncation" (N,) in (0, 1], 1 if left out; optionally "norm[4k]" to "norm[4k + 3]"
+    (N, 2, C), which replace the norms of block k.
+
+    The norm of the output layer depends on the truncation too. It is applied at the end of the last block, so that the
+    head needs nothing but its map.
     """
 
     def __init__(self, config: BigGANDeepConfig, classes: tuple[str, ...] = ()):
@@ -193,13 +216,16 @@ class BigGANDeep(Generator):
         return groups
 
     def _levels(self) -> list[tuple[int, int]]:
-        """First and last block up to each enlargement. They are released together, so that a count of groups means what
-        it does in BigGAN, which has one block for each size."""
+        """Return (first, last) block of each size.
+
+        Blocks of one size are released together, so that a number of groups means the same as in BigGAN, which has one
+        block for each size.
+        """
         ends = sorted({*self.config.enlarging, self.depth - 1})
         return [(before + 1, end) for before, end in zip([-1, *ends], ends, strict=False)]
 
     def _condition(self, latents: dict[str, Tensor]) -> Tensor:
-        """What the stem and all conditional norms depend on: class embedding first, then z."""
+        """Return the input of the stem and of all conditional norms: the class embedding, then z."""
         y = latents["class"]
         return torch.cat([y if y.is_floating_point() else self.shared(y), latents["z"]], 1)
 
@@ -209,6 +235,6 @@ class BigGANDeep(Generator):
         return locate_truncation(latents["truncation"], self.config.truncations, self.config.interpolation == "swapped")
 
     def _finish_block(self, k: int, h: Tensor, position: TruncationPosition) -> Tensor:
-        """What follows the residual block in block k."""
+        """Apply what follows the residual block in block k: attention, and in the last block the output norm."""
         h = self.blocks[k][1](h) if len(self.blocks[k]) > 1 else h
         return self.output_layer[0](h, position) if k == self.depth - 1 else h

@@ -16,7 +16,7 @@ class ProjectionDiscriminator(Discriminator):
 
         logit = linear(phi) + <embed(y), phi>
 
-    Without a class the second summand is left out. Subclasses fill ``blocks`` with lists of layers, one after the other.
+    Without a class the second summand is left out. Subclasses fill ``blocks`` with lists of layers.
     """
 
     blocks: nn.ModuleList

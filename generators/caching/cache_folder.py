@@ -1,4 +1,4 @@
-"""Where computed and fetched things are kept, and writing them whole or not at all."""
+"""The folder of computed and downloaded files, and atomic writing."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """``$DGP_CACHE``, else ``dgp`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. It need not exist."""
+    """Return ``$DGP_CACHE``, else ``dgp`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. It need not exist."""
     if path := os.environ.get("DGP_CACHE"):
         return Path(path).expanduser()
     home = os.environ.get("XDG_CACHE_HOME", "")
-    # The specification of base directories asks that paths which are not absolute be ignored.
+    # The XDG base directory specification says that relative paths are to be ignored.
     return (Path(home) if os.path.isabs(home) else Path.home() / ".cache") / "dgp"
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Writes ``data``: a reader of ``path`` sees the whole, or nothing new. Makes the folder. Raises OSError."""
+    """Write a file so that readers see the whole of it, or the old one. Makes the folder. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name[:64]}.{os.getpid()}.tmp")
     try:

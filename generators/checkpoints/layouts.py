@@ -1,4 +1,4 @@
-"""The layouts of weights that are known, in the order of recognition."""
+"""The known layouts of weights, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ from generators.text import escape
 
 @dataclass(frozen=True)
 class Layout:
-    """words: for messages.  module: offers is_generator, is_discriminator, read_generator, read_discriminator."""
+    """A layout of weights.
+
+    Attributes:
+        description: for messages.
+        module: has is_generator, is_discriminator, read_generator and read_discriminator.
+    """
 
     description: str
     module: ModuleType
 
 
-# BigGAN-deep goes before BigGAN, whose names it has among others.
+# BigGAN-deep comes first, since its names include those of BigGAN.
 LAYOUTS = (
     Layout("BigGAN-deep", biggan_deep),
     Layout("BigGAN", biggan),
@@ -36,9 +41,18 @@ LAYOUTS = (
 def read_generator(
     checkpoint: Checkpoint, metadata: dict, classes: tuple[str, ...]
 ) -> tuple[Generator, tuple[str, ...]]:
-    """(the generator of a file, what was assumed). said: what the file states, or one beside it.
+    """Build the generator of a checkpoint.
 
-    Raises WeightsError.
+    Args:
+        checkpoint: the file.
+        metadata: what it states, or a config.json beside it.
+        classes: names of the classes, or ().
+
+    Returns:
+        (the generator, settings that were assumed).
+
+    Raises:
+        WeightsError: the layout is unknown, or the tensors do not fit it.
     """
     part = checkpoint.part(GENERATORS)
     if part is not None and native.is_native(part.metadata, "generator"):
@@ -53,13 +67,22 @@ def read_generator(
 
 
 def has_discriminator(checkpoint: Checkpoint) -> bool:
+    """Return whether a checkpoint holds a discriminator of a known layout."""
     return _find_discriminator(checkpoint) is not None
 
 
 def read_discriminator(checkpoint: Checkpoint, generator: str) -> tuple[Discriminator, tuple[str, ...]]:
-    """(the discriminator of a file, what was assumed). generator: the name of the one that it belongs to, for messages.
+    """Build the discriminator of a checkpoint.
 
-    Raises WeightsError.
+    Args:
+        checkpoint: the file.
+        generator: the name of the generator that it belongs to, for messages.
+
+    Returns:
+        (the discriminator, settings that were assumed).
+
+    Raises:
+        WeightsError: there is none, or its tensors do not fit its layout.
     """
     found = _find_discriminator(checkpoint)
     if found is None:
@@ -81,7 +104,7 @@ def _find_discriminator(checkpoint: Checkpoint) -> tuple[Part, Layout] | None:
 
 
 def _describe(checkpoint: Checkpoint) -> str:
-    """What a file holds, for messages."""
+    """Describe what a file holds, for messages."""
     found = _find_discriminator(checkpoint)
     if found is not None and checkpoint.part(GENERATORS) in (None, found[0]):
         what, part = "a discriminator", found[0]

@@ -1,4 +1,4 @@
-"""Files that `generators.convert` wrote: the JSON in their header holds the architecture and all of its settings."""
+"""Files written by ``generators.convert``, whose header holds the architecture and all of its settings as JSON."""
 
 from __future__ import annotations
 
@@ -27,14 +27,19 @@ from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 from generators.stylegan.stylegan3 import StyleGAN3, StyleGAN3Config
 from generators.text import escape
 
-# Larger than any size, number of classes or filter length of a network.
+# Bounds beyond any real network, since the numbers of a file determine how much is allocated.
 LARGEST_NUMBER, LONGEST_LIST, DEEPEST = 2**16, 256, 4
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """config: a dataclass of numbers, texts and tuples of them.  network: made of a config; takes class names as well
-    where ``names_classes``."""
+    """An architecture that files are written for.
+
+    Attributes:
+        config: a dataclass of numbers, texts and tuples of them.
+        network: built from a config; takes class names as well if ``names_classes``.
+        names_classes: whether it takes class names.
+    """
 
     config: type
     network: type[nn.Module]
@@ -56,7 +61,11 @@ DISCRIMINATORS = {
 
 
 def architecture_of(network: Generator | Discriminator) -> str:
-    """The name under which a network is written. Raises ConversionError for one that cannot be (a wrapped module)."""
+    """Return the name of a network's architecture.
+
+    Raises:
+        ConversionError: it has none, such as a wrapped module.
+    """
     known = GENERATORS if isinstance(network, Generator) else DISCRIMINATORS
     for name, architecture in known.items():
         if type(network) is architecture.network:
@@ -65,20 +74,28 @@ def architecture_of(network: Generator | Discriminator) -> str:
 
 
 def is_native(metadata: dict, part: str) -> bool:
+    """Return whether the metadata are of a file written by ``convert``, for this part ("generator", "discriminator")."""
     return isinstance(metadata.get("config"), dict) and metadata.get("part") == part
 
 
 def read_generator(
     tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...]
 ) -> tuple[Generator, tuple[str, ...]]:
-    """(network, what was assumed when the file was written). Raises WeightsError."""
+    """Build the generator of a file written by ``convert``.
+
+    Returns:
+        (the generator, settings that were assumed when the file was written).
+
+    Raises:
+        WeightsError: the header or the tensors are wrong.
+    """
     return _build(GENERATORS, tensors, metadata, source, classes), read_assumptions(metadata, source)
 
 
 def read_discriminator(
     tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[Discriminator, tuple[str, ...]]:
-    """As `read_generator`."""
+    """Build the discriminator of a file written by ``convert``; see ``read_generator``."""
     return _build(DISCRIMINATORS, tensors, metadata, source, ()), read_assumptions(metadata, source)
 
 
@@ -87,7 +104,11 @@ def read_assumptions(metadata: dict, source: str) -> tuple[str, ...]:
 
 
 def read_strings(metadata: dict, key: str, source: str) -> list[str]:
-    """A list of texts of one line in the header, empty where it is silent. Raises WeightsError."""
+    """Return a list of one-line texts from the header, empty if the key is missing.
+
+    Raises:
+        WeightsError: the value is something else.
+    """
     value = metadata.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
         raise WeightsError(f"{source}: its header's {key} are no list of names; write the file again")
@@ -116,7 +137,7 @@ def _build(
         )
     except WeightsError:
         raise
-    except Exception:  # numbers of all kinds meet the constructors
+    except Exception:  # constructors may raise anything for arbitrary numbers
         raise WeightsError(f"{source}: its header describes no {name} that can be made; get it again") from None
 
 
@@ -132,7 +153,7 @@ def _make_config(kind: type, metadata: dict, source: str) -> Any:
 
 
 def _check_value(name: str, value: object, source: str, depth: int = 0) -> object:
-    """JSON's lists are tuples here. Numbers are bounded, since sizes are taken from them."""
+    """Convert JSON lists to tuples, and check that numbers are bounded, since sizes are taken from them."""
     if isinstance(value, list) and depth < DEEPEST and len(value) <= LONGEST_LIST:
         return tuple(_check_value(name, item, source, depth + 1) for item in value)
     if value is None or isinstance(value, bool | str):

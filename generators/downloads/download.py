@@ -1,4 +1,4 @@
-"""One file from one address: resumed where it broke off, whole or not at all, and nothing else than asked for."""
+"""Download one file: resumable, written completely or not at all, checked before it is used."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from generators.checkpoints.reading.file_kinds import foreign_kind
 from generators.errors import FetchError, WeightsError
 
 LARGEST = 16 * 2**30
-SLOWEST = 1024  # bytes a second, over the time of one timeout; what is slower has stalled
-TRIES = 6  # without any progress
-ROUNDS = 100  # in all
+SLOWEST = 1024  # bytes a second, over the time of one timeout; a slower transfer counts as stalled
+TRIES = 6  # in a row without any progress
+ROUNDS = 100  # tries in all
 PATIENCE = 60.0  # the longest pause between two tries, in seconds
 CHUNK = 2**18
 AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
 
 class _RetryableError(Exception):
-    """An attempt that can be repeated. pause: what the server asked for, in seconds."""
+    """A failed attempt that may be repeated. ``pause``: the seconds that the server asks to wait."""
 
     def __init__(self, reason: str, pause: float = 0.0):
         super().__init__(reason)
@@ -58,15 +58,22 @@ def download(
     sleep: Callable[[float], None] = time.sleep,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> str:
-    """Writes what ``address`` (http or https) serves to ``path``; its sha256.
+    """Download ``address`` (http or https) to ``path``, and return its sha256.
 
-    Until it is whole it is ``path.part``, from which a later call goes on if the server's file is the same still.
+    Until the file is complete it is ``path.part``, from which a later call resumes if the server's file is unchanged.
 
     Args:
-        sha256: what the file must have, or its first digits.  largest: in bytes.  timeout: seconds without an answer.
-        progress: called with the bytes that are there, and those in all where the server tells.
+        address: of the file.
+        path: where to write it.
+        sha256: expected digest, or its first digits.
+        largest: size limit in bytes.
+        timeout: seconds without an answer.
+        sleep: waits between two tries.
+        progress: called with the bytes present, and those in all where the server states them.
 
-    Raises FetchError where the network or the disk fails; WeightsError for what came and is not the file.
+    Raises:
+        FetchError: the network or the disk failed.
+        WeightsError: what was sent is not the file.
     """
     part = path.with_name(path.name + ".part")
     try:
@@ -76,7 +83,7 @@ def download(
                 _download_with_retries(address, file, part, largest, timeout, sleep, progress)
                 os.fsync(file.fileno())
                 found = _check_content(part, path, address, sha256)
-            except WeightsError:  # going on from it would give the same
+            except WeightsError:  # resuming from this part would fail again
                 part.unlink()
                 _note_path(part).unlink(missing_ok=True)
                 raise
@@ -105,14 +112,14 @@ def _download_with_retries(address, file, part, largest, timeout, sleep, progres
 
 
 def _attempt(address, file, part, largest, timeout, progress) -> None:
-    """Reads on until the file is whole. Raises _Broken where it may be tried again."""
+    """Read on until the file is complete. Raises _RetryableError where another try may succeed."""
     note = _read_note(part)
     start = os.path.getsize(part) if note.get("address") == address and note.get("validator") else 0
     headers = {"User-Agent": "dgp", "Accept-Encoding": "identity"}
     if start:
         headers |= {"Range": f"bytes={start}-", "If-Range": note["validator"]}
     with _open(Request(address, headers=headers), timeout, start, file) as answer:
-        if answer is None:  # all of it was there
+        if answer is None:  # the part was complete already
             return
         start, total = _locate_answer(answer, start, note, file)
         if total is not None and total > largest:
@@ -121,7 +128,7 @@ def _attempt(address, file, part, largest, timeout, progress) -> None:
             raise WeightsError(f"{address}: got a web page, not the file; get it in a browser")
         if total is not None and (free := shutil.disk_usage(part.parent).free) < total - start:
             raise FetchError(f"{part.parent}: {total - start} bytes to come, {free} free; choose a folder with -o")
-        # Without a strong validator nobody knows whether a later answer continues this one.
+        # Only a strong validator guarantees that a later answer continues this one.
         tag = answer.headers.get("ETag", "")
         validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
         _note_path(part).write_text(json.dumps({"address": address, "validator": validator, "total": total}))
@@ -133,7 +140,7 @@ def _attempt(address, file, part, largest, timeout, progress) -> None:
 
 @contextlib.contextmanager
 def _open(request: Request, timeout: float, start: int, file) -> Iterator[http.client.HTTPResponse | None]:
-    """The answer; None where the server says that there is nothing after ``start``."""
+    """Yield the server's answer, or None where it says that nothing follows ``start``."""
     try:
         answer = build_opener(_Redirects).open(request, timeout=timeout)
     except HTTPError as error:
@@ -165,7 +172,7 @@ def _open(request: Request, timeout: float, start: int, file) -> Iterator[http.c
 
 
 def _locate_answer(answer, start: int, note: dict, file) -> tuple[int, int | None]:
-    """(where the answer begins, how long the whole file is)."""
+    """Return (the position in the file where the answer begins, the size of the whole file or None)."""
     length = answer.headers.get("Content-Length", "")
     if answer.status == 200:
         return 0, int(length) if length.isdigit() else None
@@ -182,7 +189,7 @@ def _locate_answer(answer, start: int, note: dict, file) -> tuple[int, int | Non
 
 
 def _copy(answer, file, size: int, total: int | None, largest: int, address: str, timeout: float, progress) -> int:
-    """The size of the file after what came."""
+    """Append the answer to the file, and return the size of the file."""
     mark, then = size, time.monotonic()
     while True:
         try:
@@ -219,7 +226,7 @@ def _check_content(part: Path, path: Path, address: str, sha256: str | None) -> 
 
 
 def has_expected_form(path: Path, suffix: str) -> bool:
-    """Whether a file begins, and where that can be seen ends, as its kind does. A web page or a part of it does not."""
+    """Return whether a file begins, and where possible ends, as files of its suffix do. A web page does not."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(2)
@@ -236,7 +243,7 @@ def has_expected_form(path: Path, suffix: str) -> bool:
 
 @contextlib.contextmanager
 def _lock(file, path: Path) -> Iterator[None]:
-    """Holds the part for one process, where the system can (two would write into each other's)."""
+    """Lock the part for this process where the system can, so that two processes do not write into each other's."""
     try:
         import fcntl
     except ImportError:

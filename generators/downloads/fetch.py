@@ -1,4 +1,4 @@
-"""The files of published weights: got, recorded, checked; and priors by the names of those that are there."""
+"""Download, record and check the files of published weights, and register those that are there as priors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ from generators.registry import register_finder
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file that is there. new: whether it came just now; recorded: whether its sha256 was written down just now."""
+    """A file that is present.
+
+    Attributes:
+        path: where it is.
+        sha256: of its content.
+        new: whether it was downloaded just now.
+        recorded: whether its sha256 was recorded just now.
+    """
 
     path: Path
     sha256: str
@@ -28,7 +35,7 @@ class LocalFile:
 
 
 def list_missing(entry: PublicWeights, folder: Path | None = None) -> list[str]:
-    """Names of the files that are not there, those that a prior can do without left aside."""
+    """Return the names of the files that are missing, except those that a prior works without."""
     directory = folder or entry.directory()
     return [file.name for file in entry.files if file.name not in OPTIONAL and not (directory / file.name).is_file()]
 
@@ -40,14 +47,21 @@ def fetch(
     sha256: str | None = None,
     progress: Callable[[str, int, int | None], None] = lambda name, done, total: None,
 ) -> list[LocalFile]:
-    """Gets what is missing of an entry, and checks all of it.
+    """Download the missing files of an entry, and check all of them.
 
     Args:
-        folder: where to, in place of the entry's own.  sha256: what its generator's file (its only one) must have.
-        progress: called with a file's name, the bytes that are there and those in all.
+        entry: of the table.
+        folder: where to, instead of the entry's own.
+        sha256: expected of the generator's file (or of the only file).
+        progress: called with a file's name, the bytes present and the bytes in all.
 
-    Raises FetchError, or WeightsError for a file that is not the one of the first time, or not the one of ``sha256``;
-    UnknownPrior, with what to do, for weights that only people can get.
+    Returns:
+        All files of the entry.
+
+    Raises:
+        FetchError: the network, the server or the disk failed.
+        WeightsError: a file differs from the recorded one, or from ``sha256``.
+        UnknownPrior: the weights cannot be downloaded by a program; the message says what to do.
     """
     if entry.by_hand and (lacking := list_missing(entry, folder)):
         directory = folder or entry.directory()
@@ -69,9 +83,10 @@ def fetch(
 
 
 def verify(entry: PublicWeights, sha256: str | None = None) -> list[LocalFile]:
-    """Checks the files of an entry against what was recorded when they came; records those that came by hand.
+    """Check the files of an entry against their recorded sha256; record that of files that came by hand.
 
-    Raises WeightsError for files that are missing or have changed.
+    Raises:
+        WeightsError: files are missing or have changed.
     """
     if lacking := list_missing(entry):
         raise WeightsError(
@@ -87,10 +102,17 @@ def verify(entry: PublicWeights, sha256: str | None = None) -> list[LocalFile]:
 
 
 def check(path: Path, sha256: str | None = None, sha256_prefix: str = "") -> LocalFile:
-    """The sha256 of a file, recorded beside it (``path.sha256``, as sha256sum writes it) where it was not yet.
+    """Check the sha256 of a file, and record it beside the file if it is new.
 
-    Raises WeightsError when it is not ``sha256``; where that is not given, when it is not what was recorded, or does
-    not begin as the publisher says.
+    The record is ``path.sha256``, in the format of sha256sum.
+
+    Args:
+        path: of the file.
+        sha256: expected; "" or None for the recorded one, or else ``sha256_prefix``.
+        sha256_prefix: first digits that the publisher states.
+
+    Raises:
+        WeightsError: it is another.
     """
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -107,7 +129,7 @@ def check(path: Path, sha256: str | None = None, sha256_prefix: str = "") -> Loc
 
 
 def read_recorded_sha256(path: Path) -> str | None:
-    """The sha256 that a file had at first, where one was written down."""
+    """Return the sha256 that was recorded beside a file, or None."""
     beside = path.with_name(path.name + ".sha256")
     return beside.read_text().split()[0] if beside.is_file() and beside.read_text().split() else None
 
@@ -118,7 +140,7 @@ def _record(path: Path, sha256: str) -> None:
 
 @register_finder
 def find_fetched() -> dict[str, Callable[[], Prior]]:
-    """The published priors whose files are there, by name."""
+    """Return functions that load the published priors whose files are present, by name."""
     return {
         entry.name: partial(_load, entry) for entry in PUBLIC.values() if entry.generator and not list_missing(entry)
     }

@@ -1,8 +1,8 @@
-"""What happens to each value of a map between two convolutions, in one pass over memory.
+"""Pointwise operations between two convolutions, fused into one pass over memory.
 
-On a CPU such passes cost as much as convolutions do, so maps are walked in pieces that stay in the cache, with all
-operations on a piece before the next; and the way back recomputes from what the convolution gave instead of keeping
-more maps. Elsewhere a map is one piece. Gradients are differentiable once.
+On a CPU such passes cost as much as convolutions do. Maps are therefore processed in pieces that fit the cache, with
+all operations on a piece before the next, and the backward pass recomputes from the convolution's output instead of
+storing more maps. On other devices a map is one piece. Gradients are differentiable once.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from generators.nn.once_differentiable import once
+from generators.nn.once_differentiable import once_differentiable
 
 SLOPE = 0.2
-PIECE_SIZE = 2**17  # values
+PIECE_SIZE = 2**17  # values in a piece
 
 
 def split_map(x: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Slices of rows and of lines that cover x (N, C, h, w)."""
+    """Yield slices of rows and of lines that together cover x (N, C, h, w)."""
     if x.device.type != "cpu" or x.numel() <= PIECE_SIZE:
         yield slice(None), slice(None)
         return
@@ -31,7 +31,7 @@ def split_map(x: Tensor) -> Iterator[tuple[slice, slice]]:
 
 
 def slice_map(value: Tensor, rows: slice, lines: slice) -> Tensor:
-    """Of a value (N or 1, C or 1, h or 1, w or 1) that is spread over a map."""
+    """Slice a value (N or 1, C or 1, h or 1, w or 1) that is broadcast over a map."""
     return value[rows if len(value) > 1 else slice(None), :, lines if value.shape[2] > 1 else slice(None)]
 
 
@@ -47,7 +47,7 @@ class ScaleChannels(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    @once
+    @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, s = ctx.saved_tensors
         to_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
@@ -61,10 +61,15 @@ class ScaleChannels(torch.autograd.Function):
 
 
 class FusedActivation(torch.autograd.Function):
-    """``clamp(leaky_relu(y d + bias + noise)) s``: what follows a modulated convolution, and what the next begins with.
+    """``clamp(leaky_relu(y d + bias + noise), -bound, bound) s``: all that follows a modulated convolution.
 
-    y (N, C, h, w); d (N, C, 1, 1); bias (1, C, 1, 1); noise (N or 1, 1, h, w); s (N, C, 1, 1) or None; bound: of the
-    clamp, or None.
+    Args:
+        y: (N, C, h, w), output of the convolution.
+        d: (N, C, 1, 1), demodulation.
+        bias: (1, C, 1, 1).
+        noise: (N or 1, 1, h, w).
+        s: (N, C, 1, 1), scales of the next convolution, or None.
+        bound: of the clamp, or None.
     """
 
     @staticmethod
@@ -83,7 +88,7 @@ class FusedActivation(torch.autograd.Function):
         ctx.save_for_backward(*tensors)
 
     @staticmethod
-    @once
+    @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         y, d, bias, noise, s = ctx.saved_tensors
         wide = torch.promote_types(y.dtype, torch.float32)
@@ -130,7 +135,7 @@ class RowwiseConv1x1(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    @once
+    @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor]:
         x, weights = ctx.saved_tensors
         to_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
@@ -144,17 +149,17 @@ class RowwiseConv1x1(torch.autograd.Function):
 
 
 def to_pixel_rows(x: Tensor) -> Tensor:
-    """(N, C, h, w) -> (N, h w, C)."""
+    """Reshape (N, C, h, w) to (N, h w, C)."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _activate(y, d, bias, noise, bound, rows: slice, lines: slice, out: Tensor) -> Tensor:
-    """A piece, written into ``out``."""
+    """Compute one piece of the output before the scaling, into ``out``."""
     torch.addcmul(bias, y[rows, :, lines], d[rows], out=out)
     F.leaky_relu_(out.add_(slice_map(noise, rows, lines)), SLOPE)
     return out if bound is None else out.clamp_(-bound, bound)
 
 
 def _sum_for_noise(g: Tensor, noise: Tensor, dtype: torch.dtype) -> Tensor:
-    """Over channels, and over rows where they share the noise."""
+    """Sum over channels, and over rows where they share the noise."""
     return g.sum((0, 1) if len(noise) == 1 else 1, keepdim=True, dtype=dtype)

@@ -1,4 +1,4 @@
-"""z, w and what is wider, of networks whose layers read styles."""
+"""The spaces z, w and w+ that all StyleGAN generators share."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from generators.latents import choose_labels, sample_normal
 
 
 class StyleGenerator(Generator):
-    """A generator with a mapping network from z, and class where there are any, to w, and num_ws places that read a w.
+    """Base class of generators with a mapping network from z (and class) to w, and ``num_ws`` places where w is read.
 
-    mapping: (z, class or None) -> w (N, w_dim); its buffer ``w_avg`` (w_dim,) is the mean of w. None where a synthesis
-    network stands alone.
+    Attributes:
+        charts: the latent spaces, from narrow to wide.
+        mapping: (z, class or None) -> w (N, w_dim); its buffer ``w_avg`` (w_dim,) is the mean of w. None where there is
+            only a synthesis network.
+        num_ws: the number of vectors in w+.
     """
 
     charts = ("z", "w", "w+")  # from the narrow to the wide
@@ -22,7 +25,10 @@ class StyleGenerator(Generator):
     num_ws: int
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
-        """ "z" and "class"; with a truncation other than 1 "w", moved towards its mean (Karras et al. 2019, B)."""
+        """Sample "z" and "class"; with a truncation other than 1, "w" interpolated towards its mean.
+
+        w' = w_avg + truncation (w - w_avg)    (Karras et al. 2019, appendix B)
+        """
         w_avg = self.mapping.w_avg
         latents = {"z": sample_normal(n, self.info.latents[0].shape[0], 1.0, generator).to(w_avg)}
         if self.info.classes:
@@ -35,25 +41,25 @@ class StyleGenerator(Generator):
         return self.mapping.embed_classes(labels.to(self.device))
 
     def _to_w(self, latents: dict[str, Tensor]) -> Tensor:
-        """(N, w_dim)"""
+        """Return w (N, w_dim) of the latents."""
         if "w" in latents:
             return latents["w"]
         return self.mapping(latents["z"], latents["class"] if self.info.classes else None)
 
     @torch.no_grad()
     def mean_of_w(self, rows: int = 10_000) -> Tensor:
-        """(w_dim,) over samples from seed 0: what stands for ``w_avg`` where training has left none."""
+        """Return the mean of w (w_dim,) over samples from seed 0, for networks whose training left no ``w_avg``."""
         return self._to_w(self.sample(rows, generator=torch.Generator().manual_seed(0))).mean(0)
 
     def w_plus(self, latents: dict[str, Tensor]) -> Tensor:
-        """(N, num_ws, w_dim) of the widest of w+, w and z that is given."""
+        """Return w+ (N, num_ws, w_dim) of the widest space given: w+, w or z."""
         if "w+" in latents:
             return latents["w+"]
         return self._to_w(latents)[:, None].expand(-1, self.num_ws, -1)
 
     def forward(self, latents):
         if latents.keys() & {"w", "z"}:
-            latents = latents | {"w+": self.w_plus(latents)}  # once, not once a block
+            latents = latents | {"w+": self.w_plus(latents)}  # so that the mapping network runs once, not in each block
         return super().forward(latents)
 
     def convert(self, latents, chart):

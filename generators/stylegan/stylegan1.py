@@ -1,7 +1,8 @@
-"""StyleGAN (Karras et al. 2019): every convolution is followed by noise and an instance norm whose scale and shift
-come from w. The names of its tensors are those of the published conversions to PyTorch, which PULSE uses.
+"""The generator of StyleGAN (Karras et al. 2019), with the parameter names of the PyTorch conversions that PULSE uses.
 
-Maps are kept channels-last, which on a CPU is two to three times as fast where channels are few."""
+Each convolution is followed by noise and an instance norm whose scale and shift come from w. Maps are channels-last,
+which on a CPU is two to three times as fast where channels are few.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from generators.base import GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec, sample_normal
+from generators.nn.equalised import EqualisedLayer
 from generators.nn.instance_norm import INSTANCE_EPS, instance_norm
 from generators.nn.spectral_norm import merge_upsampling
 from generators.nn.weight_cache import WeightCache
@@ -22,14 +24,22 @@ from generators.stylegan.ops import GAIN, SLOPE, Dense
 from generators.stylegan.style_generator import StyleGenerator
 
 MAPPING_RATE = 0.01
-# Without a mapping network nothing tells how w is distributed. These are the averages over the 512 numbers that
-# PULSE publishes for faces: w = leaky ReLU of a normal variable.
+# Mean and deviation of the normal variable whose leaky ReLU is w, for networks without a mapping network: averages of
+# the 512 values each that PULSE publishes for faces.
 W_MEAN, W_DEVIATION = -0.269, 0.481
 
 
 @dataclass(frozen=True)
 class StyleGAN1Config:
-    """channels: of each block, from 4x4 on.  z_dim: None where the mapping network is absent."""
+    """Configuration of a StyleGAN1 generator.
+
+    Attributes:
+        channels: of each block, from 4x4 on.
+        w_dim: size of w.
+        z_dim: size of z, None without a mapping network.
+        mapping_layers: layers of the mapping network.
+        mapping_width: their width.
+    """
 
     channels: tuple[int, ...]
     w_dim: int = 512
@@ -43,7 +53,7 @@ class StyleGAN1Config:
 
 
 class Mapping(nn.Module):
-    """z (N, z_dim), normalised -> w (N, w_dim)."""
+    """Mapping network from z (N, z_dim), normalised, to w (N, w_dim)."""
 
     def __init__(self, config: StyleGAN1Config):
         super().__init__()
@@ -57,13 +67,13 @@ class Mapping(nn.Module):
         x = normalise_second_moment(z)
         for i in range(self.layers):
             layer = getattr(self, f"dense{i}")
-            # The gain is the weight's here, in later StyleGANs the activation's: the bias is without it.
+            # The gain belongs to the weight, in later StyleGANs to the activation; the bias is not multiplied by it.
             x = F.leaky_relu(layer(GAIN * x), SLOPE)
         return x
 
 
-class Conv(WeightCache, nn.Module):
-    """Keeps the size. Weights are stored at unit variance."""
+class Conv(EqualisedLayer, WeightCache, nn.Module):
+    """Equalised convolution that keeps the size."""
 
     def __init__(self, cin: int, cout: int, kernel: int = 3, gain: float = GAIN):
         super().__init__()
@@ -82,6 +92,8 @@ class Conv(WeightCache, nn.Module):
 
 
 class Blur(nn.Module):
+    """Binomial filter (1, 2, 1) along both axes, with a bias."""
+
     def __init__(self):
         super().__init__()
         line = torch.tensor([1.0, 2.0, 1.0], device="cpu") / 4
@@ -93,9 +105,17 @@ class Blur(nn.Module):
 
 
 class UpConv(Conv):
-    """To twice the side, which has to be known: from 128 on the published network enlarges by a transposed convolution,
-    below it repeats every value; so the weight is read mirrored from there on. Both are one transposed convolution of
-    4x4, at less than half of what repeated values cost."""
+    """Equalised convolution after upsampling by two, with a blur after it.
+
+    From 128 px on the published network upsamples by a transposed convolution, below it repeats every value; so the
+    kernel is mirrored from there on. Both are computed as one transposed 4x4 convolution, at less than half the cost of
+    repeating values.
+
+    Args:
+        cin: input channels.
+        cout: output channels.
+        side: of the output in pixels.
+    """
 
     def __init__(self, cin: int, cout: int, side: int):
         super().__init__(cin, cout)
@@ -112,7 +132,7 @@ class UpConv(Conv):
 
 
 class NoiseStrength(nn.Module):
-    """The weight of the noise, one a channel."""
+    """Strength of the noise, one value for each channel."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -120,18 +140,20 @@ class NoiseStrength(nn.Module):
 
 
 class StyleMod(nn.Module):
+    """Affine map from w to the scale and shift after an instance norm."""
+
     def __init__(self, w_dim: int, channels: int):
         super().__init__()
         self.lin = Dense(w_dim, 2 * channels)
 
     def forward(self, w: Tensor) -> Tensor:
-        """(N, 2, C): scale and shift after the instance norm."""
+        """Return scale and shift, (N, 2, C)."""
         scale, shift = self.lin(w).chunk(2, 1)
         return torch.stack([scale + 1, shift], 1)
 
 
 class Epilogue(nn.Module):
-    """Noise, leaky ReLU, instance norm, style."""
+    """Noise, leaky ReLU, instance norm and style."""
 
     def __init__(self, w_dim: int, channels: int):
         super().__init__()
@@ -144,13 +166,13 @@ class Epilogue(nn.Module):
             norm = self.style_mod(w.to(self.style_mod.lin.weight.dtype))
         if x.device.type != "cpu":
             return instance_norm(x, norm)
-        # The norm of a batch of one row is the same, in a third of the time; only it keeps maps channels-last.
+        # Batch norm of a single row is the same operation in a third of the time, and keeps maps channels-last.
         each = zip(x.split(1), norm[:, 0], norm[:, 1], strict=True)
         return torch.cat([F.batch_norm(row, None, None, *own, training=True, eps=INSTANCE_EPS) for row, *own in each])
 
 
 class Block(nn.Module):
-    """Block k, for maps of 4 * 2^k a side."""
+    """Block k, at 4 * 2^k pixels."""
 
     def __init__(self, k: int, cin: int, cout: int, w_dim: int):
         super().__init__()
@@ -162,15 +184,18 @@ class Block(nn.Module):
         self.epi1, self.epi2 = Epilogue(w_dim, cout), Epilogue(w_dim, cout)
 
     def forward(self, x: Tensor, w: Tensor, noise: tuple[Tensor, Tensor]) -> Tensor:
-        """w (N, 2, w_dim); noise: two maps."""
+        """Apply the block with w (N, 2, w_dim) and two noise maps."""
         first, second = (None, self.conv) if hasattr(self, "const") else (self.conv0_up, self.conv1)
         x = self.epi1(x if first is None else first(x), w[:, 0], noise[0])
         return self.epi2(second(x), w[:, 1], noise[1])
 
 
 class StyleGAN1(StyleGenerator):
-    """Latents: "z" (N, z_dim), "w" (N, w_dim) or "w+" (N, 2 * blocks, w_dim); optionally "noise[i]" (N, 1, s, s),
-    s = 4 * 2^(i // 2). Where a noise map is absent a fixed one stands for it: files store none."""
+    """StyleGAN's generator.
+
+    Latents: "z" (N, z_dim), "w" (N, w_dim) or "w+" (N, 2 * blocks, w_dim); optionally "noise[i]" (N, 1, s, s),
+    s = 4 * 2^(i // 2). Files store no noise maps; where one is left out, a fixed one from seed i is used.
+    """
 
     def __init__(self, config: StyleGAN1Config):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The generator of StyleGAN2 (Karras et al. 2020) and StyleGAN2-ADA, named as in NVIDIA's PyTorch release."""
+"""The generator of StyleGAN2 (Karras et al. 2020) and StyleGAN2-ADA, with NVIDIA's parameter names."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
+from generators.nn.equalised import EqualisedLayer
 from generators.stylegan.mapping import Mapping
 from generators.stylegan.ops import DEMODULATION_EPS, Fir, StyledConv, ToRGB
 from generators.stylegan.style_generator import StyleGenerator
@@ -20,13 +21,25 @@ HALF = math.sqrt(0.5)
 
 @dataclass(frozen=True)
 class StyleGAN2Config:
-    """What a checkpoint's shapes tell, and what they do not: mapping_rate, conv_clamp, demodulation_fan_in.
+    """Configuration of a StyleGAN2 generator.
 
-    channels: of each resolution, from 4 px on.  embed_dim: width of the class embedding, 0 without classes.
-    architecture: "skip" (a picture is carried), "resnet" or "orig" (one picture, at the end).
-    conv_clamp: bound of what layers put out, None for none.  taps: of the resampling filter.
-    demodulation_fan_in: p, where the squared norm of a filter is increased by 1e-8 inputs ** p: 0 as published, 1 where
-    weights are scaled by 1 / sqrt(inputs) before demodulation (rosinality).
+    Shapes of a checkpoint do not determine ``mapping_rate``, ``conv_clamp`` and ``demodulation_fan_in``.
+
+    Attributes:
+        resolution: pixels a side.
+        channels: of each resolution, from 4 px on.
+        z_dim: size of z.
+        w_dim: size of w.
+        mapping_layers: layers of the mapping network.
+        mapping_width: their width.
+        n_classes: number of classes.
+        embed_dim: width of the class embedding, 0 without classes.
+        architecture: "skip" (colours of all blocks are added up), "resnet" or "orig" (colours at the end only).
+        mapping_rate: learning rate multiplier of the mapping network.
+        conv_clamp: bound of the layers' outputs, None for none.
+        taps: of the resampling filter.
+        demodulation_fan_in: p, where ``1e-8 inputs^p`` is added to the squared norm of a filter: 0 as published, 1
+            where weights are scaled by 1 / sqrt(inputs) before demodulation (rosinality).
     """
 
     resolution: int
@@ -49,7 +62,16 @@ class StyleGAN2Config:
 
 
 class Block(nn.Module):
-    """What one resolution does. cin: None at 4 px, where the map that enters is the constant and stays its size."""
+    """The layers of one resolution.
+
+    Args:
+        cin: input channels, None at 4 px, where the map that enters is the constant and keeps its size.
+        cout: output channels.
+        side: of the output in pixels.
+        last: whether it is the last block.
+        fir: the resampling filter.
+        config: of the network.
+    """
 
     def __init__(self, cin: int | None, cout: int, side: int, last: bool, fir: Fir, config: StyleGAN2Config):
         super().__init__()
@@ -67,23 +89,31 @@ class Block(nn.Module):
         self.fir = fir
 
     def convolutions(self) -> list[StyledConv]:
+        """Return the one or two convolutions, in order."""
         return [layer for name in ("conv0", "conv1") if (layer := getattr(self, name, None)) is not None]
 
     def readers(self) -> list[StyledConv | ToRGB]:
-        """In the order of the slots of w+ that they read, one slot after the other."""
+        """Return the layers that read w+, in the order of the slots that they read."""
         return [*self.convolutions(), *([self.torgb] if hasattr(self, "torgb") else [])]
 
     def forward(self, state: State, styles: list[Tensor], noises: list[Tensor | None]) -> State:
-        """styles: one a reader.  noises: one a convolution, None for the stored map."""
+        """Apply the block.
+
+        Args:
+            state: hidden map and picture so far.
+            styles: one for each reader.
+            noises: one for each convolution, None for the stored map.
+        """
         x, rgb = state.hidden, state.rgb
         if hasattr(self, "skip"):
             shortcut = self.fir.upsample(self.skip(x) * HALF)
         count = len(self.convolutions())
         style = self.conv1.style(styles[count - 1])
-        enters = count == 2 and not style.per_filter  # what the first puts out is scaled in the same pass
+        # The first convolution can scale its output for the second in the same pass over memory.
+        is_scaled = count == 2 and not style.per_filter
         if count == 2:
-            x = self.conv0(x, self.conv0.style(styles[0]), noises[0], next_scale=style.s if enters else None)
-        x = self.conv1(x, style, noises[-1], gain=HALF if hasattr(self, "skip") else 1.0, is_scaled=enters)
+            x = self.conv0(x, self.conv0.style(styles[0]), noises[0], next_scale=style.s if is_scaled else None)
+        x = self.conv1(x, style, noises[-1], gain=HALF if hasattr(self, "skip") else 1.0, is_scaled=is_scaled)
         if hasattr(self, "skip"):
             x = x + shortcut
         if rgb is not None:
@@ -94,8 +124,8 @@ class Block(nn.Module):
         return State(x, rgb)
 
 
-class Shortcut(nn.Module):
-    """1x1 convolution without bias, equalised."""
+class Shortcut(EqualisedLayer, nn.Module):
+    """Equalised 1x1 convolution without bias."""
 
     def __init__(self, cin: int, cout: int):
         super().__init__()
@@ -109,6 +139,8 @@ class Shortcut(nn.Module):
 
 
 class Synthesis(nn.Module):
+    """The blocks of all resolutions."""
+
     def __init__(self, config: StyleGAN2Config):
         super().__init__()
         fir = Fir(config.taps)
@@ -121,12 +153,14 @@ class Synthesis(nn.Module):
 
 
 class StyleGAN2(StyleGenerator):
-    """Latents, the widest of which is read: "z" (N, z_dim) with "class" (N, embed_dim) or int64 (N,) where there are
-    classes; "w" (N, w_dim); "w+" (N, num_ws, w_dim); "w++" (N, rows, w_dim), for each slot of w+ as many rows as the
-    widest layer that reads it has filters.  "noise[i]" (N or 1, 1, s, s): the map of the i-th convolution, stored ones
-    where it is absent.
+    """StyleGAN2's generator.
 
-    Block k works at 4 * 2 ** k pixels. The last one ends with the colours, so that what enters the head is the picture.
+    Latents, of which the widest is read: "z" (N, z_dim), with "class" (N, embed_dim) or int64 (N,) where there are
+    classes; "w" (N, w_dim); "w+" (N, num_ws, w_dim); "w++" (N, rows, w_dim), which for each slot of w+ has as many rows
+    as the widest layer that reads it has filters. Optionally "noise[i]" (N or 1, 1, s, s), the map of the i-th
+    convolution; stored maps are used for those that are left out.
+
+    Block k works at 4 * 2^k pixels. The last one ends with the colours, so that the head receives the picture.
     """
 
     charts = ("z", "w", "w+", "w++")
@@ -159,7 +193,7 @@ class StyleGAN2(StyleGenerator):
         self.info = GeneratorInfo("stylegan2", config.resolution, tuple(specs), names, asdict(config))
 
     def _count_rows(self) -> tuple[int, ...]:
-        """Of w++, for each slot of w+."""
+        """Return the number of rows of w++ for each slot of w+."""
         rows = [0] * self.num_ws
         for k, block in enumerate(self.synthesis.blocks()):
             for slot, layer in enumerate(block.readers(), self._first_slot(k)):
@@ -167,7 +201,10 @@ class StyleGAN2(StyleGenerator):
         return tuple(rows)
 
     def _first_slot(self, k: int) -> int:
-        """Block 0 has one convolution, the others two; the colours read what the next block's first layer reads."""
+        """Return the first slot of w+ that block k reads.
+
+        Block 0 has one convolution, the others two; the colours share a slot with the next block's first layer.
+        """
         return max(0, 2 * k - 1)
 
     def forward(self, latents):

@@ -1,4 +1,4 @@
-"""The generator of StyleGAN3 (Karras et al. 2021), configurations T and R, named as in NVIDIA's PyTorch release."""
+"""The generator of StyleGAN3 (Karras et al. 2021), configurations T and R, with NVIDIA's parameter names."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from generators.base import GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
+from generators.nn.equalised import EqualisedLayer
 from generators.stylegan.bands import Band, Schedule, layer_names
 from generators.stylegan.filtered_leaky_relu import FilteredLeakyReLU
 from generators.stylegan.lowpass import lowpass
@@ -23,11 +24,30 @@ MOST_TAPS = 256
 
 @dataclass(frozen=True)
 class StyleGAN3Config:
-    """What a checkpoint's shapes tell, and (from num_critical on) what only the file's own words do.
+    """Configuration of a StyleGAN3 generator.
 
-    channels: of each layer, the last one's are colours.  conv_kernel: 3 in configuration T, 1 in R.
-    use_radial_filters: R.  filter_size: taps of a filter for each factor of resampling.
-    lrelu_upsampling: how much finer the maps are on which the nonlinearity acts.  conv_clamp: bound of what it gives.
+    Shapes of a checkpoint determine the fields before ``num_critical``; the others must come from the file's metadata.
+
+    Attributes:
+        resolution: pixels a side.
+        channels: of each layer; the last one makes colours.
+        z_dim: size of z.
+        w_dim: size of w.
+        mapping_layers: layers of the mapping network.
+        mapping_width: their width.
+        n_classes: number of classes.
+        embed_dim: width of the class embedding.
+        conv_kernel: 3 in configuration T, 1 in R.
+        use_radial_filters: whether filters are radial, as in configuration R.
+        num_critical: see ``Schedule``, as the next four.
+        first_cutoff: cutoff of the first layer.
+        first_stopband: stopband of the first layer.
+        last_stopband_rel: stopband of the last layers, relative to their cutoff.
+        margin_size: pixels beyond each border.
+        filter_size: taps of a filter for each factor of resampling.
+        lrelu_upsampling: factor of the finer grid on which the nonlinearity acts.
+        conv_clamp: bound of activations, None for none.
+        output_scale: factor of the picture.
     """
 
     resolution: int
@@ -64,12 +84,14 @@ class StyleGAN3Config:
         return schedule.bands()
 
 
-class FourierInput(nn.Module):
-    """Sines of fixed frequencies over the plane, which w turns and shifts, mixed linearly (ibid., section 3.1 and
-    appendix F.1).
+class FourierInput(EqualisedLayer, nn.Module):
+    """Fourier features: sine waves over the plane, rotated and shifted by w, then mixed linearly.
 
-    ``transform`` (3, 3) moves the picture further: it maps places of the picture, whose side is 1 and whose centre is
-    the origin, to places of the plane.
+    See Karras et al. 2021, section 3.1 and appendix F.1.
+
+    Attributes:
+        transform: (3, 3), a further transform of the picture. It maps points of the picture, whose side is 1 and whose
+            centre is the origin, to points of the plane.
     """
 
     def __init__(self, channels: int, w_dim: int, band: Band):
@@ -82,7 +104,7 @@ class FourierInput(nn.Module):
             self.affine.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
         direction = torch.randn(channels, 2)
         radius = torch.hypot(direction[:, :1], direction[:, 1:])
-        within = torch.exp(-radius.square() / 4)  # its square, the area within, is uniform as radius^2 is exponential
+        within = torch.exp(-radius.square() / 4)  # radius^2 is exponential, so that points are uniform in the disc
         self.register_buffer("transform", torch.eye(3))
         self.register_buffer("freqs", direction / radius * within * self.bandwidth)
         self.register_buffer("phases", torch.rand(channels) - 0.5)
@@ -91,12 +113,12 @@ class FourierInput(nn.Module):
         return {"weight": 1 / math.sqrt(len(self.weight))}
 
     def forward(self, w: Tensor) -> Tensor:
-        """w (N, w_dim) -> (N, channels, size, size)."""
+        """Return the features (N, channels, size, size) for w (N, w_dim)."""
         with torch.autocast(w.device.type, enabled=False):
             placed = self.make_transform(self.affine(w.to(self.weight.dtype))) @ self.transform
             phases = self.phases + (self.freqs @ placed[:, :2, 2:])[..., 0]
             freqs = self.freqs @ placed[:, :2, :2]
-            # What turning and scaling takes beyond the band fades out before the sampling rate's half.
+            # Frequencies that the transform moves beyond the band are attenuated, to zero at half of the sampling rate.
             beyond = (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2 - self.bandwidth)
             amplitudes = (1 - beyond).clamp(0, 1)
             middle = (self.size - 1) / 2
@@ -109,7 +131,11 @@ class FourierInput(nn.Module):
 
     @staticmethod
     def make_transform(turn_and_shift: Tensor) -> Tensor:
-        """(N, 4): cosine and sine (of any common length), shift in x and y -> (N, 3, 3), shifted and then turned."""
+        """Return matrices (N, 3, 3) that shift and then rotate.
+
+        Args:
+            turn_and_shift: (N, 4): cosine and sine (up to a common factor), shift in x and in y.
+        """
         cosine, sine, x, y = (turn_and_shift / turn_and_shift[:, :2].norm(dim=1, keepdim=True)).unbind(1)
         zero, one = torch.zeros_like(x), torch.ones_like(x)
         turned = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], 1).view(-1, 3, 3)
@@ -118,15 +144,24 @@ class FourierInput(nn.Module):
 
 
 def normalise_filters(weight: Tensor) -> Tensor:
-    """(O, I, k, k), each filter over its root mean square."""
+    """Divide each filter of (O, I, k, k) by its root mean square."""
     weight = weight * torch.rsqrt(weight.square().mean((1, 2, 3), keepdim=True))
     return weight.contiguous(memory_format=torch.channels_last)
 
 
 class Layer(Modulated):
-    """Modulated convolution with demodulation, bias, filtered leaky ReLU (ibid., appendix F.2 and F.3).
+    """Modulated convolution with demodulation, bias and filtered leaky ReLU (Karras et al. 2021, appendix F.2 and F.3).
 
-    magnitude_ema: the mean square of what enters, as training saw it.
+    Args:
+        cin: input channels.
+        cout: output channels.
+        before: band of the input.
+        after: band of the output.
+        critical: whether the output is sampled critically.
+        config: of the network.
+
+    Attributes:
+        magnitude_ema: running mean square of the input in training.
     """
 
     def __init__(self, cin: int, cout: int, before: Band, after: Band, critical: bool, config: StyleGAN3Config):
@@ -147,7 +182,7 @@ class Layer(Modulated):
         )
 
     def design_filters(self) -> tuple[Tensor, Tensor]:
-        """The filters before and after the nonlinearity that the bands call for."""
+        """Return the filters before and after the nonlinearity that the bands require."""
         before, after = self.before, self.after
         return (
             lowpass(self.taps[0], before.cutoff, 2 * before.half_width, self.fine),
@@ -155,7 +190,7 @@ class Layer(Modulated):
         )
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x (N, cin, h, w), w (N, w_dim)."""
+        """Apply the layer to x (N, cin, h, w) with w (N, w_dim)."""
         gain = self.nonlinearity.gain
         with torch.autocast(x.device.type, enabled=False):
             s = self.styles(w)
@@ -170,7 +205,7 @@ class Layer(Modulated):
 
 
 class ToRGB(Modulated):
-    """Modulated 1x1 convolution without demodulation: so small that each row has its own weights."""
+    """Modulated 1x1 convolution to colours without demodulation; small enough to give each row its own weights."""
 
     def __init__(self, cin: int, cout: int, config: StyleGAN3Config):
         super().__init__(cin, cout, 1, config.w_dim)
@@ -178,7 +213,7 @@ class ToRGB(Modulated):
         self.clamp = config.conv_clamp
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x (N, cin, h, w), w (N, w_dim) -> (N, cout, h, w)."""
+        """Map x (N, cin, h, w) with w (N, w_dim) to (N, cout, h, w)."""
         with torch.autocast(x.device.type, enabled=False):
             s = self.styles(w) * torch.rsqrt(self.magnitude_ema) / math.sqrt(self.weight.shape[1])
             own = self.weight[:, :, 0, 0] * s[:, None]
@@ -188,6 +223,8 @@ class ToRGB(Modulated):
 
 
 class Synthesis(nn.Module):
+    """The Fourier features and all layers."""
+
     def __init__(self, config: StyleGAN3Config):
         super().__init__()
         bands, channels = config.bands, config.channels
@@ -206,10 +243,12 @@ class Synthesis(nn.Module):
 
 
 class StyleGAN3(StyleGenerator):
-    """Latents, the widest of which is read: "z" (N, z_dim) with "class" (N, embed_dim) or int64 (N,) where there are
+    """StyleGAN3's generator.
+
+    Latents, of which the widest is read: "z" (N, z_dim), with "class" (N, embed_dim) or int64 (N,) where there are
     classes; "w" (N, w_dim); "w+" (N, num_ws, w_dim). There is no noise.
 
-    Block k is layer k; the last one makes the colours, so that what enters the head is the picture, enlarged.
+    Block k is layer k. The last one makes the colours, so that the head only scales the picture.
     """
 
     def __init__(self, config: StyleGAN3Config, classes: tuple[str, ...] = ()):
@@ -242,7 +281,8 @@ class StyleGAN3(StyleGenerator):
         return state.hidden * self.config.output_scale
 
     def groups(self):
-        layers = [name for name, _ in self.synthesis.named_children()]  # the input first, which belongs to layer 0
+        layers = [name for name, _ in self.synthesis.named_children()]  # begins with the input, released with layer 0
+
         return [
             ParameterGroup("mapping", self.parameter_names("mapping."), progressive=False),
             ParameterGroup(layers[1], self.parameter_names("synthesis.input.", f"synthesis.{layers[1]}.")),

@@ -1,8 +1,8 @@
-"""BigGAN files in the ajbrock layout and its relatives: the configuration from shapes, the rest from a table of
-origins.
+"""BigGAN files in the ajbrock layout and its relatives.
 
-Relatives: the files of the DGP distribution (which carry instance norms that its code derives anew), conversions from
-TensorFlow Hub (without ``sv0``), and ``mybn`` networks (whose statistics have other names).
+The configuration is inferred from shapes, and the epsilons from a table of origins. Relatives are the files of the DGP
+distribution (which hold instance norms that are derived anew), conversions from TensorFlow Hub (without ``sv0``), and
+``mybn`` networks (whose statistics have other names).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from generators.biggan.discriminator import BigGANDiscriminator, DiscriminatorCo
 from generators.biggan.generator import CHANNELS as G_CHANNELS
 from generators.biggan.generator import BigGAN, BigGANConfig
 from generators.checkpoints.families.build import build_and_load
+from generators.checkpoints.families.checks import check_class_count, report_bad_shapes
 from generators.errors import WeightsError
 
 DERIVED = re.compile(r"blocks\.\d+\.0\.in[12]\.(weight|bias)$|\.accumulation_counter$")
@@ -25,7 +26,13 @@ DERIVED = re.compile(r"blocks\.\d+\.0\.in[12]\.(weight|bias)$|\.accumulation_cou
 
 @dataclass(frozen=True)
 class Origin:
-    """What shapes do not tell. words: for the list of what was assumed."""
+    """Settings that shapes do not determine, by the origin of a file.
+
+    Attributes:
+        sn_eps: epsilon of spectral norms.
+        bn_eps: epsilon of batch norms.
+        words: for the list of assumed settings.
+    """
 
     sn_eps: float
     bn_eps: float
@@ -39,29 +46,33 @@ ORIGINS = {
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    """Whether it means to be one; what it lacks is said when it is read."""
+    """Return whether the names are those of such a generator, complete or not."""
     return any(name.startswith(("output_layer.", "blocks.0.0.bn1.")) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
+    """Return whether the names are those of such a discriminator, complete or not."""
     return not is_generator(tensors) and any(name.startswith("blocks.0.0.conv") for name in tensors)
 
 
 def count_blocks(tensors: dict[str, Tensor]) -> int:
-    """0 where there are none."""
+    """Return the number of blocks, 0 where there are none."""
     numbers = (re.match(r"blocks\.(\d{1,3})\.", name) for name in tensors)
     return max((1 + int(found[1]) for found in numbers if found), default=0)
 
 
 def find_attention(tensors: dict[str, Tensor]) -> tuple[int, ...]:
+    """Return the blocks that end with attention."""
     return tuple(sorted(int(name.split(".")[1]) for name in tensors if re.fullmatch(r"blocks\.\d+\.1\.gamma", name)))
 
 
 def count_singular_values(tensors: dict[str, Tensor]) -> int:
+    """Return how many singular values are stored, 0 without spectral norm."""
     return sum(any(name.endswith(f".u{i}") for name in tensors) for i in range(8))
 
 
 def read_epsilon(metadata: dict, name: str, usual: float, source: str) -> float:
+    """Return an epsilon from the metadata, or the usual one. Raises WeightsError for other than a positive number."""
     value = metadata.get(name, usual)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
         raise WeightsError(f"{source}: its header says {name} {value!r}, expected a positive number")
@@ -71,7 +82,14 @@ def read_epsilon(metadata: dict, name: str, usual: float, source: str) -> float:
 def infer_generator_config(
     tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[BigGANConfig, tuple[str, ...]]:
-    """(configuration, what was assumed). said: what the file states of itself. Raises WeightsError."""
+    """Infer the configuration from shapes and metadata.
+
+    Returns:
+        (configuration, settings that were assumed).
+
+    Raises:
+        WeightsError: there is no such network.
+    """
     blocks = count_blocks(tensors)
     resolution = {len(outs): size for size, (_, outs) in G_CHANNELS.items()}.get(blocks)
     if resolution is None or "blocks.0.0.conv3.weight" in tensors:
@@ -104,6 +122,7 @@ def infer_generator_config(
 
 
 def infer_discriminator_config(tensors: dict[str, Tensor], metadata: dict, source: str) -> DiscriminatorConfig:
+    """Infer the configuration from shapes and metadata. Raises WeightsError."""
     blocks = count_blocks(tensors)
     resolution = {len(outs): size for size, (outs, _) in D_CHANNELS.items()}.get(blocks)
     if resolution is None:
@@ -121,7 +140,7 @@ def infer_discriminator_config(tensors: dict[str, Tensor], metadata: dict, sourc
 
 
 def to_native_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The names of the plain layout. ``mybn`` statistics that were accumulated are divided by their counter."""
+    """Rename tensors to the plain layout; accumulated ``mybn`` statistics are divided by their counter."""
     result = {}
     for name, tensor in tensors.items():
         if DERIVED.search(name):
@@ -138,35 +157,33 @@ def to_native_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def read_generator(
     tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[BigGAN, tuple[str, ...]]:
-    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
+    """Build the generator of a file.
+
+    Args:
+        tensors: by their published names.
+        metadata: what the file states.
+        source: the file's name, for messages.
+        classes: names of the classes, or ().
+
+    Returns:
+        (the generator, settings that were assumed).
+
+    Raises:
+        WeightsError: the tensors do not make up such a network.
+    """
     tensors = to_native_names(tensors)
-    try:
+    with report_bad_shapes(source, "BigGAN generator"):
         config, assumed = infer_generator_config(tensors, metadata, source)
         network = build_and_load(lambda: BigGAN(config, classes), tensors, source)
-    except WeightsError:
-        raise
-    except Exception as error:  # shapes of all kinds meet the arithmetic above
-        raise WeightsError(_no_use(source, "generator", error)) from None
-    if classes and len(classes) != config.n_classes:
-        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+    check_class_count(classes, config.n_classes, source)
     return network, assumed
 
 
 def read_discriminator(
     tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[BigGANDiscriminator, tuple[str, ...]]:
-    """(network, what was assumed). Raises WeightsError."""
-    try:
+    """Build the discriminator of a file; see ``read_generator``."""
+    with report_bad_shapes(source, "BigGAN discriminator"):
         config = infer_discriminator_config(tensors, metadata, source)
         network = build_and_load(lambda: BigGANDiscriminator(config), tensors, source)
-    except WeightsError:
-        raise
-    except Exception as error:  # as above
-        raise WeightsError(_no_use(source, "discriminator", error)) from None
     return network, () if "SN_eps" in metadata else (f"of the discriminator: SN_eps {config.sn_eps:g}",)
-
-
-def _no_use(source: str, what: str, error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"{source}: 1 missing ({error.args[0]}); is the file whole, and of this architecture?"
-    return f"{source}: the shapes of its tensors do not make up a BigGAN {what}; is the file whole?"

@@ -1,4 +1,7 @@
-"""BigGAN-deep files in the ajbrock layout: the configuration from shapes, the rest from the table of origins."""
+"""BigGAN-deep files in the ajbrock layout.
+
+The configuration is inferred from shapes, and the epsilons from the table of origins in ``biggan``.
+"""
 
 from __future__ import annotations
 
@@ -18,30 +21,34 @@ from generators.checkpoints.families.biggan import (
     to_native_names,
 )
 from generators.checkpoints.families.build import build_and_load
-from generators.checkpoints.families.checks import report_bad_shapes
+from generators.checkpoints.families.checks import check_class_count, report_bad_shapes
 from generators.errors import WeightsError
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    """Whether it means to be one; what it lacks is said when it is read."""
+    """Return whether the names are those of such a generator, complete or not."""
     return any(name.startswith(("blocks.0.0.bn3.", "blocks.0.0.bn4.")) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
+    """Return whether the names are those of such a discriminator, complete or not."""
     return not is_generator(tensors) and any(
         re.match(r"(input_conv|blocks\.0\.0\.conv[34])\.", name) for name in tensors
     )
 
 
 def read_channels(tensors: dict[str, Tensor]) -> tuple[int, ...]:
-    """Of what enters block 0, and of what leaves each block of a generator."""
+    """Return the channels that enter block 0, and those that leave each block of a generator."""
     first = tensors["blocks.0.0.conv1.weight"].shape[1]
     return first, *(tensors[f"blocks.{k}.0.conv4.weight"].shape[0] for k in range(count_blocks(tensors)))
 
 
 def infer_upsampling_blocks(channels: tuple[int, ...]) -> tuple[int, ...]:
-    """The blocks that double the size, which shapes do not tell: the last of those at one size in the published
-    architectures, known by how the channels fall; () for others."""
+    """Return the blocks that double the size, () if unknown.
+
+    Shapes do not determine them. In the published architectures they are the last blocks of each size, which are
+    recognised by the falling number of channels.
+    """
     blocks = len(channels) - 1
     for first, outs in CHANNELS.values():
         depth, rest = divmod(blocks, len(outs))
@@ -57,7 +64,14 @@ def infer_upsampling_blocks(channels: tuple[int, ...]) -> tuple[int, ...]:
 def infer_generator_config(
     tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[BigGANDeepConfig, tuple[str, ...]]:
-    """(configuration, what was assumed). said: what the file states of itself. Raises WeightsError."""
+    """Infer the configuration from shapes and metadata.
+
+    Returns:
+        (configuration, settings that were assumed).
+
+    Raises:
+        WeightsError: there is no such network.
+    """
     classes, shared_dim = tensors["shared.weight"].shape
     channels, origin = read_channels(tensors), ORIGINS["ajbrock"]
     enlarging = infer_upsampling_blocks(channels)
@@ -79,7 +93,7 @@ def infer_generator_config(
 
 
 def infer_discriminator_config(tensors: dict[str, Tensor], metadata: dict, source: str) -> DeepDiscriminatorConfig:
-    """Raises WeightsError."""
+    """Infer the configuration from shapes and metadata. Raises WeightsError."""
     levels = count_blocks(tensors)
     if not 3 <= levels <= 6:
         raise WeightsError(f"{source}: a discriminator of {levels} levels, expected 3 to 6 (32 to 256 px)")
@@ -106,20 +120,19 @@ def _attends(tensors: dict[str, Tensor], level: int) -> bool:
 def read_generator(
     tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[BigGANDeep, tuple[str, ...]]:
-    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
+    """Build the generator of a file; see ``biggan.read_generator``."""
     tensors = to_native_names(tensors)
     with report_bad_shapes(source, "BigGAN-deep generator"):
         config, assumed = infer_generator_config(tensors, metadata, source)
         network = build_and_load(lambda: BigGANDeep(config, classes), tensors, source)
-    if classes and len(classes) != config.n_classes:
-        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+    check_class_count(classes, config.n_classes, source)
     return network, assumed
 
 
 def read_discriminator(
     tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[BigGANDeepDiscriminator, tuple[str, ...]]:
-    """(network, what was assumed). Raises WeightsError."""
+    """Build the discriminator of a file; see ``biggan.read_generator``."""
     with report_bad_shapes(source, "BigGAN-deep discriminator"):
         config = infer_discriminator_config(tensors, metadata, source)
         network = build_and_load(lambda: BigGANDeepDiscriminator(config), tensors, source)

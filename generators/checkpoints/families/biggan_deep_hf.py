@@ -1,6 +1,6 @@
 """BigGAN-deep files of HuggingFace's pytorch-pretrained-BigGAN: ``pytorch_model.bin`` with its ``config.json``.
 
-The network is the one of `biggan_deep`, under other names and in another order: latents before the class embedding,
+The network is that of ``biggan_deep``, with other names and another order: latents before the class embedding,
 positions before channels in the first layer, the embedding transposed.
 """
 
@@ -15,7 +15,7 @@ from generators.biggan.deep_generator import INTERPOLATIONS, BigGANDeep, BigGAND
 from generators.checkpoints.families.biggan import find_attention, read_epsilon
 from generators.checkpoints.families.biggan_deep import infer_upsampling_blocks, read_channels
 from generators.checkpoints.families.build import build_and_load
-from generators.checkpoints.families.checks import report_bad_shapes
+from generators.checkpoints.families.checks import check_class_count, report_bad_shapes
 from generators.errors import WeightsError
 
 EPS = 1e-4  # of all published networks, for batch normalisation
@@ -54,23 +54,23 @@ STARTS = {
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    """Whether it means to be one; what it lacks is said when it is read."""
+    """Return whether the names are those of such a generator, complete or not."""
     return any(name.startswith(("generator.gen_z.", "generator.layers.")) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
-    """Never: none was published."""
+    """Return False: no discriminator was published in this layout."""
     return False
 
 
 def find_attention_layers(tensors: dict[str, Tensor]) -> list[int]:
-    """Among the numbered layers, which count them along with the blocks."""
+    """Return the attention layers, in the numbering that counts them along with the blocks."""
     found = (re.fullmatch(r"generator\.layers\.(\d{1,3})\.gamma", name) for name in tensors)
     return sorted(int(match[1]) for match in found if match)
 
 
 def rename_tensor(name: str, attention: list[int]) -> str:
-    """The name in the canonical layout; one that has none stays, and is refused as unexpected."""
+    """Return our name of a tensor. A name without a counterpart is kept, and is refused later as unexpected."""
     if name in WHOLE:
         return WHOLE[name]
     words = lambda rest: ".".join(PARTS.get(word, word) for word in rest.split("."))  # noqa: E731
@@ -86,7 +86,7 @@ def rename_tensor(name: str, attention: list[int]) -> str:
 
 
 def to_native_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Names, shapes and order of `BigGANDeep`."""
+    """Convert names, shapes and order to those of ``BigGANDeep``."""
     attention, dim_z = find_attention_layers(tensors), infer_dim_z(tensors)
     names = {rename_tensor(name, attention): name for name in tensors}
     return {ours: _reorder(ours, tensors[theirs], dim_z) for ours, theirs in names.items()}
@@ -100,7 +100,7 @@ def _reorder(name: str, tensor: Tensor, dim_z: int) -> Tensor:
     if name == "shared.weight":
         return tensor.t()
     if name.startswith("linear.") and not name.endswith(".v0"):
-        # Rows are (4, 4, C) there, (C, 4, 4) here.
+        # Rows are ordered (4, 4, C) in the file, (C, 4, 4) here.
         tensor = tensor.unflatten(0, (16, -1)).transpose(0, 1).flatten(0, 1)
     if name.endswith((".u0", ".v0")):
         tensor = tensor[None]
@@ -112,8 +112,20 @@ def _reorder(name: str, tensor: Tensor, dim_z: int) -> Tensor:
 def infer_generator_config(
     tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[BigGANDeepConfig, tuple[str, ...]]:
-    """(configuration, what was assumed). tensors: canonical.  said: what ``config.json`` holds; ``interpolation``
-    "swapped" in it renders truncations between two stored ones as published. Raises WeightsError."""
+    """Infer the configuration from shapes and config.json.
+
+    Args:
+        tensors: with our names.
+        metadata: of config.json; ``interpolation`` "swapped" in it gives truncations between two stored ones the
+            published result.
+        source: the file's name, for messages.
+
+    Returns:
+        (configuration, settings that were assumed).
+
+    Raises:
+        WeightsError: there is no such network.
+    """
     interpolation = metadata.get("interpolation", INTERPOLATIONS[0])
     truncations, filters = tensors["output_layer.0.stored_mean"].shape[0], tensors["output_layer.2.weight"].shape[0]
     if interpolation not in INTERPOLATIONS:
@@ -176,13 +188,12 @@ def _infer_upsampling_blocks(channels: tuple[int, ...], source: str) -> tuple[in
 def read_generator(
     tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[BigGANDeep, tuple[str, ...]]:
-    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
+    """Build the generator of a file; see ``biggan.read_generator``."""
     with report_bad_shapes(source, "BigGAN-deep generator"):
         given, tensors = tensors, to_native_names(tensors)
         if len(tensors) < len(given):
             raise WeightsError(f"{source}: some of its tensors have two names; expected each of a BigGAN-deep once")
         config, assumed = infer_generator_config(tensors, metadata, source)
         network = build_and_load(lambda: BigGANDeep(config, classes), tensors, source)
-    if classes and len(classes) != config.n_classes:
-        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+    check_class_count(classes, config.n_classes, source)
     return network, assumed

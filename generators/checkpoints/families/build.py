@@ -1,4 +1,4 @@
-"""Tensors into a network, strictly."""
+"""Build a network and load tensors into it, strictly."""
 
 from __future__ import annotations
 
@@ -19,9 +19,18 @@ SCALINGS = (torch.Tensor.div, torch.Tensor.mul)
 
 
 def build_and_load(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: str) -> nn.Module:
-    """The network with every tensor in its place, strictly; ``sv*`` may be absent, since nothing reads them.
+    """Build a network and load every tensor into it, strictly; only ``sv*`` may be missing, since they are not used.
 
-    It is compared before memory is taken, so that no file can ask for more than it brings. Raises WeightsError.
+    Names and shapes are compared on the meta device, before memory is allocated, so that a file cannot ask for more
+    than it holds.
+
+    Args:
+        make: builds the network.
+        tensors: by name.
+        source: the file's name, for messages.
+
+    Raises:
+        WeightsError: names, shapes or values are wrong.
     """
     with torch.device("meta"), SkipInitialisation(), _limit_parts(4 * len(tensors) + EXTRA_PARTS, source):
         network = make()
@@ -44,13 +53,13 @@ def build_and_load(make: Callable[[], nn.Module], tensors: dict[str, Tensor], so
         return network
     own_memory = {name: tensor.to("cpu", own[name].dtype, copy=True) for name, tensor in tensors.items()}
     unlogged = {name: torch.ones(1) for name in own.keys() - tensors.keys()}
-    # Assigned, so that constants that no file holds (made with device="cpu") keep their values.
+    # With assign=True, constants that are not in files (made with device="cpu") keep their values.
     network.load_state_dict(own_memory | unlogged, assign=True)
     return network
 
 
 class SkipInitialisation(TorchFunctionMode):
-    """Within it, what is made on the meta device gets no values, whose imports alone cost a second and more."""
+    """Mode in which tensors on the meta device are not initialised; importing the meta kernels alone takes over a second."""
 
     def __torch_function__(self, function, types, arguments=(), named=None):
         named = named or {}
@@ -67,8 +76,10 @@ class SkipInitialisation(TorchFunctionMode):
 
 @contextmanager
 def _limit_parts(most: int, source: str) -> Iterator[None]:
-    """Refuses a network of more than ``most`` layers, parameters and buffers while it is being made, since the numbers
-    that it is made by come from the file."""
+    """Raise WeightsError while a network with more than ``most`` layers, parameters and buffers is being built.
+
+    The numbers that determine the size of the network come from the file.
+    """
     count = 0
 
     def add(_module: nn.Module, _name: str, _piece: object) -> None:

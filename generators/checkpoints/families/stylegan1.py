@@ -1,7 +1,8 @@
-"""StyleGAN1 files in the layout that PULSE uses: a synthesis network (``blocks.{r}x{r}.*``, ``torgb.*``) and, in a file
-of its own, the mapping network (``dense{i}.*``), whose names here begin with ``mapping.``.
+"""StyleGAN1 files in the layout that PULSE uses.
 
-The file of the original conversion holds both, as ``g_synthesis.*`` and ``g_mapping.*``.
+A synthesis network (``blocks.{r}x{r}.*``, ``torgb.*``) and, in a file of its own, the mapping network (``dense{i}.*``),
+whose names begin with ``mapping.`` here. The file of the original conversion holds both, as ``g_synthesis.*`` and
+``g_mapping.*``.
 """
 
 from __future__ import annotations
@@ -12,21 +13,23 @@ import torch
 from torch import Tensor
 
 from generators.checkpoints.families.build import build_and_load
+from generators.checkpoints.families.checks import report_bad_shapes
 from generators.errors import WeightsError
 from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    """Whether it means to be one; what it lacks is said when it is read."""
+    """Return whether the names are those of such a generator, complete or not."""
     return any(re.search(r"(^|\.)blocks\.\d+x\d+\.(const|conv0_up\.|epi[12]\.)", name) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
-    """None is read: PULSE uses none."""
+    """Return False: PULSE uses no discriminator."""
     return False
 
 
 def to_native_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename tensors to those of ``StyleGAN1``."""
     return {
         re.sub(r"^g_mapping\.", "mapping.", re.sub(r"^g_synthesis\.", "", name)): tensor
         for name, tensor in tensors.items()
@@ -34,7 +37,12 @@ def to_native_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def infer_config(tensors: dict[str, Tensor], source: str) -> StyleGAN1Config:
-    """Raises KeyError for what is missing, WeightsError for sizes that no StyleGAN1 has."""
+    """Infer the configuration from shapes.
+
+    Raises:
+        KeyError: a tensor is missing.
+        WeightsError: no StyleGAN1 has such sizes.
+    """
     sizes = sorted({int(found[1]) for name in tensors if (found := re.match(r"blocks\.(\d{1,4})x\1\.", name))})
     if not 2 <= len(sizes) <= 9 or sizes != [4 * 2**k for k in range(len(sizes))]:
         escape = ", ".join(map(str, sizes)) or "none"
@@ -55,11 +63,11 @@ def infer_config(tensors: dict[str, Tensor], source: str) -> StyleGAN1Config:
 def read_generator(
     tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[StyleGAN1, tuple[str, ...]]:
-    """(network, what was assumed). said: not needed, shapes tell everything. Raises WeightsError."""
+    """Build the generator of a file; see ``biggan.read_generator``. Shapes determine everything, metadata is not used."""
     tensors = to_native_names(tensors)
     if classes:
         raise WeightsError(f"{source}: names {len(classes)} classes, but a StyleGAN1 has none; leave them out")
-    try:
+    with report_bad_shapes(source, "StyleGAN1 generator"):
         config = infer_config(tensors, source)
         assumed = ["fixed noise maps of our own, since files of StyleGAN1 store none"]
         if config.z_dim is None:
@@ -75,11 +83,3 @@ def read_generator(
         if averaged and not network.mapping.w_avg.is_meta:
             network.mapping.w_avg.copy_(network.mean_of_w())
         return network, tuple(assumed)
-    except KeyError as error:
-        raise WeightsError(f"{source}: 1 missing ({error.args[0]}); is the file whole, and a StyleGAN1?") from None
-    except WeightsError:
-        raise
-    except Exception:  # shapes of all kinds meet the arithmetic above
-        raise WeightsError(
-            f"{source}: the shapes of its tensors do not make up a StyleGAN1; is the file whole?"
-        ) from None

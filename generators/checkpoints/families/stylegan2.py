@@ -1,7 +1,7 @@
-"""StyleGAN2 files: NVIDIA's names (StyleGAN2-ADA pickles) and rosinality's, both to NVIDIA's.
+"""StyleGAN2 files with NVIDIA's names (StyleGAN2-ADA pickles) or rosinality's; the latter are renamed to NVIDIA's.
 
-The configuration is inferred from shapes; what they do not tell comes from the arguments that the file states, in
-NVIDIA's words, and else from their defaults.
+The configuration is inferred from shapes. What they do not determine comes from the arguments that the file states,
+under NVIDIA's names, or else from NVIDIA's defaults.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from generators.checkpoints.families.build import build_and_load
+from generators.checkpoints.families.checks import check_class_count, report_bad_shapes
 from generators.errors import WeightsError
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -23,11 +24,12 @@ NEWER_CLAMP = 256
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    """Whether it means to be one; what it lacks is said when it is read."""
+    """Return whether the names are those of such a generator, complete or not."""
     return any(re.match(r"synthesis\.b\d+\.|to_rgb1\.|conv1\.conv\.modulation\.", name) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
+    """Return whether the names are those of such a discriminator, complete or not."""
     return not is_generator(tensors) and any(
         re.match(r"b\d+\.(conv[01]?|fromrgb|fc|out)\.|final_(conv|linear)\.|convs\.\d+\.conv[12]\.", name)
         for name in tensors
@@ -35,7 +37,7 @@ def is_discriminator(tensors: dict[str, Tensor]) -> bool:
 
 
 def rename_from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """NVIDIA's names and shapes for rosinality's; names of no meaning here stay, to be refused."""
+    """Convert rosinality's names and shapes to NVIDIA's. Unknown names are kept, to be refused later."""
     return dict(_rename(name, tensor) for name, tensor in tensors.items())
 
 
@@ -62,7 +64,7 @@ def _rename(name: str, tensor: Tensor) -> tuple[str, Tensor]:
 
 
 def _rename_in_layer(name: str, tensor: Tensor) -> tuple[str, Tensor]:
-    """Of a styled convolution, or of one to colours."""
+    """Rename within a styled convolution or a convolution to colours."""
     if name == "conv.weight":
         return "weight", tensor[0]
     if name == "noise.weight":
@@ -73,6 +75,7 @@ def _rename_in_layer(name: str, tensor: Tensor) -> tuple[str, Tensor]:
 
 
 def rename_discriminator_from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Convert rosinality's names of a discriminator to NVIDIA's."""
     sides = [int(found[1]) for name in tensors if (found := re.match(r"convs\.(\d+)\.", name))]
     resolution = 4 << max(sides, default=0)
     endings = {
@@ -98,7 +101,11 @@ def rename_discriminator_from_rosinality(tensors: dict[str, Tensor]) -> dict[str
 
 
 def split_off_kernels(tensors: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor], tuple[float, ...]]:
-    """(the rest, taps): resampling filters are constants, made anew from their taps. Raises WeightsError."""
+    """Return (the other tensors, taps): resampling filters are constants, which are rebuilt from their taps.
+
+    Raises:
+        WeightsError: the filters differ, or are not separable.
+    """
     kernels = {name: tensor for name, tensor in tensors.items() if KERNEL.search(name)}
     found = {_taps(name, kernel, source) for name, kernel in kernels.items()} or {USUAL_TAPS}
     if len(found) > 1:
@@ -123,14 +130,14 @@ def _taps(name: str, kernel: Tensor, source: str) -> tuple[float, ...]:
 
 
 def get_nested(metadata: dict, *path: str):
-    """What the file says under nested names, None where it is silent."""
+    """Return the value under nested keys, or None."""
     for name in path:
         metadata = metadata.get(name) if isinstance(metadata, dict) else None
     return metadata
 
 
 def read_number(value, usual: float | None, name: str, source: str) -> float | None:
-    """A positive number that a file states."""
+    """Return a positive number from the metadata, or the usual one. Raises WeightsError."""
     if value is None:
         return usual
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
@@ -139,7 +146,7 @@ def read_number(value, usual: float | None, name: str, source: str) -> float | N
 
 
 def read_sides(tensors: dict[str, Tensor], pattern: str, source: str) -> list[int]:
-    """4, 8, ...: the resolutions of its blocks. Raises WeightsError where one is missing."""
+    """Return the resolutions of the blocks, 4, 8, ... Raises WeightsError where one is missing."""
     sides = sorted({int(found[1]) for name in tensors if (found := re.match(pattern, name))})
     if len(sides) < 2 or len(sides) > 10 or sides != [4 << k for k in range(len(sides))]:
         raise WeightsError(f"{source}: blocks of {sides} px, expected each power of two from 4 px on")
@@ -149,7 +156,7 @@ def read_sides(tensors: dict[str, Tensor], pattern: str, source: str) -> list[in
 def infer_generator_config(
     tensors: dict[str, Tensor], metadata: dict, taps: tuple[float, ...], rosinality: bool, source: str
 ) -> StyleGAN2Config:
-    """tensors: in NVIDIA's names, without kernels."""
+    """Infer the configuration from shapes and metadata; tensors have NVIDIA's names, without kernels."""
     sides = read_sides(tensors, r"synthesis\.b(\d{1,5})\.", source)
     layers = _layers(tensors)
     embed = tensors.get("mapping.embed.weight")
@@ -181,7 +188,7 @@ def infer_generator_config(
 
 
 def is_stylegan3_release(metadata: dict) -> bool:
-    """Whether it states its arguments as StyleGAN3's release of this network does, whose default is a clamp."""
+    """Return whether the metadata are those of StyleGAN3's release of this network, which clamps by default."""
     return "channel_base" in metadata and "synthesis_kwargs" not in metadata
 
 
@@ -192,8 +199,8 @@ def _layers(tensors: dict[str, Tensor]) -> int:
 def read_generator(
     tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[StyleGAN2, tuple[str, ...]]:
-    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
-    try:
+    """Build the generator of a file; see ``biggan.read_generator``."""
+    with report_bad_shapes(source, "StyleGAN2 generator"):
         rosinality = any(name.startswith(("style.", "to_rgb1.")) for name in tensors)
         native = rename_from_rosinality(tensors) if rosinality else dict(tensors)
         native, taps = split_off_kernels(native, source)
@@ -209,17 +216,12 @@ def read_generator(
             assumed.append("the mean w of 10000 samples, since the file has none")
             if not any(tensor.is_meta for tensor in native.values()):
                 network.mapping.w_avg.copy_(network.mean_of_w())
-    except WeightsError:
-        raise
-    except Exception as error:  # shapes of all kinds meet the arithmetic above
-        raise WeightsError(_no_use(source, "generator", error)) from None
-    if classes and len(classes) != config.n_classes:
-        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+    check_class_count(classes, config.n_classes, source)
     return network, tuple(assumed)
 
 
 def make_missing(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What some of rosinality's files lack: old ones the noise maps, natively trained ones the mean w (zeros here)."""
+    """Make what some of rosinality's files lack: old ones the noise maps, self-trained ones the mean w (zeros here)."""
     made, random = {}, torch.Generator().manual_seed(0)
     if "mapping.w_avg" not in tensors:
         made["mapping.w_avg"] = torch.zeros(tensors["synthesis.b4.conv1.affine.weight"].shape[1])
@@ -234,6 +236,7 @@ def make_missing(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def infer_discriminator_config(
     tensors: dict[str, Tensor], metadata: dict, taps: tuple[float, ...], source: str
 ) -> StyleGAN2DiscriminatorConfig:
+    """Infer the configuration from shapes and metadata; tensors have NVIDIA's names, without kernels."""
     sides = read_sides(tensors, r"b(\d{1,5})\.", source)
     if f"b{sides[-1]}.skip.weight" in tensors:
         architecture = "resnet"
@@ -267,21 +270,11 @@ def infer_discriminator_config(
 def read_discriminator(
     tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[StyleGAN2Discriminator, tuple[str, ...]]:
-    """(network, what was assumed). Raises WeightsError."""
-    try:
+    """Build the discriminator of a file; see ``biggan.read_generator``."""
+    with report_bad_shapes(source, "StyleGAN2 discriminator"):
         rosinality = any(name.startswith(("convs.", "final_")) for name in tensors)
         native = rename_discriminator_from_rosinality(tensors) if rosinality else dict(tensors)
         native, taps = split_off_kernels(native, source)
         config = infer_discriminator_config(native, metadata, taps, source)
         network = build_and_load(lambda: StyleGAN2Discriminator(config), native, source)
-    except WeightsError:
-        raise
-    except Exception as error:  # as above
-        raise WeightsError(_no_use(source, "discriminator", error)) from None
     return network, ()
-
-
-def _no_use(source: str, what: str, error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"{source}: 1 missing ({error.args[0]}); is the file whole, and of this architecture?"
-    return f"{source}: the shapes of its tensors do not make up a StyleGAN2 {what}; is the file whole?"

@@ -1,7 +1,7 @@
 """StyleGAN3 files in NVIDIA's layout: ``synthesis.input.*``, ``synthesis.L{i}_{size}_{channels}.*``, ``mapping.*``.
 
-Shapes and names tell the sizes; what they do not comes from the arguments that the file states, in NVIDIA's words, and
-else from their defaults. Its discriminator is StyleGAN2's.
+Shapes and names determine the sizes. The rest comes from the arguments that the file states, under NVIDIA's names, or
+else from NVIDIA's defaults. The discriminator is StyleGAN2's.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import re
 from torch import Tensor
 
 from generators.checkpoints.families.build import build_and_load
+from generators.checkpoints.families.checks import check_class_count, report_bad_shapes
 from generators.errors import WeightsError
 from generators.stylegan.stylegan3 import Layer, StyleGAN3, StyleGAN3Config
 
 LAYER = re.compile(r"synthesis\.(L(\d{1,3})_(\d{1,5})_(\d{1,5}))\.")
-# Numbers that shapes do not tell, by NVIDIA's names: usual value, smallest, largest.
+# Settings that shapes do not determine, by NVIDIA's names: usual value, smallest, largest.
 STATED = {
     "num_critical": (2, 0, 64),
     "first_cutoff": (2, 1e-3, 2**14),
@@ -32,17 +33,21 @@ WHOLE = {"num_critical", "margin_size", "filter_size", "lrelu_upsampling"}
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    """Whether it means to be one; what it lacks is said when it is read."""
+    """Return whether the names are those of such a generator, complete or not."""
     return any(name.startswith("synthesis.input.") or LAYER.match(name) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
-    """None has a layout of its own."""
+    """Return False: StyleGAN3's discriminator has StyleGAN2's layout."""
     return False
 
 
 def read_settings(metadata: dict, source: str) -> dict[str, float | int | None]:
-    """Raises WeightsError for what is no number, or one that no network has."""
+    """Return the settings that shapes do not determine, from the metadata or as usual.
+
+    Raises:
+        WeightsError: a value is not a number, or out of range.
+    """
     found = {}
     for name, (usual, least, most) in STATED.items():
         value = metadata.get(name, usual)
@@ -58,7 +63,12 @@ def read_settings(metadata: dict, source: str) -> dict[str, float | int | None]:
 
 
 def infer_generator_config(tensors: dict[str, Tensor], metadata: dict, source: str) -> StyleGAN3Config:
-    """Raises KeyError for what is missing, WeightsError for what no StyleGAN3 has."""
+    """Infer the configuration from shapes and metadata.
+
+    Raises:
+        KeyError: a tensor is missing.
+        WeightsError: there is no such network.
+    """
     layers = {int(found[2]): found for name in tensors if (found := LAYER.match(name))}
     if sorted(layers) != list(range(len(layers))) or len(layers) < 4:
         raise WeightsError(f"{source}: {len(layers)} layers, not numbered from 0 on; is the file whole?")
@@ -87,20 +97,11 @@ def infer_generator_config(tensors: dict[str, Tensor], metadata: dict, source: s
 def read_generator(
     tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[StyleGAN3, tuple[str, ...]]:
-    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
-    try:
+    """Build the generator of a file; see ``biggan.read_generator``."""
+    with report_bad_shapes(source, "StyleGAN3 generator"):
         config = infer_generator_config(tensors, metadata, source)
         network = build_and_load(lambda: StyleGAN3(config, classes), tensors, source)
-    except KeyError as error:
-        raise WeightsError(f"{source}: 1 missing ({error.args[0]}); is the file whole, and a StyleGAN3?") from None
-    except WeightsError:
-        raise
-    except Exception:  # shapes of all kinds meet the arithmetic above
-        raise WeightsError(
-            f"{source}: the shapes of its tensors do not make up a StyleGAN3; is the file whole?"
-        ) from None
-    if classes and len(classes) != config.n_classes:
-        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+    check_class_count(classes, config.n_classes, source)
     assumed = [] if metadata else ["the frequencies, margins and clamp of the published networks"]
     if any(tensor.is_meta for tensor in tensors.values()):
         return network, tuple(assumed)
@@ -111,6 +112,6 @@ def read_generator(
 
 
 def _measure_filter_error(layer: Layer) -> float:
-    """How far the stored filters are from the designed ones, in parts of the largest tap."""
-    pairs = zip((layer.up_filter, layer.down_filter), layer.designed(), strict=True)
+    """Return how far the stored filters are from the designed ones, relative to the largest tap."""
+    pairs = zip((layer.up_filter, layer.down_filter), layer.design_filters(), strict=True)
     return max(float((stored - made).abs().max() / made.abs().max()) for stored, made in pairs)

@@ -1,8 +1,8 @@
-"""The names that may occur in NVIDIA's pickles (stylegan2-ada-pytorch, stylegan3), and the inert values made of them.
+"""The globals of NVIDIA's pickles (stylegan2-ada-pytorch, stylegan3), and the plain values built from them.
 
-Networks are records. Tensors are views of storages, whose bytes lie in nested ``torch.save`` payloads of the old format
-(magic number, protocol, machine, then a program with one persistent id) that the same machine reads. Numbers and arrays
-of numpy are made from their raw bytes, for plain numbers only.
+Networks become records. Tensors become views of storages, whose bytes are nested ``torch.save`` payloads of the old
+format (magic number, protocol, machine, then a pickle with one persistent id), which the same unpickler reads. numpy's
+numbers and arrays are built from their raw bytes, for plain numeric types only.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ STORAGES = {
 
 @dataclass
 class Record:
-    """What a persistent object was: the class's name, and its state. The source text beside it is dropped."""
+    """A persistent object: its class name and state. The source code stored with it is dropped."""
 
     class_name: str
     state: dict
@@ -44,7 +44,13 @@ class Record:
 
 @dataclass
 class Storage:
-    """raw: the bytes in the file; values: a copy of them, made once, when a tensor needs it."""
+    """Bytes of a torch storage.
+
+    Attributes:
+        raw: the bytes in the file.
+        dtype: of the values.
+        values: a copy of the bytes, made once, when a tensor needs it.
+    """
 
     raw: memoryview
     dtype: torch.dtype
@@ -53,20 +59,20 @@ class Storage:
 
 @dataclass
 class NumpyDtype:
-    """A numpy dtype of plain numbers. letters: as in "<f8"."""
+    """A numpy dtype of plain numbers; ``letters`` as in "<f8"."""
 
     letters: str
 
 
 @dataclass
 class NumpyArray:
-    """values: None until its state has been set."""
+    """A numpy array; ``values`` is None until its state is set."""
 
     values: numpy.ndarray | None = None
 
 
 def record(unpickler: Unpickler, arguments: tuple) -> Record:
-    """torch_utils.persistence._reconstruct_persistent_obj(meta)"""
+    """Build the value of torch_utils.persistence._reconstruct_persistent_obj(meta)."""
     (meta,) = arguments
     if type(meta) is not dict or not _equals(meta.get("type"), "class"):
         raise RefusedPickle("holds a persistent object that is no class; do not trust it")
@@ -78,7 +84,7 @@ def record(unpickler: Unpickler, arguments: tuple) -> Record:
 
 
 def storage(unpickler: Unpickler, arguments: tuple) -> Storage:
-    """torch.storage._load_from_bytes(payload)"""
+    """Build the value of torch.storage._load_from_bytes(payload)."""
     (payload,) = arguments
     if not isinstance(payload, memoryview):
         raise TypeError
@@ -96,7 +102,7 @@ def storage(unpickler: Unpickler, arguments: tuple) -> Storage:
 
 @dataclass
 class _PendingStorage:
-    """A storage whose bytes follow the program."""
+    """A storage whose bytes follow the pickle."""
 
     key: str
     dtype: torch.dtype
@@ -111,9 +117,9 @@ def pending_storage(unpickler: Unpickler, identity: object) -> _PendingStorage:
 
 
 def tensor(unpickler: Unpickler, arguments: tuple) -> Tensor:
-    """torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)
+    """Build the value of torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks).
 
-    A view that stays within its storage and holds no more numbers than it.
+    It is a view that stays within its storage and has no more elements than the storage.
     """
     source, offset, size, stride = arguments[:4]
     if type(source) is not Storage:
@@ -130,7 +136,7 @@ def tensor(unpickler: Unpickler, arguments: tuple) -> Tensor:
 
 
 def parameter(unpickler: Unpickler, arguments: tuple) -> Tensor:
-    """torch._utils._rebuild_parameter(data, requires_grad, hooks)"""
+    """Build the value of torch._utils._rebuild_parameter(data, requires_grad, hooks)."""
     data, _requires_grad, _hooks = arguments
     if not isinstance(data, Tensor):
         raise TypeError
@@ -138,14 +144,14 @@ def parameter(unpickler: Unpickler, arguments: tuple) -> Tensor:
 
 
 def plain_dict(unpickler: Unpickler, arguments: tuple) -> dict:
-    """collections.OrderedDict(), dnnlib.util.EasyDict(); their entries follow."""
+    """Build the value of collections.OrderedDict() or dnnlib.util.EasyDict(); entries follow."""
     if arguments:
         raise TypeError
     return {}
 
 
 def plain_set(unpickler: Unpickler, arguments: tuple) -> set:
-    """builtins.set(list)"""
+    """Build the value of builtins.set(list)."""
     (items,) = arguments
     if type(items) is not list:
         raise TypeError
@@ -155,7 +161,7 @@ def plain_set(unpickler: Unpickler, arguments: tuple) -> set:
 
 
 def numpy_dtype(unpickler: Unpickler, arguments: tuple) -> NumpyDtype:
-    """numpy.dtype(letters, align, copy)"""
+    """Build the value of numpy.dtype(letters, align, copy)."""
     letters = arguments[0]
     if not isinstance(letters, str) or not re.fullmatch(r"b1|[iu][1248]|f[248]", letters):
         raise RefusedPickle("holds numpy values other than plain numbers, which could be anything; do not trust it")
@@ -163,7 +169,7 @@ def numpy_dtype(unpickler: Unpickler, arguments: tuple) -> NumpyDtype:
 
 
 def set_numpy_dtype(unpickler: Unpickler, kind: NumpyDtype, state: object) -> None:
-    """(version, byte order, subarray, names, fields, size, alignment, flags)"""
+    """Set the state (version, byte order, subarray, names, fields, size, alignment, flags)."""
     _version, order, *compound = state
     if type(order) is not str or order not in "<>|=" or any(part is not None for part in compound[:3]):
         raise RefusedPickle("holds numpy values other than plain numbers, which could be anything; do not trust it")
@@ -171,7 +177,7 @@ def set_numpy_dtype(unpickler: Unpickler, kind: NumpyDtype, state: object) -> No
 
 
 def numpy_scalar(unpickler: Unpickler, arguments: tuple) -> bool | int | float:
-    """numpy.core.multiarray.scalar(dtype, raw)"""
+    """Build the value of numpy.core.multiarray.scalar(dtype, raw)."""
     kind, raw = arguments
     if type(kind) is not NumpyDtype or not isinstance(raw, memoryview):
         raise RefusedPickle("holds a numpy value other than a plain number; do not trust it")
@@ -180,20 +186,20 @@ def numpy_scalar(unpickler: Unpickler, arguments: tuple) -> bool | int | float:
 
 
 def numpy_array(unpickler: Unpickler, arguments: tuple) -> NumpyArray:
-    """numpy.core.multiarray._reconstruct(numpy.ndarray, (0,), b"b"); the state follows."""
+    """Build the value of numpy.core.multiarray._reconstruct(numpy.ndarray, (0,), b"b"); the state follows."""
     if not _equals(arguments[0], GlobalName("numpy.ndarray")):
         raise RefusedPickle("holds an array that numpy did not write; do not trust it")
     return NumpyArray()
 
 
 def set_numpy_array(unpickler: Unpickler, array: NumpyArray, state: object) -> None:
-    """(version, shape, dtype, in Fortran's order, raw)"""
+    """Set the state (version, shape, dtype, Fortran order, raw)."""
     _version, shape, kind, fortran, raw = state
     array.values = _numpy_values(unpickler, raw, kind, shape, "F" if fortran else "C")
 
 
 def numpy_buffer(unpickler: Unpickler, arguments: tuple) -> NumpyArray:
-    """numpy.core.numeric._frombuffer(raw, dtype, shape, order), as protocol 5 has it"""
+    """Build the value of numpy.core.numeric._frombuffer(raw, dtype, shape, order), which protocol 5 uses."""
     raw, kind, shape, order = arguments
     return NumpyArray(_numpy_values(unpickler, raw, kind, shape, "F" if _equals(order, "F") else "C"))
 
@@ -221,7 +227,7 @@ def _shape(value: object) -> tuple[int, ...]:
 
 
 def _equals(value: object, expected: object) -> bool:
-    """Equal and of one type: values of the file (tensors among them) are compared with nothing else."""
+    """Return whether the values are equal and of one type; tensors among the file's values have no single truth value."""
     return type(value) is type(expected) and value == expected
 
 

@@ -1,5 +1,7 @@
-"""The networks of an NVIDIA pickle: {"G": ..., "D": ..., "G_ema": ..., ...}, each as its tensors by name and the
-arguments that it was made with. The names are those that ``state_dict`` would give."""
+"""The networks of an NVIDIA pickle {"G": ..., "D": ..., "G_ema": ..., ...}: tensors by name, and constructor arguments.
+
+Names are those of ``state_dict``.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ from generators.checkpoints.reading.unpickler import read_pickle
 from generators.errors import WeightsError
 from generators.text import escape
 
-# Entry -> the class that it must be. What else a file brings (augment_pipe, training_set_kwargs) is left alone.
+# Entry -> its class. Other entries (augment_pipe, training_set_kwargs) are not read.
 CLASSES = {"G_ema": "Generator", "G": "Generator", "D": "Discriminator"}
-# The order of arguments that are given without a name.
+# The order of positional arguments.
 POSITIONS = {
     "Generator": ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels"),
     "Discriminator": ("c_dim", "img_resolution", "img_channels"),
@@ -22,7 +24,18 @@ MOST_TENSORS, DEEPEST, LONGEST_NAME = 20_000, 32, 200
 
 
 def read_networks(data: bytes, source: str) -> dict[str, Part]:
-    """data: the whole file. Raises WeightsError, one line; nothing in the file is run."""
+    """Read the networks of a pickle without executing it.
+
+    Args:
+        data: the whole file.
+        source: its name, for messages.
+
+    Returns:
+        Entry -> network.
+
+    Raises:
+        WeightsError: it is not such a file, or damaged.
+    """
     content = read_pickle(data, NETWORK_GLOBALS, source)
     if isinstance(content, Record):
         raise WeightsError(
@@ -52,8 +65,11 @@ def _part(entry: str, value: object, size: int, source: str) -> Part:
 
 
 class _Walk:
-    """Collects tensors from nested records. Its steps are counted: a few records that hold each other make endless
-    trees, and a tensor may appear under any number of names."""
+    """Collects tensors from nested records.
+
+    Steps are counted, since records that contain each other make endless trees, and a tensor may appear under any
+    number of names.
+    """
 
     def __init__(self, size: int, source: str):
         self.size, self.source, self.steps = size, source, 0
@@ -98,7 +114,7 @@ class _Walk:
 
 
 def _arguments(record: Record, source: str) -> dict:
-    """What the network was made with, as plain data."""
+    """Return the constructor arguments of a network, as plain data."""
     unnamed, named = record.state.get("_init_args", ()), record.state.get("_init_kwargs", {})
     positions = POSITIONS[record.class_name]
     if type(unnamed) not in (tuple, list) or type(named) is not dict or len(unnamed) > len(positions):

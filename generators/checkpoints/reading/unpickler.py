@@ -1,12 +1,12 @@
-"""A reader of pickles that runs nothing.
+"""A restricted unpickler, which executes nothing.
 
-A pickle is a program for a small stack machine. The standard library's imports and calls what the program names; this
-one knows a fixed table of names (`generators.checkpoints.reading.nvidia_objects`), whose values it makes itself, and nothing
-else. The opcodes are those that Python 3 writes (protocols 2 to 5); see the standard library's ``pickletools``.
+A pickle is a program for a small stack machine. The standard library imports and calls whatever the program names; this
+unpickler knows a fixed table of globals (``nvidia_objects``), whose values it builds itself, and refuses all others.
+The opcodes are in ``opcodes``.
 
-Bounds: a program has a limited number of instructions (going through a list that it made costs as many as the list is
-long), bytes are slices of the file, copies of them are paid from an allowance as large as the file, and keys are flat,
-so that nothing here recurses.
+Resources are bounded: the number of instructions is limited (processing a list costs as many as it is long), bytes are
+slices of the file, copying them is paid from a budget as large as the file, and keys are flat, so that nothing
+recurses.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from generators.checkpoints.reading.opcodes import INSTRUCTIONS, STOP
 from generators.errors import WeightsError
 from generators.text import escape
 
-MOST_INSTRUCTIONS = 300_000  # a whole StyleGAN2 has some thirty thousand
+MOST_INSTRUCTIONS = 300_000  # a StyleGAN2 takes about thirty thousand
 LONGEST_NUMBER = 64  # bytes of an integer
 LONGEST_NAME = 300  # characters of "module.name"
 MOST_SHOWN = 12
 TENSORFLOW = {"dnnlib.tflib.network.Network", "tfutil.Network", "network.Network"}
-# What Python's own containers and numbers raise when the program misuses them.
+# Raised by Python's containers and numbers when the program misuses them.
 DAMAGE = (LookupError, TypeError, ValueError, OverflowError, AttributeError, struct.error)
 
 
 class RefusedPickle(Exception):
-    """The program asks for something that is not read; the message says what. Becomes a WeightsError."""
+    """The pickle asks for something that is not read; the message says what. Becomes a WeightsError."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class GlobalName:
 
 @dataclass(frozen=True)
 class UnknownGlobal:
-    """Stands for whatever would be made of a name that is not in the table."""
+    """Placeholder for anything made from a global that is not in the table."""
 
     text: str
 
 
 @dataclass
 class Budget:
-    """What a file may still take: instructions, and bytes to be copied."""
+    """Limit of what one file may use: instructions, and bytes to be copied."""
 
     instructions: int
     bytes: int
@@ -69,10 +69,13 @@ Call = Callable[["Unpickler", tuple], object]
 
 @dataclass
 class AllowedGlobals:
-    """The names that may occur, and what is made of them.
+    """The table of allowed globals, and how values are built from them.
 
-    calls: name -> value of a call with a tuple of arguments.  states: type -> what BUILD does with (value, state).
-    persistent: what stands for a persistent id, or None where there may be none.
+    Attributes:
+        names: "module.name" of every allowed global.
+        calls: name -> function of (unpickler, arguments) that returns the value of a call.
+        states: type -> function of (unpickler, value, state) that restores a state (BUILD).
+        persistent: function that resolves persistent ids, None where there may be none.
     """
 
     names: frozenset[str]
@@ -83,7 +86,15 @@ class AllowedGlobals:
 
 @dataclass
 class Unpickler:
-    """One run over ``data`` from ``at`` on. unknown: the names met that are not in the table."""
+    """One run over ``data``, beginning at ``at``.
+
+    Attributes:
+        data: the bytes of the pickle.
+        allowed: the table of globals.
+        budget: shared by nested runs.
+        at: position of the next byte.
+        unknown: names of globals that were met and are not in the table.
+    """
 
     data: memoryview
     allowed: AllowedGlobals
@@ -92,7 +103,7 @@ class Unpickler:
     unknown: dict[str, None] = field(default_factory=dict)
 
     def run(self) -> object:
-        """The value that the program leaves. Raises NotInert, or one of DAMAGE."""
+        """Execute the pickle and return its value. Raises RefusedPickle, or one of DAMAGE."""
         self.stack: list = []
         self.marks: list[list] = []
         self.memo: dict[int, object] = {}
@@ -111,16 +122,18 @@ class Unpickler:
             instruction(self)
 
     def take(self, count: int) -> memoryview:
-        """The next bytes, not copied."""
+        """Return the next bytes, not copied."""
         if count > len(self.data) - self.at:
             raise EOFError
         start, self.at = self.at, self.at + count
         return self.data[start : self.at]
 
     def number(self, layout: str) -> int:
+        """Return the next number, in the format of ``struct``."""
         return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
 
     def line(self) -> str:
+        """Return the next line of text."""
         for end in range(self.at, min(len(self.data), self.at + LONGEST_NAME)):
             if self.data[end] == 0x0A:
                 return str(self.take(end + 1 - self.at)[:-1], "ascii")
@@ -130,10 +143,12 @@ class Unpickler:
         self.stack.append(value)
 
     def pop_to_mark(self) -> list:
+        """Pop all items above the last mark."""
         items, self.stack = self.stack, self.marks.pop()
         return items
 
     def resolve(self, module: object, name: object) -> GlobalName | UnknownGlobal:
+        """Return the global of this name, or a placeholder."""
         if not isinstance(module, str) or not isinstance(name, str) or len(module) + len(name) > LONGEST_NAME:
             raise RefusedPickle("names something that is no name; do not trust it")
         text = f"{module}.{name}"
@@ -143,6 +158,7 @@ class Unpickler:
         return UnknownGlobal(text)
 
     def call(self) -> None:
+        """Call a global with a tuple of arguments (REDUCE, NEWOBJ)."""
         arguments, what = self.stack.pop(), self.stack.pop()
         if isinstance(what, UnknownGlobal):
             return self.push(what)
@@ -153,6 +169,7 @@ class Unpickler:
         self.push(self.allowed.calls[what.text](self, arguments))
 
     def build(self) -> None:
+        """Restore the state of the top value (BUILD)."""
         state, value = self.stack.pop(), self.stack[-1]
         if isinstance(value, UnknownGlobal):
             return
@@ -161,11 +178,13 @@ class Unpickler:
         self.allowed.states[type(value)](self, value, state)
 
     def persistent(self) -> None:
+        """Resolve a persistent id (BINPERSID)."""
         if self.allowed.persistent is None:
             raise RefusedPickle("refers to something outside itself (a persistent id), which is not read")
         self.push(self.allowed.persistent(self, self.stack.pop()))
 
     def extend(self, target: object, items: list) -> None:
+        """Add items to a list or a set."""
         if isinstance(target, UnknownGlobal):
             return
         self.budget.step(len(items))
@@ -177,6 +196,7 @@ class Unpickler:
             raise TypeError
 
     def assign(self, target: object, items: list) -> None:
+        """Add keys and values, alternating, to a dictionary."""
         if isinstance(target, UnknownGlobal):
             return
         self.budget.step(len(items))
@@ -185,6 +205,7 @@ class Unpickler:
         target.update(zip(map(_key, items[::2]), items[1::2], strict=True))
 
     def apply_to_top(self, put: Callable[[object, list], None], items: list) -> None:
+        """Apply ``extend`` or ``assign`` to the top value."""
         put(self.stack[-1], items)
 
     def memoize(self, index: int) -> None:
@@ -195,6 +216,7 @@ class Unpickler:
         self.stack = []
 
     def pop_last(self, count: int) -> list:
+        """Pop the last items, in their order."""
         if len(self.stack) < count:
             raise IndexError
         items = self.stack[-count:]
@@ -202,18 +224,20 @@ class Unpickler:
         return items
 
     def integer(self, count: int) -> int:
+        """Return an integer of so many bytes."""
         if count > LONGEST_NUMBER:
             raise RefusedPickle(f"has an integer of {count} bytes; do not trust it")
         return int.from_bytes(self.take(count), "little", signed=True)
 
     def text(self, count: int) -> str:
+        """Return a text of so many bytes."""
         raw = self.take(count)
         self.budget.copy(count)
         return str(raw, "utf-8", "surrogatepass")
 
 
 def _key(value: object) -> object:
-    """Keys are short and flat: the hash of a deep tuple would exhaust the stack."""
+    """Check that a key is short and flat: the hash of a deeply nested tuple would exhaust the stack."""
     if not isinstance(value, str | int | float | None):
         raise RefusedPickle(f"has {_describe(value)} for a key; do not trust it")
     return value
@@ -224,10 +248,16 @@ def _describe(value: object) -> str:
 
 
 def read_pickle(data: bytes, allowed: AllowedGlobals, source: str) -> object:
-    """The value in ``data``, made of dicts, lists, numbers, texts and what ``table`` makes. Nothing is run.
+    """Read a pickle without executing it, as dicts, lists, numbers, texts and what ``allowed`` builds.
 
-    Raises WeightsError, one line, for damage, for names outside the table (all that were met) and for what no network's
-    file needs.
+    Args:
+        data: the whole pickle.
+        allowed: the table of globals.
+        source: the file's name, for messages.
+
+    Raises:
+        WeightsError: damage, globals outside the table (all that were met), or opcodes that files of networks do not
+            need.
     """
     unpickler = Unpickler(memoryview(data), allowed, Budget(MOST_INSTRUCTIONS, len(data)))
     problem = None
@@ -245,6 +275,7 @@ def read_pickle(data: bytes, allowed: AllowedGlobals, source: str) -> object:
 
 
 def describe_refusal(names: list[str], source: str) -> str:
+    """Return the message for a file that names globals outside the table."""
     if TENSORFLOW.intersection(names):
         return (
             f"{source}: is a TensorFlow pickle (dnnlib.tflib), which only TensorFlow can open; convert it with "

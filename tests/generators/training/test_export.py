@@ -9,7 +9,8 @@ from generators.training import checkpoint
 from generators.training.average import make_inference_copy
 from generators.training.command import main
 from generators.training.data import read_pictures
-from generators.training.export.save import LARGEST, export, round_to_half, write_scores
+from generators.training.export import save
+from generators.training.export.save import LARGEST, round_to_half, write_scores
 from generators.training.networks import load_pair
 from tests.generators.training.runs import TINY, archive, trained
 
@@ -24,7 +25,7 @@ def test_the_exported_prior_renders_what_the_run_has(arch, tmp_path):
     trained(arch, data, out, "--pictures 32 --licence CC0")
     path = out / "tiny-G_ema.safetensors"
     prior = generators.load(path)
-    own = make_inference_copy(restored(data, out).average, export.BATCHES)
+    own = make_inference_copy(restored(data, out).average, save.BATCHES)
     latents = prior.generator.sample(6, generator=torch.Generator().manual_seed(0))
     stored = round_to_half(own).float().state_dict()
     assert all(torch.equal(value, stored[name]) for name, value in prior.generator.state_dict().items())
