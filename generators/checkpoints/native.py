@@ -74,7 +74,7 @@ def architecture_of(network: Generator | Discriminator) -> str:
 
 
 def is_native(metadata: dict, part: str) -> bool:
-    """Return whether the metadata are of a file written by ``convert``, for this part ("generator", "discriminator")."""
+    """Return whether the metadata are those of ``convert``, for this part ("generator" or "discriminator")."""
     return isinstance(metadata.get("config"), dict) and metadata.get("part") == part
 
 

@@ -90,8 +90,8 @@ def verify(entry: PublicWeights, sha256: str | None = None) -> list[LocalFile]:
     """
     if lacking := list_missing(entry):
         raise WeightsError(
-            f"{entry.name}: {', '.join(lacking)} not in {entry.directory()}; `dgp priors fetch {entry.name}` gets it, or "
-            "says where to get it"
+            f"{entry.name}: {', '.join(lacking)} not in {entry.directory()}; `dgp priors fetch {entry.name}` gets it, "
+            "or says where to get it"
         )
     main = entry.generator or entry.files[0].name
     return [
@@ -118,10 +118,8 @@ def check(path: Path, sha256: str | None = None, sha256_prefix: str = "") -> Loc
         found = hashlib.file_digest(file, "sha256").hexdigest()
     known = read_recorded_sha256(path)
     if not found.startswith(sha256.lower() if sha256 else known or sha256_prefix):
-        expected = (
-            sha256
-            or f"{known or sha256_prefix}{'' if known else '...'}, {'as at the first download' if known else 'as published'}"
-        )
+        recorded = f"{known}, as at the first download" if known else f"{sha256_prefix}..., as published"
+        expected = sha256 or recorded
         raise WeightsError(f"{path}: its sha256 is {found}, expected {expected}; remove the file and get it again")
     if known != found:
         _record(path, found)

@@ -1,4 +1,4 @@
-"""The average of the generator's weights, which is what is kept of a run."""
+"""The exponential moving average of the generator's weights, which is what is exported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ POWER_STEPS = 20
 
 @torch.no_grad()
 def update_average(average: Generator, generator: Generator, settings: Settings, seen: int) -> None:
-    """Moves the average by one step of training, after which so many pictures have been seen (Karras et al. 2018)."""
+    """Update the average after a training step (Karras et al. 2018).
+
+        half_life' = min(half_life, seen / 20),    average += (1 - 0.5^(batch / half_life')) (generator - average)
+
+    Args:
+        average: the averaged generator.
+        generator: the trained one.
+        settings: of the run.
+        seen: pictures generated so far.
+    """
     half_life = max(min(settings.half_life, seen / 20), 1)
     share = 1 - 0.5 ** (settings.batch / half_life)
     torch._foreach_lerp_(list(average.parameters()), list(generator.parameters()), share)
@@ -26,8 +35,15 @@ def update_average(average: Generator, generator: Generator, settings: Settings,
 
 @torch.no_grad()
 def make_inference_copy(average: Generator, batches: int, rows: int = 128) -> Generator:
-    """A copy as it is used: its spectral norms converged, and standing statistics, the mean of those of so many batches
-    of its own samples (Brock et al. 2019, section 3.1)."""
+    """Return a copy of the average for inference: spectral norms converged, standing statistics stored.
+
+    Standing statistics are the mean of those of several batches of its own samples (Brock et al. 2019, section 3.1).
+
+    Args:
+        average: the averaged generator.
+        batches: how many.
+        rows: in each batch.
+    """
     network = copy.deepcopy(average)
     power_step(network, POWER_STEPS)
     layers = [layer for layer in network.modules() if isinstance(layer, StoredStatistics)]

@@ -1,4 +1,4 @@
-"""A run on disk: ``checkpoint.pt``, which appears whole, and ``log.jsonl``."""
+"""The files of a run: ``checkpoint.pt``, written atomically, and ``log.jsonl``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ NAME, LOG = "checkpoint.pt", "log.jsonl"
 
 
 def save(run: Run, folder: Path) -> None:
+    """Write the checkpoint of a run to a folder."""
     pair = run.generator, run.discriminator
     about = {"format": FORMAT, "settings": asdict(run.settings), "pictures": run.pictures.sha256}
     draft = folder / f".{NAME}.tmp"
@@ -33,13 +34,17 @@ def save(run: Run, folder: Path) -> None:
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:
-    """What `save` wrote, None where there is nothing yet. Raises TrainingError for what cannot be read."""
+    """Read what ``save`` wrote; None where there is no checkpoint yet.
+
+    Raises:
+        TrainingError: the file cannot be read.
+    """
     path = folder / NAME
     if not path.exists():
         return None
     try:
         said = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # whatever a broken file brings about in zip, pickle and torch
+    except Exception:  # damaged files raise errors of many kinds in zip, pickle and torch
         said = None
     if not isinstance(said, dict) or said.get("format") != FORMAT:
         raise TrainingError(f"{path}: not a checkpoint of this version; move it away, or choose another --out")
@@ -49,9 +54,17 @@ def load_state(folder: Path) -> dict[str, Any] | None:
 def resume(
     said: dict[str, Any], pictures: Pictures, change: Callable[[Settings], Settings], device: str, graphs: bool = True
 ) -> Run:
-    """The run as it was saved. change: of its settings.
+    """Return the run as it was saved.
 
-    Raises TrainingError for other pictures, and for changes that are none of this run.
+    Args:
+        said: of ``load_state``.
+        pictures: the training data.
+        change: of its settings.
+        device: "cpu" or "cuda".
+        graphs: whether steps on a GPU are captured.
+
+    Raises:
+        TrainingError: the pictures are others, or a setting cannot change.
     """
     if said["pictures"] != pictures.sha256:
         raise TrainingError("this run was begun with other pictures; give the --data it had, or choose another --out")
@@ -62,7 +75,7 @@ def resume(
 
 
 class Log:
-    """One JSON object a line, in order; what was written after ``steps`` by a run that was killed is taken off."""
+    """A log of one JSON object a line, in order; entries later than ``steps``, of a run that was killed, are removed."""
 
     def __init__(self, folder: Path, steps: int):
         self.path = folder / LOG
@@ -76,7 +89,7 @@ class Log:
 
 
 def _steps(line: str) -> float:
-    """Infinity for a line that was cut off."""
+    """Return the steps of a line, infinity for a line that was cut off."""
     try:
         return json.loads(line)["steps"]
     except (ValueError, KeyError, TypeError):

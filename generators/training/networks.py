@@ -1,4 +1,4 @@
-"""The two networks of a run: made afresh, or taken from weights."""
+"""The two networks of a run, newly initialised or loaded from weights."""
 
 from __future__ import annotations
 
@@ -28,14 +28,18 @@ W_DIM, MAPPING_LAYERS, DISCRIMINATOR_MAPPING_LAYERS = 512, 2, 8  # as StyleGAN2-
 CLASS_SHARE = (
     4  # of z's width: an embedding as wide as z tells more of the class than z does of anything, and w hears it
 )
-MAPPING_RATE = 0.1  # instead of 0.01: the mapping would hardly move in a run of some hours
-FEWEST_VALUES = 2**10  # of kernels into which resampling is merged
+MAPPING_RATE = 0.1  # published: 0.01, with which the mapping would hardly change in a run of a few hours
+FEWEST_VALUES = 2**10  # of a kernel into which resampling is merged
 
 Pair = tuple[Generator, Discriminator]
 
 
 def build_pair(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
-    """Raises TrainingError for a size of pictures that the architecture does not have."""
+    """Build the networks of some settings.
+
+    Raises:
+        TrainingError: the architecture does not support pictures of this size.
+    """
     width, count = settings.width, len(classes)
     sides = tuple(CHANNELS) if settings.arch == "biggan" else tuple(4 << k for k in range(1, 9))
     if side not in sides:
@@ -72,8 +76,14 @@ def build_pair(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
 
 
 def initialise_pair(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
-    """Of random weights, from the seed: BigGAN's orthogonal (Brock et al. 2019), StyleGAN2's as it is made; but for the
-    discriminator, where the settings name a critic. Raises TrainingError, WeightsError."""
+    """Build and initialise networks from the seed: BigGAN orthogonally (Brock et al. 2019), StyleGAN2 as published.
+
+    Where the settings name a critic, the discriminator is that prior's.
+
+    Raises:
+        TrainingError: the pictures do not fit.
+        WeightsError: the critic cannot be loaded.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(make_stream(settings.seed, WEIGHTS).initial_seed())
         pair = build_pair(settings, side, classes)
@@ -83,7 +93,12 @@ def initialise_pair(settings: Settings, side: int, classes: tuple[str, ...]) -> 
 
 
 def load_pair(weights: str | Path, arch: str, side: int, classes: tuple[str, ...]) -> Pair:
-    """From any file or name that `generators.load` takes, with a discriminator. Raises TrainingError, WeightsError."""
+    """Load networks from a file or name that ``generators.load`` takes, with a discriminator.
+
+    Raises:
+        TrainingError: they do not fit the pictures or the architecture.
+        WeightsError: they cannot be loaded.
+    """
     prior = _load_trainable(weights, side, classes)
     if prior.generator.info.architecture != arch:
         raise TrainingError(f"{weights}: got a {prior.generator.info.architecture}, expected a {arch}")
@@ -93,7 +108,7 @@ def load_pair(weights: str | Path, arch: str, side: int, classes: tuple[str, ...
 
 
 def _load_trainable(weights: str | Path, side: int, classes: tuple[str, ...]) -> Prior:
-    """One with a discriminator that can be trained on."""
+    """Load a prior whose discriminator can be trained."""
     prior = load(weights)
     info = prior.generator.info
     if prior.discriminator is None or architecture_of(prior.discriminator) not in ARCHITECTURES:
@@ -108,7 +123,7 @@ def _load_trainable(weights: str | Path, side: int, classes: tuple[str, ...]) ->
 
 
 def describe_pair(pair: Pair) -> dict:
-    """What `rebuilt` needs, for a checkpoint."""
+    """Return what ``rebuild_pair`` needs, for a checkpoint."""
     return {
         "generator": vars(pair[0].config),
         "discriminator": vars(pair[1].config),
@@ -118,7 +133,7 @@ def describe_pair(pair: Pair) -> dict:
 
 
 def rebuild_pair(arch: str, said: dict) -> Pair:
-    """Networks of those shapes, whose values are yet to come."""
+    """Build networks of the described shapes, whose values are to be loaded."""
     made, judging = GENERATORS[arch], DISCRIMINATORS[said.get("judging", arch)]
     return (
         made.network(made.config(**said["generator"]), tuple(said["classes"])),
@@ -127,7 +142,7 @@ def rebuild_pair(arch: str, said: dict) -> Pair:
 
 
 def prepare(network: nn.Module, device: torch.device) -> nn.Module:
-    """On its device, channels-last, every parameter free, resampling merged into the kernels."""
+    """Prepare a network for training: on its device, channels-last, all parameters trainable, resampling merged."""
     network.train().requires_grad_(True).to(device, memory_format=torch.channels_last)
     for layer in network.modules():
         if isinstance(layer, Conv):
@@ -138,7 +153,7 @@ def prepare(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def power_step(network: nn.Module, times: int = 1) -> None:
-    """Of every spectral norm."""
+    """Take power steps in every spectral norm."""
     for layer in network.modules():
         if isinstance(layer, SpectralNorm) and hasattr(layer, "u0"):
             for _ in range(times):
@@ -146,7 +161,7 @@ def power_step(network: nn.Module, times: int = 1) -> None:
 
 
 def set_batch_momentum(network: nn.Module, momentum: float | None) -> None:
-    """Whether norms go by the batch, whose statistics enter the stored ones with this share (None: by the stored)."""
+    """Let batch norms use the batch's statistics, averaged into the stored ones with this weight; None: the stored ones."""
     for layer in network.modules():
         if isinstance(layer, StoredStatistics):
             layer.momentum = momentum

@@ -1,4 +1,4 @@
-"""A training run: its networks, and one step of it."""
+"""A training run: its networks and optimisers, and one step."""
 
 from __future__ import annotations
 
@@ -21,17 +21,27 @@ from generators.training.random_streams import STEP, make_stream
 from generators.training.settings import Settings
 from generators.training.teacher import Teacher
 
-MOMENTUM = 0.1  # of statistics that nothing reads: the average has its own
+MOMENTUM = 0.1  # of batch statistics; not used afterwards, since the average measures its own
 W_AVERAGE = 0.002  # share of a batch in the mean w (Karras et al. 2019)
 
 
 class Run:
-    """seen: pictures that the generator made to learn from; real ones are ``d_steps`` times as many.  seconds: spent.
+    """A training run.
 
-    What is random in step n depends on the seed and n alone: a run that goes on from its state is the same run. It is
-    drawn on the CPU and moved before the step begins, so that a step on a GPU never waits, and can be captured.
+    All random numbers of step n depend on the seed and n alone, so that a resumed run is the same run. They are drawn
+    on the CPU and moved before the step begins, so that a step on a GPU never waits and can be captured.
 
-    graphs: whether steps on a GPU are captured (`Graphs`).
+    Args:
+        settings: of the run.
+        pictures: training data.
+        pair: generator and discriminator.
+        device: "cpu" or "cuda".
+        seen: pictures that the generator has been trained on before.
+        graphs: whether steps on a GPU are captured (``Graphs``).
+
+    Attributes:
+        seen: pictures generated for training; real ones are ``d_steps`` times as many.
+        seconds: spent.
     """
 
     def __init__(
@@ -51,14 +61,14 @@ class Run:
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         on_gpu = self.device.type == "cuda"
         self.graphs = Graphs(self.device) if graphs and on_gpu else None
-        # Lazy regularisation takes the place of every r1_every-th gradient (Karras et al. 2020, appendix B).
+        # Lazy regularisation: the penalty is taken in every r1_every-th step (Karras et al. 2020, appendix B).
         lazy = settings.r1_every / (settings.r1_every + 1) if settings.r1 else 1.0
         self.rates = {"generator": settings.lr, "discriminator": (settings.d_lr or settings.lr) * lazy}
         betas = {"generator": settings.beta2, "discriminator": (settings.d_beta2 or settings.beta2) ** lazy}
         self.optimisers = {
             name: torch.optim.Adam(
                 getattr(self, name).parameters(),
-                # A graph reads the rate of each replay from a tensor.
+                # A captured step reads the learning rate from a tensor.
                 torch.tensor(rate, device=self.device) if on_gpu else rate,
                 (0.0, betas[name]),
                 fused=True,
@@ -74,7 +84,7 @@ class Run:
         return bool(self.settings.pictures) and self.seen >= self.settings.pictures
 
     def step(self) -> dict[str, Tensor]:
-        """Take a step of the generator, after ``d_steps`` of the discriminator. -> losses and mean logits, each ()."""
+        """Take a step of the generator after ``d_steps`` of the discriminator. Returns losses and mean logits, scalars."""
         own, random = self.settings, make_stream(self.settings.seed, STEP, self.steps)
         self._set_rates()
         adversarial, found = self.seen >= own.lessons, {}
@@ -92,7 +102,7 @@ class Run:
         average.update_average(self.average, self.generator, own, self.seen)
         return found
 
-    # What a step does. Nothing here may draw, or ask the device for a value.
+    # The step itself. It is captured on a GPU: no random draws, no synchronisation.
 
     def _step_discriminator(self, drawn: Tensors, penalised: bool) -> Tensors:
         own, network = self.settings, self.discriminator
@@ -103,7 +113,7 @@ class Run:
         x, made = self._show(x, drawn, "real."), self._show(made, drawn, "made.")
         with self._autocast():
             if isinstance(network, StyleGAN2Discriminator):
-                # Apart, since the deviation within a minibatch would tell one of the other.
+                # Separate calls, since the minibatch deviation would mix real and generated pictures.
                 real, fake = network.logit(x, classes), network.logit(made, drawn["class"])
             else:
                 real, fake = network.logit(torch.cat([x, made]), torch.cat([classes, drawn["class"]])).chunk(2)
@@ -147,7 +157,7 @@ class Run:
         return network(latents).float()
 
     def _show(self, x: Tensor, drawn: Tensors, prefix: str) -> Tensor:
-        """Prepare pictures for the discriminator."""
+        """Augment pictures for the discriminator."""
         own = {name.removeprefix(prefix): value for name, value in drawn.items() if name.startswith(prefix)}
         return augment(x, self.settings.augment, own).contiguous(memory_format=torch.channels_last)
 
@@ -160,7 +170,7 @@ class Run:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16, cache_enabled=False)
 
-    # What is random in it, on the CPU.
+    # The random draws of a step, on the CPU.
 
     def _draw_real(self, random: torch.Generator) -> Tensors:
         classes = self._draw_classes(random)
@@ -168,7 +178,7 @@ class Run:
         return {"real.class": classes, "number": numbers, "mirrored": mirrored}
 
     def _draw_latents(self, random: torch.Generator) -> Tensors:
-        """z, classes, and for a StyleGAN2 noise maps."""
+        """Draw z, classes, and for a StyleGAN2 noise maps."""
         config, rows = self.generator.config, self.settings.batch
         styled = isinstance(self.generator, StyleGAN2)
         z = torch.randn(rows, config.z_dim if styled else config.dim_z, generator=random)
@@ -179,7 +189,7 @@ class Run:
         return drawn
 
     def _draw_classes(self, random: torch.Generator) -> Tensor:
-        """(batch,): as many rows of one class as the discriminator takes the deviation of, in its order."""
+        """Draw classes (batch,): each fills one group of the discriminator's minibatch deviation, in its order of rows."""
         groups = self.settings.batch // self.settings.together
         return torch.randint(len(self.pictures.classes), (groups,), generator=random).repeat(self.settings.together)
 
@@ -188,11 +198,11 @@ class Run:
         return {prefix + name: value for name, value in drawn.items()}
 
     def _take(self, step, drawn: Tensors, *flags: bool) -> Tensors:
-        """Move what was drawn to the device, and take the step there."""
+        """Move the draws to the device, and take the step there."""
         if self.device.type == "cuda":
             drawn = {name: value.pin_memory().to(self.device, non_blocking=True) for name, value in drawn.items()}
         found = step(drawn, *flags) if self.graphs is None else self.graphs(step, drawn, *flags)
-        # A fused step and a replayed one write without counting, and what layers keep of a weight would outlive it.
+        # Fused and replayed steps do not increment the version by which ``WeightCache`` notices changes.
         for network in (self.generator, self.discriminator):
             torch.autograd.graph.increment_version(network.parameters())
         return found
@@ -207,7 +217,7 @@ class Run:
                     group["lr"] = rate
 
     def state(self) -> dict[str, Any]:
-        """Return all that the next steps depend on, the settings and the pictures apart."""
+        """Return all that the next steps depend on, except settings and pictures."""
         held = {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
         return {
             "networks": {name: network.state_dict() for name, network in held.items()},
@@ -218,13 +228,17 @@ class Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what `state` gave. Raises TrainingError for that of other networks."""
+        """Restore what ``state`` returned.
+
+        Raises:
+            TrainingError: it is of other networks.
+        """
         try:
             for name, values in state["networks"].items():
                 getattr(self, name).load_state_dict(values)
             for name, values in state["optimisers"].items():
                 own = self.optimisers[name]
-                # Rates are set before each step, and how the step is taken depends on the device: neither is theirs.
+                # Learning rates are set before each step, and the other options depend on the device.
                 own.load_state_dict({"state": values["state"], "param_groups": own.state_dict()["param_groups"]})
             self.steps, self.seen, self.seconds = state["steps"], state["seen"], state["seconds"]
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError):

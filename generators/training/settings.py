@@ -1,4 +1,4 @@
-"""What a training run is told, and what it is told by default."""
+"""The settings of a training run, and their defaults."""
 
 from __future__ import annotations
 
@@ -7,23 +7,39 @@ from typing import Any
 
 from generators.errors import TrainingError
 
-# What cannot change once a run has begun.
+# Settings that cannot change in a resumed run.
 FIXED = ("arch", "width", "z_dim", "seed", "teacher", "critic")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """width: channels a unit (biggan: its maps have 4 units at 32 px), or of all maps (stylegan2).  batch: rows of
-    real and of generated pictures a step.  d_steps: of the discriminator for one of the generator.  beta2: of Adam,
-    whose beta1 is 0.  r1: gamma of the gradient penalty (Mescheder et al. 2018), taken every ``r1_every`` steps.
-    augment: strength of differentiable augmentation, 0 for none.  half_life: pictures in which the share of older
-    weights in the average halves; a twentieth of those seen while that is less.  pictures: seen at the end, 0: without
-    end.  decay: the last pictures, over which the learning rate falls to zero on a line.  teacher: a prior that
-    `generators.load` takes.  teaching: weight of the distance to its pictures, 0 for a run on real pictures alone.
-    lessons: the first pictures, at which there is nothing but that distance.  together: rows of a batch that are of one
-    class, and whose standard deviation a discriminator of StyleGAN2 is told: among classes it would hardly see that
-    those of one class are all alike.  critic: a prior with whose discriminator the run begins, "" for one of random
-    weights.  d_lr, d_beta2: of the discriminator where they are not the generator's.
+    """Settings of a training run.
+
+    Attributes:
+        arch: "biggan" or "stylegan2".
+        width: channel multiplier (biggan: its maps have 4 times as many at 32 px), or channels of all maps (stylegan2).
+        z_dim: size of z.
+        batch: rows of real and of generated pictures in a step.
+        d_steps: steps of the discriminator for each step of the generator.
+        lr: learning rate of Adam.
+        beta2: of Adam, whose beta1 is 0.
+        r1: gamma of the gradient penalty (Mescheder et al. 2018), taken every ``r1_every`` steps.
+        augment: strength of differentiable augmentation, 0 for none.
+        half_life: pictures in which the share of older weights in the average halves; at the beginning a twentieth of
+            the pictures seen.
+        r1_every: see ``r1``.
+        seed: of all random numbers.
+        pictures: seen at the end of the run, 0 for no end.
+        decay: the last pictures, over which the learning rate falls linearly to zero.
+        bf16: whether maps and convolutions are bfloat16.
+        teacher: a prior that ``generators.load`` takes, or "".
+        teaching: weight of the distance to its pictures, 0 to train on real pictures alone.
+        lessons: the first pictures, during which only that distance is trained.
+        together: rows of one class in a batch, over which StyleGAN2's discriminator takes the minibatch deviation. Over
+            several classes it would hardly notice that all rows of one class are alike.
+        critic: a prior whose discriminator the run starts from, "" for random weights.
+        d_lr: learning rate of the discriminator, 0 for ``lr``.
+        d_beta2: of the discriminator, 0 for ``beta2``.
     """
 
     arch: str
@@ -72,7 +88,11 @@ class Settings:
             )
 
     def with_changes(self, **said: Any) -> Settings:
-        """With what is not None. Raises TrainingError for what cannot change."""
+        """Return a copy with the values that are not None.
+
+        Raises:
+            TrainingError: a value cannot change.
+        """
         given = {name: value for name, value in said.items() if value is not None}
         for name in FIXED:
             if name in given and given[name] != getattr(self, name):
@@ -83,15 +103,15 @@ class Settings:
         return replace(self, **given)
 
     def rate(self, seen: int) -> float:
-        """What the learning rate is multiplied by."""
+        """Return the factor of the learning rate after so many pictures."""
         return min(1.0, max(0.0, (self.pictures - seen) / self.decay)) if self.decay else 1.0
 
 
 def default_settings(arch: str, device: str, **said: Any) -> Settings:
-    """The defaults for a network on a device ("cpu" or "cuda"), with what is not None in their place."""
+    """Return the defaults for an architecture and device ("cpu" or "cuda"), replaced by the values that are not None."""
     gpu = device != "cpu"
     if arch == "biggan":
-        # On a GPU as published for CIFAR-10 (Brock et al. 2019), but for batches of 128 instead of 50.
+        # On a GPU as published for CIFAR-10 (Brock et al. 2019), except for batches of 128 instead of 50.
         own = {"width": 64 if gpu else 24, "z_dim": 128, "batch": 128 if gpu else 64, "d_steps": 4 if gpu else 2}
         own |= {"lr": 2e-4, "beta2": 0.999, "r1": 0.0, "augment": 0.0}
     else:

@@ -1,4 +1,4 @@
-"""A trained prior that shows the generator which picture belongs to which z (Chang & Lu 2020, "TinyGAN")."""
+"""Distillation from a trained prior, which shows which picture belongs to which z (Chang and Lu 2020, "TinyGAN")."""
 
 from __future__ import annotations
 
@@ -14,10 +14,19 @@ SMALLEST = 4  # px, of the pyramid on which pictures are compared
 
 
 class Teacher:
-    """weights: what `generators.load` takes, of the pupil's z, classes and size of pictures.
+    """A trained prior whose pictures the generator imitates.
 
-    Its variety is what a small adversarial run lacks first: the distance to its pictures cannot be lowered by drawing
-    the same one for every z. Raises TrainingError, WeightsError.
+    It gives a small adversarial run variety: the distance to its pictures cannot be lowered by generating the same
+    picture for every z.
+
+    Args:
+        weights: a file or name that ``generators.load`` takes, with the pupil's z, classes and resolution.
+        taught: description of the pupil.
+        device: of the run.
+
+    Raises:
+        TrainingError: teacher and pupil do not fit.
+        WeightsError: the weights cannot be loaded.
     """
 
     def __init__(self, weights: str, taught: GeneratorInfo, device: torch.device):
@@ -31,13 +40,16 @@ class Teacher:
         )
 
     def __call__(self, z: Tensor, classes: Tensor) -> Tensor:
-        """(N, z_dim), (N,) int64 -> (N, 3, R, R), as of its z and class."""
+        """Return the teacher's pictures (N, 3, R, R) for z (N, z_dim) and classes (N,) int64."""
         with torch.no_grad():
             return self.generator({"z": z, "class": classes}).clamp(-1, 1)
 
     def distance(self, made: Tensor, taught: Tensor, classes: Tensor) -> Tensor:
-        """() of pictures (N, 3, R, R): the mean absolute difference, over a pyramid from R down to 4 px, and that of
-        the features of the teacher's discriminator, where it has one, relative to their size."""
+        """Return the distance between pictures (N, 3, R, R), a scalar.
+
+        It is the mean absolute difference over a pyramid from R down to 4 px, plus that of the features of the
+        teacher's discriminator, if it has one, relative to their size.
+        """
         return pyramid_distance(made, taught) + (
             feature_distance(made, taught, self.judge, classes) if self.judge else 0
         )
@@ -49,6 +61,7 @@ def _kind(info: GeneratorInfo) -> tuple[str, ...]:
 
 
 def pyramid_distance(made: Tensor, taught: Tensor) -> Tensor:
+    """Return the mean absolute difference, averaged over a pyramid from R down to 4 px."""
     parts = [(made - taught).abs().mean()]
     while made.shape[-1] > SMALLEST:
         made, taught = F.avg_pool2d(made, 2), F.avg_pool2d(taught, 2)
@@ -57,6 +70,7 @@ def pyramid_distance(made: Tensor, taught: Tensor) -> Tensor:
 
 
 def feature_distance(made: Tensor, taught: Tensor, judge: Discriminator, classes: Tensor) -> Tensor:
+    """Return the mean absolute difference of features, relative to their mean absolute value."""
     with torch.no_grad():
         wanted = [found.float() for found in judge.features(taught, classes)]
     found = judge.features(made, classes)

@@ -1,4 +1,4 @@
-"""What a stranger's network is made of: its layers from first to last, and their parameters in groups."""
+"""Split the network of a wrapped module into layers, and its parameters into groups."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from generators.errors import WeightsError
 
 
 def has_kernel(module: nn.Module) -> bool:
-    """Whether it holds matrices or kernels. Layers of vectors only (norms, slopes, biases) belong to the one before."""
+    """Return whether a module holds matrices or kernels.
+
+    Layers of vectors only (norms, slopes, biases) belong to the layer before them.
+    """
     return any(parameter.ndim >= 2 for parameter in module.parameters())
 
 
 def list_children(network: nn.Module) -> list[str]:
-    """Names of the children, in the order in which they were made. Lists of modules give their members; a network with
-    one child that holds all parameters, embeddings apart, gives the pieces of that one in its place."""
+    """Return the names of a network's children, in the order in which they were made.
+
+    Lists of modules are replaced by their members. A network with one child that holds all parameters (embeddings
+    apart) is replaced by that child.
+    """
     names = []
     for name, child in network.named_children():
         if isinstance(child, nn.ModuleList | nn.ModuleDict):
@@ -39,7 +45,7 @@ def list_children(network: nn.Module) -> list[str]:
 
 
 def group_into_layers(network: nn.Module, names: Sequence[str]) -> list[list[str]]:
-    """The pieces cut into layers: each begins with a piece that has a kernel."""
+    """Group children into layers; each begins with a child that has a kernel."""
     cut: list[list[str]] = []
     for name in names:
         kernel = has_kernel(network.get_submodule(name))
@@ -51,7 +57,7 @@ def group_into_layers(network: nn.Module, names: Sequence[str]) -> list[list[str
 
 
 def split_sequential(network: nn.Module) -> list[list[str]]:
-    """The layers of a plain ``nn.Sequential``, of which each takes what the one before gives; else nothing."""
+    """Return the layers of a plain ``nn.Sequential``, each of which takes the output of the one before; else []."""
     if type(network).forward is not nn.Sequential.forward:
         return []
     children = dict(network.named_children())
@@ -105,10 +111,12 @@ def parameter_groups(
 
 
 def is_inside(parameter: str, module: str) -> bool:
+    """Return whether a parameter belongs to a submodule, or is the named parameter itself."""
     return parameter == module or parameter.startswith(module + ".")
 
 
 def _are_embeddings(network: nn.Module, names: Sequence[str]) -> bool:
+    """Return whether the named submodules are all embeddings."""
     modules = dict(network.named_modules())
     found = [modules[name] for name in names if name in modules]
     return bool(found) and all(isinstance(module, nn.Embedding) for module in found)

@@ -1,4 +1,4 @@
-"""Somebody's modules in the roles that the engine knows: a generator, and a discriminator of its pictures."""
+"""Wrapped modules as generators and discriminators."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Taps = Sequence[str] | Callable[[nn.Module, Tensor], Sequence[Tensor]]
 
 @dataclass(frozen=True)
 class Pictures:
-    """How somebody's pictures are written: values from low to high, 1 or 3 channels. Ours: [-1, 1], 3 channels."""
+    """Format of a wrapped module's pictures: values from low to high, 1 or 3 channels."""
 
     low: float
     high: float
     channels: int
 
     def to_ours(self, x: Tensor) -> Tensor:
-        """(N, 1 or 3, R, R) in [low, high] -> (N, 3, R, R) in [-1, 1]."""
+        """Convert (N, 1 or 3, R, R) in [low, high] to (N, 3, R, R) in [-1, 1]."""
         if (self.low, self.high) != (-1, 1):
             x = (x - self.low) * (2 / (self.high - self.low)) - 1
         return x.expand(-1, 3, -1, -1) if self.channels == 1 else x
 
     def to_theirs(self, x: Tensor) -> Tensor:
-        """(N, 3, R, R) in [-1, 1] -> (N, 1 or 3, R, R) in [low, high]; grey is the mean of the channels."""
+        """Convert (N, 3, R, R) in [-1, 1] to (N, 1 or 3, R, R) in [low, high]; grey is the mean of the channels."""
         if self.channels == 1:
             x = x.mean(1, keepdim=True)
         if (self.low, self.high) != (-1, 1):
@@ -40,10 +40,19 @@ class Pictures:
 
 
 class WrappedGenerator(Generator):
-    """Latents: "z" (N, *shape); "class": int64 (N,) where there are classes, which the network gets second.
+    """A module as a generator.
 
-    chain: the names of submodules that make the picture one after another, in as many pieces as the network has
-    layers: the first is the stem, the last the head, those between are the blocks. Empty: the network is one block.
+    Latents: "z" (N, *shape); "class", int64 (N,), where there are classes, the module's second argument.
+
+    Args:
+        network: the module.
+        shape: of one row of z.
+        resolution: pixels a side.
+        pictures: their format.
+        groups: of the parameters.
+        chain: names of the submodules of each layer, from z to picture: the first layer is the stem, the last the head,
+            those between are the blocks. Empty: the network is one block.
+        classes: names of the classes.
     """
 
     def __init__(
@@ -107,11 +116,18 @@ class WrappedGenerator(Generator):
 
 
 class WrappedDiscriminator(Discriminator):
-    """taps: names of submodules whose outputs are the features, in the order in which they are reached; or a function
-    of the network and its pictures.  labelled: the network takes labels second.  rowwise: one row at a time, for those
-    that couple rows.
+    """A module as a discriminator.
 
-    A network with labels is given label 0 where none are told; wrapping has checked that the features ignore it.
+    Where the network takes labels and none are given, label 0 is used; ``wrap`` checks that features do not depend on
+    it.
+
+    Args:
+        network: the module.
+        taps: names of submodules whose outputs are the features, in the order in which they are reached; or a function
+            of the network and its pictures.
+        pictures: their format.
+        labelled: whether the network takes labels as second argument.
+        rowwise: whether rows are evaluated one at a time, for networks that couple them.
     """
 
     feature_count = 0
@@ -131,7 +147,7 @@ class WrappedDiscriminator(Discriminator):
         else:
             with capture_outputs(self.network, self.taps) as maps:
                 self._run_network(x, classes)
-        # What follows the maps is a vector: of a network that has none, the mean of the last map.
+        # Features end with a vector; a network without one gives the mean of its last map.
         return maps if maps and maps[-1].ndim == 2 else [*maps, *(m.flatten(2).mean(2) for m in maps[-1:])]
 
     def logit(self, x, classes=None):
@@ -149,7 +165,10 @@ class WrappedDiscriminator(Discriminator):
 
 @contextlib.contextmanager
 def capture_outputs(network: nn.Module, names: Sequence[str]) -> Iterator[list[Tensor]]:
-    """Collects what the named submodules give while the network runs: copies, since what follows may work in place."""
+    """Collect the outputs of the named submodules while the network runs.
+
+    They are copied, since later layers may work in place.
+    """
     found: list[Tensor] = []
     hooks = [
         network.get_submodule(name).register_forward_hook(lambda _, __, output: found.append(output.clone()))
@@ -163,7 +182,7 @@ def capture_outputs(network: nn.Module, names: Sequence[str]) -> Iterator[list[T
 
 
 def get_device_and_dtype(network: nn.Module) -> tuple[torch.device, torch.dtype]:
-    """Where a network is and in which precision it computes; float32 on the CPU for one without any numbers."""
+    """Return the device and dtype of a network; CPU and float32 for one without floating-point tensors."""
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype

@@ -1,4 +1,4 @@
-"""Anyone's module as a Prior."""
+"""Turn any module into a Prior."""
 
 from __future__ import annotations
 
@@ -33,25 +33,29 @@ def wrap(
     name: str = "wrapped",
     card: ModelCard | None = None,
 ) -> Prior:
-    """A Prior from a module that makes pictures of standard normal latents. The module is copied, and stays as it is.
+    """Make a Prior from a module that generates pictures from standard normal latents; the module is copied.
 
     Args:
-        module: ``module(z)``, with classes ``module(z, labels)``: z (N, *latent_shape) from N(0, I), labels int64 (N,)
-            -> pictures (N, 3, R, R), or (N, 1, R, R), which become grey. Of an ``nn.Sequential`` the layers are stem,
-            blocks and head, any other module is one block. Rows must not depend on each other, nor on chance.
+        module: ``module(z)``, or ``module(z, labels)`` with classes: z (N, *latent_shape) from N(0, I), labels int64
+            (N,) -> pictures (N, 3, R, R), or (N, 1, R, R), which become grey. The layers of an ``nn.Sequential`` become
+            stem, blocks and head; any other module is one block. Rows must not depend on each other, nor on random
+            numbers.
         latent_shape: of one row, (dim,) or (C, h, w).
-        resolution: R; found by a run where it is not given, and checked where it is.
-        discriminator: ``discriminator(x)`` or ``discriminator(x, labels)``, of pictures as ``module`` makes them ->
-            one number a row, or a map of them. One that couples rows (minibatch statistics) is read one row at a time.
+        resolution: R; measured if left out, else checked.
+        discriminator: ``discriminator(x)`` or ``discriminator(x, labels)``, of pictures as ``module`` makes them -> one
+            number for each row, or a map of them. One that couples rows (minibatch statistics) is evaluated row by row.
         features: names of the discriminator's submodules whose outputs are the features, best those before an
-            activation; or ``f(discriminator, x) -> [maps (N, C, h, w), shallow to deep[, vector (N, C)]]``. Left out:
-            the outputs of all its layers but the last.
-        classes: their names, or how many there are.
-        groups: {name: names of submodules or parameters}, coarse to fine, the last the head; every parameter in one.
-            Left out: the layers of the module, first to last.
+            activation; or ``f(discriminator, x) -> [maps (N, C, h, w), shallow to deep[, vector (N, C)]]``. If left
+            out, the outputs of all its layers but the last.
+        classes: names of the classes, or their number.
+        groups: {name: names of submodules or parameters}, coarse to fine, the last the head; every parameter in one of
+            them. If left out, the layers of the module, first to last.
         range: the values of black and white in the module's pictures.
+        name: of the prior.
+        card: its model card.
 
-    Raises WeightsError, in one line, for what does not fit.
+    Raises:
+        WeightsError: something does not fit; the message is one line.
     """
     low, high = range
     if not low < high:
@@ -76,7 +80,7 @@ def wrap(
     generator = made(() if labels else split_sequential(network))
     with torch.no_grad():
         if generator.chain and not _are_close([generator({"z": inputs[0]})], [written.to_ours(pictures)]):
-            generator = made(())  # hooks, or a call of its own, do what its children alone do not
+            generator = made(())  # hooks or an own __call__ do more than the children
     judge = None
     if discriminator is not None:
         judge = _wrap_discriminator(discriminator, features, generator.pictures, pictures, len(labels))
@@ -86,11 +90,11 @@ def wrap(
     return Prior(name, generator, judge, card, hash_state_dict(network))
 
 
-_range = range  # the argument of `wrap` has this name, as colour ranges have everywhere
+_range = range  # hidden in ``wrap`` by its argument, which has the usual name of colour ranges
 
 
 def hash_state_dict(network: nn.Module) -> str:
-    """sha256 of the state dict: names, kinds of numbers, shapes and contents."""
+    """Return the sha256 of a state dict: names, dtypes, shapes and contents."""
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         value = value.detach().cpu().contiguous()
@@ -102,19 +106,19 @@ def hash_state_dict(network: nn.Module) -> str:
 def _copy_frozen(module: nn.Module) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise WeightsError(f"got a {type(module).__name__}, expected an nn.Module")
-    # Weights that the last training step computed (older spectral_norm) hang on its graph, and would not be copied.
+    # deepcopy fails on weights that the last training step computed (older spectral_norm), as they belong to its graph.
     computed = (
         v for layer in module.modules() for v in vars(layer).values() if isinstance(v, Tensor) and not v.is_leaf
     )
     try:
         network = copy.deepcopy(module, {id(value): value.detach().clone() for value in computed})
         return network.eval().requires_grad_(False)
-    except (RuntimeError, ValueError, TypeError) as error:  # lazy and scripted modules
+    except (RuntimeError, ValueError, TypeError) as error:  # of lazy and scripted modules
         raise WeightsError(f"{type(module).__name__} cannot be copied and frozen: {_first_line(error)}") from error
 
 
 def _latents(network: nn.Module, shape: torch.Size, classes: int) -> tuple[Tensor, ...]:
-    """Some latents, and with classes labels from the first to the last."""
+    """Return a few latents and, with classes, labels from the first to the last."""
     z = sample_normal(PROBES, shape.numel(), 1, torch.Generator().manual_seed(0))
     device, dtype = get_device_and_dtype(network)
     z = z.view(PROBES, *shape).to(device, dtype)
@@ -125,12 +129,12 @@ def _latents(network: nn.Module, shape: torch.Size, classes: int) -> tuple[Tenso
 def _probe_generator(
     network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: float, resolution: int | None
 ) -> Tensor:
-    """The pictures of some latents. Raises WeightsError for what is no generator of independent rows."""
+    """Return the pictures of a few latents. Raises WeightsError if the network is not a generator of independent rows."""
     kind, z = type(network).__name__, tuple(inputs[0].shape)
     asked = f"latents {z}" + (" and labels" if len(inputs) > 1 else "")
     try:
         x = network(*inputs)
-    except Exception as error:  # whatever a stranger's module raises
+    except Exception as error:  # third-party code may raise anything
         raise WeightsError(f"{kind} could not read {asked}: {_first_line(error)}") from error
     if not isinstance(x, Tensor) or x.ndim != 4 or len(x) != PROBES or x.shape[1] not in (1, 3):
         raise WeightsError(f"{kind} gave {_describe(x)} for {asked}; expected pictures (N, 3, R, R)")
@@ -204,7 +208,7 @@ def _wrap_discriminator(
 
 
 def _choose_taps(network: nn.Module) -> list[str]:
-    """The first piece with a kernel of each layer but the last: what it gives before norm and activation."""
+    """Return the first child with a kernel of each layer but the last: its output comes before norm and activation."""
     module = network.get_submodule
     kernels = [
         name
@@ -219,6 +223,7 @@ def _choose_taps(network: nn.Module) -> list[str]:
 
 
 def _takes_labels(network: nn.Module) -> bool:
+    """Return whether ``forward`` has two required arguments."""
     required = [
         p
         for p in inspect.signature(network.forward).parameters.values()
@@ -228,7 +233,7 @@ def _takes_labels(network: nn.Module) -> bool:
 
 
 def _are_close(some: list[Tensor], others: list[Tensor]) -> bool:
-    """Within what the order of sums changes, of the spread of each feature."""
+    """Return whether two lists of features agree up to rounding, relative to the deviation of each."""
     return all(
         (a - b).abs().max() <= 1e-3 * max(float(a.std()), 1e-6) * (1 if a.dtype == torch.float32 else 30)
         for a, b in zip(some, others, strict=True)

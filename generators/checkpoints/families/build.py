@@ -59,7 +59,10 @@ def build_and_load(make: Callable[[], nn.Module], tensors: dict[str, Tensor], so
 
 
 class SkipInitialisation(TorchFunctionMode):
-    """Mode in which tensors on the meta device are not initialised; importing the meta kernels alone takes over a second."""
+    """Mode in which tensors on the meta device are not initialised.
+
+    Importing torch's kernels of the meta device alone takes over a second.
+    """
 
     def __torch_function__(self, function, types, arguments=(), named=None):
         named = named or {}

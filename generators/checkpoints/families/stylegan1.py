@@ -63,7 +63,10 @@ def infer_config(tensors: dict[str, Tensor], source: str) -> StyleGAN1Config:
 def read_generator(
     tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[StyleGAN1, tuple[str, ...]]:
-    """Build the generator of a file; see ``biggan.read_generator``. Shapes determine everything, metadata is not used."""
+    """Build the generator of a file; see ``biggan.read_generator``.
+
+    Shapes determine everything; the metadata are not used.
+    """
     tensors = to_native_names(tensors)
     if classes:
         raise WeightsError(f"{source}: names {len(classes)} classes, but a StyleGAN1 has none; leave them out")

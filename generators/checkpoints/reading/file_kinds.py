@@ -138,7 +138,10 @@ def foreign_kind(path: Path) -> Kind | None:
 
 
 def folder_kind(folder: Path) -> tuple[str, Kind] | None:
-    """Return (name, kind) of a network in another form in a folder: one of its files, or the folder itself; else None."""
+    """Return (name, kind) of a network in another form in a folder, or None.
+
+    The name is that of a file in it, or of the folder itself.
+    """
     names = {entry.name for entry in folder.iterdir()}
     if UNPACKED in names and names & {"data", "constants.pkl", "version"}:
         return str(folder), UNPACKED_TORCH

@@ -227,7 +227,10 @@ def _shape(value: object) -> tuple[int, ...]:
 
 
 def _equals(value: object, expected: object) -> bool:
-    """Return whether the values are equal and of one type; tensors among the file's values have no single truth value."""
+    """Return whether the values are equal and of one type.
+
+    The types are compared first, since values of a file may be tensors, whose comparison has no single truth value.
+    """
     return type(value) is type(expected) and value == expected
 
 

@@ -1,6 +1,7 @@
-"""Read the networks of a file without executing its content: safetensors, torch files with ``weights_only``, NVIDIA pickles.
+"""Read the networks of a file without executing its content.
 
-The reader is chosen by the file's content, whatever its name.
+Files are safetensors, torch files (read with ``weights_only``) or NVIDIA's pickles. The reader is chosen by the file's
+content, whatever its name.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ from generators.training.run import Run
 from generators.training.settings import Settings
 
 PAPER = {"biggan": "BigGAN (Brock et al. 2019)", "stylegan2": "StyleGAN2 (Karras et al. 2020)"}
-SCORES = "<!-- scores -->"  # where `with_scores` writes
+SCORES = "<!-- scores -->"  # where ``insert_scores`` writes
 
 
 @dataclass(frozen=True)
 class About:
-    """What only people know of a prior; each a text of one line."""
+    """What the run itself does not know of a prior; each is a text of one line."""
 
     name: str
     data: str = "unknown"
@@ -29,7 +29,7 @@ class About:
 
 
 def format_card(about: About, run: Run, samples: str) -> str:
-    """Markdown. samples: the name of the sheet beside it."""
+    """Return the model card in Markdown; ``samples`` is the name of the sheet beside it."""
     settings, generator, pictures = run.settings, run.generator, run.pictures
     classes, side = ", ".join(pictures.classes[:20]), pictures.side
     rows = {
@@ -62,7 +62,7 @@ biases of its data.
 
 
 def insert_scores(card: str, lines: list[str]) -> str:
-    """The card with a section of scores in place of the one that it had."""
+    """Return the card with these lines as its section of scores."""
     before, _, after = card.partition(SCORES)
     after = after.partition("\n## Limits")
     section = "\n".join(["", "", "## Scores", "", *lines, ""]) if lines else "\n"
@@ -70,6 +70,7 @@ def insert_scores(card: str, lines: list[str]) -> str:
 
 
 def describe_network(generator: Generator, settings: Settings) -> str:
+    """Describe the sizes of a generator."""
     config = generator.config
     if isinstance(generator, BigGAN):
         embedding = f"class embedding of {config.shared_dim}, " if config.shared_dim else ""
@@ -83,6 +84,7 @@ def describe_network(generator: Generator, settings: Settings) -> str:
 
 
 def describe_training(settings: Settings, loss: str, seen: int) -> str:
+    """Describe losses, data and optimisation of a run."""
     words = [loss]
     if settings.critic:
         words.append(f"discriminator begun as that of {Path(settings.critic).stem}")
@@ -105,6 +107,7 @@ def describe_training(settings: Settings, loss: str, seen: int) -> str:
 
 
 def describe_hardware(device: torch.device) -> str:
+    """Describe the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
@@ -112,5 +115,6 @@ def describe_hardware(device: torch.device) -> str:
 
 
 def format_duration(seconds: float) -> str:
+    """Return "90 minutes" or "2.5 hours"."""
     minutes = round(seconds / 60)
     return f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"

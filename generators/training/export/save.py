@@ -1,4 +1,4 @@
-"""What is kept of a run: files that `generators.load` takes, a sample sheet and a model card."""
+"""The files of an exported run: weights that ``generators.load`` takes, a sample sheet and a model card."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from generators.training.networks import power_step
 from generators.training.run import Run
 
 LARGEST = 20_000_000  # bytes of a file
-BATCHES = 100  # of standing statistics
+BATCHES = 100  # of samples, for the standing statistics
 HALF = torch.finfo(torch.float16)
 
 
 def check_size(pair: tuple[nn.Module, nn.Module]) -> None:
-    """Raises TrainingError for networks that would not fit into a file."""
+    """Raise TrainingError for networks that are too large for a file."""
     for network in pair:
         size = sum(value.numel() * (2 if value.ndim > 1 else 4) for value in network.parameters())
         if size > LARGEST:
@@ -37,7 +37,7 @@ def check_size(pair: tuple[nn.Module, nn.Module]) -> None:
 
 
 def round_to_half(network: nn.Module) -> nn.Module:
-    """A copy whose kernels and matrices are float16, where their values allow it; biases and statistics stay."""
+    """Return a copy with kernels and matrices in float16, where their values allow it; biases and statistics stay."""
     network = copy.deepcopy(network).cpu()
     for parameter in network.parameters():
         if parameter.ndim > 1 and parameter.abs().max() < HALF.max:
@@ -46,7 +46,7 @@ def round_to_half(network: nn.Module) -> nn.Module:
 
 
 def write_scores(path: Path, lines: list[str]) -> None:
-    """Writes scores into the card of an exported generator, in its file and beside it. Raises WeightsError."""
+    """Write scores into the card of an exported generator, in its file and beside it. Raises WeightsError."""
     prior = load(path)
     text = insert_scores(prior.card.text, lines)
     pair = round_to_half(prior.generator), round_to_half(prior.discriminator)
@@ -60,7 +60,7 @@ def write_scores(path: Path, lines: list[str]) -> None:
 
 @dataclass(frozen=True)
 class ExportedFiles:
-    """The files that an export wrote."""
+    """The files of an export."""
 
     generator: Path
     discriminator: Path
@@ -69,9 +69,13 @@ class ExportedFiles:
 
 
 def export(run: Run, folder: Path, about: About, batches: int | None = None) -> ExportedFiles:
-    """Write NAME-G_ema.safetensors, NAME-D.safetensors, NAME-samples.png, NAME-card.md.
+    """Write NAME-G_ema.safetensors, NAME-D.safetensors, NAME-samples.png and NAME-card.md.
 
-    batches: of standing statistics; BATCHES if None.
+    Args:
+        run: the training run.
+        folder: where to.
+        about: name, data, licence, origin and limits.
+        batches: of samples for the standing statistics, None for BATCHES.
     """
     path = folder / f"{about.name}-G_ema.safetensors"
     network = make_inference_copy(run.average, BATCHES if batches is None else batches)

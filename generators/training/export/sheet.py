@@ -1,4 +1,4 @@
-"""Sample sheets: a column a class."""
+"""Sample sheets with a column for each class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROWS, COLUMNS, ENLARGED = 8, 20, 2
 
 @torch.no_grad()
 def save_sheet(network: Generator, path: Path) -> None:
-    """Of the first 20 classes, from the same latents whenever it is made."""
+    """Save samples of the first 20 classes, from the same latents in every call."""
     classes = min(len(network.info.classes), COLUMNS)
     labels = torch.arange(classes).repeat(ROWS)
     x = network(network.sample(len(labels), classes=labels, generator=make_stream(0, SHEET))).float().clamp(-1, 1)
