@@ -27,8 +27,7 @@ from dgp.observation.observation import Observation, observe
 from dgp.recipes.recipe import load_recipe
 from dgp.search.bank import BankSearch
 from dgp.search.lookup import nearest_first
-from generators import Prior
-from generators.bank import get_bank
+from generators import Prior, get_bank
 
 OBJECTIVES = {
     "features + mse": ({"kind": "features", "last": 3}, {"kind": "mse"}),

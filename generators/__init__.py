@@ -1,5 +1,20 @@
-"""Pretrained generators as priors: read safely, split into stem, blocks and head, with their discriminators."""
+"""Pretrained generators as priors: read safely, split into stem, blocks and head, with their discriminators.
 
+Public are the names in ``__all__`` and these modules:
+
+- ``generators.bank``: pictures of a prior with their latents, drawn once and stored,
+- ``generators.model_zoo``: published weights, their licences and addresses,
+- ``generators.downloads``: fetch and verify them,
+- ``generators.caching``: the folder of computed and downloaded files,
+- ``generators.progress``: progress reports of long computations,
+- ``generators.text``: short descriptions of objects for messages,
+- ``generators.training``: the command ``python -m generators.training``.
+
+All other modules are internal. To add an architecture, see ``Generator``; to add a prior of your own, ``register`` or
+``wrap``.
+"""
+
+from generators.bank import Bank, get_bank
 from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
 from generators.builtin import DEFAULT
 from generators.convert import convert
@@ -14,6 +29,7 @@ from generators.wrapping.wrap import wrap
 
 __all__ = [
     "DEFAULT",
+    "Bank",
     "ClassError",
     "ConversionError",
     "Discriminator",
@@ -30,6 +46,7 @@ __all__ = [
     "WeightsError",
     "convert",
     "find_fetched",
+    "get_bank",
     "load",
     "names",
     "randomise",

@@ -41,9 +41,9 @@ def convert(prior: Prior, path: str | os.PathLike, *, overwrite: bool = False) -
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ConversionError(f"{path}: got {path.suffix or 'no suffix'}, expected a name that ends with .safetensors")
-    networks: dict[Path, tuple[nn.Module, dict]] = {path: (prior.generator, _header(prior))}
+    networks: dict[Path, tuple[nn.Module, dict]] = {path: (prior.generator, _generator_header(prior))}
     if prior.discriminator is not None:
-        networks[path.with_stem(discriminator_stem(path.stem))] = (prior.discriminator, _judge_header(prior))
+        networks[path.with_stem(discriminator_stem(path.stem))] = (prior.discriminator, _discriminator_header(prior))
     taken = [file for file in networks if file.exists()]
     if taken and not overwrite:
         raise ConversionError(f"{taken[0]} already exists; choose another name (-o), or overwrite it (--overwrite)")
@@ -61,7 +61,7 @@ def convert(prior: Prior, path: str | os.PathLike, *, overwrite: bool = False) -
     return list(networks)
 
 
-def _header(prior: Prior) -> dict:
+def _generator_header(prior: Prior) -> dict:
     generator, card = prior.generator, prior.card
     return {
         "part": "generator",
@@ -74,12 +74,12 @@ def _header(prior: Prior) -> dict:
     } | {key: getattr(card, key) for key in ABOUT}
 
 
-def _judge_header(prior: Prior) -> dict:
-    judge = prior.discriminator
+def _discriminator_header(prior: Prior) -> dict:
+    discriminator = prior.discriminator
     return {
         "part": "discriminator",
-        "architecture": architecture_of(judge),
-        "config": asdict(judge.config),
+        "architecture": architecture_of(discriminator),
+        "config": asdict(discriminator.config),
         "source_sha256": prior.sha256,
     } | {key: getattr(prior.card, key) for key in ABOUT}
 

@@ -67,8 +67,8 @@ def load_by_name(name: str, sha256: str | None, discriminator: str | os.PathLike
         raise WeightsError(f"{name}: its sha256 is {prior.sha256}, expected {sha256}")
     if discriminator:
         checkpoint = open_checkpoint(Path(discriminator), None)
-        judge, assumed = build_discriminator(checkpoint, prior.generator.info.resolution, name)
-        prior = replace(prior, discriminator=judge, assumed=(*prior.assumed, *assumed))
+        discriminator_network, assumed = build_discriminator(checkpoint, prior.generator.info.resolution, name)
+        prior = replace(prior, discriminator=discriminator_network, assumed=(*prior.assumed, *assumed))
     return prior
 
 
@@ -93,16 +93,24 @@ def load_files(
     metadata = read_metadata(checkpoint)
     network, assumed = read_generator(checkpoint, metadata, tuple(read_strings(metadata, "classes", str(path))))
     discriminator_checkpoint = open_discriminator(checkpoint, discriminator)
-    judge = None
+    discriminator_network = None
     if discriminator_checkpoint:
-        judge, more = build_discriminator(discriminator_checkpoint, network.info.resolution, path.name)
+        discriminator_network, more = build_discriminator(discriminator_checkpoint, network.info.resolution, path.name)
         assumed = (*assumed, *more)
     elif NO_DISCRIMINATOR not in assumed:
         assumed = (*assumed, NO_DISCRIMINATOR)
     about = {key: to_one_line(metadata.get(key, "unknown")) for key in ("data", "licence", "origin", "limits")}
     card = card or ModelCard(name or path.stem, **about, text=str(metadata.get("card", "")))
     statistics = make_statistics(network, checkpoint.sha256, beside=path.parent)
-    return Prior(name or path.stem, network, judge, card, checkpoint.sha256, statistics, assumed)
+    return Prior(
+        name or path.stem,
+        network,
+        discriminator_network,
+        card,
+        sha256=checkpoint.sha256,
+        statistics=statistics,
+        assumed=assumed,
+    )
 
 
 def to_one_line(value: object) -> str:
@@ -151,13 +159,13 @@ def build_discriminator(
     Returns:
         (the discriminator, settings that were assumed).
     """
-    judge, assumed = read_discriminator(checkpoint, generator)
-    if judge.config.resolution != resolution:
+    network, assumed = read_discriminator(checkpoint, generator)
+    if network.config.resolution != resolution:
         raise WeightsError(
-            f"{checkpoint.path}: reads {judge.config.resolution} px, but {generator} makes {resolution} px; "
+            f"{checkpoint.path}: reads {network.config.resolution} px, but {generator} makes {resolution} px; "
             "give the discriminator that belongs to it"
         )
-    return judge, assumed
+    return network, assumed
 
 
 def open_checkpoint(path: Path, sha256: str | None) -> Checkpoint:

@@ -97,12 +97,12 @@ def _biggan_deep(side: int) -> PublicWeights:
     return PublicWeights(
         f"biggan-deep-{side}",
         f"BigGAN-deep (Hugging Face), ImageNet, {side} px, 1000 classes, no discriminator",
-        Licence(
+        licence=Licence(
             "code MIT; weights by DeepMind, Apache-2.0 as published on TF Hub (check)",
             "https://github.com/huggingface/pytorch-pretrained-BigGAN",
         ),
-        tuple(File(name, HUGGING_FACE + name) for name in (f"biggan-deep-{side}-config.json", weights)),
-        weights,
+        files=tuple(File(name, HUGGING_FACE + name) for name in (f"biggan-deep-{side}-config.json", weights)),
+        generator=weights,
     )
 
 
@@ -123,7 +123,11 @@ def _biggan_dgp(variant: str) -> PublicWeights:
 def _ada(name: str, about: str, file: str) -> PublicWeights:
     own = file.rpartition("/")[2]
     return PublicWeights(
-        f"stylegan2-ada-{name}", f"StyleGAN2-ADA (NVIDIA), {about}", NVIDIA_ADA, (File(own, ADA + file),), own
+        f"stylegan2-ada-{name}",
+        f"StyleGAN2-ADA (NVIDIA), {about}",
+        licence=NVIDIA_ADA,
+        files=(File(own, ADA + file),),
+        generator=own,
     )
 
 
@@ -141,10 +145,10 @@ _ENTRIES = (
     PublicWeights(
         "biggan-128-ajbrock",
         "BigGAN (ajbrock), ImageNet, 128 px, 1000 classes",
-        Licence(MIT, "https://github.com/ajbrock/BigGAN-PyTorch/blob/master/LICENSE"),
-        tuple(File(name, drive("1nAle7FCVFZdix2--ks0r5JBkFnKw8ctW")) for name in ("G_ema.pth", "D.pth")),
-        "G_ema.pth",
-        "D.pth",
+        licence=Licence(MIT, "https://github.com/ajbrock/BigGAN-PyTorch/blob/master/LICENSE"),
+        files=tuple(File(name, drive("1nAle7FCVFZdix2--ks0r5JBkFnKw8ctW")) for name in ("G_ema.pth", "D.pth")),
+        generator="G_ema.pth",
+        discriminator="D.pth",
         by_hand=True,
         remark=f"of another training run: {drive('1dmZrcVJUAWkPBGza_XgswSuT-UODXZcO')}",
     ),
@@ -169,21 +173,21 @@ _ENTRIES = (
     PublicWeights(
         "stylegan2-rosinality-ffhq",
         "StyleGAN2 (rosinality, 550,000 steps), faces, 256 px",
-        NVIDIA_2,
-        (File("550000.pt", drive("1PQutd-JboOCOZqmd95XWxWrO8gGEvRcO")),),
-        "550000.pt",
+        licence=NVIDIA_2,
+        files=(File("550000.pt", drive("1PQutd-JboOCOZqmd95XWxWrO8gGEvRcO")),),
+        generator="550000.pt",
         by_hand=True,
     ),
     PublicWeights(
         "pulse-ffhq",
         "StyleGAN1 as PULSE distributes it, faces, 1024 px",
-        NVIDIA_1,
-        (
+        licence=NVIDIA_1,
+        files=(
             File("synthesis.pt", drive("1TCViX1YpQyRsklTVYEJwdbmK91vklCo8")),
             File("mapping.pt", drive("14R6iHGf5iuVx3DMNsACAl7eBr7Vdpd0k")),
             File("gaussian_fit.pt", drive("1huhv8PYpNNKbGCLOaYUjOgR1pY5pmbJx")),
         ),
-        "synthesis.pt",
+        generator="synthesis.pt",
         by_hand=True,
         remark="users report that these links are often refused; gaussian_fit.pt can do without: it is computed then",
     ),

@@ -120,8 +120,8 @@ def toy() -> Prior:
     config = BigGANConfig(32, ch=2, dim_z=20, n_classes=3, shared_dim=6, hier=True, attention=(1,))
     with torch.random.fork_rng(devices=[]):  # constructors draw weights, which are replaced below
         generator = BigGAN(config, ("first", "second", "third"))
-        judge = BigGANDiscriminator(DiscriminatorConfig(32, ch=2, n_classes=3, attention=(0,)))
-    for network, seed in ((generator, 1), (judge, 2)):
+        discriminator = BigGANDiscriminator(DiscriminatorConfig(32, ch=2, n_classes=3, attention=(0,)))
+    for network, seed in ((generator, 1), (discriminator, 2)):
         initialise(network, seed)
         for layer in network.modules():
             if isinstance(layer, Attention):
@@ -134,4 +134,4 @@ def toy() -> Prior:
         origin="random weights from a fixed seed",
         limits="for tests: its pictures show nothing",
     )
-    return Prior("toy", generator, judge, card, hash_config(config, 1))
+    return Prior("toy", generator, discriminator, card, sha256=hash_config(config, 1))

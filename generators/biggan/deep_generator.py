@@ -163,7 +163,9 @@ class BigGANDeep(Generator):
         if config.truncations:
             latents.append(LatentSpec("truncation", "truncation", (), optimisable=False))
         names = classes or tuple(str(i) for i in range(config.n_classes))
-        self.info = GeneratorInfo("biggan-deep", config.resolution, tuple(latents), names, asdict(config))
+        self.info = GeneratorInfo(
+            "biggan-deep", config.resolution, tuple(latents), classes=names, config=asdict(config)
+        )
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
         z = sample_normal(n, self.config.dim_z, truncation, generator)

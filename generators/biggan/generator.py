@@ -144,7 +144,11 @@ class BigGAN(Generator):
         )
         names = classes or tuple(str(i) for i in range(config.n_classes))
         self.info = GeneratorInfo(
-            "biggan", config.resolution, (LatentSpec("z", "z", (config.dim_z,)), embedding), names, asdict(config)
+            "biggan",
+            config.resolution,
+            (LatentSpec("z", "z", (config.dim_z,)), embedding),
+            classes=names,
+            config=asdict(config),
         )
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):

@@ -89,14 +89,18 @@ def read_generator(
     Raises:
         WeightsError: the header or the tensors are wrong.
     """
-    return _build(GENERATORS, tensors, metadata, source, classes), read_assumptions(metadata, source)
+    return _build(GENERATORS, tensors, metadata=metadata, source=source, classes=classes), read_assumptions(
+        metadata, source
+    )
 
 
 def read_discriminator(
     tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[Discriminator, tuple[str, ...]]:
     """Build the discriminator of a file written by ``convert``; see ``read_generator``."""
-    return _build(DISCRIMINATORS, tensors, metadata, source, ()), read_assumptions(metadata, source)
+    return _build(DISCRIMINATORS, tensors, metadata=metadata, source=source, classes=()), read_assumptions(
+        metadata, source
+    )
 
 
 def read_assumptions(metadata: dict, source: str) -> tuple[str, ...]:

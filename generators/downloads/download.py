@@ -80,7 +80,9 @@ def download(
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "ab") as file, _lock(file, path):
             try:
-                _download_with_retries(address, file, part, largest, timeout, sleep, progress)
+                _download_with_retries(
+                    address, file, part, largest=largest, timeout=timeout, sleep=sleep, progress=progress
+                )
                 os.fsync(file.fileno())
                 found = _check_content(part, path, address, sha256)
             except WeightsError:  # resuming from this part would fail again
@@ -99,7 +101,7 @@ def _download_with_retries(address, file, part, largest, timeout, sleep, progres
     while True:
         tries += 1
         try:
-            return _attempt(address, file, part, largest, timeout, progress)
+            return _attempt(address, file, part, largest=largest, timeout=timeout, progress=progress)
         except _RetryableError as broken:
             reached = os.path.getsize(part)
             failures = 0 if reached > furthest else failures + 1
@@ -133,7 +135,9 @@ def _attempt(address, file, part, largest, timeout, progress) -> None:
         validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
         _note_path(part).write_text(json.dumps({"address": address, "validator": validator, "total": total}))
         file.truncate(start)
-        size = _copy(answer, file, start, total, largest, address, timeout, progress)
+        size = _copy(
+            answer, file, size=start, total=total, largest=largest, address=address, timeout=timeout, progress=progress
+        )
     if total is not None and size < total:
         raise _RetryableError(f"the download ended after {size} of {total} bytes")
 

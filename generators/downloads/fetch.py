@@ -63,23 +63,23 @@ def fetch(
         WeightsError: a file differs from the recorded one, or from ``sha256``.
         UnknownPrior: the weights cannot be downloaded by a program; the message says what to do.
     """
-    if entry.by_hand and (lacking := list_missing(entry, folder)):
+    if entry.by_hand and (missing := list_missing(entry, folder)):
         directory = folder or entry.directory()
         raise UnknownPrior(
-            f"{entry.name}: {', '.join(lacking)} cannot be fetched by a program; put it into {directory}"
+            f"{entry.name}: {', '.join(missing)} cannot be fetched by a program; put it into {directory}"
         )
-    kept = []
+    checked = []
     for file in entry.files:
         path = (folder or entry.directory()) / file.name
-        pin = sha256 if file.name == (entry.generator or entry.files[0].name) else None
+        expected = sha256 if file.name == (entry.generator or entry.files[0].name) else None
         if path.is_file():
-            kept.append(check(path, pin, file.sha256_prefix))
+            checked.append(check(path, expected, file.sha256_prefix))
         elif not entry.by_hand:
-            known = pin or read_recorded_sha256(path) or file.sha256_prefix
+            known = expected or read_recorded_sha256(path) or file.sha256_prefix
             found = download(file.address, path, sha256=known, progress=partial(progress, file.name))
             _record(path, found)
-            kept.append(LocalFile(path, found, new=True, recorded=True))
-    return kept
+            checked.append(LocalFile(path, found, new=True, recorded=True))
+    return checked
 
 
 def verify(entry: PublicWeights, sha256: str | None = None) -> list[LocalFile]:
@@ -88,9 +88,9 @@ def verify(entry: PublicWeights, sha256: str | None = None) -> list[LocalFile]:
     Raises:
         WeightsError: files are missing or have changed.
     """
-    if lacking := list_missing(entry):
+    if missing := list_missing(entry):
         raise WeightsError(
-            f"{entry.name}: {', '.join(lacking)} not in {entry.directory()}; `dgp priors fetch {entry.name}` gets it, "
+            f"{entry.name}: {', '.join(missing)} not in {entry.directory()}; `dgp priors fetch {entry.name}` gets it, "
             "or says where to get it"
         )
     main = entry.generator or entry.files[0].name
@@ -154,5 +154,5 @@ def _load(entry: PublicWeights) -> Prior:
     )
     card = replace(prior.card, name=entry.name, licence=f"{entry.licence.text} ({entry.licence.address})")
     known = {"data": entry.about, "origin": entry.files[0].address}
-    card = replace(card, **{key: said for key, said in known.items() if getattr(card, key) == "unknown"})
+    card = replace(card, **{key: value for key, value in known.items() if getattr(card, key) == "unknown"})
     return replace(prior, name=entry.name, card=card)

@@ -77,7 +77,7 @@ class FusedActivation(torch.autograd.Function):
         out = torch.empty_like(y)
         for rows, lines in split_map(y):
             part = out[rows, :, lines]
-            _activate(y, d, bias, noise, bound, rows, lines, part)
+            _activate(y, d, bias, noise, bound=bound, rows=rows, lines=lines, out=part)
             if s is not None:
                 part.mul_(s[rows])
         return out
@@ -99,7 +99,7 @@ class FusedActivation(torch.autograd.Function):
         to_noise = zeros(noise) if ctx.needs_input_grad[3] else None
         for rows, lines in split_map(y):
             g, given = gradient[rows, :, lines], y[rows, :, lines]
-            active = _activate(y, d, bias, noise, ctx.bound, rows, lines, torch.empty_like(given))
+            active = _activate(y, d, bias, noise, bound=ctx.bound, rows=rows, lines=lines, out=torch.empty_like(given))
             if s is not None:
                 to_s[rows] += (g * active).sum((2, 3), keepdim=True, dtype=wide)
                 g = g * s[rows]

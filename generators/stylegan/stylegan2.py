@@ -190,7 +190,7 @@ class StyleGAN2(StyleGenerator):
             for i, layer in enumerate(layers)
         ]
         names = classes or tuple(str(i) for i in range(config.n_classes))
-        self.info = GeneratorInfo("stylegan2", config.resolution, tuple(specs), names, asdict(config))
+        self.info = GeneratorInfo("stylegan2", config.resolution, tuple(specs), classes=names, config=asdict(config))
 
     def _count_rows(self) -> tuple[int, ...]:
         """Return the number of rows of w++ for each slot of w+."""

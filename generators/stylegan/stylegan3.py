@@ -74,12 +74,12 @@ class StyleGAN3Config:
     def bands(self) -> list[Band]:
         schedule = Schedule(
             self.resolution,
-            len(self.channels) - 1,
-            self.num_critical,
-            self.first_cutoff,
-            self.first_stopband,
-            self.last_stopband_rel,
-            self.margin_size,
+            num_layers=len(self.channels) - 1,
+            num_critical=self.num_critical,
+            first_cutoff=self.first_cutoff,
+            first_stopband=self.first_stopband,
+            last_stopband_rel=self.last_stopband_rel,
+            margin_size=self.margin_size,
         )
         return schedule.bands()
 
@@ -186,7 +186,7 @@ class Layer(Modulated):
         before, after = self.before, self.after
         return (
             lowpass(self.taps[0], before.cutoff, 2 * before.half_width, self.fine),
-            lowpass(self.taps[1], after.cutoff, 2 * after.half_width, self.fine, self.radial),
+            lowpass(self.taps[1], after.cutoff, 2 * after.half_width, self.fine, radial=self.radial),
         )
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
@@ -235,7 +235,14 @@ class Synthesis(nn.Module):
             if i == last:
                 layer = ToRGB(cin, channels[i], config)
             else:
-                layer = Layer(cin, channels[i], before, bands[i], i >= last - config.num_critical, config)
+                layer = Layer(
+                    cin,
+                    channels[i],
+                    before=before,
+                    after=bands[i],
+                    critical=i >= last - config.num_critical,
+                    config=config,
+                )
             self.add_module(name, layer)
 
     def layers(self) -> list[Layer | ToRGB]:
@@ -269,7 +276,7 @@ class StyleGAN3(StyleGenerator):
         specs.append(LatentSpec("w", "w", (config.w_dim,), sampled=False))
         specs.append(LatentSpec("w+", "w+", (self.num_ws, config.w_dim), sampled=False))
         labels = classes or tuple(str(i) for i in range(config.n_classes))
-        self.info = GeneratorInfo("stylegan3", config.resolution, tuple(specs), labels, asdict(config))
+        self.info = GeneratorInfo("stylegan3", config.resolution, tuple(specs), classes=labels, config=asdict(config))
 
     def stem(self, latents):
         return State(self.synthesis.input(self.w_plus(latents)[:, 0]))

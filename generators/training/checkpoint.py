@@ -43,21 +43,21 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        said = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # damaged files raise errors of many kinds in zip, pickle and torch
-        said = None
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        state = None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise TrainingError(f"{path}: not a checkpoint of this version; move it away, or choose another --out")
-    return said
+    return state
 
 
 def resume(
-    said: dict[str, Any], pictures: Pictures, change: Callable[[Settings], Settings], device: str, graphs: bool = True
+    state: dict[str, Any], pictures: Pictures, change: Callable[[Settings], Settings], device: str, graphs: bool = True
 ) -> Run:
     """Return the run as it was saved.
 
     Args:
-        said: of ``load_state``.
+        state: of ``load_state``.
         pictures: the training data.
         change: of its settings.
         device: "cpu" or "cuda".
@@ -66,16 +66,19 @@ def resume(
     Raises:
         TrainingError: the pictures are others, or a setting cannot change.
     """
-    if said["pictures"] != pictures.sha256:
+    if state["pictures"] != pictures.sha256:
         raise TrainingError("this run was begun with other pictures; give the --data it had, or choose another --out")
-    settings = change(Settings(**said["settings"]))
-    run = Run(settings, pictures, networks.rebuild_pair(settings.arch, said["made"]), device, graphs=graphs)
-    run.restore(said)
+    settings = change(Settings(**state["settings"]))
+    run = Run(settings, pictures, networks.rebuild_pair(settings.arch, state["made"]), device, graphs=graphs)
+    run.restore(state)
     return run
 
 
 class Log:
-    """A log of one JSON object a line, in order; entries later than ``steps``, of a run that was killed, are removed."""
+    """A log of one JSON object a line.
+
+    Entries later than ``steps`` are removed: they are of a run that was killed after its last checkpoint.
+    """
 
     def __init__(self, folder: Path, steps: int):
         self.path = folder / LOG

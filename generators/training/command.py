@@ -99,9 +99,9 @@ def main(arch, data, out, minutes, pictures, decay, weights, seen, device, threa
     keep_memory()
     torch.backends.cudnn.benchmark = True
     try:
-        run = start_or_resume(arch, data, out, weights, seen, device, said, graphs)
+        run = start_or_resume(arch, data, out, weights=weights, seen=seen, device=device, said=said, graphs=graphs)
         end = None if minutes is None else begin + 60 * minutes - rehearse(run, about)
-        stopped = train(run, out, end, save_minutes, log_steps or LOG_STEPS[device])
+        stopped = train(run, out, end=end, save_minutes=save_minutes, log_steps=log_steps or LOG_STEPS[device])
         kept = save.export(run, out, about)
     except GeneratorError as error:
         click.echo(f"error: {error}", err=True)
@@ -127,7 +127,7 @@ def start_or_resume(
                 f"{out} holds a run that is continued; leave --from and --seen out, or choose another --out"
             )
         run = checkpoint.resume(
-            state, read_pictures(data), lambda own: own.with_changes(arch=arch, **said), device, graphs
+            state, read_pictures(data), lambda own: own.with_changes(arch=arch, **said), device, graphs=graphs
         )
         click.echo(f"goes on at {run.seen} pictures, {run.seconds / 60:.1f} min")
         return run
@@ -144,7 +144,7 @@ def start_or_resume(
         with torch.device("meta"):
             save.check_size(networks.build_pair(settings, pictures.side, pictures.classes))
         pair = networks.initialise_pair(settings, pictures.side, pictures.classes)
-    return Run(settings, pictures, pair, device, seen or 0, graphs)
+    return Run(settings, pictures, pair, device, seen=seen or 0, graphs=graphs)
 
 
 def rehearse(run: Run, about: About) -> float:

@@ -58,7 +58,10 @@ class Pictures:
         return order[first + (within * counts[classes]).long()], flip < 0.5
 
     def take(self, numbers: Tensor, mirrored: Tensor) -> Tensor:
-        """Return pictures (rows, 3, R, R) in [-1, 1] by index, mirrored where asked; both on the device of the pixels."""
+        """Return pictures (rows, 3, R, R) in [-1, 1] by index, mirrored where asked.
+
+        Both arguments are on the device of the pixels.
+        """
         x = self.pixels[numbers].float() / 127.5 - 1
         return torch.where(mirrored[:, None, None, None], x.flip(3), x)
 

@@ -47,7 +47,7 @@ def build_pair(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
             f"got pictures of {side} px, but {settings.arch} is trained at {', '.join(map(str, sides))} px; resize them"
         )
     if settings.arch == "biggan":
-        config = BigGANConfig(side, width, settings.z_dim, count, SHARED, hier=False)
+        config = BigGANConfig(side, width, dim_z=settings.z_dim, n_classes=count, shared_dim=SHARED, hier=False)
         return BigGAN(config, classes), BigGANDiscriminator(DiscriminatorConfig(side, width, count))
     embedding = max(settings.z_dim // CLASS_SHARE, 1)
     channels = (width,) * (side.bit_length() - 2)
@@ -62,7 +62,7 @@ def build_pair(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
         embed_dim=embedding,
         mapping_rate=MAPPING_RATE,
     )
-    judging = StyleGAN2DiscriminatorConfig(
+    discriminator_config = StyleGAN2DiscriminatorConfig(
         side,
         channels,
         n_classes=count,
@@ -72,7 +72,7 @@ def build_pair(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
         cmap_dim=width,
         group=settings.together,
     )
-    return StyleGAN2(config, classes), StyleGAN2Discriminator(judging)
+    return StyleGAN2(config, classes), StyleGAN2Discriminator(discriminator_config)
 
 
 def initialise_pair(settings: Settings, side: int, classes: tuple[str, ...]) -> Pair:
@@ -132,12 +132,12 @@ def describe_pair(pair: Pair) -> dict:
     }
 
 
-def rebuild_pair(arch: str, said: dict) -> Pair:
+def rebuild_pair(arch: str, state: dict) -> Pair:
     """Build networks of the described shapes, whose values are to be loaded."""
-    made, judging = GENERATORS[arch], DISCRIMINATORS[said.get("judging", arch)]
+    generator, discriminator = GENERATORS[arch], DISCRIMINATORS[state.get("judging", arch)]
     return (
-        made.network(made.config(**said["generator"]), tuple(said["classes"])),
-        judging.network(judging.config(**said["discriminator"])),
+        generator.network(generator.config(**state["generator"]), tuple(state["classes"])),
+        discriminator.network(discriminator.config(**state["discriminator"])),
     )
 
 
@@ -161,7 +161,13 @@ def power_step(network: nn.Module, times: int = 1) -> None:
 
 
 def set_batch_momentum(network: nn.Module, momentum: float | None) -> None:
-    """Let batch norms use the batch's statistics, averaged into the stored ones with this weight; None: the stored ones."""
+    """Set whether batch norms use the statistics of the batch.
+
+    Args:
+        network: the generator.
+        momentum: the weight with which a batch's statistics are averaged into the stored ones; None to use the stored
+            ones.
+    """
     for layer in network.modules():
         if isinstance(layer, StoredStatistics):
             layer.momentum = momentum

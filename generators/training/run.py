@@ -84,7 +84,7 @@ class Run:
         return bool(self.settings.pictures) and self.seen >= self.settings.pictures
 
     def step(self) -> dict[str, Tensor]:
-        """Take a step of the generator after ``d_steps`` of the discriminator. Returns losses and mean logits, scalars."""
+        """Take a step of the generator after ``d_steps`` of the discriminator, and return losses and mean logits."""
         own, random = self.settings, make_stream(self.settings.seed, STEP, self.steps)
         self._set_rates()
         adversarial, found = self.seen >= own.lessons, {}
@@ -189,7 +189,7 @@ class Run:
         return drawn
 
     def _draw_classes(self, random: torch.Generator) -> Tensor:
-        """Draw classes (batch,): each fills one group of the discriminator's minibatch deviation, in its order of rows."""
+        """Draw classes (batch,): one for each group of rows over which the discriminator takes the deviation."""
         groups = self.settings.batch // self.settings.together
         return torch.randint(len(self.pictures.classes), (groups,), generator=random).repeat(self.settings.together)
 

@@ -66,11 +66,11 @@ class Settings:
     d_beta2: float = 0.0
 
     def __post_init__(self):
-        least = {"width": 1, "z_dim": 1, "batch": 2, "d_steps": 1, "r1_every": 1, "half_life": 1, "together": 1}
-        least |= dict.fromkeys(
+        minimum = {"width": 1, "z_dim": 1, "batch": 2, "d_steps": 1, "r1_every": 1, "half_life": 1, "together": 1}
+        minimum |= dict.fromkeys(
             ("lr", "d_lr", "d_beta2", "r1", "augment", "pictures", "decay", "seed", "teaching", "lessons"), 0
         )
-        for name, low in least.items():
+        for name, low in minimum.items():
             if getattr(self, name) < low:
                 raise TrainingError(f"got {name} {getattr(self, name)}, expected at least {low}")
         if self.batch % self.together:
@@ -87,28 +87,31 @@ class Settings:
                 "longer --decay"
             )
 
-    def with_changes(self, **said: Any) -> Settings:
+    def with_changes(self, **values: Any) -> Settings:
         """Return a copy with the values that are not None.
 
         Raises:
             TrainingError: a value cannot change.
         """
-        given = {name: value for name, value in said.items() if value is not None}
+        changes = {name: value for name, value in values.items() if value is not None}
         for name in FIXED:
-            if name in given and given[name] != getattr(self, name):
+            if name in changes and changes[name] != getattr(self, name):
                 raise TrainingError(
-                    f"this run was begun with {name} {getattr(self, name)}, got {given[name]}; leave it out, or choose "
-                    "another --out"
+                    f"this run was begun with {name} {getattr(self, name)}, got {changes[name]}; leave it out, or "
+                    "choose another --out"
                 )
-        return replace(self, **given)
+        return replace(self, **changes)
 
     def rate(self, seen: int) -> float:
         """Return the factor of the learning rate after so many pictures."""
         return min(1.0, max(0.0, (self.pictures - seen) / self.decay)) if self.decay else 1.0
 
 
-def default_settings(arch: str, device: str, **said: Any) -> Settings:
-    """Return the defaults for an architecture and device ("cpu" or "cuda"), replaced by the values that are not None."""
+def default_settings(arch: str, device: str, **values: Any) -> Settings:
+    """Return the default settings for an architecture and device ("cpu" or "cuda").
+
+    ``values`` that are not None replace them.
+    """
     gpu = device != "cpu"
     if arch == "biggan":
         # On a GPU as published for CIFAR-10 (Brock et al. 2019), except for batches of 128 instead of 50.
@@ -117,8 +120,8 @@ def default_settings(arch: str, device: str, **said: Any) -> Settings:
     else:
         own = {"width": 224 if gpu else 96, "z_dim": 512, "batch": 128 if gpu else 32, "d_steps": 1, "lr": 2.5e-3}
         own |= {"beta2": 0.99, "r1": 0.01, "augment": 1.0 if gpu else 0.0, "together": 8}
-    if said.get("teacher"):
+    if values.get("teacher"):
         own["teaching"] = 5.0
-    if said.get("critic"):
+    if values.get("critic"):
         own |= {"d_lr": 2e-4, "d_beta2": 0.999, "r1": 0.0, "together": 1}
-    return Settings(arch, **own | {name: value for name, value in said.items() if value is not None})
+    return Settings(arch, **own | {name: value for name, value in values.items() if value is not None})

@@ -29,13 +29,13 @@ class Teacher:
         WeightsError: the weights cannot be loaded.
     """
 
-    def __init__(self, weights: str, taught: GeneratorInfo, device: torch.device):
+    def __init__(self, weights: str, target: GeneratorInfo, device: torch.device):
         prior = load(weights)
-        for asked, own in zip(_kind(taught), _kind(prior.generator.info), strict=True):
+        for asked, own in zip(_kind(target), _kind(prior.generator.info), strict=True):
             if asked != own:
                 raise TrainingError(f"{weights}: got a teacher with {own}, expected {asked}, as its pupil has")
         networks = prior.generator, prior.discriminator
-        self.generator, self.judge = (
+        self.generator, self.discriminator = (
             network and network.to(device, memory_format=torch.channels_last) for network in networks
         )
 
@@ -44,14 +44,14 @@ class Teacher:
         with torch.no_grad():
             return self.generator({"z": z, "class": classes}).clamp(-1, 1)
 
-    def distance(self, made: Tensor, taught: Tensor, classes: Tensor) -> Tensor:
+    def distance(self, pictures: Tensor, target: Tensor, classes: Tensor) -> Tensor:
         """Return the distance between pictures (N, 3, R, R), a scalar.
 
         It is the mean absolute difference over a pyramid from R down to 4 px, plus that of the features of the
         teacher's discriminator, if it has one, relative to their size.
         """
-        return pyramid_distance(made, taught) + (
-            feature_distance(made, taught, self.judge, classes) if self.judge else 0
+        return pyramid_distance(pictures, target) + (
+            feature_distance(pictures, target, self.discriminator, classes) if self.discriminator else 0
         )
 
 
@@ -60,18 +60,18 @@ def _kind(info: GeneratorInfo) -> tuple[str, ...]:
     return f"z of {z[0] if z else 0} numbers", f"{len(info.classes)} classes", f"pictures of {info.resolution} px"
 
 
-def pyramid_distance(made: Tensor, taught: Tensor) -> Tensor:
+def pyramid_distance(pictures: Tensor, target: Tensor) -> Tensor:
     """Return the mean absolute difference, averaged over a pyramid from R down to 4 px."""
-    parts = [(made - taught).abs().mean()]
-    while made.shape[-1] > SMALLEST:
-        made, taught = F.avg_pool2d(made, 2), F.avg_pool2d(taught, 2)
-        parts.append((made - taught).abs().mean())
+    parts = [(pictures - target).abs().mean()]
+    while pictures.shape[-1] > SMALLEST:
+        pictures, target = F.avg_pool2d(pictures, 2), F.avg_pool2d(target, 2)
+        parts.append((pictures - target).abs().mean())
     return torch.stack(parts).mean()
 
 
-def feature_distance(made: Tensor, taught: Tensor, judge: Discriminator, classes: Tensor) -> Tensor:
+def feature_distance(pictures: Tensor, target: Tensor, discriminator: Discriminator, classes: Tensor) -> Tensor:
     """Return the mean absolute difference of features, relative to their mean absolute value."""
     with torch.no_grad():
-        wanted = [found.float() for found in judge.features(taught, classes)]
-    found = judge.features(made, classes)
-    return torch.stack([(a - b).abs().mean() / b.abs().mean() for a, b in zip(found, wanted, strict=True)]).mean()
+        targets = [found.float() for found in discriminator.features(target, classes)]
+    found = discriminator.features(pictures, classes)
+    return torch.stack([(a - b).abs().mean() / b.abs().mean() for a, b in zip(found, targets, strict=True)]).mean()

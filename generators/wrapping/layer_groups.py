@@ -68,14 +68,20 @@ def split_sequential(network: nn.Module) -> list[list[str]]:
     return cut if len(cut) > 1 else []
 
 
-def parameter_groups(
+def make_parameter_groups(
     network: nn.Module, groups: Mapping[str, Sequence[str]] | None, prefix: str
 ) -> tuple[ParameterGroup, ...]:
-    """Coarse to fine, the last one the head. A parameter of the network itself goes with the first group; embeddings
-    are released by name only.
+    """Make parameter groups, coarse to fine; the last one is the head.
 
-    told: name of the group -> names of submodules or parameters; None: the layers of the network, first to last.
-    prefix: what stands before the network's own names.  Raises WeightsError unless every parameter is in one group.
+    Parameters of the network itself are in the first group. Embeddings are released by name only.
+
+    Args:
+        network: the wrapped module.
+        groups: name -> names of submodules or parameters; None for the layers of the network, first to last.
+        prefix: put before the network's parameter names.
+
+    Raises:
+        WeightsError: a parameter is in no group, or in several.
     """
     parameters = [name for name, _ in network.named_parameters()]
     if groups is None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from generators.errors import WeightsError
 from generators.latents import sample_normal
 from generators.prior import ModelCard, Prior
-from generators.wrapping.layer_groups import has_kernel, list_children, parameter_groups, split_sequential
+from generators.wrapping.layer_groups import has_kernel, list_children, make_parameter_groups, split_sequential
 from generators.wrapping.modules import Pictures, Taps, WrappedDiscriminator, WrappedGenerator, get_device_and_dtype
 
 PROBES = 4
@@ -71,23 +71,31 @@ def wrap(
     labels = tuple(map(str, _range(classes) if isinstance(classes, int) else classes))
     network = _copy_frozen(module)
     inputs = _latents(network, shape, len(labels))
-    pictures = _probe_generator(network, inputs, low, high, resolution)
-    written = Pictures(low, high, pictures.shape[1])
-    parts = parameter_groups(network, groups, "network.")
-    made = lambda chain: WrappedGenerator(  # noqa: E731
-        network, shape, pictures.shape[-1], written, parts, chain, labels
+    pictures = _probe_generator(network, inputs, low=low, high=high, resolution=resolution)
+    picture_format = Pictures(low, high, pictures.shape[1])
+    parameter_groups = make_parameter_groups(network, groups, "network.")
+    make_generator = lambda chain: WrappedGenerator(  # noqa: E731
+        network,
+        shape,
+        resolution=pictures.shape[-1],
+        pictures=picture_format,
+        groups=parameter_groups,
+        chain=chain,
+        classes=labels,
     )
-    generator = made(() if labels else split_sequential(network))
+    generator = make_generator(() if labels else split_sequential(network))
     with torch.no_grad():
-        if generator.chain and not _are_close([generator({"z": inputs[0]})], [written.to_ours(pictures)]):
-            generator = made(())  # hooks or an own __call__ do more than the children
-    judge = None
+        if generator.chain and not _are_close([generator({"z": inputs[0]})], [picture_format.to_ours(pictures)]):
+            generator = make_generator(())  # hooks or an own __call__ do more than the children
+    wrapped = None
     if discriminator is not None:
-        judge = _wrap_discriminator(discriminator, features, generator.pictures, pictures, len(labels))
+        wrapped = _wrap_discriminator(
+            discriminator, features, pictures=generator.pictures, examples=pictures, classes=len(labels)
+        )
     elif features is not None:
         raise WeightsError("got features without a discriminator; features are read from one, so give it too")
     card = card or ModelCard(name, origin=f"{type(module).__name__}, wrapped")
-    return Prior(name, generator, judge, card, hash_state_dict(network))
+    return Prior(name, generator, wrapped, card, sha256=hash_state_dict(network))
 
 
 _range = range  # hidden in ``wrap`` by its argument, which has the usual name of colour ranges
@@ -129,7 +137,11 @@ def _latents(network: nn.Module, shape: torch.Size, classes: int) -> tuple[Tenso
 def _probe_generator(
     network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: float, resolution: int | None
 ) -> Tensor:
-    """Return the pictures of a few latents. Raises WeightsError if the network is not a generator of independent rows."""
+    """Return the pictures of a few latents.
+
+    Raises:
+        WeightsError: the network is not a generator of independent rows.
+    """
     kind, z = type(network).__name__, tuple(inputs[0].shape)
     asked = f"latents {z}" + (" and labels" if len(inputs) > 1 else "")
     try:
@@ -171,7 +183,7 @@ def _probe_generator(
 
 @torch.no_grad()
 def _wrap_discriminator(
-    discriminator: nn.Module, features: Taps | None, pictures: Pictures, made: Tensor, classes: int
+    discriminator: nn.Module, features: Taps | None, pictures: Pictures, examples: Tensor, classes: int
 ) -> WrappedDiscriminator:
     network = _copy_frozen(discriminator)
     kind = type(network).__name__
@@ -184,27 +196,27 @@ def _wrap_discriminator(
             raise WeightsError(
                 f"{kind} has no submodule {unknown[0]!r}; expected of: {', '.join(n for n in names if n)}"
             )
-    judge = WrappedDiscriminator(network, taps, pictures, labelled=bool(classes) and _takes_labels(network))
-    judge.eval().requires_grad_(False)
-    x = pictures.to_ours(made.to(*get_device_and_dtype(network)))
+    wrapped = WrappedDiscriminator(network, taps, pictures, labelled=bool(classes) and _takes_labels(network))
+    wrapped.eval().requires_grad_(False)
+    x = pictures.to_ours(examples.to(*get_device_and_dtype(network)))
     try:
-        judge.logit(x)
-        found = judge.features(x)
+        wrapped.logit(x)
+        found = wrapped.features(x)
     except Exception as error:
-        raise WeightsError(f"{kind} could not read pictures {tuple(made.shape)}: {_first_line(error)}") from error
+        raise WeightsError(f"{kind} could not read pictures {tuple(examples.shape)}: {_first_line(error)}") from error
     if not found or any(f.ndim not in (2, 4) or len(f) != PROBES for f in found):
         shapes = ", ".join(_describe(f) for f in found) or "nothing"
         raise WeightsError(f"features of {kind} are {shapes}; expected maps (N, C, h, w) and vectors (N, C)")
-    alone = [torch.cat(maps) for maps in zip(*(judge.features(row) for row in x.split(1)), strict=True)]
+    alone = [torch.cat(maps) for maps in zip(*(wrapped.features(row) for row in x.split(1)), strict=True)]
     if not _are_close(found, alone):
-        judge.rowwise = True
+        wrapped.rowwise = True
         warnings.warn(f"{kind} couples rows, and is read one row at a time, which is slower", stacklevel=4)
-    if judge.labelled:
-        others = judge.features(x, torch.full((PROBES,), classes - 1, device=x.device))
-        if not _are_close(judge.features(x), others):
+    if wrapped.labelled:
+        others = wrapped.features(x, torch.full((PROBES,), classes - 1, device=x.device))
+        if not _are_close(wrapped.features(x), others):
             raise WeightsError(f"features of {kind} depend on the label; name those that do not by features=")
-    judge.feature_count = len(found)
-    return judge
+    wrapped.feature_count = len(found)
+    return wrapped
 
 
 def _choose_taps(network: nn.Module) -> list[str]:

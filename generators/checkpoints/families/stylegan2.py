@@ -204,7 +204,7 @@ def read_generator(
         rosinality = any(name.startswith(("style.", "to_rgb1.")) for name in tensors)
         native = rename_from_rosinality(tensors) if rosinality else dict(tensors)
         native, taps = split_off_kernels(native, source)
-        config = infer_generator_config(native, metadata, taps, rosinality, source)
+        config = infer_generator_config(native, metadata, taps=taps, rosinality=rosinality, source=source)
         assumed = [] if metadata else [f"learning rate multiplier of the mapping network {config.mapping_rate:g}"]
         if not metadata and not rosinality:
             assumed.append("no clamp of activations (conv_clamp), which a file without its arguments does not tell")

@@ -195,13 +195,13 @@ def numpy_array(unpickler: Unpickler, arguments: tuple) -> NumpyArray:
 def set_numpy_array(unpickler: Unpickler, array: NumpyArray, state: object) -> None:
     """Set the state (version, shape, dtype, Fortran order, raw)."""
     _version, shape, kind, fortran, raw = state
-    array.values = _numpy_values(unpickler, raw, kind, shape, "F" if fortran else "C")
+    array.values = _numpy_values(unpickler, raw, kind, shape, order="F" if fortran else "C")
 
 
 def numpy_buffer(unpickler: Unpickler, arguments: tuple) -> NumpyArray:
     """Build the value of numpy.core.numeric._frombuffer(raw, dtype, shape, order), which protocol 5 uses."""
     raw, kind, shape, order = arguments
-    return NumpyArray(_numpy_values(unpickler, raw, kind, shape, "F" if _equals(order, "F") else "C"))
+    return NumpyArray(_numpy_values(unpickler, raw, kind, shape, order="F" if _equals(order, "F") else "C"))
 
 
 def _numpy_values(unpickler: Unpickler, raw: object, kind: object, shape: object, order: str) -> numpy.ndarray:

@@ -84,7 +84,11 @@ def export(run: Run, folder: Path, about: About, batches: int | None = None) -> 
     text = format_card(about, run, samples.name)
     discriminator = copy.deepcopy(run.discriminator)
     power_step(discriminator)
-    model = ModelCard(about.name, about.data, about.licence, about.origin, about.limits, text)
-    convert(Prior(about.name, round_to_half(network), round_to_half(discriminator), model, ""), path, overwrite=True)
+    model = ModelCard(
+        about.name, data=about.data, licence=about.licence, origin=about.origin, limits=about.limits, text=text
+    )
+    convert(
+        Prior(about.name, round_to_half(network), round_to_half(discriminator), model, sha256=""), path, overwrite=True
+    )
     card.write_text(text, encoding="utf-8")
     return ExportedFiles(path, path.with_stem(discriminator_stem(path.stem)), samples, card)
