@@ -14,7 +14,7 @@ from dgp.search.base import SEARCHES, Search
 from dgp.search.lookup import nearest_first
 from dgp.search.offspring import offspring
 from dgp.variables.rows import Rows, joined, stream
-from generators.bank import get_bank
+from generators import get_bank
 
 if TYPE_CHECKING:
     from dgp.engine.evaluator import Problem

@@ -10,7 +10,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from dgp.losses.prediction import Targets
-    from generators.bank import Bank
+    from generators import Bank
 
 
 @torch.no_grad()

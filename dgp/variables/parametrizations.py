@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dgp.losses.prediction import Targets
-    from generators import Prior
-    from generators.base import GeneratorInfo
+    from generators import GeneratorInfo, Prior
 
 CHARTS = Kinds("chart", "dgp.variables.parametrizations")
 
