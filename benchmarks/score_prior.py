@@ -25,9 +25,9 @@ from dgp.device import device_named
 from dgp.evaluation.judge import SIDE, Judge, load_judge
 from dgp.files import write_bytes_atomic
 from generators.errors import GeneratorError
-from generators.training.data import read_pictures
 from generators.training.export.save import write_scores
 from generators.training.export.scores import frechet_distance, precision_recall
+from generators.training.loop.data import read_pictures
 
 JUDGE = Path(__file__).with_name("judge-cifar10.safetensors")
 AT_ONCE = 100

@@ -134,7 +134,7 @@ def _draw_shard(prior: Prior, number: int, seed: int, shards: int) -> dict[str, 
         part = {name: value[start : start + at_once] for name, value in latents.items()}
         thumbnails.append(make_thumbnails(generator(part), thumbnail_side(prior)).cpu())
         there = number * SHARD + min(start + at_once, SHARD)
-        report("drawing pictures of the prior, which are kept", there, shards * SHARD)
+        report("drawing pictures of the prior, stored for later", there, shards * SHARD)
     kept_latents = {name: value.float().cpu() for name, value in latents.items() if name != "class"}
     return {"thumbnails": torch.cat(thumbnails)} | kept_latents | ({"class": labels} if classes else {})
 

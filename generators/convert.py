@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import nn
 
 from generators.checkpoints.companion_files import discriminator_stem
-from generators.checkpoints.native import architecture_of
+from generators.checkpoints.native import get_architecture_name
 from generators.errors import ConversionError
 from generators.prior import Prior
 
@@ -65,7 +65,7 @@ def _generator_header(prior: Prior) -> dict:
     generator, card = prior.generator, prior.card
     return {
         "part": "generator",
-        "architecture": architecture_of(generator),
+        "architecture": get_architecture_name(generator),
         "config": asdict(generator.config),
         "classes": list(generator.info.classes),
         "assumed": list(prior.assumed),
@@ -78,7 +78,7 @@ def _discriminator_header(prior: Prior) -> dict:
     discriminator = prior.discriminator
     return {
         "part": "discriminator",
-        "architecture": architecture_of(discriminator),
+        "architecture": get_architecture_name(discriminator),
         "config": asdict(discriminator.config),
         "source_sha256": prior.sha256,
     } | {key: getattr(prior.card, key) for key in ABOUT}

@@ -36,7 +36,7 @@ RandomStreams = torch.Generator | Sequence[torch.Generator] | None
 
 
 def sample_normal(n: int, size: int, truncation: float, generator: RandomStreams) -> Tensor:
-    """Sample standard normal values, truncated if asked for.
+    """Sample standard normal values, optionally truncated.
 
     Without truncation z ~ N(0, I). For ``truncation`` t < 1, values are drawn from N(0, 1) restricted to [-2, 2] and
     multiplied by t (Brock et al. 2019, section 3.1).

@@ -88,7 +88,7 @@ def torch_hub() -> Path:
     return Path(home).expanduser() / "hub" / "checkpoints"
 
 
-def drive(number: str) -> str:
+def google_drive_page(number: str) -> str:
     return f"https://drive.google.com/file/d/{number}/view"
 
 
@@ -131,7 +131,7 @@ def _ada(name: str, about: str, file: str) -> PublicWeights:
     )
 
 
-def _trunk(name: str, file: str) -> PublicWeights:
+def _feature_network(name: str, file: str) -> PublicWeights:
     licence = Licence("BSD-3-Clause", "https://github.com/pytorch/vision/blob/main/LICENSE")
     about = f"{name} of torchvision, the feature network of LPIPS; not a prior"
     sha256_prefix = Path(file).stem.rpartition("-")[2]  # torchvision puts it into the file name
@@ -146,11 +146,13 @@ _ENTRIES = (
         "biggan-128-ajbrock",
         "BigGAN (ajbrock), ImageNet, 128 px, 1000 classes",
         licence=Licence(MIT, "https://github.com/ajbrock/BigGAN-PyTorch/blob/master/LICENSE"),
-        files=tuple(File(name, drive("1nAle7FCVFZdix2--ks0r5JBkFnKw8ctW")) for name in ("G_ema.pth", "D.pth")),
+        files=tuple(
+            File(name, google_drive_page("1nAle7FCVFZdix2--ks0r5JBkFnKw8ctW")) for name in ("G_ema.pth", "D.pth")
+        ),
         generator="G_ema.pth",
         discriminator="D.pth",
         by_hand=True,
-        remark=f"of another training run: {drive('1dmZrcVJUAWkPBGza_XgswSuT-UODXZcO')}",
+        remark=f"of another training run: {google_drive_page('1dmZrcVJUAWkPBGza_XgswSuT-UODXZcO')}",
     ),
     *(_biggan_dgp(variant) for variant in ("128", "256", "ch64_256")),
     _ada("ffhq", "faces, 1024 px", "ffhq.pkl"),
@@ -174,7 +176,7 @@ _ENTRIES = (
         "stylegan2-rosinality-ffhq",
         "StyleGAN2 (rosinality, 550,000 steps), faces, 256 px",
         licence=NVIDIA_2,
-        files=(File("550000.pt", drive("1PQutd-JboOCOZqmd95XWxWrO8gGEvRcO")),),
+        files=(File("550000.pt", google_drive_page("1PQutd-JboOCOZqmd95XWxWrO8gGEvRcO")),),
         generator="550000.pt",
         by_hand=True,
     ),
@@ -183,17 +185,17 @@ _ENTRIES = (
         "StyleGAN1 as PULSE distributes it, faces, 1024 px",
         licence=NVIDIA_1,
         files=(
-            File("synthesis.pt", drive("1TCViX1YpQyRsklTVYEJwdbmK91vklCo8")),
-            File("mapping.pt", drive("14R6iHGf5iuVx3DMNsACAl7eBr7Vdpd0k")),
-            File("gaussian_fit.pt", drive("1huhv8PYpNNKbGCLOaYUjOgR1pY5pmbJx")),
+            File("synthesis.pt", google_drive_page("1TCViX1YpQyRsklTVYEJwdbmK91vklCo8")),
+            File("mapping.pt", google_drive_page("14R6iHGf5iuVx3DMNsACAl7eBr7Vdpd0k")),
+            File("gaussian_fit.pt", google_drive_page("1huhv8PYpNNKbGCLOaYUjOgR1pY5pmbJx")),
         ),
         generator="synthesis.pt",
         by_hand=True,
         remark="users report that these links are often refused; gaussian_fit.pt can do without: it is computed then",
     ),
-    _trunk("AlexNet", "alexnet-owt-7be5be79.pth"),
-    _trunk("VGG16", "vgg16-397923af.pth"),
-    _trunk("SqueezeNet", "squeezenet1_1-b8a52dc0.pth"),
+    _feature_network("AlexNet", "alexnet-owt-7be5be79.pth"),
+    _feature_network("VGG16", "vgg16-397923af.pth"),
+    _feature_network("SqueezeNet", "squeezenet1_1-b8a52dc0.pth"),
 )
 PUBLIC = {entry.name: entry for entry in _ENTRIES}
 # Files without which a prior works as well.

@@ -60,7 +60,7 @@ DISCRIMINATORS = {
 }
 
 
-def architecture_of(network: Generator | Discriminator) -> str:
+def get_architecture_name(network: Generator | Discriminator) -> str:
     """Return the name of a network's architecture.
 
     Raises:

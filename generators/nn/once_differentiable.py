@@ -21,7 +21,7 @@ def once_differentiable(backward: Callable) -> Callable:
     guarded = torch_once_differentiable(backward)
 
     @functools.wraps(backward)
-    def checked(ctx, *gradients):
+    def raise_if_recorded(ctx, *gradients):
         # torch.func.grad always records a graph, so that its second derivatives cannot be recognised here.
         if torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active():
             raise RuntimeError(
@@ -30,4 +30,4 @@ def once_differentiable(backward: Callable) -> Callable:
             )
         return guarded(ctx, *gradients)
 
-    return checked
+    return raise_if_recorded

@@ -161,7 +161,7 @@ class Statistics:
         moments = Moments(self.size, products)
         for number, w in enumerate(self._sample_w(draws), 1):
             moments.add(change(w))
-            report("measuring how w is distributed, which is kept", min(number * CHUNK, draws), draws)
+            report("measuring the distribution of w, stored for later", min(number * CHUNK, draws), draws)
         found = {"mean": moments.mean.float(), "std": moments.std.float()}
         return found | {"covariance": moments.covariance} if products else found
 

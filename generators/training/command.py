@@ -1,4 +1,4 @@
-"""The command ``python -m generators.training``: trains until told to stop, and resumes where it stopped."""
+"""The command ``python -m generators.training``: trains until it is stopped, and resumes there."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import click
 import torch
 
 from generators.errors import GeneratorError, TrainingError
-from generators.training import checkpoint, networks
-from generators.training.average import make_inference_copy
-from generators.training.data import read_pictures
 from generators.training.export import save
 from generators.training.export.card import About
 from generators.training.export.sheet import save_sheet
-from generators.training.run import Run
-from generators.training.settings import default_settings
+from generators.training.loop import checkpoint, networks
+from generators.training.loop.average import make_inference_copy
+from generators.training.loop.data import read_pictures
+from generators.training.loop.run import Run
+from generators.training.loop.settings import default_settings
 
 INTERRUPTED = 130
 LOG_STEPS = {"cpu": 10, "cuda": 100}  # reading the losses synchronises a GPU

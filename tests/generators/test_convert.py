@@ -134,7 +134,7 @@ def test_headers_with_one_extreme_setting(kind):
             for extreme in EXTREMES:
                 said = {
                     "part": part,
-                    "architecture": native.architecture_of(network),
+                    "architecture": native.get_architecture_name(network),
                     "config": config | {name: extreme},
                 }
                 try:

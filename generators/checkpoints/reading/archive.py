@@ -41,7 +41,7 @@ def check_archive(path: Path, size: int) -> None:
         raise WeightsError(f"{path}: its entries are not named as PyTorch names them; do not trust it")
 
 
-def names_in(path: Path, size: int) -> list[str] | None:
+def list_names(path: Path, size: int) -> list[str] | None:
     """Return the names in any zip archive, for messages only; None where its directory is damaged or too large."""
     with open(path, "rb") as file:
         file.seek(-min(size, END.size + 2**16), os.SEEK_END)

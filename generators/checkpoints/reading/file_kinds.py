@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from generators.checkpoints.reading.archive import names_in
+from generators.checkpoints.reading.archive import list_names
 from generators.text import escape
 
 START, END = 4096, 64  # bytes read at each end
@@ -29,7 +29,7 @@ class Kind:
     Attributes:
         words: complete the sentence "FILE is ...".
         step: what to do next.
-        model: whether such a file may hold, or stand for, a network.
+        model: whether such a file may hold a network, or point to one.
     """
 
     words: str
@@ -123,7 +123,7 @@ def foreign_kind(path: Path) -> Kind | None:
     if is_safetensors(start, size):
         return None
     if start.startswith(b"PK\x03\x04"):
-        return _zip_kind(names_in(path, size))
+        return _zip_kind(list_names(path, size))
     if start.startswith(b"\x1f\x8b"):
         return _gzip_kind(path)
     if start[257:262] == b"ustar":
@@ -200,10 +200,10 @@ def _zip_kind(names: list[str] | None) -> Kind | None:
         return KERAS
     if all(name.endswith(".npy") for name in names):
         return NUMPY
-    return _archive_of(names, "zip archive")
+    return _describe_archive(names, "zip archive")
 
 
-def _archive_of(names: list[str], form: str) -> Kind:
+def _describe_archive(names: list[str], form: str) -> Kind:
     files = [name for name in names if not name.endswith("/")]
     weights = [name for name in files if name.endswith(SUFFIXES)]
     listed = [escape(name, 60) for name in (weights or files)[:2]]
@@ -228,7 +228,7 @@ def _tar_kind(names: list[str], form: str) -> Kind:
         return OLD_TAR
     if any(name.endswith(("saved_model.pb", "tfhub_module.pb")) for name in names):
         return HUB
-    return _archive_of(names, form)
+    return _describe_archive(names, form)
 
 
 def _members(start: bytes) -> list[str]:

@@ -10,8 +10,8 @@ import torch
 
 from generators.base import Generator
 from generators.biggan import BigGAN
-from generators.training.run import Run
-from generators.training.settings import Settings
+from generators.training.loop.run import Run
+from generators.training.loop.settings import Settings
 
 PAPER = {"biggan": "BigGAN (Brock et al. 2019)", "stylegan2": "StyleGAN2 (Karras et al. 2020)"}
 SCORES = "<!-- scores -->"  # where ``insert_scores`` writes
@@ -19,7 +19,7 @@ SCORES = "<!-- scores -->"  # where ``insert_scores`` writes
 
 @dataclass(frozen=True)
 class About:
-    """What the run itself does not know of a prior; each is a text of one line."""
+    """Facts about a prior that the run does not record; each is a text of one line."""
 
     name: str
     data: str = "unknown"

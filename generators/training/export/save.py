@@ -14,11 +14,11 @@ from generators.convert import convert
 from generators.errors import TrainingError
 from generators.load import load
 from generators.prior import ModelCard, Prior
-from generators.training.average import make_inference_copy
 from generators.training.export.card import About, format_card, insert_scores
 from generators.training.export.sheet import save_sheet
-from generators.training.networks import power_step
-from generators.training.run import Run
+from generators.training.loop.average import make_inference_copy
+from generators.training.loop.networks import power_step
+from generators.training.loop.run import Run
 
 LARGEST = 20_000_000  # bytes of a file
 BATCHES = 100  # of samples, for the standing statistics

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from generators.base import Generator
-from generators.training.random_streams import SHEET, make_stream
+from generators.training.loop.random_streams import SHEET, make_stream
 
 ROWS, COLUMNS, ENLARGED = 8, 20, 2
 

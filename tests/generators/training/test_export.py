@@ -5,13 +5,13 @@ import torch
 from click.testing import CliRunner
 
 import generators
-from generators.training import checkpoint
-from generators.training.average import make_inference_copy
 from generators.training.command import main
-from generators.training.data import read_pictures
 from generators.training.export import save
 from generators.training.export.save import LARGEST, round_to_half, write_scores
-from generators.training.networks import load_pair
+from generators.training.loop import checkpoint
+from generators.training.loop.average import make_inference_copy
+from generators.training.loop.data import read_pictures
+from generators.training.loop.networks import load_pair
 from tests.generators.training.runs import TINY, archive, trained
 
 

@@ -52,13 +52,13 @@ class Factories(TorchFunctionMode):
 def test_a_step_never_waits_and_makes_its_tensors_where_the_others_are(arch, augment):
     run, waits, factories = run_of(arch, augment=augment, r1=0.1, r1_every=2), Waits(), Factories()
     run.step()  # filters are made in the first and kept
-    take = run._take
+    take = run._run_step
 
     def load_pair(step, drawn, *flags):
         with waits, factories:
             return take(step, drawn, *flags)
 
-    run._take = load_pair
+    run._run_step = load_pair
     run.step()
     run.step()
     assert waits.found == [] and factories.found == []
@@ -78,7 +78,7 @@ def test_what_would_wait_or_lie_elsewhere_is_seen():
 def test_a_step_draws_nothing_of_its_own(arch):
     """Else a captured step would repeat its draws in every replay."""
     run, states = run_of(arch, augment=1.0), []
-    take = run._take
+    take = run._run_step
 
     def load_pair(step, drawn, *flags):
         before = torch.get_rng_state()
@@ -86,7 +86,7 @@ def test_a_step_draws_nothing_of_its_own(arch):
         states.append(torch.equal(before, torch.get_rng_state()))
         return found
 
-    run._take = load_pair
+    run._run_step = load_pair
     run.step()
     assert states and all(states)
 

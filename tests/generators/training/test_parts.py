@@ -5,11 +5,11 @@ import pytest
 import scipy.linalg
 import torch
 
-from generators.training.augment import augment, draw
-from generators.training.data import Pictures
 from generators.training.export.card import SCORES, insert_scores
 from generators.training.export.scores import frechet_distance, precision_recall
-from generators.training.random_streams import make_stream
+from generators.training.loop.augment import augment, draw
+from generators.training.loop.data import Pictures
+from generators.training.loop.random_streams import make_stream
 
 
 def test_every_picture_of_a_class_is_drawn_for_it_as_it_is_and_mirrored():

@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from generators.training import checkpoint
+from generators.training.loop import checkpoint
 from tests.generators.training.runs import TINY, archive, arguments, trained
 
 STEPS = 12

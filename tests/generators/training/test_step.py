@@ -8,12 +8,12 @@ import torch
 from generators.biggan.layers import StoredStatistics
 from generators.nn.spectral_norm import Conv
 from generators.stylegan.discriminator import append_minibatch_std
-from generators.training.average import make_inference_copy
-from generators.training.data import Pictures
-from generators.training.losses import r1
-from generators.training.networks import initialise_pair, power_step, set_batch_momentum
-from generators.training.run import Run
-from generators.training.settings import default_settings
+from generators.training.loop.average import make_inference_copy
+from generators.training.loop.data import Pictures
+from generators.training.loop.losses import r1
+from generators.training.loop.networks import initialise_pair, power_step, set_batch_momentum
+from generators.training.loop.run import Run
+from generators.training.loop.settings import default_settings
 
 SIDES = {"biggan": 32, "stylegan2": 16}
 EPS = 1e-9  # so small that hardly a ReLU switches, where the penalty is not continuous

@@ -9,14 +9,14 @@ from click.testing import CliRunner
 import generators
 from generators.base import GeneratorInfo
 from generators.errors import TrainingError
-from generators.training import checkpoint
 from generators.training.command import main
-from generators.training.data import Pictures
 from generators.training.export.card import describe_training
-from generators.training.networks import initialise_pair
-from generators.training.run import Run
-from generators.training.settings import default_settings
-from generators.training.teacher import Teacher, pyramid_distance
+from generators.training.loop import checkpoint
+from generators.training.loop.data import Pictures
+from generators.training.loop.networks import initialise_pair
+from generators.training.loop.run import Run
+from generators.training.loop.settings import default_settings
+from generators.training.loop.teacher import Teacher, pyramid_distance
 from tests.generators.training.runs import archive, trained
 from tests.generators.training.test_refusals import refusal
 

@@ -11,7 +11,7 @@ from generators.base import Discriminator, Generator
 from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
 from generators.biggan.discriminator import CHANNELS
 from generators.biggan.layers import StoredStatistics
-from generators.checkpoints.native import DISCRIMINATORS, GENERATORS, architecture_of
+from generators.checkpoints.native import DISCRIMINATORS, GENERATORS, get_architecture_name
 from generators.errors import TrainingError
 from generators.load import load
 from generators.nn.spectral_norm import Conv, SpectralNorm
@@ -19,15 +19,13 @@ from generators.prior import Prior
 from generators.random_init import initialise
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
-from generators.training.random_streams import WEIGHTS, make_stream
-from generators.training.settings import Settings
+from generators.training.loop.random_streams import WEIGHTS, make_stream
+from generators.training.loop.settings import Settings
 
 ARCHITECTURES = ("biggan", "stylegan2")
 SHARED = 128  # width of BigGAN's class embedding
 W_DIM, MAPPING_LAYERS, DISCRIMINATOR_MAPPING_LAYERS = 512, 2, 8  # as StyleGAN2-ADA for CIFAR-10 (Karras et al. 2020)
-CLASS_SHARE = (
-    4  # of z's width: an embedding as wide as z tells more of the class than z does of anything, and w hears it
-)
+CLASS_SHARE = 4  # z is so many times wider than the class embedding; with equal widths, w depends mostly on the class
 MAPPING_RATE = 0.1  # published: 0.01, with which the mapping would hardly change in a run of a few hours
 FEWEST_VALUES = 2**10  # of a kernel into which resampling is merged
 
@@ -111,8 +109,8 @@ def _load_trainable(weights: str | Path, side: int, classes: tuple[str, ...]) ->
     """Load a prior whose discriminator can be trained."""
     prior = load(weights)
     info = prior.generator.info
-    if prior.discriminator is None or architecture_of(prior.discriminator) not in ARCHITECTURES:
-        has = "none" if prior.discriminator is None else f"that of a {architecture_of(prior.discriminator)}"
+    if prior.discriminator is None or get_architecture_name(prior.discriminator) not in ARCHITECTURES:
+        has = "none" if prior.discriminator is None else f"that of a {get_architecture_name(prior.discriminator)}"
         raise TrainingError(f"{weights}: got {has}, expected a discriminator of {' or '.join(ARCHITECTURES)}")
     if info.resolution != side or len(info.classes) != len(classes):
         raise TrainingError(
@@ -127,7 +125,7 @@ def describe_pair(pair: Pair) -> dict:
     return {
         "generator": vars(pair[0].config),
         "discriminator": vars(pair[1].config),
-        "judging": architecture_of(pair[1]),
+        "judging": get_architecture_name(pair[1]),
         "classes": pair[0].info.classes,
     }
 

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from generators.errors import TrainingError
-from generators.training import networks
-from generators.training.data import Pictures
-from generators.training.run import Run
-from generators.training.settings import Settings
+from generators.training.loop import networks
+from generators.training.loop.data import Pictures
+from generators.training.loop.run import Run
+from generators.training.loop.settings import Settings
 
 FORMAT = 1
 NAME, LOG = "checkpoint.pt", "log.jsonl"

@@ -8,18 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from generators.checkpoints.native import architecture_of
+from generators.checkpoints.native import get_architecture_name
 from generators.errors import TrainingError
 from generators.stylegan.discriminator import StyleGAN2Discriminator
 from generators.stylegan.stylegan2 import StyleGAN2
-from generators.training import average, networks
-from generators.training.augment import augment, draw
-from generators.training.data import Pictures
-from generators.training.graphs import Graphs, Tensors
-from generators.training.losses import LOSSES, r1
-from generators.training.random_streams import STEP, make_stream
-from generators.training.settings import Settings
-from generators.training.teacher import Teacher
+from generators.training.loop import average, networks
+from generators.training.loop.augment import augment, draw
+from generators.training.loop.data import Pictures
+from generators.training.loop.graphs import Graphs, Tensors
+from generators.training.loop.losses import LOSSES, r1
+from generators.training.loop.random_streams import STEP, make_stream
+from generators.training.loop.settings import Settings
+from generators.training.loop.teacher import Teacher
 
 MOMENTUM = 0.1  # of batch statistics; not used afterwards, since the average measures its own
 W_AVERAGE = 0.002  # share of a batch in the mean w (Karras et al. 2019)
@@ -76,7 +76,7 @@ class Run:
             )
             for name, rate in self.rates.items()
         }
-        self.losses = LOSSES[architecture_of(self.discriminator)]
+        self.losses = LOSSES[get_architecture_name(self.discriminator)]
         self.steps, self.seen, self.seconds = 0, seen, 0.0
 
     @property
@@ -92,11 +92,11 @@ class Run:
             drawn = self._draw_real(random) | self._draw_latents(random)
             drawn |= self._draw_augmentation("real.", random) | self._draw_augmentation("made.", random)
             penalised = bool(own.r1) and i == 0 and self.steps % own.r1_every == 0
-            found = self._take(self._step_discriminator, drawn, penalised)
+            found = self._run_step(self._step_discriminator, drawn, penalised)
         drawn = self._draw_latents(random)
         if adversarial:
             drawn |= self._draw_augmentation("made.", random)
-        found = found | self._take(self._step_generator, drawn, adversarial)
+        found = found | self._run_step(self._step_generator, drawn, adversarial)
         self.steps += 1
         self.seen += own.batch
         average.update_average(self.average, self.generator, own, self.seen)
@@ -109,8 +109,8 @@ class Run:
         x, classes = self.pictures.take(drawn["number"], drawn["mirrored"]), drawn["real.class"]
         networks.power_step(network)
         with torch.no_grad(), self._autocast():
-            made = self._make(drawn)
-        x, made = self._show(x, drawn, "real."), self._show(made, drawn, "made.")
+            made = self._generate(drawn)
+        x, made = self._augment(x, drawn, "real."), self._augment(made, drawn, "made.")
         with self._autocast():
             if isinstance(network, StyleGAN2Discriminator):
                 # Separate calls, since the minibatch deviation would mix real and generated pictures.
@@ -124,28 +124,28 @@ class Run:
                 penalty = r1(network, x, classes)
             loss = loss + own.r1 / 2 * own.r1_every * penalty
             found["r1"] = penalty.detach()
-        self._descend("discriminator", loss)
+        self._optimise("discriminator", loss)
         return found
 
     def _step_generator(self, drawn: Tensors, adversarial: bool) -> Tensors:
         networks.power_step(self.generator)
         with self._autocast():
-            made = self._make(drawn)
+            made = self._generate(drawn)
         parts = {}
         if adversarial:
             self.discriminator.requires_grad_(False)
             with self._autocast():
-                logits = self.discriminator.logit(self._show(made, drawn, "made."), drawn["class"])
+                logits = self.discriminator.logit(self._augment(made, drawn, "made."), drawn["class"])
             self.discriminator.requires_grad_(True)
             parts["g"] = self.losses.generator(logits.float())
         if self.teacher is not None:
             with self._autocast():
                 taught = self.teacher(drawn["z"], drawn["class"])
                 parts["apart"] = self.teacher.distance(made, taught, drawn["class"]).float()
-        self._descend("generator", parts.get("g", 0) + self.settings.teaching * parts.get("apart", 0))
+        self._optimise("generator", parts.get("g", 0) + self.settings.teaching * parts.get("apart", 0))
         return {name: part.detach() for name, part in parts.items()}
 
-    def _make(self, drawn: Tensors) -> Tensor:
+    def _generate(self, drawn: Tensors) -> Tensor:
         """Generate pictures (batch, 3, R, R)."""
         network = self.generator
         latents = {"z": drawn["z"], "class": drawn["class"]}
@@ -156,12 +156,12 @@ class Run:
             latents |= {spec.name: drawn[spec.name] for spec in network.info.latents if spec.chart == "noise"}
         return network(latents).float()
 
-    def _show(self, x: Tensor, drawn: Tensors, prefix: str) -> Tensor:
+    def _augment(self, x: Tensor, drawn: Tensors, prefix: str) -> Tensor:
         """Augment pictures for the discriminator."""
         own = {name.removeprefix(prefix): value for name, value in drawn.items() if name.startswith(prefix)}
         return augment(x, self.settings.augment, own).contiguous(memory_format=torch.channels_last)
 
-    def _descend(self, name: str, loss: Tensor) -> None:
+    def _optimise(self, name: str, loss: Tensor) -> None:
         optimiser = self.optimisers[name]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -197,7 +197,7 @@ class Run:
         drawn = draw(self.settings.batch, self.pictures.side, self.settings.augment, random)
         return {prefix + name: value for name, value in drawn.items()}
 
-    def _take(self, step, drawn: Tensors, *flags: bool) -> Tensors:
+    def _run_step(self, step, drawn: Tensors, *flags: bool) -> Tensors:
         """Move the draws to the device, and take the step there."""
         if self.device.type == "cuda":
             drawn = {name: value.pin_memory().to(self.device, non_blocking=True) for name, value in drawn.items()}

@@ -8,9 +8,9 @@ import torch
 
 from generators.base import Generator
 from generators.biggan.layers import StoredStatistics
-from generators.training.networks import power_step, set_batch_momentum
-from generators.training.random_streams import SHEET, make_stream
-from generators.training.settings import Settings
+from generators.training.loop.networks import power_step, set_batch_momentum
+from generators.training.loop.random_streams import SHEET, make_stream
+from generators.training.loop.settings import Settings
 
 POWER_STEPS = 20
 
