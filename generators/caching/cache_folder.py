@@ -1,4 +1,7 @@
-"""The folder of computed and downloaded files, and atomic writing."""
+"""The folder of computed and downloaded files, and atomic writing.
+
+The module imports the standard library only: shell completion loads it without the package, which imports torch.
+"""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class SpectralNorm(WeightCache, nn.Module):
         Args:
             rows: of the weight as a matrix.
             singular_values: how many ``u`` are stored (0: no normalisation); only the first is used.
-            eps: added to norms.
+            eps: lower bound of the norms that vectors are divided by.
         """
         self.eps = eps
         for i in range(singular_values):

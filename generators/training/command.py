@@ -95,23 +95,29 @@ def main(arch, data, out, minutes, pictures, decay, weights, seen, device, threa
     card = {name: options.pop(name) for name in ("data_name", "licence", "origin", "limits")}
     about = About(options.pop("name") or out.resolve().name, card.pop("data_name"), **card)
     save_minutes, log_steps, precision = (options.pop(name) for name in ("save_minutes", "log_steps", "precision"))
-    said = options | {"pictures": pictures, "decay": decay, "bf16": None if precision is None else precision == "bf16"}
+    choices = options | {
+        "pictures": pictures,
+        "decay": decay,
+        "bf16": None if precision is None else precision == "bf16",
+    }
     keep_memory()
     torch.backends.cudnn.benchmark = True
     try:
-        run = start_or_resume(arch, data, out, weights=weights, seen=seen, device=device, said=said, graphs=graphs)
+        run = start_or_resume(
+            arch, data, out, weights=weights, seen=seen, device=device, choices=choices, graphs=graphs
+        )
         end = None if minutes is None else begin + 60 * minutes - rehearse(run, about)
         stopped = train(run, out, end=end, save_minutes=save_minutes, log_steps=log_steps or LOG_STEPS[device])
-        kept = save.export(run, out, about)
+        files = save.export(run, out, about)
     except GeneratorError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    click.echo(f"{run.seen} pictures, {run.seconds / 60:.1f} min in all: {kept.generator}")
+    click.echo(f"{run.seen} pictures, {run.seconds / 60:.1f} min in all: {files.generator}")
     sys.exit(INTERRUPTED if stopped else 0)
 
 
 def start_or_resume(
-    arch: str, data: Path, out: Path, weights: str | None, seen: int | None, device: str, said: dict, graphs: bool
+    arch: str, data: Path, out: Path, weights: str | None, seen: int | None, device: str, choices: dict, graphs: bool
 ) -> Run:
     """Start a new run, or resume the one in ``out``."""
     if device == "cuda" and not torch.cuda.is_available():
@@ -127,15 +133,15 @@ def start_or_resume(
                 f"{out} holds a run that is continued; leave --from and --seen out, or choose another --out"
             )
         run = checkpoint.resume(
-            state, read_pictures(data), lambda own: own.with_changes(arch=arch, **said), device, graphs=graphs
+            state, read_pictures(data), lambda own: own.with_changes(arch=arch, **choices), device, graphs=graphs
         )
         click.echo(f"goes on at {run.seen} pictures, {run.seconds / 60:.1f} min")
         return run
-    settings = default_settings(arch, device, **said)
+    settings = default_settings(arch, device, **choices)
     if seen and not weights:
         raise TrainingError("got --seen without --from; new networks have seen no pictures yet")
-    if weights and (given := [name for name in NETWORK if said.get(name) is not None]):
-        raise TrainingError(f"got {given[0]} with --from, whose networks bring their own; leave it out")
+    if weights and (conflicting := [name for name in NETWORK if choices.get(name) is not None]):
+        raise TrainingError(f"got {conflicting[0]} with --from, whose networks bring their own; leave it out")
     pictures = read_pictures(data)
     if weights:
         pair = networks.load_pair(weights, arch, pictures.side, pictures.classes)
@@ -187,24 +193,24 @@ def train(run: Run, out: Path, end: float | None, save_minutes: float, log_steps
     spent, since, late = run.seconds, last, False
     try:
         while not run.done and not signals and not late:
-            found = run.step()
+            losses_on_device = run.step()
             now = time.monotonic()
             run.seconds = spent + now - since
             if run.steps % log_steps == 0:
-                losses = read_losses(found, run)
+                losses = read_losses(losses_on_device, run)
                 log.add({"steps": run.steps, "seen": run.seen} | losses)
                 rate = (run.seen - noted[1]) / max(now - noted[0], 1e-9)
                 words = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
                 click.echo(f"{run.seen} pictures  {words}  {rate:.0f}/s  {run.seconds / 60:.1f} min")
                 noted = now, run.seen
             if now - last >= 60 * save_minutes:
-                read_losses(found, run)
+                read_losses(losses_on_device, run)
                 checkpoint.save(run, out)
                 save_sheet(make_inference_copy(run.average, SHEET_BATCHES), out / "samples.png")
                 saved, last = run.steps, time.monotonic()
             late = end is not None and time.monotonic() >= end
         if saved != run.steps:
-            read_losses(found, run)
+            read_losses(losses_on_device, run)
             checkpoint.save(run, out)
     finally:
         for kind, handler in before.items():
@@ -212,13 +218,13 @@ def train(run: Run, out: Path, end: float | None, save_minutes: float, log_steps
     return bool(signals)
 
 
-def read_losses(found: dict[str, torch.Tensor], run: Run) -> dict[str, float]:
+def read_losses(losses_on_device: dict[str, torch.Tensor], run: Run) -> dict[str, float]:
     """Return the losses as numbers.
 
     Raises:
         TrainingError: one is not finite.
     """
-    losses = {name: round(value.item(), 6) for name, value in found.items()}
+    losses = {name: round(value.item(), 6) for name, value in losses_on_device.items()}
     if lost := [name for name, value in losses.items() if not math.isfinite(value)]:
         raise TrainingError(
             f"at {run.seen} pictures the loss {lost[0]} is {losses[lost[0]]}; the last checkpoint in --out is intact: "

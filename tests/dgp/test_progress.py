@@ -122,8 +122,8 @@ def test_loading_and_drawing_and_measuring_are_reported(heard, tmp_path, monkeyp
     assert [report[1:] for report in heard if "drawing pictures" in report[0]] == [(12, 24), (24, 24)]
     monkeypatch.setattr(statistics, "CHUNK", 100)
     style = family("stylegan2")
-    assert statistics.Statistics(style.generator, "")._measured(250, lambda w: w, False)["mean"].shape
-    assert [report[1:] for report in heard if "how w is" in report[0]] == [(100, 250), (200, 250), (250, 250)]
+    assert statistics.Statistics(style.generator, "")._measure(250, lambda w: w, False)["mean"].shape
+    assert [report[1:] for report in heard if "distribution of w" in report[0]] == [(100, 250), (200, 250), (250, 250)]
 
 
 def test_learning_is_reported(heard, monkeypatch, tmp_path):
