@@ -87,8 +87,8 @@ class GeneratorInfo:
                 return int(text)
             raise ClassError(f"got class {text}, expected 0 to {len(self.classes) - 1}")
         near = difflib.get_close_matches(text, self.classes, 1)
-        escape = ", ".join(self.classes[:12]) + (", ..." if len(self.classes) > 12 else "")
-        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {escape}, or a number"
+        listed = ", ".join(self.classes[:12]) + (", ..." if len(self.classes) > 12 else "")
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {listed}, or a number"
         raise ClassError(f"no class named {text!r}; {hint}")
 
     @property
@@ -207,7 +207,7 @@ class Generator(nn.Module):
 
     def default_input(self, name: str) -> Tensor:
         """Return the stored value, (1, ...), of an input that may be left out, such as ``noise[i]``."""
-        raise ValueError(f"{self.info.architecture} stores nothing for {name!r}; give it")
+        raise ValueError(f"{self.info.architecture} has no stored value for {name!r}; give one")
 
     def groups(self) -> list[ParameterGroup]:
         """Return the parameter groups, coarse to fine; every parameter is in exactly one."""

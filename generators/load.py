@@ -162,8 +162,8 @@ def build_discriminator(
     network, assumed = read_discriminator(checkpoint, generator)
     if network.config.resolution != resolution:
         raise WeightsError(
-            f"{checkpoint.path}: reads {network.config.resolution} px, but {generator} makes {resolution} px; "
-            "give the discriminator that belongs to it"
+            f"{checkpoint.path}: is for pictures of {network.config.resolution} px, but {generator} makes "
+            f"{resolution} px; give the discriminator that belongs to it"
         )
     return network, assumed
 

@@ -27,7 +27,7 @@ from generators.nn.instance_norm import instance_norm
 from generators.nn.spectral_norm import Conv, Linear, SpectralNorm
 
 INTERPOLATIONS = ("linear", "swapped")
-NORMS_PER_BLOCK = 4  # of each block
+NORMS_PER_BLOCK = 4
 
 
 @dataclass(frozen=True)

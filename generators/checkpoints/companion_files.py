@@ -24,8 +24,8 @@ def find_generator(folder: Path) -> Path:
     for pattern in GENERATORS:
         found = [f for f in files if re.fullmatch(pattern, f.stem)]
         if len({f.stem for f in found}) > 1:
-            escape = ", ".join(f.name for f in found)
-            raise UnknownPrior(f"{folder} holds several generators ({escape}); name one of them")
+            listed = ", ".join(f.name for f in found)
+            raise UnknownPrior(f"{folder} holds several generators ({listed}); name one of them")
         if found:
             return found[0]
     others = [f for f in files if f.stem not in {discriminator_stem(g.stem) for g in files}]

@@ -87,8 +87,8 @@ def read_discriminator(checkpoint: Checkpoint, generator: str) -> tuple[Discrimi
     found = _find_discriminator(checkpoint)
     if found is None:
         raise WeightsError(
-            f"{checkpoint.path}: got {_describe(checkpoint)}, no discriminator; expected the D file that belongs "
-            f"to {generator}"
+            f"{checkpoint.path}: got {_describe(checkpoint)}, which is not a discriminator; expected the D file "
+            f"that belongs to {generator}"
         )
     part, layout = found
     if native.is_native(part.metadata, "discriminator"):

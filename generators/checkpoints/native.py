@@ -115,7 +115,7 @@ def read_strings(metadata: dict, key: str, source: str) -> list[str]:
     """
     value = metadata.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
-        raise WeightsError(f"{source}: its header's {key} are no list of names; write the file again")
+        raise WeightsError(f"{source}: its header's {key} are not a list of names; write the file again")
     return value
 
 
@@ -142,7 +142,7 @@ def _build(
     except WeightsError:
         raise
     except Exception:  # constructors may raise anything for arbitrary numbers
-        raise WeightsError(f"{source}: its header describes no {name} that can be made; get it again") from None
+        raise WeightsError(f"{source}: its header does not describe a valid {name}; get it again") from None
 
 
 def _make_config(kind: type, metadata: dict, source: str) -> Any:

@@ -129,7 +129,9 @@ def _attempt(address, file, part, largest, timeout, progress) -> None:
         if "html" in answer.headers.get_content_type():
             raise WeightsError(f"{address}: got a web page, not the file; get it in a browser")
         if total is not None and (free := shutil.disk_usage(part.parent).free) < total - start:
-            raise FetchError(f"{part.parent}: {total - start} bytes to come, {free} free; choose a folder with -o")
+            raise FetchError(
+                f"{part.parent}: it needs {total - start} bytes more, {free} are free; choose a folder with -o"
+            )
         # Only a strong validator guarantees that a later answer continues this one.
         tag = answer.headers.get("ETag", "")
         validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")

@@ -212,5 +212,7 @@ def read_gaussian(path: Path, size: int) -> Gaussian:
         )
     mean, std = tensors["mean"].float(), tensors["std"].float()
     if not mean.isfinite().all() or not std.isfinite().all() or std.min() <= 0:
-        raise WeightsError(f"{path}: its mean and std do not make a Gaussian; remove the file, or get it again")
+        raise WeightsError(
+            f"{path}: its mean and std are not finite, or std is not positive; remove the file, or get it again"
+        )
     return Gaussian(mean, std)

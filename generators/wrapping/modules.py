@@ -130,8 +130,6 @@ class WrappedDiscriminator(Discriminator):
         rowwise: whether rows are evaluated one at a time, for networks that couple them.
     """
 
-    feature_count = 0
-
     def __init__(self, network: nn.Module, taps: Taps, pictures: Pictures, labelled: bool, rowwise: bool = False):
         super().__init__()
         self.network, self.taps, self.pictures = network, taps, pictures

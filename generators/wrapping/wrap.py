@@ -160,7 +160,8 @@ def _probe_generator(
     slack = (high - low) / 2
     if ((x < low - slack) | (x > high + slack)).float().mean() > 0.01:
         raise WeightsError(
-            f"{kind} gave values from {x.min():.3g} to {x.max():.3g}, expected {low:g} to {high:g}; tell it by range="
+            f"{kind} gave values from {x.min():.3g} to {x.max():.3g}, expected {low:g} to {high:g}; "
+            "give these as range="
         )
     if (low, high) == (-1, 1) and x.min() >= 0 and x.max() <= 1:
         warnings.warn(
@@ -215,7 +216,6 @@ def _wrap_discriminator(
         others = wrapped.features(x, torch.full((PROBES,), classes - 1, device=x.device))
         if not _are_close(wrapped.features(x), others):
             raise WeightsError(f"features of {kind} depend on the label; name those that do not by features=")
-    wrapped.feature_count = len(found)
     return wrapped
 
 

@@ -39,8 +39,8 @@ def test_thumbnails_are_of_the_pictures_that_the_latents_give(counted):
     index = torch.tensor([17, 3])
     with torch.no_grad():
         pictures = prior.generator(bank.latents(index, prior.generator))
-    escape = torch.stack([bank.pictures(slice(i, i + 1))[0] for i in index.tolist()])
-    assert (escape - pictures).abs().max() <= 1 / 255 + 1e-4
+    shown = torch.stack([bank.pictures(slice(i, i + 1))[0] for i in index.tolist()])
+    assert (shown - pictures).abs().max() <= 1 / 255 + 1e-4
 
 
 def test_classes_are_spread_evenly_and_z_is_standard_normal(counted):

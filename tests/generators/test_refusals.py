@@ -116,8 +116,8 @@ HEADERS = {
     '{"SN_eps": "small", "BN_eps": 1e-5}': "SN_eps 'small', expected a positive number",
     '{"SN_eps": 1e-6, "BN_eps": -1}': "BN_eps -1, expected a positive number",
     '{"SN_eps": NaN, "BN_eps": 1e-5}': "SN_eps nan, expected a positive number",
-    '{"classes": 3}': "no list of names",
-    '{"classes": [1, 2, 3]}': "no list of names",
+    '{"classes": 3}': "not a list of names",
+    '{"classes": [1, 2, 3]}': "not a list of names",
     '{"classes": ["one", "two"]}': "names 2 classes, but its tensors have 3",
 }
 

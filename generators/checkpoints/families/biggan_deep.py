@@ -76,8 +76,8 @@ def infer_generator_config(
     channels, origin = read_channels(tensors), ORIGINS["ajbrock"]
     enlarging = infer_upsampling_blocks(channels)
     if not enlarging:
-        escape = ", ".join(map(str, channels))
-        raise WeightsError(f"{source}: its blocks have {escape} channels; expected those of a published BigGAN-deep")
+        listed = ", ".join(map(str, channels))
+        raise WeightsError(f"{source}: its blocks have {listed} channels; expected those of a published BigGAN-deep")
     config = BigGANDeepConfig(
         dim_z=tensors["linear.weight"].shape[1] - shared_dim,
         n_classes=classes,

@@ -179,7 +179,8 @@ def _infer_upsampling_blocks(channels: tuple[int, ...], source: str) -> tuple[in
     enlarging = infer_upsampling_blocks(channels)
     if not enlarging:
         raise WeightsError(
-            f"{source}: not one of the published BigGAN-deep networks, and its shapes do not tell where maps grow; "
+            f"{source}: not one of the published BigGAN-deep networks, and its shapes do not determine "
+            "which blocks double the size; "
             "put its config.json beside it"
         )
     return enlarging

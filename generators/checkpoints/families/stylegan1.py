@@ -45,9 +45,9 @@ def infer_config(tensors: dict[str, Tensor], source: str) -> StyleGAN1Config:
     """
     sizes = sorted({int(found[1]) for name in tensors if (found := re.match(r"blocks\.(\d{1,4})x\1\.", name))})
     if not 2 <= len(sizes) <= 9 or sizes != [4 * 2**k for k in range(len(sizes))]:
-        escape = ", ".join(map(str, sizes)) or "none"
+        listed = ", ".join(map(str, sizes)) or "none"
         raise WeightsError(
-            f"{source}: blocks of sizes {escape}, expected 4, 8, 16 and so on to at most 1024; is the file whole?"
+            f"{source}: blocks of sizes {listed}, expected 4, 8, 16 and so on to at most 1024; is the file whole?"
         )
     biases = ["blocks.4x4.bias", *(f"blocks.{size}x{size}.conv1.bias" for size in sizes[1:])]
     layers = sum(re.fullmatch(r"mapping\.dense\d+\.weight", name) is not None for name in tensors)

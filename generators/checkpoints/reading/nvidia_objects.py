@@ -75,9 +75,11 @@ def record(unpickler: Unpickler, arguments: tuple) -> Record:
     """Build the value of torch_utils.persistence._reconstruct_persistent_obj(meta)."""
     (meta,) = arguments
     if type(meta) is not dict or not _equals(meta.get("type"), "class"):
-        raise RefusedPickle("holds a persistent object that is no class; do not trust it")
+        raise RefusedPickle("holds a persistent object that is not a class; do not trust it")
     if not _equals(meta.get("version"), PERSISTENCE_VERSION):
-        raise RefusedPickle(f"is of a version of NVIDIA's persistence other than {PERSISTENCE_VERSION}; save it anew")
+        raise RefusedPickle(
+            f"is of another version of NVIDIA's persistence, expected {PERSISTENCE_VERSION}; save it again"
+        )
     if not isinstance(meta.get("class_name"), str) or type(meta.get("state")) is not dict:
         raise RefusedPickle("holds a persistent object without name or state; do not trust it")
     return Record(meta["class_name"], meta["state"])
@@ -93,7 +95,7 @@ def storage(unpickler: Unpickler, arguments: tuple) -> Storage:
         raise RefusedPickle("holds a storage that torch did not write; do not trust it")
     machine = nested.run()
     if type(machine) is not dict or machine.get("little_endian") is not True:
-        raise RefusedPickle("was written on a machine of another byte order; save it on a usual one")
+        raise RefusedPickle("was written on a machine of another byte order; save it on a little-endian one")
     found, keys = nested.run(), nested.run()
     if not isinstance(found, _PendingStorage) or not _equals(keys, [found.key]) or nested.number("<q") != found.count:
         raise RefusedPickle("holds a storage that torch did not write; do not trust it")
@@ -216,13 +218,13 @@ def _numpy_values(unpickler: Unpickler, raw: object, kind: object, shape: object
 
 def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value < 2**48:
-        raise RefusedPickle("has a size that is no size; do not trust it")
+        raise RefusedPickle("has a size that is negative, too large or not an integer; do not trust it")
     return value
 
 
 def _shape(value: object) -> tuple[int, ...]:
     if type(value) is not tuple or len(value) > MOST_DIMENSIONS:
-        raise RefusedPickle("has a shape that is no shape; do not trust it")
+        raise RefusedPickle(f"has a shape that is not a tuple of at most {MOST_DIMENSIONS} sizes; do not trust it")
     return tuple(map(_count, value))
 
 

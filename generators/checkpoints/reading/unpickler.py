@@ -150,7 +150,9 @@ class Unpickler:
     def resolve(self, module: object, name: object) -> GlobalName | UnknownGlobal:
         """Return the global of this name, or a placeholder."""
         if not isinstance(module, str) or not isinstance(name, str) or len(module) + len(name) > LONGEST_NAME:
-            raise RefusedPickle("names something that is no name; do not trust it")
+            raise RefusedPickle(
+                f"has a global whose name is not a text of at most {LONGEST_NAME} characters; do not trust it"
+            )
         text = f"{module}.{name}"
         if text in self.allowed.names:
             return GlobalName(text)

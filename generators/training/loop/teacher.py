@@ -33,7 +33,7 @@ class Teacher:
         prior = load(weights)
         for asked, own in zip(_kind(target), _kind(prior.generator.info), strict=True):
             if asked != own:
-                raise TrainingError(f"{weights}: got a teacher with {own}, expected {asked}, as its pupil has")
+                raise TrainingError(f"{weights}: got a teacher with {own}, expected {asked}, like the trained network")
         networks = prior.generator, prior.discriminator
         self.generator, self.discriminator = (
             network and network.to(device, memory_format=torch.channels_last) for network in networks

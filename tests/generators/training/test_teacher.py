@@ -33,10 +33,10 @@ def test_it_shows_what_the_prior_makes_and_is_at_no_distance_from_itself(teacher
     prior = generators.load("toy")
     latents = prior.generator.sample(3, generator=torch.Generator().manual_seed(0))
     classes = torch.tensor([2, 0, 1])
-    escape = teacher(latents["z"], classes)
+    shown = teacher(latents["z"], classes)
     own = prior.generator(latents | {"class": prior.generator.embed(classes)}).clamp(-1, 1)
-    assert (escape - own).abs().max() < 1e-5
-    assert teacher.distance(escape, escape, classes) == 0 < teacher.distance(escape.flip(0), escape, classes)
+    assert (shown - own).abs().max() < 1e-5
+    assert teacher.distance(shown, shown, classes) == 0 < teacher.distance(shown.flip(0), shown, classes)
 
 
 def test_the_pyramid_of_two_plain_pictures_is_their_difference():
