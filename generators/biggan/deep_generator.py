@@ -168,6 +168,10 @@ class BigGANDeep(Generator):
         )
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
+        """Sample "z" (n, dim_z), "class" (n, shared_dim) and, with statistics for it, "truncation" (n,).
+
+        z is multiplied by the truncation, and batch norms use its statistics.
+        """
         z = sample_normal(n, self.config.dim_z, truncation, generator)
         labels = choose_labels(n, classes, self.config.n_classes, generator)
         latents = {"z": z.to(self.device, self.linear.weight.dtype), "class": self.embed(labels)}
@@ -179,10 +183,12 @@ class BigGANDeep(Generator):
         return self.shared(labels.to(self.device))
 
     def stem(self, latents):
+        """Map class embedding and z linearly to (N, channels[0], 4, 4)."""
         h = self.linear(self._condition(latents))
         return State(h.view(len(h), -1, 4, 4))
 
     def block(self, k, state, latents):
+        """Apply block k: (N, channels[k], h, w) -> (N, channels[k + 1], h, w), or twice the size."""
         condition, position = self._condition(latents), self._position(latents)
 
         def normalise(i: int, norm: ConditionalNorm, h: Tensor) -> Tensor:
@@ -192,9 +198,11 @@ class BigGANDeep(Generator):
         return State(self._finish_block(k, self.blocks[k][0](state.hidden, normalise), position))
 
     def head(self, state):
+        """Map (N, channels[-1], R, R) to the picture: ReLU, 3x3 convolution, tanh."""
         return torch.tanh(self.output_layer[2](F.relu(state.hidden)))
 
     def capture_norm(self, latents):
+        """Return "norm[4k]" to "norm[4k + 3]" of every block k."""
         condition, position = self._condition(latents), self._position(latents)
         norms, h = {}, self.stem(latents).hidden
 

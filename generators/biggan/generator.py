@@ -152,6 +152,7 @@ class BigGAN(Generator):
         )
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
+        """Sample "z" (n, dim_z) and "class" (n, shared_dim); z is truncated if ``truncation`` < 1."""
         z = sample_normal(n, self.config.dim_z, truncation, generator)
         labels = choose_labels(n, classes, self.config.n_classes, generator)
         device, dtype = self.linear.weight.device, self.linear.weight.dtype
@@ -162,15 +163,18 @@ class BigGAN(Generator):
         return labels.clone() if self.config.shared_dim is None else self.shared(labels)
 
     def stem(self, latents):
+        """Map the first chunk of z linearly to (N, first * ch, 4, 4), where first is in ``CHANNELS``."""
         h = self.linear(latents["z"][:, : self.config.chunk])
         return State(h.view(len(h), -1, 4, 4))
 
     def block(self, k, state, latents):
+        """Apply block k: (N, cin, h, w) -> (N, cout, 2h, 2w)."""
         norms = latents.get(f"norm[{2 * k}]"), latents.get(f"norm[{2 * k + 1}]")
         h = self.blocks[k][0](state.hidden, self._condition(k, latents), norms)
         return State(self._attend(k, h))
 
     def head(self, state):
+        """Map (N, ch, R, R) to the picture: batch norm, ReLU, 3x3 convolution, tanh."""
         return torch.tanh(self.output_layer(state.hidden))
 
     def _condition(self, k: int, latents: dict[str, Tensor]) -> Tensor:
@@ -187,6 +191,7 @@ class BigGAN(Generator):
         return self.blocks[k][1](h) if len(self.blocks[k]) > 1 else h
 
     def capture_norm(self, latents):
+        """Return "norm[2k]" and "norm[2k + 1]" of every block k (Pan et al. 2020, in the published code)."""
         norms, h = {}, self.stem(latents).hidden
         for k in range(self.depth):
             h, norms[f"norm[{2 * k}]"], norms[f"norm[{2 * k + 1}]"] = self.blocks[k][0].capture(

@@ -225,6 +225,10 @@ class StyleGAN1(StyleGenerator):
         self.info = GeneratorInfo("stylegan1", config.resolution, tuple(latents), config=asdict(config))
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
+        """Sample as ``StyleGenerator``; without a mapping network, sample "w" (n, w_dim) from PULSE's averages.
+
+        w = leaky_relu(-0.269 + 0.481 truncation x),    x ~ N(0, I)
+        """
         if self.mapping is not None:
             return super().sample(n, truncation=truncation, classes=classes, generator=generator)
         deviation = W_DEVIATION * truncation
@@ -232,17 +236,20 @@ class StyleGAN1(StyleGenerator):
         return {"w": F.leaky_relu(W_MEAN + deviation * drawn, SLOPE)}
 
     def stem(self, latents):
+        """Return the learned constant plus its bias, (N, channels[0], 4, 4)."""
         first = self.blocks["4x4"]
         rows = next(iter(latents.values())).shape[0]
         constant = (first.const + first.bias[:, None, None]).expand(rows, -1, -1, -1)
         return State(constant.contiguous(memory_format=torch.channels_last))
 
     def block(self, k, state, latents):
+        """Apply block k: (N, channels[k - 1], h, w) -> (N, channels[k], 2h, 2w); block 0 keeps 4x4."""
         noise = tuple(latents.get(f"noise[{i}]", getattr(self, f"noise{i}")) for i in (2 * k, 2 * k + 1))
         block = self.blocks[f"{4 * 2**k}x{4 * 2**k}"]
         return State(block(state.hidden, self.w_plus(latents)[:, 2 * k : 2 * k + 2], noise))
 
     def head(self, state):
+        """Map (N, channels[-1], R, R) to colours by a 1x1 convolution."""
         return self.torgb(state.hidden)
 
     def default_input(self, name):

@@ -216,11 +216,13 @@ class StyleGAN2(StyleGenerator):
         return self.w_plus(latents).repeat_interleave(torch.tensor(self.rows, device=self.device), 1)
 
     def stem(self, latents):
+        """Return the learned constant, (N, channels[0], 4, 4)."""
         rows = len(next(latents[name] for name in reversed(self.charts) if name in latents))
         const = self.synthesis.b4.const.expand(rows, -1, -1, -1)
         return State(const.contiguous(memory_format=torch.channels_last))
 
     def block(self, k, state, latents):
+        """Apply block k: (N, channels[k - 1], h, w) -> (N, channels[k], 2h, 2w); block 0 keeps 4x4."""
         block, first = self.synthesis.blocks()[k], self._first_slot(k)
         rows = latents["w++"].split(self.rows, 1) if "w++" in latents else None
         w_plus = None if rows else self.w_plus(latents)
@@ -233,6 +235,7 @@ class StyleGAN2(StyleGenerator):
         return State(state.rgb) if k == self.depth - 1 else state
 
     def head(self, state):
+        """Return the picture, which the last block has completed."""
         return state.hidden
 
     def default_input(self, name):

@@ -67,7 +67,7 @@ class Run:
         betas = {"generator": settings.beta2, "discriminator": (settings.d_beta2 or settings.beta2) ** lazy}
         self.optimisers = {
             name: torch.optim.Adam(
-                getattr(self, name).parameters(),
+                self._networks[name].parameters(),
                 # A captured step reads the learning rate from a tensor.
                 torch.tensor(rate, device=self.device) if on_gpu else rate,
                 (0.0, betas[name]),
@@ -78,6 +78,10 @@ class Run:
         }
         self.losses = LOSSES[get_architecture_name(self.discriminator)]
         self.steps, self.seen, self.seconds = 0, seen, 0.0
+
+    @property
+    def _networks(self) -> dict[str, torch.nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
 
     @property
     def done(self) -> bool:
@@ -218,9 +222,8 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """Return all that the next steps depend on, except settings and pictures."""
-        held = {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
         return {
-            "networks": {name: network.state_dict() for name, network in held.items()},
+            "networks": {name: network.state_dict() for name, network in self._networks.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "steps": self.steps,
             "seen": self.seen,
@@ -235,7 +238,7 @@ class Run:
         """
         try:
             for name, values in state["networks"].items():
-                getattr(self, name).load_state_dict(values)
+                self._networks[name].load_state_dict(values)
             for name, values in state["optimisers"].items():
                 own = self.optimisers[name]
                 # Learning rates are set before each step, and the other options depend on the device.
