@@ -17,7 +17,7 @@ Taps = Sequence[str] | Callable[[nn.Module, Tensor], Sequence[Tensor]]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureFormat:
     """Format of a wrapped module's pictures: values from low to high, 1 or 3 channels."""
 
     low: float
@@ -60,7 +60,7 @@ class WrappedGenerator(Generator):
         network: nn.Module,
         shape: tuple[int, ...],
         resolution: int,
-        pictures: Pictures,
+        pictures: PictureFormat,
         groups: Sequence[ParameterGroup],
         chain: Sequence[Sequence[str]] = (),
         classes: tuple[str, ...] = (),
@@ -130,7 +130,7 @@ class WrappedDiscriminator(Discriminator):
         rowwise: whether rows are evaluated one at a time, for networks that couple them.
     """
 
-    def __init__(self, network: nn.Module, taps: Taps, pictures: Pictures, labelled: bool, rowwise: bool = False):
+    def __init__(self, network: nn.Module, taps: Taps, pictures: PictureFormat, labelled: bool, rowwise: bool = False):
         super().__init__()
         self.network, self.taps, self.pictures = network, taps, pictures
         self.labelled, self.rowwise = labelled, rowwise

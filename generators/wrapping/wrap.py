@@ -15,7 +15,13 @@ from generators.errors import WeightsError
 from generators.latents import sample_normal
 from generators.prior import ModelCard, Prior
 from generators.wrapping.layer_groups import has_kernel, list_children, make_parameter_groups, split_sequential
-from generators.wrapping.modules import Pictures, Taps, WrappedDiscriminator, WrappedGenerator, get_device_and_dtype
+from generators.wrapping.modules import (
+    PictureFormat,
+    Taps,
+    WrappedDiscriminator,
+    WrappedGenerator,
+    get_device_and_dtype,
+)
 
 PROBES = 4
 
@@ -72,7 +78,7 @@ def wrap(
     network = _copy_frozen(module)
     inputs = _latents(network, shape, len(labels))
     pictures = _probe_generator(network, inputs, low=low, high=high, resolution=resolution)
-    picture_format = Pictures(low, high, pictures.shape[1])
+    picture_format = PictureFormat(low, high, pictures.shape[1])
     parameter_groups = make_parameter_groups(network, groups, "network.")
     make_generator = lambda chain: WrappedGenerator(  # noqa: E731
         network,
@@ -184,7 +190,7 @@ def _probe_generator(
 
 @torch.no_grad()
 def _wrap_discriminator(
-    discriminator: nn.Module, features: Taps | None, pictures: Pictures, examples: Tensor, classes: int
+    discriminator: nn.Module, features: Taps | None, pictures: PictureFormat, examples: Tensor, classes: int
 ) -> WrappedDiscriminator:
     network = _copy_frozen(discriminator)
     kind = type(network).__name__
