@@ -29,8 +29,7 @@ from dgp.observation.observation import Observation
 from dgp.recipes.load import load_recipe
 from dgp.search.bank import BankSearch
 from dgp.search.lookup import order_by_distance
-from generators import Prior
-from generators.statistics.bank import bank_of
+from generators import Prior, get_bank
 
 OBJECTIVES = {
     "features + mse": ({"kind": "features", "last": 3}, {"kind": "mse"}),
@@ -120,7 +119,7 @@ def lookups(prior: Prior, clean: Sequence[Clean], options: argparse.Namespace) -
         targets = Inversion(observation, prior).problem.targets
         run_s = seconds(lambda o=observation: Inversion(o, prior).result(), 1)
         for count in options.count:
-            bank = bank_of(prior, count)
+            bank = get_bank(prior, count)
             taken = seconds(lambda t=targets, b=bank: order_by_distance(t, b), 5)
             held = bank.thumbnails.nbytes + sum(value.nbytes for value in bank.drawn.values())
             yield {"degradation": spec, "count": count, "megabytes": held / 1e6, "cpu_s": taken, "run_cpu_s": run_s}

@@ -25,9 +25,9 @@ from dgp.device import device_named
 from dgp.evaluation.judge import SIDE, Judge, load_judge
 from dgp.files import write_bytes_atomic
 from generators.errors import GeneratorError
-from generators.training.data import read_pictures
-from generators.training.export.export import rescored
-from generators.training.export.scores import frechet, precision_recall
+from generators.training.export.save import write_scores
+from generators.training.export.scores import frechet_distance, precision_recall
+from generators.training.loop.data import read_pictures
 
 JUDGE = Path(__file__).with_name("judge-cifar10.safetensors")
 AT_ONCE = 100
@@ -64,7 +64,7 @@ def samples(generator: generators.Generator, labels: Tensor, seed: int) -> Tenso
 def scores(real: Tensor, made: Tensor, taken_for: Tensor, classes: Tensor) -> dict[str, float]:
     precision, recall = precision_recall(real, made)
     recognised = float((taken_for == classes).float().mean())
-    values = (frechet(real, made), precision, recall, recognised)
+    values = (frechet_distance(real, made), precision, recall, recognised)
     return {name: round(value, 4) for name, value in zip(COLUMNS, values, strict=True)}
 
 
@@ -142,7 +142,7 @@ def run(options: argparse.Namespace) -> None:
     if options.cards:
         for name in options.priors:
             if Path(name).is_file():
-                rescored(Path(name), lines)
+                write_scores(Path(name), lines)
 
 
 if __name__ == "__main__":

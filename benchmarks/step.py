@@ -26,7 +26,7 @@ from dgp.recipes.schema import Recipe
 from dgp.variables.rows import Rows
 from generators import ModelCard, Prior
 from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
-from generators.random_init import settle_statistics
+from generators.random_init import store_batch_statistics
 
 RECIPES = {64: "dgp-colorization", 128: "dgp-colorization", 256: "dgp-colorization-256"}
 CANDIDATES_OF_A_RUN = 500
@@ -64,7 +64,7 @@ def random_prior(resolution: int, ch: int, attention: int) -> Prior:
     )
     randomise(generator, 1)
     randomise(judge, 2)
-    settle_statistics(generator, 3, rows=4)
+    store_batch_statistics(generator, 3, rows=4)
     return Prior("benchmark", generator, judge, ModelCard("benchmark"), sha256="")
 
 

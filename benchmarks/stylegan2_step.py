@@ -21,7 +21,7 @@ from generators.checkpoints.families.stylegan2 import read_generator
 
 
 @torch.no_grad()
-def randomised(channels: dict[int, int]) -> published.Generator:
+def randomise(channels: dict[int, int]) -> published.Generator:
     """Parameters as they are initialised, but with biases and noise that do something."""
     network = published.Generator(channels)
     for name, parameter in network.named_parameters():
@@ -40,7 +40,7 @@ def step(network, make_latents, w: torch.Tensor) -> tuple[torch.Tensor, torch.Te
 
 def contest(resolution: int, multiplier: int, rows: int, repeats: int, chart: str) -> dict:
     torch.manual_seed(0)
-    theirs = randomised(published.channels_of(resolution, multiplier))
+    theirs = randomise(published.channels_of(resolution, multiplier))
     frozen, _ = read_generator(theirs.state_dict(), {}, "made here")
     frozen.requires_grad_(False)
     released, _ = read_generator(theirs.state_dict(), {}, "made here")

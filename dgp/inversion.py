@@ -29,8 +29,8 @@ from dgp.variables.operator_parameters import expect_parameters
 from dgp.variables.rows import Rows
 from dgp.warm_start import Encoder, Source, find_starts, start_rows
 from generators import Prior
-from generators.brief import clipped, counted, listed
 from generators.progress import report, waiting
+from generators.text import join_first, pluralise, shorten
 
 
 class Inversion:
@@ -221,8 +221,8 @@ class Inversion:
         return results[0] if self.single else results
 
     def __repr__(self) -> str:
-        names = listed([clipped(o.source.path or "a picture", 60) for o in self.observations])
+        names = join_first([shorten(o.source.path or "a picture", 60) for o in self.observations])
         state = "over" if self._over else "not begun" if self.rows is None else "running"
-        answers = counted(self.num_solutions, "solution")
+        answers = pluralise(self.num_solutions, "solution")
         about = f"{self.recipe.name} on {self.prior.name}, {answers}, {self.steps} steps, {self.device}"
-        return clipped(f"Inversion of {names}: {about}, {state}")
+        return shorten(f"Inversion of {names}: {about}, {state}")

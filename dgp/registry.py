@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny, ValidationError
 
-from generators.brief import clipped
+from generators.text import shorten
 
 
 class Options(BaseModel):
@@ -22,7 +22,7 @@ class Options(BaseModel):
         """Show the fields that differ from their defaults."""
         fields = type(self).model_fields
         changed = [f"{name}={value!r}" for name, value in self if value != fields[name].get_default()]
-        return clipped(f"{type(self).__name__}({', '.join(changed)})")
+        return shorten(f"{type(self).__name__}({', '.join(changed)})")
 
     __str__ = __repr__
 

@@ -24,7 +24,7 @@ from dgp.variables.parametrizations import (
     default_parametrization,
 )
 from dgp.variables.rows import Rows, concatenate
-from generators.brief import clipped, counted, shapes
+from generators.text import format_shapes, pluralise, shorten
 
 Encoder = Callable[[Tensor], dict[str, Tensor]]
 
@@ -72,8 +72,10 @@ class Start:
         return {"path": self.path, "sha256": digest.hexdigest()}
 
     def __repr__(self) -> str:
-        where, more = self.path or "tensors", counted(len(self.weights), "released tensor")
-        return clipped(f"Start from {where}: inputs {shapes(self.inputs)}; variables {shapes(self.variables)}; {more}")
+        where, more = self.path or "tensors", pluralise(len(self.weights), "released tensor")
+        return shorten(
+            f"Start from {where}: inputs {format_shapes(self.inputs)}; variables {format_shapes(self.variables)}; {more}"
+        )
 
 
 Source = Start | Restoration | str | os.PathLike
@@ -219,12 +221,12 @@ def _check_start(start: Start, source: RowSource) -> None:
             f"{where} is of a prior with sha256 {start.prior_sha256[:12]}..., and {prior.name!r} has "
             f"{prior.sha256[:12]}...; use the prior that made it"
         )
-    shapes = {spec.name: spec.shape for spec in prior.generator.info.latents}
+    format_shapes = {spec.name: spec.shape for spec in prior.generator.info.latents}
     parameters = {name: tuple(value.shape) for name, value in prior.generator.named_parameters()}
     if strange := sorted(start.weights.keys() - parameters.keys()):
         raise InputError(f"{where} has weights {strange[0]!r}, which {prior.name!r} lacks; use the prior that made it")
     for name, value in start.tensors.items():
-        shape = (parameters if name in start.weights else shapes).get(name, tuple(value.shape[1:]))
+        shape = (parameters if name in start.weights else format_shapes).get(name, tuple(value.shape[1:]))
         if tuple(value.shape[1:]) != tuple(shape):
             raise InputError(
                 f"{where} has {name} of {tuple(value.shape[1:])}, expected {tuple(shape)}; it must be of this prior"

@@ -1,4 +1,4 @@
-"""The priors that come with the project."""
+"""The priors whose weights come with the package."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from generators.load import checked, from_files
+from generators.load import load_files, open_checkpoint
 from generators.prior import Prior
 from generators.registry import register
 
@@ -36,14 +36,14 @@ def biggan_cifar10_wide() -> Prior:
 
 @register("stylegan2-cifar10")
 def stylegan2_cifar10() -> Prior:
-    """Class-conditional StyleGAN2, 32 px, trained by the project on the same pictures, taught by that BigGAN."""
+    """Class-conditional StyleGAN2, 32 px, trained by the project on the same pictures, with that BigGAN as teacher."""
     return _bundled("stylegan2-cifar10", "cats, dogs, birds and frogs are often not recognisable")
 
 
 def _bundled(name: str, limits: str) -> Prior:
     paths = [BUNDLED / f"{name}-{role}.safetensors" for role in ("G_ema", "D")]
     for path in paths:
-        checked(path, SHA256[path.name])
-    prior = from_files(*paths, name=name)
+        open_checkpoint(path, SHA256[path.name])
+    prior = load_files(*paths, name=name)
     text = (BUNDLED / f"{name}-card.md").read_text(encoding="utf-8")
     return replace(prior, card=replace(prior.card, limits=f"32x32 pixels, ten classes; {limits}", text=text))

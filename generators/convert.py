@@ -1,4 +1,4 @@
-"""Priors written as safetensors, which anyone can read without trust, with all that they are in the header."""
+"""Write a prior as safetensors files, with all of its settings in their headers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from generators.checkpoints.beside import discriminator_stem
-from generators.checkpoints.own import architecture_of
+from generators.checkpoints.companion_files import discriminator_stem
+from generators.checkpoints.native import get_architecture_name
 from generators.errors import ConversionError
 from generators.prior import Prior
 
@@ -20,22 +20,30 @@ ABOUT = ("data", "licence", "origin", "limits")
 
 
 def convert(prior: Prior, path: str | os.PathLike, *, overwrite: bool = False) -> list[Path]:
-    """Writes the generator to ``path`` and the discriminator, if there is one, beside it (x.safetensors,
-    x-D.safetensors). `generators.load(path)` gives an equal prior: the same tensors and settings, so the same pictures
-    bit for bit.
+    """Write a prior as safetensors files: x.safetensors for the generator, x-D.safetensors for the discriminator.
 
-    The header holds, under "dgp", JSON: architecture, config, classes, assumed, data, licence, origin, limits, card,
-    and source_sha256, of the file that the prior came from. Both files appear whole, after both have been written.
+    ``generators.load(path)`` gives an equal prior: the same tensors and settings, so the same pictures bit for bit.
+    The header holds, under "dgp", JSON with architecture, config, classes, assumed, data, licence, origin, limits,
+    card, and source_sha256 (of the file that the prior came from). Both files are complete before either appears.
 
-    Raises ConversionError for another suffix, for files that are there (unless ``overwrite``), for a folder that cannot
-    be written to, and for networks whose architecture has no name (`generators.wrap`).
+    Args:
+        prior: what to write.
+        path: of the generator's file, ending with .safetensors.
+        overwrite: whether existing files are replaced.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        ConversionError: another suffix, an existing file, a folder that cannot be written to, or a network whose
+            architecture has no name (``generators.wrap``).
     """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ConversionError(f"{path}: got {path.suffix or 'no suffix'}, expected a name that ends with .safetensors")
-    networks: dict[Path, tuple[nn.Module, dict]] = {path: (prior.generator, _header(prior))}
+    networks: dict[Path, tuple[nn.Module, dict]] = {path: (prior.generator, _generator_header(prior))}
     if prior.discriminator is not None:
-        networks[path.with_stem(discriminator_stem(path.stem))] = (prior.discriminator, _judge_header(prior))
+        networks[path.with_stem(discriminator_stem(path.stem))] = (prior.discriminator, _discriminator_header(prior))
     taken = [file for file in networks if file.exists()]
     if taken and not overwrite:
         raise ConversionError(f"{taken[0]} already exists; choose another name (-o), or overwrite it (--overwrite)")
@@ -53,11 +61,11 @@ def convert(prior: Prior, path: str | os.PathLike, *, overwrite: bool = False) -
     return list(networks)
 
 
-def _header(prior: Prior) -> dict:
+def _generator_header(prior: Prior) -> dict:
     generator, card = prior.generator, prior.card
     return {
         "part": "generator",
-        "architecture": architecture_of(generator),
+        "architecture": get_architecture_name(generator),
         "config": asdict(generator.config),
         "classes": list(generator.info.classes),
         "assumed": list(prior.assumed),
@@ -66,12 +74,12 @@ def _header(prior: Prior) -> dict:
     } | {key: getattr(card, key) for key in ABOUT}
 
 
-def _judge_header(prior: Prior) -> dict:
-    judge = prior.discriminator
+def _discriminator_header(prior: Prior) -> dict:
+    discriminator = prior.discriminator
     return {
         "part": "discriminator",
-        "architecture": architecture_of(judge),
-        "config": asdict(judge.config),
+        "architecture": get_architecture_name(discriminator),
+        "config": asdict(discriminator.config),
         "source_sha256": prior.sha256,
     } | {key: getattr(prior.card, key) for key in ABOUT}
 

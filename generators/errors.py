@@ -1,49 +1,49 @@
-"""The errors of generators. Each message is one line: what was got, what was expected, what to do."""
+"""The errors of this package. Each message is one line: what was got, what was expected, what to do next."""
 
 
 class GeneratorError(Exception):
-    """Something about a prior. `exit_code` is what a command line leaves with."""
+    """Base class of the errors of this package. ``exit_code`` is the exit status of a command that fails with it."""
 
     exit_code = 3
 
 
 class UnknownPrior(GeneratorError, ValueError):
-    """A name or path under which there is no prior."""
+    """No prior has this name or path."""
 
     exit_code = 2
 
 
 class ClassError(GeneratorError, ValueError):
-    """A class that the prior does not have."""
+    """The prior does not have this class."""
 
     exit_code = 2
 
 
 class TruncationError(GeneratorError, ValueError):
-    """A truncation that the network does not have."""
+    """The network does not support this truncation."""
 
     exit_code = 2
 
 
 class WeightsError(GeneratorError, ValueError):
-    """A file of weights that cannot be used."""
+    """A file of weights cannot be used."""
 
     exit_code = 3
 
 
 class FetchError(GeneratorError, RuntimeError):
-    """A file that could not be fetched: the network, the server or the disk."""
+    """A download failed: the network, the server or the disk."""
 
     exit_code = 1
 
 
 class ConversionError(GeneratorError, ValueError):
-    """Weights that cannot be written where, or as, they were asked for."""
+    """Weights cannot be written to this place, or in this form."""
 
     exit_code = 2
 
 
 class TrainingError(GeneratorError, ValueError):
-    """Data, settings or a checkpoint that a network cannot be trained with."""
+    """A network cannot be trained with these data, settings or checkpoint."""
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""What goes into a generator, by name."""
+"""Specifications of a generator's inputs, and how latents and labels are sampled."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from generators.errors import TruncationError
+from generators.errors import ClassError, TruncationError
 
 
 @dataclass(frozen=True)
 class LatentSpec:
-    """One input of a generator.
+    """Specification of one input of a generator.
 
-    name: its key in ``latents``.  chart: "z", "class", ...  shape: of one row.
-    optimisable: whether gradients reach it (integer labels are not).  sampled: whether ``sample`` draws it; the others
-    are reached by ``convert``, or stand for what the network stores (noise maps).
+    Attributes:
+        name: its key in the dictionary of latents.
+        chart: the space that it lives in: "z", "class", "w", "noise", ...
+        shape: of one row.
+        optimisable: whether gradients reach it (they do not reach integer labels).
+        sampled: whether ``sample`` draws it. The others come from ``convert``, or replace what the network stores
+            (noise maps).
     """
 
     name: str
@@ -28,31 +32,67 @@ class LatentSpec:
     sampled: bool = True
 
 
-Generators = torch.Generator | Sequence[torch.Generator] | None
+RandomStreams = torch.Generator | Sequence[torch.Generator] | None
 
 
-def normal(n: int, size: int, truncation: float, generator: Generators) -> Tensor:
-    """(n, size) float32 on the CPU: standard normal, or for ``truncation`` < 1 its values redrawn into
-    ``[-2, 2]`` and scaled by it (Brock et al. 2019, section 3.1).
+def sample_normal(n: int, size: int, truncation: float, generator: RandomStreams) -> Tensor:
+    """Sample standard normal values, optionally truncated.
 
-    generator: one stream for all rows, or a list of n, one a row.  Raises TruncationError for more than 1.
+    Without truncation z ~ N(0, I). For ``truncation`` t < 1, values are drawn from N(0, 1) restricted to [-2, 2] and
+    multiplied by t (Brock et al. 2019, section 3.1).
+
+    Args:
+        n: number of rows.
+        size: values in a row.
+        truncation: at most 1.
+        generator: one random stream for all rows, or a list of n, one for each row.
+
+    Returns:
+        (n, size) float32 on the CPU.
+
+    Raises:
+        TruncationError: the truncation exceeds 1.
+        ValueError: the number of streams is not n.
     """
     if truncation > 1:
         raise TruncationError(f"got truncation {truncation:g}, expected at most 1: this network truncates z itself")
     if isinstance(generator, Sequence):
         if len(generator) != n:
             raise ValueError(f"got {len(generator)} random generators for {n} rows; give one, or one a row")
-        return torch.cat([normal(1, size, truncation, g) for g in generator])
+        return torch.cat([sample_normal(1, size, truncation, g) for g in generator])
     if truncation == 1:
         return torch.randn(n, size, generator=generator)
-    # Inverse transform of the truncated distribution: a fixed number of draws, whatever the values.
+    # Inverse transform sampling uses a fixed number of draws; rejection would make rows depend on each other.
     edge = math.erf(2 / math.sqrt(2))
     uniform = torch.rand(n, size, generator=generator, dtype=torch.float64) * 2 - 1
     return (torch.erfinv(uniform * edge) * math.sqrt(2) * truncation).float()
 
 
-def random_labels(n: int, classes: int, generator: Generators) -> Tensor:
-    """(n,) int64, uniform; ``generator`` as in ``normal``."""
+def sample_labels(n: int, classes: int, generator: RandomStreams) -> Tensor:
+    """Sample class labels (n,) int64, uniformly; ``generator`` as in ``sample_normal``."""
     if isinstance(generator, Sequence):
-        return torch.cat([random_labels(1, classes, g) for g in generator])
+        return torch.cat([sample_labels(1, classes, g) for g in generator])
     return torch.randint(classes, (n,), generator=generator)
+
+
+def choose_labels(n: int, classes: int | Tensor | None, count: int, generator: RandomStreams) -> Tensor:
+    """Return class labels (n,) int64: uniform over ``count`` classes, or those that are given.
+
+    Args:
+        n: number of rows.
+        classes: None (uniform), one class for all rows, or one for each row.
+        count: number of classes.
+        generator: as in ``sample_normal``.
+
+    Raises:
+        ClassError: a class is out of range, or their number is not n.
+    """
+    if classes is None:
+        classes = sample_labels(n, count, generator)
+    labels = torch.as_tensor(classes)
+    if labels.shape not in ((), (n,)):
+        raise ClassError(f"got classes of shape {tuple(labels.shape)} for {n} rows; give one class, or one a row")
+    wrong = labels[(labels < 0) | (labels >= count)].flatten()
+    if len(wrong):
+        raise ClassError(f"got class {wrong[0].item()}, expected 0 to {count - 1}")
+    return labels.expand(n)

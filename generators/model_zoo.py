@@ -1,6 +1,6 @@
-"""Weights that others have published: what they are, under which licence, and where they are to be had.
+"""Published weights: descriptions, licences and download addresses. The package contains none of them.
 
-Addresses as the publishers print them. Nothing of it comes with the project.
+Addresses are those that the publishers print.
 """
 
 from __future__ import annotations
@@ -9,35 +9,47 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from generators.caching import folder as cache
+from generators.caching.cache_folder import cache_folder
 from generators.errors import UnknownPrior
 
 
 @dataclass(frozen=True)
 class Licence:
+    """A licence: its name or summary, and where its text is."""
+
     text: str
     address: str
 
 
 @dataclass(frozen=True)
 class File:
-    """name: under which it is kept.  address: a direct link, or with ``PublicWeights.by_hand`` a page for people.
+    """One file of published weights.
 
-    begins: the first digits of its sha256, where the publisher tells them.
+    Attributes:
+        name: under which it is stored.
+        address: a direct link, or with ``PublicWeights.by_hand`` a page for people.
+        sha256_prefix: the first digits of its sha256, where the publisher states them.
     """
 
     name: str
     address: str
-    begins: str = ""
+    sha256_prefix: str = ""
 
 
 @dataclass(frozen=True)
 class PublicWeights:
-    """One entry of the table.
+    """One entry of the table of published weights.
 
-    generator: the file among ``files`` that a prior is loaded from, "" for what is no prior.  discriminator: its file.
-    by_hand: the addresses serve no files to programs; a person gets them.  folder: its name among the fetched ones.
-    remark: what else one has to know to use it.
+    Attributes:
+        name: by which it is fetched and loaded.
+        about: what it is, in one line.
+        licence: of the weights.
+        files: all files of the entry.
+        generator: the file among ``files`` that a prior is loaded from, "" for weights that are not a prior.
+        discriminator: its file, or "".
+        by_hand: the addresses cannot be downloaded by a program; a person has to.
+        folder: where it is stored among the fetched priors; "" for its name.
+        remark: anything else to know before using it.
     """
 
     name: str
@@ -50,9 +62,9 @@ class PublicWeights:
     folder: str = ""
     remark: str = ""
 
-    def place(self) -> Path:
-        """The folder where its files are looked for."""
-        return torch_hub() if self.folder == HUB else cache.folder() / "priors" / (self.folder or self.name)
+    def directory(self) -> Path:
+        """Return the folder where its files are looked for."""
+        return torch_hub() if self.folder == HUB else cache_folder() / "priors" / (self.folder or self.name)
 
 
 MIT = "MIT"
@@ -71,12 +83,12 @@ NVIDIA_1 = Licence("NVIDIA: no commercial use", "https://github.com/NVlabs/style
 
 
 def torch_hub() -> Path:
-    """Where torch and torchvision keep what they download (``torch.hub.get_dir()``, without importing torch)."""
+    """Return the folder of torch's and torchvision's downloads (``torch.hub.get_dir()``, without importing torch)."""
     home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch")
     return Path(home).expanduser() / "hub" / "checkpoints"
 
 
-def drive(number: str) -> str:
+def google_drive_page(number: str) -> str:
     return f"https://drive.google.com/file/d/{number}/view"
 
 
@@ -85,12 +97,12 @@ def _biggan_deep(side: int) -> PublicWeights:
     return PublicWeights(
         f"biggan-deep-{side}",
         f"BigGAN-deep (Hugging Face), ImageNet, {side} px, 1000 classes, no discriminator",
-        Licence(
+        licence=Licence(
             "code MIT; weights by DeepMind, Apache-2.0 as published on TF Hub (check)",
             "https://github.com/huggingface/pytorch-pretrained-BigGAN",
         ),
-        tuple(File(name, HUGGING_FACE + name) for name in (f"biggan-deep-{side}-config.json", weights)),
-        weights,
+        files=tuple(File(name, HUGGING_FACE + name) for name in (f"biggan-deep-{side}-config.json", weights)),
+        generator=weights,
     )
 
 
@@ -111,15 +123,21 @@ def _biggan_dgp(variant: str) -> PublicWeights:
 def _ada(name: str, about: str, file: str) -> PublicWeights:
     own = file.rpartition("/")[2]
     return PublicWeights(
-        f"stylegan2-ada-{name}", f"StyleGAN2-ADA (NVIDIA), {about}", NVIDIA_ADA, (File(own, ADA + file),), own
+        f"stylegan2-ada-{name}",
+        f"StyleGAN2-ADA (NVIDIA), {about}",
+        licence=NVIDIA_ADA,
+        files=(File(own, ADA + file),),
+        generator=own,
     )
 
 
-def _trunk(name: str, file: str) -> PublicWeights:
+def _feature_network(name: str, file: str) -> PublicWeights:
     licence = Licence("BSD-3-Clause", "https://github.com/pytorch/vision/blob/main/LICENSE")
-    about = f"{name} of torchvision, which LPIPS looks through; no prior"
-    begins = Path(file).stem.rpartition("-")[2]  # torchvision names its files so
-    return PublicWeights(f"lpips-{name.lower()}", about, licence, (File(file, TORCHVISION + file, begins),), folder=HUB)
+    about = f"{name} of torchvision, the feature network of LPIPS; not a prior"
+    sha256_prefix = Path(file).stem.rpartition("-")[2]  # torchvision puts it into the file name
+    return PublicWeights(
+        f"lpips-{name.lower()}", about, licence, (File(file, TORCHVISION + file, sha256_prefix),), folder=HUB
+    )
 
 
 _ENTRIES = (
@@ -127,12 +145,14 @@ _ENTRIES = (
     PublicWeights(
         "biggan-128-ajbrock",
         "BigGAN (ajbrock), ImageNet, 128 px, 1000 classes",
-        Licence(MIT, "https://github.com/ajbrock/BigGAN-PyTorch/blob/master/LICENSE"),
-        tuple(File(name, drive("1nAle7FCVFZdix2--ks0r5JBkFnKw8ctW")) for name in ("G_ema.pth", "D.pth")),
-        "G_ema.pth",
-        "D.pth",
+        licence=Licence(MIT, "https://github.com/ajbrock/BigGAN-PyTorch/blob/master/LICENSE"),
+        files=tuple(
+            File(name, google_drive_page("1nAle7FCVFZdix2--ks0r5JBkFnKw8ctW")) for name in ("G_ema.pth", "D.pth")
+        ),
+        generator="G_ema.pth",
+        discriminator="D.pth",
         by_hand=True,
-        remark=f"of another training run: {drive('1dmZrcVJUAWkPBGza_XgswSuT-UODXZcO')}",
+        remark=f"of another training run: {google_drive_page('1dmZrcVJUAWkPBGza_XgswSuT-UODXZcO')}",
     ),
     *(_biggan_dgp(variant) for variant in ("128", "256", "ch64_256")),
     _ada("ffhq", "faces, 1024 px", "ffhq.pkl"),
@@ -155,35 +175,39 @@ _ENTRIES = (
     PublicWeights(
         "stylegan2-rosinality-ffhq",
         "StyleGAN2 (rosinality, 550,000 steps), faces, 256 px",
-        NVIDIA_2,
-        (File("550000.pt", drive("1PQutd-JboOCOZqmd95XWxWrO8gGEvRcO")),),
-        "550000.pt",
+        licence=NVIDIA_2,
+        files=(File("550000.pt", google_drive_page("1PQutd-JboOCOZqmd95XWxWrO8gGEvRcO")),),
+        generator="550000.pt",
         by_hand=True,
     ),
     PublicWeights(
         "pulse-ffhq",
         "StyleGAN1 as PULSE distributes it, faces, 1024 px",
-        NVIDIA_1,
-        (
-            File("synthesis.pt", drive("1TCViX1YpQyRsklTVYEJwdbmK91vklCo8")),
-            File("mapping.pt", drive("14R6iHGf5iuVx3DMNsACAl7eBr7Vdpd0k")),
-            File("gaussian_fit.pt", drive("1huhv8PYpNNKbGCLOaYUjOgR1pY5pmbJx")),
+        licence=NVIDIA_1,
+        files=(
+            File("synthesis.pt", google_drive_page("1TCViX1YpQyRsklTVYEJwdbmK91vklCo8")),
+            File("mapping.pt", google_drive_page("14R6iHGf5iuVx3DMNsACAl7eBr7Vdpd0k")),
+            File("gaussian_fit.pt", google_drive_page("1huhv8PYpNNKbGCLOaYUjOgR1pY5pmbJx")),
         ),
-        "synthesis.pt",
+        generator="synthesis.pt",
         by_hand=True,
         remark="users report that these links are often refused; gaussian_fit.pt can do without: it is computed then",
     ),
-    _trunk("AlexNet", "alexnet-owt-7be5be79.pth"),
-    _trunk("VGG16", "vgg16-397923af.pth"),
-    _trunk("SqueezeNet", "squeezenet1_1-b8a52dc0.pth"),
+    _feature_network("AlexNet", "alexnet-owt-7be5be79.pth"),
+    _feature_network("VGG16", "vgg16-397923af.pth"),
+    _feature_network("SqueezeNet", "squeezenet1_1-b8a52dc0.pth"),
 )
 PUBLIC = {entry.name: entry for entry in _ENTRIES}
-# A prior works as well without these.
+# Files without which a prior works as well.
 OPTIONAL = ("gaussian_fit.pt",)
 
 
 def find(name: str) -> list[PublicWeights]:
-    """The entry of a name, or all that share a folder of that name. Raises UnknownPrior with the nearest name."""
+    """Return the entry of a name, or all entries that share a folder of that name.
+
+    Raises:
+        UnknownPrior: there is no such name; the message suggests the nearest.
+    """
     found = [entry for entry in PUBLIC.values() if name in (entry.name, entry.folder)]
     if not found:
         import difflib

@@ -1,4 +1,4 @@
-"""A generator with all that came with it."""
+"""A generator together with its discriminator, statistics and model card."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from dataclasses import dataclass, replace
 import torch
 
 from generators.base import Discriminator, Generator
-from generators.brief import clipped, counted, parameters
-from generators.statistics.latent_statistics import Statistics, statistics_of
+from generators.statistics.latent_statistics import Statistics, make_statistics
+from generators.text import format_parameter_count, pluralise, shorten
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What one should know before using a prior. text: the whole card in Markdown, where there is one."""
+    """What to know before using a prior: data, licence, origin, limits.
+
+    Attributes:
+        text: the whole card in Markdown, or "".
+    """
 
     name: str
     data: str = "unknown"
@@ -30,16 +34,24 @@ class ModelCard:
         )
 
     def __repr__(self) -> str:
-        about = "; ".join(f"{key} {clipped(getattr(self, key), 80)}" for key in ("data", "licence", "origin", "limits"))
-        return clipped(f"ModelCard {self.name}: {about}")
+        about = "; ".join(f"{key} {shorten(getattr(self, key), 80)}" for key in ("data", "licence", "origin", "limits"))
+        return shorten(f"ModelCard {self.name}: {about}")
 
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """What the engine works with. All parameters are frozen, all modules in evaluation mode.
+    """A generator with its discriminator, latent statistics and model card.
 
-    sha256: of the generator's file.  statistics: of mapped latents, None for networks that have none.
-    assumed: what the file did not tell, in words.
+    All parameters are frozen, all modules in evaluation mode.
+
+    Attributes:
+        name: by which it was loaded.
+        generator: the network from latents to pictures.
+        discriminator: None where there is none.
+        card: data, licence, origin, limits.
+        sha256: of the generator's file.
+        statistics: of w, None for networks without w.
+        assumed: settings that the file does not state, in words.
     """
 
     name: str
@@ -55,11 +67,11 @@ class Prior:
             if module is not None:
                 module.eval().requires_grad_(False)
         if self.statistics is None:
-            object.__setattr__(self, "statistics", statistics_of(self.generator, self.sha256))
+            object.__setattr__(self, "statistics", make_statistics(self.generator, self.sha256))
 
     @functools.cached_property
     def feature_count(self) -> int:
-        """How many features the discriminator gives (maps and the pooled vector); 0 without one."""
+        """Number of features of the discriminator (maps and the pooled vector); 0 without one."""
         if self.discriminator is None:
             return 0
         side = self.generator.info.resolution
@@ -68,18 +80,18 @@ class Prior:
             return len(self.discriminator.features(like.new_zeros(1, 3, side, side)))
 
     def to(self, device: str | torch.device) -> Prior:
-        """The same prior on another device; itself where it is there already."""
+        """Return the same prior on another device, or itself if it is there already."""
         device, here = torch.device(device), self.generator.device
         if here.type == device.type and device.index in (None, here.index):
             return self
         move = lambda module: None if module is None else copy.deepcopy(module).to(device)  # noqa: E731
         generator = move(self.generator)
-        statistics = None if self.statistics is None else self.statistics.of(generator)
+        statistics = None if self.statistics is None else self.statistics.with_generator(generator)
         return replace(self, generator=generator, discriminator=move(self.discriminator), statistics=statistics)
 
     def __repr__(self) -> str:
         info = self.generator.info
-        size, classes = f"{info.resolution}x{info.resolution} px", counted(len(info.classes), "class", "classes")
+        size, classes = f"{info.resolution}x{info.resolution} px", pluralise(len(info.classes), "class", "classes")
         judge = "without discriminator" if self.discriminator is None else "with discriminator"
-        about = f"{info.architecture}, {size}, {classes}, {parameters(self.generator)}, {judge}"
-        return clipped(f"Prior {self.name}: {about}, on {self.generator.device}")
+        about = f"{info.architecture}, {size}, {classes}, {format_parameter_count(self.generator)}, {judge}"
+        return shorten(f"Prior {self.name}: {about}, on {self.generator.device}")

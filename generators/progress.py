@@ -1,4 +1,4 @@
-"""What takes long reports itself here; whoever shows progress listens."""
+"""Progress reports: long computations report here, and whoever shows progress listens."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ _words: ContextVar[str] = ContextVar("words", default="")
 
 
 def listener() -> Listener | None:
-    """Return who listens, or None."""
+    """Return the current listener, or None."""
     return _listener.get()
 
 
 @contextlib.contextmanager
 def listening(to: Listener | None) -> Iterator[None]:
-    """Send every report of the block to one listener.
+    """Send all reports within the block to one listener.
 
     Args:
-        to: called with what is being waited for in a few words ("" when the wait is over), how much of it is done and
-            how much there is in all; the two are None where that is not known.
+        to: called with what is being waited for in a few words ("" when the wait is over), how much is done, and how
+            much there is in all; the two numbers are None where they are not known.
     """
     before = _listener.get(), _words.get()
     _listener.set(to), _words.set("")
     try:
         yield
-    finally:  # not by tokens: a generator may be closed in another context than it was begun in
+    finally:  # ContextVar.reset would fail where a generator is closed in another context than it was started in
         _listener.set(before[0]), _words.set(before[1])
 
 
 def report(words: str, done: int | None = None, total: int | None = None) -> None:
-    """Tell the listener what is being waited for, and how far it is; ``done == total`` ends the wait."""
-    hears = _listener.get()
-    if hears is not None:
-        hears(words, done, total)
+    """Tell the listener what is being waited for and how far it is; ``done == total`` ends the wait."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(words, done, total)
         if done is not None and done == total:
-            hears(_words.get(), None, None)
+            listener(_words.get(), None, None)
 
 
 @contextlib.contextmanager
 def waiting(words: str) -> Iterator[None]:
-    """Report that the block takes a while, of which no more is known. Blocks may be nested."""
+    """Report that the block takes a while, of unknown length. Blocks may be nested."""
     before = _words.get()
     _words.set(words)
     report(words)

@@ -1,4 +1,4 @@
-"""Networks with weights of no training: the toy of the tests, and the control that tells what training contributes."""
+"""Untrained networks: the toy prior of the tests, and randomly initialised copies as a control experiment."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from generators.biggan.layers import Attention, StoredStatistics
 from generators.errors import GeneratorError
 from generators.prior import ModelCard, Prior
 from generators.registry import register
-from generators.statistics.latent_statistics import statistics_of
-from generators.stylegan.latent_spaces import StyleCharts
+from generators.statistics.latent_statistics import make_statistics
+from generators.stylegan.style_generator import StyleGenerator
 
 
 @torch.no_grad()
 def initialise(network: nn.Module, seed: int) -> None:
-    """Orthogonal weights, and power-iteration vectors that have converged, from one seed."""
+    """Initialise with orthogonal weights and converged power-iteration vectors, from one seed."""
     random = torch.Generator().manual_seed(seed)
     for name, parameter in network.named_parameters():
         if parameter.ndim >= 2:
@@ -46,9 +46,11 @@ def initialise(network: nn.Module, seed: int) -> None:
 
 
 @torch.no_grad()
-def settle_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
-    """Stores the batch statistics that its own samples have, layer by layer, as standing statistics would be; where
-    there are some for every truncation, those of none."""
+def store_batch_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
+    """Store the batch statistics of the generator's own samples, layer by layer, as standing statistics would be.
+
+    Layers with statistics for several truncations store those without truncation everywhere.
+    """
     random = torch.Generator().manual_seed(seed)
     latents = generator.sample(rows, generator=random)
 
@@ -63,12 +65,15 @@ def settle_statistics(generator: Generator, seed: int, rows: int = 64) -> None:
         hook.remove()
 
 
-def randomised(prior: Prior, seed: int = 0) -> Prior:
-    """The same prior with a freshly initialised generator and the discriminator it had: what is left without training.
+def randomise(prior: Prior, seed: int = 0) -> Prior:
+    """Return the prior with a freshly initialised generator and the discriminator that it had.
 
-    Raises GeneratorError for networks other than BigGANs and StyleGANs.
+    It shows what remains of a method without training.
+
+    Raises:
+        GeneratorError: the network is neither a BigGAN nor a StyleGAN.
     """
-    if not isinstance(prior.generator, BigGAN | BigGANDeep | StyleCharts):
+    if not isinstance(prior.generator, BigGAN | BigGANDeep | StyleGenerator):
         raise GeneratorError(
             f"{prior.name} is a {prior.generator.info.architecture}; only BigGAN and StyleGAN generators can be "
             "given new random weights; choose such a prior"
@@ -78,19 +83,19 @@ def randomised(prior: Prior, seed: int = 0) -> Prior:
         torch.manual_seed(seed)
         classes = prior.generator.info.classes
         generator = type(prior.generator)(config, *([classes] if classes else []))
-    if isinstance(generator, StyleCharts):  # it is made as it was published to begin
+    if isinstance(generator, StyleGenerator):  # its constructor draws weights as published
         if generator.mapping is not None:
             generator.mapping.w_avg.copy_(generator.mean_of_w())
     else:
         initialise(generator, seed)
-        settle_statistics(generator, seed)
+        store_batch_statistics(generator, seed)
     generator.to(prior.generator.device)
     return replace(
         prior,
         name=f"{prior.name}-random-{seed}",
         generator=generator,
-        sha256=fingerprint(config, seed),
-        statistics=statistics_of(generator, fingerprint(config, seed)),
+        sha256=hash_config(config, seed),
+        statistics=make_statistics(generator, hash_config(config, seed)),
         card=ModelCard(
             f"{prior.name}-random-{seed}",
             data="none",
@@ -101,24 +106,27 @@ def randomised(prior: Prior, seed: int = 0) -> Prior:
     )
 
 
-def fingerprint(config: object, seed: int) -> str:
-    """What stands for the sha256 of a file: the last digits of such weights differ from machine to machine."""
+def hash_config(config: object, seed: int) -> str:
+    """Return a digest that identifies seeded weights.
+
+    The weights themselves are not hashed, since their last digits differ from machine to machine.
+    """
     return hashlib.sha256(f"{config} from seed {seed}".encode()).hexdigest()
 
 
 @register("toy")
 def toy() -> Prior:
-    """A tiny seeded pair, 32 px, three classes, for tests and notebooks: its pictures mean nothing."""
+    """Tiny seeded generator and discriminator, 32 px, three classes, for tests; its pictures show nothing."""
     config = BigGANConfig(32, ch=2, dim_z=20, n_classes=3, shared_dim=6, hier=True, attention=(1,))
-    with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced at once
+    with torch.random.fork_rng(devices=[]):  # constructors draw weights, which are replaced below
         generator = BigGAN(config, ("first", "second", "third"))
-        judge = BigGANDiscriminator(DiscriminatorConfig(32, ch=2, n_classes=3, attention=(0,)))
-    for network, seed in ((generator, 1), (judge, 2)):
+        discriminator = BigGANDiscriminator(DiscriminatorConfig(32, ch=2, n_classes=3, attention=(0,)))
+    for network, seed in ((generator, 1), (discriminator, 2)):
         initialise(network, seed)
         for layer in network.modules():
             if isinstance(layer, Attention):
                 layer.gamma.data.fill_(0.5)
-    settle_statistics(generator, 3)
+    store_batch_statistics(generator, 3)
     card = ModelCard(
         "toy",
         data="none",
@@ -126,4 +134,4 @@ def toy() -> Prior:
         origin="random weights from a fixed seed",
         limits="for tests: its pictures show nothing",
     )
-    return Prior("toy", generator, judge, card, fingerprint(config, 1))
+    return Prior("toy", generator, discriminator, card, sha256=hash_config(config, 1))

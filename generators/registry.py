@@ -1,4 +1,4 @@
-"""Priors by name: those that register themselves, and those that installed packages offer."""
+"""The registry of priors by name: registered functions, fetched files, and entry points of installed packages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ _finders: list[Callable[[], dict[str, Callable[[], Prior]]]] = []
 
 
 def register(name: str):
-    """Decorator of a function that makes a Prior. Raises WeightsError when the name is taken."""
+    """Decorate a function that makes a Prior, to register it under a name.
+
+    Raises:
+        WeightsError: the name is taken.
+    """
 
     def add(maker: Callable[[], Prior]):
         if name in _makers:
@@ -27,35 +31,41 @@ def register(name: str):
     return add
 
 
-def finder(function: Callable[[], dict[str, Callable[[], Prior]]]):
-    """Decorator of a function that looks what is there at the moment: makers of Priors by name."""
+def register_finder(function: Callable[[], dict[str, Callable[[], Prior]]]):
+    """Decorate a function that returns, at the time of the call, functions that make Priors, by name."""
     _finders.append(function)
     return function
 
 
-def found() -> dict[str, Callable[[], Prior]]:
+def find_makers() -> dict[str, Callable[[], Prior]]:
+    """Return what the registered finders find now: functions that make Priors, by name."""
     return {name: maker for look in _finders for name, maker in look().items()}
 
 
 def names() -> list[str]:
-    return sorted({*_makers, *found(), *(entry.name for entry in entry_points(group=GROUP))})
+    """Return all names that ``load`` accepts, sorted."""
+    return sorted({*_makers, *find_makers(), *(entry.name for entry in entry_points(group=GROUP))})
 
 
 def make(name: str) -> Prior:
-    """Raises UnknownPrior with the nearest name; WeightsError when an installed package's prior fails to import, takes
-    a name that is in use, or is no Prior."""
+    """Make the prior of a name.
+
+    Raises:
+        UnknownPrior: there is no such name; the message suggests the nearest.
+        WeightsError: a prior of an installed package fails to import, takes a name in use, or is not a Prior.
+    """
     for entry in entry_points(group=GROUP):
         if entry.name == name:
             try:
                 maker = entry.load()
-            except Exception as error:  # whatever a stranger's package raises
+            except Exception as error:  # third-party code may raise anything
                 raise WeightsError(f"the prior {name!r} of {entry.value} failed to import: {error!r}") from error
             if _makers.setdefault(name, maker) is not maker:
                 raise WeightsError(
                     f"the prior {name!r} of {entry.value} is already registered by "
                     f"{_makers[name].__module__}; uninstall one of the two"
                 )
-    makers = found() | _makers
+    makers = find_makers() | _makers
     if name not in makers:
         if name in PUBLIC:
             raise UnknownPrior(f"{name} has not been fetched; `dgp priors fetch {name}` gets it, or says where from")

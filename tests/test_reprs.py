@@ -17,7 +17,7 @@ from dgp.identify.regression import Network
 from dgp.observation.estimate import Candidate, Estimate
 from dgp.observation.weight_map import open_weight
 from dgp.warm_start import load_start
-from generators.statistics.bank import bank_of
+from generators import get_bank
 from tests.families import FAMILIES, family
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,7 +102,7 @@ def test_a_wrapped_module_and_the_bundled_priors():
     assert "4 px" not in short(generators.wrap(module, 12, name="w" * 100)), "2x2 px"
     prior = generators.load(generators.DEFAULT)
     assert "10 classes" in short(prior) and "CIFAR-10" in short(prior.card)
-    assert len(bank_of(family("biggan"), 10)) and "32x32" in short(bank_of(family("biggan"), 10))
+    assert len(get_bank(family("biggan"), 10)) and "32x32" in short(get_bank(family("biggan"), 10))
 
 
 def test_every_recipe_and_its_parts():

@@ -83,10 +83,10 @@ def _offered(group: str) -> list[str]:
 def _fetched() -> list[str]:
     """Return the names of what `dgp priors fetch` has got."""
     # The package would import PyTorch; this module of it needs nothing else.
-    spec = importlib.util.spec_from_file_location("cache", _package("generators") / "caching" / "folder.py")
+    spec = importlib.util.spec_from_file_location("cache", _package("generators") / "caching" / "cache_folder.py")
     cache = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(cache)
-    folder = cache.folder() / "priors"
+    folder = cache.cache_folder() / "priors"
     return [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
 

@@ -17,7 +17,7 @@ from dgp.variables.operator_parameters import draw_positions
 from dgp.variables.parametrizations import Parametrization, default_parametrization
 from dgp.variables.rows import Rows
 from generators import Prior
-from generators.brief import counted
+from generators.text import pluralise
 
 
 @dataclass(frozen=True)
@@ -141,5 +141,5 @@ class RowSource:
         return {name: value.to(self.prior.generator.device) for name, value in drawn.items()}
 
     def __repr__(self) -> str:
-        pictures, answers = counted(len(self.observations), "picture"), counted(self.num_solutions, "answer")
+        pictures, answers = pluralise(len(self.observations), "picture"), pluralise(self.num_solutions, "answer")
         return f"RowSource: {pictures}, {answers} each, {self.prior.name}, space {self.space}, seed {self.seed}"

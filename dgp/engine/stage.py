@@ -23,7 +23,7 @@ from dgp.optim.update import AnchoredConstraint, Update, UpdatePlan
 from dgp.random_streams import RowStreams
 from dgp.variables.constraints import Constraint, Unconstrained
 from dgp.variables.rows import Rows
-from generators.brief import clipped, counted, listed
+from generators.text import join_first, pluralise, shorten
 
 SOLVERS = {"gradient": GradientDescent, "l-bfgs": lambda plan, optimizers: LBFGS(plan)}
 
@@ -60,10 +60,10 @@ class StepOutput:
     constrained: dict[str, Tensor]
 
     def __repr__(self) -> str:
-        losses = listed([f"{name} {float(value.mean()):.4g}" for name, value in self.losses.items()])
-        rows = f"{counted(len(self.total), 'row')}, {int(self.live.sum())} live"
+        losses = join_first([f"{name} {float(value.mean()):.4g}" for name, value in self.losses.items()])
+        rows = f"{pluralise(len(self.total), 'row')}, {int(self.live.sum())} live"
         objective = f"objective {float(self.total.mean()):.4g} ({losses})"
-        return clipped(f"Step {self.index + 1} of {self.steps}, {self.stage}: {rows}, mean {objective}")
+        return shorten(f"Step {self.index + 1} of {self.steps}, {self.stage}: {rows}, mean {objective}")
 
 
 class StageRun:

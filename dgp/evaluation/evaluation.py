@@ -23,8 +23,8 @@ from dgp.observation.images import to_pil
 from dgp.observation.observation import Observation
 from dgp.planning.adapt import adapt_recipe
 from dgp.recipes.schema import Recipe
-from generators import Prior, randomised
-from generators.brief import clipped, counted, listed
+from generators import Prior, randomise
+from generators.text import join_first, pluralise, shorten
 
 GROUP = 10  # pictures that are inverted together
 RANDOM = "random weights"
@@ -71,7 +71,7 @@ class Evaluation:
             Engine(name, recipe, self.prior, self.prior.sha256, *shared) for name, recipe in self.recipes.items()
         ]
         if self.random_weights:
-            blank = randomised(self.prior, self.seed)
+            blank = randomise(self.prior, self.seed)
             # Named by what they are made from: their last digits differ from one machine to the next.
             key = f"{RANDOM}, seed {self.seed}, of {self.prior.sha256}"
             engines += [Engine(f"{e.name} ({RANDOM})", e.recipe, blank, key, *shared) for e in engines]
@@ -258,9 +258,9 @@ class Evaluation:
         return sheets.gallery(["observed", *(arm.name for arm in shown), "original"], rows)
 
     def __repr__(self) -> str:
-        pictures, specs = counted(len(self.pictures), "picture"), listed(list(self.degradations))
-        about = f"{pictures}, {specs}, recipes {listed(list(self.recipes))} on {self.prior.name}"
-        return clipped(f"Evaluation: {about} -> {self.folder}")
+        pictures, specs = pluralise(len(self.pictures), "picture"), join_first(list(self.degradations))
+        about = f"{pictures}, {specs}, recipes {join_first(list(self.recipes))} on {self.prior.name}"
+        return shorten(f"Evaluation: {about} -> {self.folder}")
 
 
 def _numbers(content: dict | None) -> dict[str, float | None]:

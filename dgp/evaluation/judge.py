@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from dgp.errors import InputError
 from dgp.files import sha256_of, write_bytes_atomic
 from dgp.observation.images import to_rgb, to_tensor
-from generators.brief import counted, parameters
+from generators.text import format_parameter_count, pluralise
 
 SIDE = 32
 AT_ONCE = 100
@@ -101,7 +101,7 @@ class Judge:
         ]
 
     def __repr__(self) -> str:
-        return f"Judge {self.name}: {counted(len(self.classes), 'class', 'classes')}, {parameters(self.network)}"
+        return f"Judge {self.name}: {pluralise(len(self.classes), 'class', 'classes')}, {format_parameter_count(self.network)}"
 
 
 def prepared(picture: Image.Image) -> Tensor:

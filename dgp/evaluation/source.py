@@ -14,7 +14,7 @@ from PIL import Image
 from dgp.errors import InputError
 from dgp.observation.folders import endings
 from dgp.observation.images import FORMATS, Picture, open_picture
-from generators.brief import clipped, counted
+from generators.text import pluralise, shorten
 
 LARGEST_FILE = 256 * 2**20  # of a member of an archive, which may claim any size
 
@@ -29,7 +29,7 @@ class Clean:
     sha256: str
 
     def __repr__(self) -> str:
-        return f"Clean({clipped(self.name, 200)}, {self.picture.size[0]}x{self.picture.size[1]} px)"
+        return f"Clean({shorten(self.name, 200)}, {self.picture.size[0]}x{self.picture.size[1]} px)"
 
 
 class Source:
@@ -108,7 +108,7 @@ class Source:
         return Clean(name, _folder(name), picture, hashlib.sha256(data).hexdigest())
 
     def __repr__(self) -> str:
-        return f"Source {clipped(str(self.path), 200)}: {counted(len(self.names), 'picture')}"
+        return f"Source {shorten(str(self.path), 200)}: {pluralise(len(self.names), 'picture')}"
 
 
 def van_der_corput(n: int) -> list[int]:

@@ -13,7 +13,7 @@ from PIL import Image
 from dgp.errors import OutputError
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.observation.figures import png_bytes
-from generators.brief import clipped
+from generators.text import shorten
 
 
 def plain_name(text: str) -> str:
@@ -76,4 +76,4 @@ class Unit:
         write_json_atomic(self.path, {"schema": 1, "status": "done", "identity": self.identity, **content})
 
     def __repr__(self) -> str:
-        return clipped(f"Unit {self.path}")
+        return shorten(f"Unit {self.path}")

@@ -19,8 +19,7 @@ from dgp.identify.statistics import statistics
 from dgp.observation.estimate import Estimate
 from dgp.observation.observation import Observation
 from generators import Prior
-from generators.caching import folder as cache
-from generators.caching.disk_cache import kept
+from generators.caching import cache_folder, load_or_compute
 from generators.progress import waiting
 
 COUNT = 2000  # simulated pictures at 32 px
@@ -109,7 +108,9 @@ def estimator(operator: Degradation, prior: Prior, *, seed: int = 0) -> Estimato
         return _learnt(seen, at[:where], apart, at[where:], seed, words)
 
     name = fingerprint(probe, [*unknowns.values(), count, seed, PHOTOGRAPHS, APART, STEPS, METHOD])
-    tensors = dict(kept(cache.folder() / "estimates" / f"{name}.safetensors", lambda found: "wider" in found, make))
+    tensors = dict(
+        load_or_compute(cache_folder() / "estimates" / f"{name}.safetensors", lambda found: "wider" in found, make)
+    )
     wider = tensors.pop("wider")
     return Estimator(from_tensors(tensors), wider, unknowns)
 

@@ -21,8 +21,7 @@ from dgp.identify.sources import sources
 from dgp.identify.statistics import statistics
 from dgp.observation.estimate import Candidate
 from generators import Prior
-from generators.caching import folder as cache
-from generators.caching.disk_cache import kept
+from generators.caching import cache_folder, load_or_compute
 from generators.progress import report, waiting
 
 LONGEST = 3
@@ -126,8 +125,8 @@ def _network(prior: Prior, side: int, seed: int) -> Network:
     def make() -> dict[str, Tensor]:
         return as_tensors(_learnt(*_table(prior, side, seed), seed))
 
-    path = cache.folder() / "damages" / f"{fingerprint(probe, said)}.safetensors"
-    return from_tensors(kept(path, lambda found: "last.weight" in found, make))
+    path = cache_folder() / "damages" / f"{fingerprint(probe, said)}.safetensors"
+    return from_tensors(load_or_compute(path, lambda found: "last.weight" in found, make))
 
 
 def _table(prior: Prior, side: int, seed: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:

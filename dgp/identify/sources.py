@@ -12,8 +12,8 @@ from torch import Tensor
 
 from dgp.identify.spectrum import cosines
 from generators import Prior
+from generators.bank import LARGEST_SIDE, get_bank
 from generators.progress import report
-from generators.statistics.bank import LARGEST, bank_of
 
 # Which scikit-image brings along, CC0 or public domain; those apart are never trained on.
 PHOTOGRAPHS, APART = ("astronaut", "coffee", "rocket"), ("chelsea",)
@@ -52,9 +52,9 @@ def sources(
 
 def _drawn(prior: Prior, which: range, random: np.random.Generator) -> Tensor:
     rows = slice(which.start, which.stop)
-    if prior.generator.info.resolution <= LARGEST:
-        return bank_of(prior, which.stop).pictures(rows)
-    bank, shown = bank_of(prior, RENDERED), []
+    if prior.generator.info.resolution <= LARGEST_SIDE:
+        return get_bank(prior, which.stop).pictures(rows)
+    bank, shown = get_bank(prior, RENDERED), []
     with torch.no_grad():
         for i in range(RENDERED):
             shown.append(prior.generator(bank.latents(torch.tensor([i]), prior.generator)))

@@ -37,7 +37,7 @@ def explain_absence(name: str) -> str | None:
     if not path.is_file():
         return f"the trunk {published.name} of LPIPS is not in torch.hub's checkpoint folder, and nothing is downloaded"
     at = path.stat()
-    if not _sha256(path, at.st_size, at.st_mtime_ns).startswith(published.begins):
+    if not _sha256(path, at.st_size, at.st_mtime_ns).startswith(published.sha256_prefix):
         return f"{published.name} in torch.hub's checkpoint folder is damaged: its sha256 is not what its name says"
     return None
 

@@ -16,7 +16,7 @@ from dgp.observation.figures import figures, png_bytes, viewable
 from dgp.observation.geometry import Geometry
 from dgp.observation.images import Picture, flatten, to_pil
 from dgp.observation.weight_map import WeightMap
-from generators.brief import clipped
+from generators.text import shorten
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +125,6 @@ class Observation:
         label = "class to be found" if self.label is None else f"class {self.label}"
         how = "simulated from a clean picture" if self.simulated else self.geometry.placed
         return (
-            f"Observation of {clipped(name, 120)}: {clipped(self.asked, 120)}, {width}x{height} px, {how}\n"
+            f"Observation of {shorten(name, 120)}: {shorten(self.asked, 120)}, {width}x{height} px, {how}\n"
             f"  y {tuple(self.y.shape)} for a prior of {self.geometry.resolution} px, {label}"
         )

@@ -18,8 +18,8 @@ from dgp.output.metrics import describe_measurements
 from dgp.output.spread import Spread
 from dgp.recipes.schema import Recipe
 from generators import Prior
-from generators.brief import clipped, counted
 from generators.progress import waiting
+from generators.text import pluralise, shorten
 
 
 @dataclass(eq=False)
@@ -151,10 +151,10 @@ class Answer:
 
     def __repr__(self) -> str:
         observation, (width, height) = self.observation, self.observation.geometry.out
-        what = f"{clipped(observation.source.path or 'a picture', 100)} ({clipped(observation.asked, 80)})"
+        what = f"{shorten(observation.source.path or 'a picture', 100)} ({shorten(observation.asked, 80)})"
         lines = [f"Restoration of {what} by {self.recipe.name} on {self.prior.name}, seed {self.seed}"]
-        facts = [f"{width}x{height} px", counted(len(self.tensors), "solution")]
+        facts = [f"{width}x{height} px", pluralise(len(self.tensors), "solution")]
         if self.classes is not None:
             facts.append(f"class {self.prior.generator.info.classes[self.classes[0]]}")
         lines.append("  " + ", ".join([*facts, *describe_measurements(self.metrics, self.fidelity)]))
-        return "\n".join(lines if self.folder is None else [*lines, f"  saved in {clipped(str(self.folder), 80)}"])
+        return "\n".join(lines if self.folder is None else [*lines, f"  saved in {shorten(str(self.folder), 80)}"])

@@ -15,7 +15,7 @@ from dgp.registry import Options
 from dgp.search.base import SEARCHES, Search
 from dgp.variables.constraints import CONSTRAINTS, Constraint, Unconstrained
 from dgp.variables.parametrizations import PARAMETRIZATIONS, Parametrization, default_parametrization
-from generators.brief import clipped, counted
+from generators.text import pluralise, shorten
 
 
 class Variable(Options):
@@ -118,7 +118,7 @@ class Recipe(Options):
         return sum(stage.steps for stage in self.stages)
 
     def __repr__(self) -> str:
-        parts = f"{counted(len(self.searches), 'search', 'searches')}, {counted(len(self.stages), 'stage')}"
-        return clipped(f"Recipe {self.name}: {parts}, {self.steps} steps, finish {self.finish.kind}; {self.summary}")
+        parts = f"{pluralise(len(self.searches), 'search', 'searches')}, {pluralise(len(self.stages), 'stage')}"
+        return shorten(f"Recipe {self.name}: {parts}, {self.steps} steps, finish {self.finish.kind}; {self.summary}")
 
     __str__ = __repr__

@@ -14,7 +14,7 @@ from dgp.search.base import SEARCHES, ScoringSearch
 from dgp.search.lookup import order_by_distance
 from dgp.search.offspring import cross
 from dgp.variables.rows import Rows, concatenate
-from generators.statistics.bank import bank_of
+from generators import get_bank
 
 PARENTS = 8
 
@@ -23,7 +23,7 @@ PARENTS = 8
 class BankSearch(ScoringSearch):
     """Scores the ``nearest`` of ``count`` stored samples of the prior, then offspring of the best.
 
-    The samples are drawn once for each prior and kept (``generators.bank_of``). Nearness is measured on small pictures,
+    The samples are drawn once for each prior and kept (``generators.get_bank``). Nearness is measured on small pictures,
     after phi, without any network. The first answer to a picture starts at the nearest samples, the second at those
     that follow, and so on; missing samples are drawn. What the search before returned competes at the end.
 
@@ -54,7 +54,7 @@ class BankSearch(ScoringSearch):
         return self.nearest + self.children * self.rounds
 
     def run(self, evaluator, source, rows):
-        bank = bank_of(source.prior, self.count)
+        bank = get_bank(source.prior, self.count)
         orders = order_by_distance(evaluator.batch, bank)
         found = []
         for picture, answer in source.owners:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dgp.observation.batch import ObservationBatch
-from generators.statistics.bank import Bank
+from generators import Bank
 
 
 @torch.no_grad()

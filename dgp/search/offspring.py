@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from generators.base import GeneratorInfo
+from generators import GeneratorInfo
 
 NOVELTY = 0.3  # standard deviation of the mutation
 

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from dgp.observation.batch import ObservationBatch
 from dgp.registry import Options, Registry
-from generators import Prior
-from generators.base import GeneratorInfo
+from generators import GeneratorInfo, Prior
 
 PARAMETRIZATIONS = Registry(
     "chart",
@@ -171,7 +170,7 @@ class Noise(Parametrization):
         (shape,) = (spec.shape for spec in prior.generator.info.latents if spec.name == name)
         device = prior.generator.device
         if self.start == "stored":
-            value = prior.generator.stored(name).expand(count, *shape).clone()
+            value = prior.generator.default_input(name).expand(count, *shape).clone()
         elif self.start == "zero":
             value = torch.zeros(count, *shape, device=device)
         else:

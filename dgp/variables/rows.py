@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from generators.brief import clipped, counted, shapes
+from generators.text import format_shapes, pluralise, shorten
 
 
 @dataclass
@@ -61,8 +61,8 @@ class Rows:
 
     def __repr__(self) -> str:
         answers = len(self.blocks()) if len(self) else 0
-        about = f"{counted(len(self), 'row')} of {counted(answers, 'answer')}, values {shapes(self.values)}"
-        return clipped(f"Rows: {about}; {counted(len(self.weights), 'released tensor')}")
+        about = f"{pluralise(len(self), 'row')} of {pluralise(answers, 'answer')}, values {format_shapes(self.values)}"
+        return shorten(f"Rows: {about}; {pluralise(len(self.weights), 'released tensor')}")
 
 
 def concatenate(parts: Sequence[Rows]) -> Rows:

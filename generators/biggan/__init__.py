@@ -1,7 +1,11 @@
-"""BigGAN and BigGAN-deep (Brock et al. 2019), with the key names of the authors' PyTorch release."""
+"""BigGAN and BigGAN-deep (Brock et al. 2019), with the parameter names of the authors' PyTorch release.
 
-from generators.biggan.deep import BigGANDeep, BigGANDeepConfig
+To add a variant, subclass ``Generator`` or ``ProjectionDiscriminator`` here, reuse ``layers``, and list the classes
+with their configurations in ``checkpoints.native``.
+"""
+
 from generators.biggan.deep_discriminator import BigGANDeepDiscriminator, DeepDiscriminatorConfig
+from generators.biggan.deep_generator import BigGANDeep, BigGANDeepConfig
 from generators.biggan.discriminator import BigGANDiscriminator, DiscriminatorConfig
 from generators.biggan.generator import BigGAN, BigGANConfig
 

@@ -1,4 +1,4 @@
-"""BigGAN-deep's discriminator: bottleneck blocks whose maps serve as features, a projection head."""
+"""BigGAN-deep's discriminator (Brock et al. 2019, appendix B), with the parameter names of the authors' release."""
 
 from __future__ import annotations
 
@@ -8,15 +8,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generators.base import Discriminator
 from generators.biggan.layers import Attention
+from generators.biggan.projection import ProjectionDiscriminator
 from generators.nn.spectral_norm import Conv, Embedding, Linear
 
 
 @dataclass(frozen=True)
 class DeepDiscriminatorConfig:
-    """channels: after the first convolution, and of each level.  pooling: levels whose first block halves the size.
-    depth: blocks of each level.  attention: levels that end with attention."""
+    """Configuration of a BigGAN-deep discriminator.
+
+    Attributes:
+        resolution: pixels a side.
+        channels: of the first convolution's output, and of each level.
+        pooling: levels whose first block halves the size.
+        depth: blocks of each level.
+        n_classes: number of classes.
+        attention: levels that end with attention.
+        singular_values: how many are stored, 0 without spectral norm.
+        sn_eps: epsilon of spectral norms.
+    """
 
     resolution: int
     channels: tuple[int, ...]
@@ -29,8 +39,10 @@ class DeepDiscriminatorConfig:
 
 
 class Block(nn.Module):
-    """Residual block with a bottleneck of a quarter of its output's width; where that is wider than the input, a
-    convolution adds what the shortcut lacks."""
+    """Residual block with a bottleneck of a quarter of its output's width.
+
+    Where the output has more channels than the input, a 1x1 convolution of the input supplies the rest of the shortcut.
+    """
 
     def __init__(self, cin: int, cout: int, pools: bool, sn: tuple[int, float]):
         super().__init__()
@@ -51,7 +63,9 @@ class Block(nn.Module):
         return F.avg_pool2d(x, 2) if self.pools else x
 
 
-class BigGANDeepDiscriminator(Discriminator):
+class BigGANDeepDiscriminator(ProjectionDiscriminator):
+    """BigGAN-deep's discriminator: a convolution, then levels of residual blocks."""
+
     def __init__(self, config: DeepDiscriminatorConfig):
         super().__init__()
         self.config = config
@@ -66,17 +80,6 @@ class BigGANDeepDiscriminator(Discriminator):
             self.blocks.append(nn.ModuleList(parts))
         self.linear = Linear(config.channels[-1], 1, *sn)
         self.embed = Embedding(config.n_classes, config.channels[-1], *sn)
-        self.feature_count = sum(len(parts) for parts in self.blocks) + 1
 
-    def features(self, x, classes=None):
-        x, found = self.input_conv(x), []
-        for parts in self.blocks:
-            for layer in parts:
-                x = layer(x)
-                found.append(x)
-        return [*found, F.relu(x).sum((2, 3))]
-
-    def logit(self, x, classes=None):
-        pooled = self.features(x)[-1]
-        logit = self.linear(pooled)
-        return logit if classes is None else logit + (self.embed(classes) * pooled).sum(1, keepdim=True)
+    def enter(self, x):
+        return self.input_conv(x)

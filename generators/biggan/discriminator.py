@@ -1,17 +1,17 @@
-"""The discriminator: a residual tower whose maps serve as features, a projection head (Miyato & Koyama 2018)."""
+"""BigGAN's discriminator (Brock et al. 2019, appendix B), with the parameter names of the authors' release."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generators.base import Discriminator
 from generators.biggan.layers import Attention
+from generators.biggan.projection import ProjectionDiscriminator
 from generators.nn.spectral_norm import Conv, Embedding, Linear
 
-# Multiples of ch that leave each block, and which blocks halve the size.
+# By resolution: channels leaving each block, in multiples of ch, and which blocks halve the size.
 CHANNELS = {
     32: ((4, 4, 4, 4), (True, True, False, False)),
     64: ((1, 2, 4, 8, 16), (True, True, True, True, False)),
@@ -22,7 +22,17 @@ CHANNELS = {
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """attention: blocks that end with attention.  wide: hidden layers as wide as the output, else as the input."""
+    """Configuration of a BigGAN discriminator.
+
+    Attributes:
+        resolution: pixels a side, a key of ``CHANNELS``.
+        ch: channel multiplier.
+        n_classes: number of classes.
+        attention: blocks that end with attention.
+        wide: whether hidden layers are as wide as the block's output, else as its input.
+        singular_values: how many are stored, 0 without spectral norm.
+        sn_eps: epsilon of spectral norms.
+    """
 
     resolution: int
     ch: int
@@ -34,7 +44,7 @@ class DiscriminatorConfig:
 
 
 class Block(nn.Module):
-    """Residual block. The first has no ReLU before it, and pools its shortcut before the convolution."""
+    """Residual block; the first one has no ReLU before it, and pools its shortcut before the convolution."""
 
     def __init__(self, cin: int, cout: int, first: bool, down: bool, wide: bool, sn: tuple[int, float]):
         super().__init__()
@@ -46,17 +56,19 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(x if self.first else F.relu(x))
-        h = self.conv2.pooled(F.relu(h)) if self.down else self.conv2(F.relu(h))
+        h = self.conv2.convolve_and_pool(F.relu(h)) if self.down else self.conv2(F.relu(h))
         if not hasattr(self, "conv_sc"):
             return h + x
-        # A 1x1 convolution commutes with pooling, and costs a quarter after it.
+        # A 1x1 convolution commutes with pooling, and after it costs a quarter.
         return h + self.conv_sc(self.pool(x))
 
     def pool(self, x: Tensor) -> Tensor:
         return F.avg_pool2d(x, 2) if self.down else x
 
 
-class BigGANDiscriminator(Discriminator):
+class BigGANDiscriminator(ProjectionDiscriminator):
+    """BigGAN's discriminator."""
+
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
         self.config = config
@@ -71,19 +83,3 @@ class BigGANDiscriminator(Discriminator):
             self.blocks.append(nn.ModuleList(parts))
         self.linear = Linear(outs[-1] * config.ch, 1, *sn)
         self.embed = Embedding(config.n_classes, outs[-1] * config.ch, *sn)
-
-    def features(self, x, classes=None):
-        found = []
-        for parts in self.blocks:
-            for layer in parts:
-                x = layer(x)
-                found.append(x)
-        return [*found, F.relu(x).sum((2, 3))]
-
-    def logit(self, x, classes=None):
-        pooled = self.features(x)[-1]
-        logit = self.linear(pooled)
-        return logit if classes is None else logit + (self.embed(classes) * pooled).sum(1, keepdim=True)
-
-    def describe(self) -> dict:
-        return asdict(self.config)

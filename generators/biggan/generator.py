@@ -1,4 +1,4 @@
-"""The generator. Source of the layout: Brock et al. 2019, appendix B, and the key names of the authors' release."""
+"""BigGAN's generator (Brock et al. 2019, appendix B), with the parameter names of the authors' release."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
-from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, instance_norm, norm_like
-from generators.latents import LatentSpec, normal
-from generators.nn.class_labels import labels_of
+from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, match_instance_norm
+from generators.latents import LatentSpec, choose_labels, sample_normal
+from generators.nn.instance_norm import instance_norm
 from generators.nn.spectral_norm import Conv, Linear
 
-# Multiples of ch: what enters the first block, and what leaves each block.
+# By resolution: channels entering the first block and leaving each block, in multiples of ch.
 CHANNELS = {
     32: (4, (4, 4, 4)),
     64: (16, (16, 8, 4, 2)),
@@ -26,10 +26,19 @@ CHANNELS = {
 
 @dataclass(frozen=True)
 class BigGANConfig:
-    """What a checkpoint's shapes tell, and the epsilons, which they do not.
+    """Configuration of a BigGAN generator. All but the epsilons can be inferred from a checkpoint's shapes.
 
-    attention: blocks that end with attention.  shared_dim: width of the class embedding, None where each norm has
-    its own.  hier: every block receives a chunk of z.  singular_values: how many are stored, 0 without spectral norm.
+    Attributes:
+        resolution: pixels a side, a key of ``CHANNELS``.
+        ch: channel multiplier.
+        dim_z: size of z.
+        n_classes: number of classes.
+        shared_dim: width of the class embedding, None where each norm has its own.
+        hier: whether every block receives a chunk of z.
+        attention: blocks that end with attention.
+        singular_values: how many are stored, 0 without spectral norm.
+        sn_eps: epsilon of spectral norms.
+        bn_eps: epsilon of batch norms.
     """
 
     resolution: int
@@ -49,7 +58,7 @@ class BigGANConfig:
 
     @property
     def chunk(self) -> int:
-        """How much of z the first linear layer, and with ``hier`` each block, receives."""
+        """Size of the part of z that the first linear layer, and with ``hier`` each block, receives."""
         return self.dim_z // (self.blocks + 1) if self.hier else self.dim_z
 
 
@@ -68,30 +77,46 @@ class Block(nn.Module):
         self.bn2 = ConditionalNorm(cout, width, config.n_classes, *sn, config.bn_eps)
 
     def forward(self, x: Tensor, condition: Tensor, norms: tuple[Tensor | None, Tensor | None]) -> Tensor:
-        """norms: what replaces bn1 and bn2, each (N, 2, C) or None."""
+        """Apply the block.
+
+        Args:
+            x: (N, cin, h, w).
+            condition: input of the conditional norms.
+            norms: replacements of bn1 and bn2, each (N, 2, C) or None.
+
+        Returns:
+            (N, cout, 2h, 2w).
+        """
         h = self.bn1(x, condition) if norms[0] is None else instance_norm(x, norms[0])
-        h = self.enlarge(h)
+        h = self.activate_and_upsample(h)
         h = self.bn2(h, condition) if norms[1] is None else instance_norm(h, norms[1])
-        return self.close(h, x)
+        return self.add_shortcut(h, x)
 
     def capture(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(output, norm for bn1, norm for bn2), each norm passing on its own output as soon as it is known."""
-        first = norm_like(self.bn1(x, condition))
-        h = self.enlarge(instance_norm(x, first))
-        second = norm_like(self.bn2(h, condition))
-        return self.close(instance_norm(h, second), x), first, second
+        """Apply the block with batch norms replaced by equivalent instance norms, each as soon as it is known.
 
-    def enlarge(self, h: Tensor) -> Tensor:
-        return self.conv1.enlarged(F.relu(h))
+        Returns:
+            (output, norm for bn1, norm for bn2).
+        """
+        first = match_instance_norm(self.bn1(x, condition))
+        h = self.activate_and_upsample(instance_norm(x, first))
+        second = match_instance_norm(self.bn2(h, condition))
+        return self.add_shortcut(instance_norm(h, second), x), first, second
 
-    def close(self, h: Tensor, x: Tensor) -> Tensor:
-        # A 1x1 convolution commutes with nearest-neighbour enlargement, and costs a quarter before it.
+    def activate_and_upsample(self, h: Tensor) -> Tensor:
+        return self.conv1.upsample_and_convolve(F.relu(h))
+
+    def add_shortcut(self, h: Tensor, x: Tensor) -> Tensor:
+        # A 1x1 convolution commutes with nearest-neighbour upsampling, and before it costs a quarter.
         return self.conv2(F.relu(h)) + F.interpolate(self.conv_sc(x), scale_factor=2)
 
 
 class BigGAN(Generator):
-    """Latents: "z" (N, dim_z); "class": the shared embedding (N, shared_dim), or int64 labels (N,), which are embedded
-    where there is one; optionally "norm[2k]", "norm[2k + 1]" (N, 2, C), which replace the norms of block k."""
+    """BigGAN's generator, class-conditional.
+
+    Latents: "z" (N, dim_z); "class", the shared embedding (N, shared_dim), or int64 labels (N,), which are embedded
+    where there is an embedding; optionally "norm[2k]" and "norm[2k + 1]" (N, 2, C), which replace the norms of block k.
+    """
 
     def __init__(self, config: BigGANConfig, classes: tuple[str, ...] = ()):
         super().__init__()
@@ -119,12 +144,17 @@ class BigGAN(Generator):
         )
         names = classes or tuple(str(i) for i in range(config.n_classes))
         self.info = GeneratorInfo(
-            "biggan", config.resolution, (LatentSpec("z", "z", (config.dim_z,)), embedding), names, asdict(config)
+            "biggan",
+            config.resolution,
+            (LatentSpec("z", "z", (config.dim_z,)), embedding),
+            classes=names,
+            config=asdict(config),
         )
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
-        z = normal(n, self.config.dim_z, truncation, generator)
-        labels = labels_of(n, classes, self.config.n_classes, generator)
+        """Sample "z" (n, dim_z) and "class" (n, shared_dim); z is truncated if ``truncation`` < 1."""
+        z = sample_normal(n, self.config.dim_z, truncation, generator)
+        labels = choose_labels(n, classes, self.config.n_classes, generator)
         device, dtype = self.linear.weight.device, self.linear.weight.dtype
         return {"z": z.to(device, dtype), "class": self.embed(labels)}
 
@@ -133,19 +163,22 @@ class BigGAN(Generator):
         return labels.clone() if self.config.shared_dim is None else self.shared(labels)
 
     def stem(self, latents):
+        """Map the first chunk of z linearly to (N, first * ch, 4, 4), where first is in ``CHANNELS``."""
         h = self.linear(latents["z"][:, : self.config.chunk])
         return State(h.view(len(h), -1, 4, 4))
 
     def block(self, k, state, latents):
+        """Apply block k: (N, cin, h, w) -> (N, cout, 2h, 2w)."""
         norms = latents.get(f"norm[{2 * k}]"), latents.get(f"norm[{2 * k + 1}]")
         h = self.blocks[k][0](state.hidden, self._condition(k, latents), norms)
         return State(self._attend(k, h))
 
     def head(self, state):
+        """Map (N, ch, R, R) to the picture: batch norm, ReLU, 3x3 convolution, tanh."""
         return torch.tanh(self.output_layer(state.hidden))
 
     def _condition(self, k: int, latents: dict[str, Tensor]) -> Tensor:
-        """What the conditional norms of block k depend on: class embedding first, then its chunk of z."""
+        """Return the input of the conditional norms of block k: the class embedding, then the block's chunk of z."""
         y = latents["class"]
         if self.config.shared_dim is not None and not y.is_floating_point():
             y = self.shared(y)
@@ -158,6 +191,7 @@ class BigGAN(Generator):
         return self.blocks[k][1](h) if len(self.blocks[k]) > 1 else h
 
     def capture_norm(self, latents):
+        """Return "norm[2k]" and "norm[2k + 1]" of every block k (Pan et al. 2020, in the published code)."""
         norms, h = {}, self.stem(latents).hidden
         for k in range(self.depth):
             h, norms[f"norm[{2 * k}]"], norms[f"norm[{2 * k + 1}]"] = self.blocks[k][0].capture(
@@ -167,11 +201,11 @@ class BigGAN(Generator):
         return norms
 
     def groups(self):
-        names = [name for name, _ in self.named_parameters()]
-        under = lambda prefix: tuple(name for name in names if name.startswith(prefix))  # noqa: E731
-        groups = [ParameterGroup("linear", under("linear."))]
-        groups += [ParameterGroup(f"blocks.{k}", under(f"blocks.{k}.")) for k in range(self.depth)]
-        groups.append(ParameterGroup("output_layer", under("output_layer."), head=True, progressive=False))
+        groups = [ParameterGroup("linear", self.parameter_names("linear."))]
+        groups += [ParameterGroup(f"blocks.{k}", self.parameter_names(f"blocks.{k}.")) for k in range(self.depth)]
+        groups.append(
+            ParameterGroup("output_layer", self.parameter_names("output_layer."), head=True, progressive=False)
+        )
         if self.config.shared_dim is not None:
-            groups.append(ParameterGroup("shared", under("shared."), progressive=False))
+            groups.append(ParameterGroup("shared", self.parameter_names("shared."), progressive=False))
         return groups

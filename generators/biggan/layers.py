@@ -1,4 +1,4 @@
-"""The layers that BigGAN's generator and discriminator are made of."""
+"""The layers of BigGAN's generators and discriminators."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from torch import Tensor, nn
 
 from generators.nn.spectral_norm import Conv, Linear
 
-INSTANCE_EPS = 1e-5
-
-# Which stored statistics each row reads, see `place_of`; None: those of no truncation.
-Place = tuple[Tensor, Tensor] | None
+# Which stored statistics each row interpolates, see ``locate_truncation``; None for those without truncation.
+TruncationPosition = tuple[Tensor, Tensor] | None
 
 
 class Attention(nn.Module):
-    """Self-attention over positions (Zhang et al. 2019): keys and values pooled 2x2, no scaling, no biases."""
+    """Self-attention over positions (Zhang et al. 2019), with 2x2 pooled keys and values, no scaling, no biases.
+
+    y = x + gamma * o(softmax(theta(x)^T phi(x)) g(x))
+    """
 
     def __init__(self, channels: int, singular_values: int, eps: float):
         super().__init__()
@@ -25,7 +26,7 @@ class Attention(nn.Module):
         self.gamma = nn.Parameter(torch.tensor(0.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) -> the same."""
+        """Apply attention to x (N, C, h, w); same shape."""
         n, _, h, w = x.shape
         query = self.theta(x).flatten(2)
         key = F.max_pool2d(self.phi(x), 2).flatten(2)
@@ -36,11 +37,19 @@ class Attention(nn.Module):
 
 
 class StoredStatistics(nn.Module):
-    """Batch normalisation by the statistics that training stored, as a scale and a shift.
+    """Batch normalisation with the statistics that training stored, and a scale and shift from outside.
 
-    truncations: how many there are of each, evenly from truncation 0 to 1, in rows (truncations, C); 0: one, (C,).
-    momentum: of training, where a batch is normalised by its own statistics, which enter the stored ones with this
-    share; None: the stored ones are used.
+        y = (x - mean) / sqrt(var + eps) * gain + bias
+
+    Args:
+        channels: C.
+        eps: added to the variance.
+        truncations: how many sets of statistics there are, evenly from truncation 0 to 1, (truncations, C) each;
+            0 for one set, (C,).
+
+    Attributes:
+        momentum: None to use the stored statistics. In training, batches are normalised by their own statistics, which
+            are averaged into the stored ones with this weight.
     """
 
     momentum: float | None = None
@@ -52,28 +61,37 @@ class StoredStatistics(nn.Module):
         self.register_buffer("stored_var", torch.ones(shape))
         self.eps = eps
 
-    def scale_and_shift(self, x: Tensor, gain: Tensor, bias: Tensor, place: Place = None) -> Tensor:
-        """x (N, C, h, w); gain, bias (N or 1, C). The mean is taken off first: in the shift it would cost digits."""
+    def scale_and_shift(self, x: Tensor, gain: Tensor, bias: Tensor, position: TruncationPosition = None) -> Tensor:
+        """Normalise x (N, C, h, w), and apply gain and bias (N or 1, C).
+
+        The mean is subtracted first: as part of the shift it would cost digits.
+        """
         if self.momentum is not None:
             x = F.batch_norm(x, self.stored_mean, self.stored_var, None, None, True, self.momentum, self.eps)
             return torch.addcmul(bias.to(x.dtype)[..., None, None], x, gain.to(x.dtype)[..., None, None])
-        mean, variance = self.at(self.stored_mean, place), self.at(self.stored_var, place)
+        mean, variance = self.at(self.stored_mean, position), self.at(self.stored_var, position)
         scale = gain * torch.rsqrt(variance + self.eps)
         return (x - mean[..., None, None]) * scale[..., None, None] + bias[..., None, None]
 
     @staticmethod
-    def at(stored: Tensor, place: Place) -> Tensor:
-        """(N, C), those of each row's truncation, or (C,) where there is one set, or no place is given: the last."""
+    def at(stored: Tensor, position: TruncationPosition) -> Tensor:
+        """Return the statistics of each row's truncation, (N, C).
+
+        Where there is one set, (C,); without a position, the last set, of no truncation.
+        """
         if stored.ndim == 1:
             return stored
-        if place is None:
+        if position is None:
             return stored[-1]
-        step, share = place
+        step, share = position
         return torch.lerp(stored[step], stored[step + 1], share.to(stored.dtype))
 
 
 class ConditionalNorm(StoredStatistics):
-    """Gain and bias depend on the condition: a vector (N, width), or labels (N,) where nothing is shared."""
+    """Batch normalisation whose gain and bias depend on a condition.
+
+    The condition is a vector (N, width), or labels (N,) where there is no shared embedding.
+    """
 
     def __init__(
         self,
@@ -92,28 +110,37 @@ class ConditionalNorm(StoredStatistics):
             self.gain = Linear(width, channels, singular_values, eps, bias=False)
             self.bias = Linear(width, channels, singular_values, eps, bias=False)
 
-    def forward(self, x: Tensor, condition: Tensor, place: Place = None) -> Tensor:
-        return self.scale_and_shift(x, 1 + self.gain(condition), self.bias(condition), place)
+    def forward(self, x: Tensor, condition: Tensor, position: TruncationPosition = None) -> Tensor:
+        return self.scale_and_shift(x, 1 + self.gain(condition), self.bias(condition), position)
 
 
 class OutputNorm(StoredStatistics):
-    """Unconditional, with gain and bias of its own. The published epsilon is 1e-5 whatever the others use."""
+    """Batch normalisation with a gain and bias of its own.
+
+    The published epsilon is 1e-5, whatever the other layers use.
+    """
 
     def __init__(self, channels: int, eps: float = 1e-5, truncations: int = 0):
         super().__init__(channels, eps, truncations)
         self.gain, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor, place: Place = None) -> Tensor:
-        return self.scale_and_shift(x, self.gain[None], self.bias[None], place)
+    def forward(self, x: Tensor, position: TruncationPosition = None) -> Tensor:
+        return self.scale_and_shift(x, self.gain[None], self.bias[None], position)
 
 
-def place_of(truncation: Tensor, truncations: int, swapped: bool = False) -> Place:
-    """Where each truncation (N,) lies among so many stored ones: (the step before it, the share of the step after it).
+def locate_truncation(truncation: Tensor, truncations: int, swapped: bool = False) -> TruncationPosition:
+    """Locate truncations among those for which statistics are stored.
 
-    swapped: each of the two steps gets the share of the other, as in HuggingFace's implementation; what lies on a step
-    in its binary arithmetic, as 0.5 does and 0.58 does not, keeps it.
+    Args:
+        truncation: (N,), in [0, 1].
+        truncations: number of stored sets, evenly from 0 to 1.
+        swapped: whether the two neighbours exchange their weights, as in HuggingFace's implementation. Values that lie
+            exactly on a step in its binary arithmetic, as 0.5 does and 0.58 does not, are not affected.
+
+    Returns:
+        (index of the step below (N,), weight of the step above (N, 1)).
     """
-    # The decimal that was meant: what single precision makes of 0.02 would lie before the step.
+    # Round to the intended decimal: 0.02 in single precision would lie below its step.
     decimal = (truncation.double() * 1e6).round() / 1e6
     position = (decimal.clamp(0, 1) / (1 / (truncations - 1))).clamp(max=truncations - 1)
     step = position.floor().clamp(max=truncations - 2)
@@ -123,14 +150,11 @@ def place_of(truncation: Tensor, truncations: int, swapped: bool = False) -> Pla
     return step.long(), share[:, None]
 
 
-def instance_norm(x: Tensor, norm: Tensor) -> Tensor:
-    """x (N, C, h, w) whitened by its own mean and biased variance, under norm (N, 2, C): weight and bias."""
-    variance, mean = torch.var_mean(x, (2, 3), correction=0)
-    scale = norm[:, 0] * torch.rsqrt(variance + INSTANCE_EPS)
-    return torch.addcmul((norm[:, 1] - mean * scale)[..., None, None], x, scale[..., None, None])
+def match_instance_norm(y: Tensor) -> Tensor:
+    """Return the instance norm (N, 2, C) whose output has the deviation and mean of y.
 
-
-def norm_like(y: Tensor) -> Tensor:
-    """(N, 2, C): the instance norm whose output has the spread (unbiased) and mean of y (N, C, h, w)."""
+    Args:
+        y: (N, C, h, w). Its standard deviation is the unbiased one.
+    """
     deviation, mean = torch.std_mean(y, (2, 3), correction=1)
     return torch.stack([deviation, mean], 1)

@@ -1,4 +1,4 @@
-"""Tensors that are computed once and kept on disk, and computed anew where a file is not as it was written."""
+"""Tensors that are computed once and stored on disk, and computed again where a file is damaged."""
 
 from __future__ import annotations
 
@@ -10,42 +10,47 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from generators.caching import folder as cache
+from generators.caching.cache_folder import write_atomic
 
 
-def kept(path: Path, fits: Callable[[dict[str, Tensor]], bool], make: Callable[[], dict[str, Tensor]]):
-    """What lies at ``path``, if it is whole and ``fits``; else what ``make`` gives, written there.
+def load_or_compute(path: Path, fits: Callable[[dict[str, Tensor]], bool], make: Callable[[], dict[str, Tensor]]):
+    """Return the tensors stored at ``path``, or compute and store them.
 
-    A folder that cannot be written is a warning: nothing but time is lost.
+    A folder that cannot be written to causes a warning: the tensors are then computed again next time.
+
+    Args:
+        path: of a safetensors file.
+        fits: whether stored tensors are the expected ones (names, shapes).
+        make: computes the tensors.
     """
     found = read(path)
     if found is None or not fits(found):
         found = make()
         try:
-            cache.write_atomic(path, written(found))
+            write_atomic(path, serialise(found))
         except OSError as error:
             warnings.warn(f"{path}: cannot be written ({error.strerror}); set DGP_CACHE", stacklevel=3)
     return found
 
 
-def written(tensors: dict[str, Tensor]) -> bytes:
-    """A safetensors file that knows the sha256 of its contents."""
+def serialise(tensors: dict[str, Tensor]) -> bytes:
+    """Return the bytes of a safetensors file whose metadata holds the sha256 of its contents."""
     from safetensors.torch import save
 
     return save({name: value.contiguous() for name, value in tensors.items()}, {"sha256": _digest(tensors)})
 
 
 def read(path: Path) -> dict[str, Tensor] | None:
-    """What was ``written``, or None for a file that is not there, or not as it was written."""
+    """Return the tensors of a file of ``serialise``, or None for a file that is missing or damaged."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
-            said = (file.metadata() or {}).get("sha256")
+            sha256 = (file.metadata() or {}).get("sha256")
     except (OSError, SafetensorError):
         return None
-    return tensors if said == _digest(tensors) else None
+    return tensors if sha256 == _digest(tensors) else None
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

@@ -1,4 +1,9 @@
-"""Fetching public weights, resumable and checked by sha256.
+"""Downloads of published weights, resumable and checked by sha256.
 
-To add a source, add its files to ``generators.model_zoo``.
+To add a network, list its files in ``generators.model_zoo``; to add another way to download (another protocol), write a
+function beside ``download``.
 """
+
+from generators.downloads.fetch import LocalFile, fetch, list_missing, verify
+
+__all__ = ["LocalFile", "fetch", "list_missing", "verify"]

@@ -1,4 +1,4 @@
-"""One file from one address: resumed where it broke off, whole or not at all, and nothing else than asked for."""
+"""Download one file: resumable, written completely or not at all, checked before it is used."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from generators.checkpoints.reading.file_kinds import foreign_kind
 from generators.errors import FetchError, WeightsError
 
 LARGEST = 16 * 2**30
-SLOWEST = 1024  # bytes a second, over the time of one timeout; what is slower has stalled
-TRIES = 6  # without any progress
-ROUNDS = 100  # in all
+SLOWEST = 1024  # bytes a second, over the time of one timeout; a slower transfer counts as stalled
+TRIES = 6  # in a row without any progress
+ROUNDS = 100  # tries in all
 PATIENCE = 60.0  # the longest pause between two tries, in seconds
 CHUNK = 2**18
 AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
 
-class _Broken(Exception):
-    """An attempt that can be repeated. pause: what the server asked for, in seconds."""
+class _RetryableError(Exception):
+    """A failed attempt that may be repeated. ``pause``: the seconds that the server asks to wait."""
 
     def __init__(self, reason: str, pause: float = 0.0):
         super().__init__(reason)
@@ -58,42 +58,51 @@ def download(
     sleep: Callable[[float], None] = time.sleep,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> str:
-    """Writes what ``address`` (http or https) serves to ``path``; its sha256.
+    """Download ``address`` (http or https) to ``path``, and return its sha256.
 
-    Until it is whole it is ``path.part``, from which a later call goes on if the server's file is the same still.
+    Until the file is complete it is ``path.part``, from which a later call resumes if the server's file is unchanged.
 
     Args:
-        sha256: what the file must have, or its first digits.  largest: in bytes.  timeout: seconds without an answer.
-        progress: called with the bytes that are there, and those in all where the server tells.
+        address: of the file.
+        path: where to write it.
+        sha256: expected digest, or its first digits.
+        largest: size limit in bytes.
+        timeout: seconds without an answer.
+        sleep: waits between two tries.
+        progress: called with the bytes present, and those in all where the server states them.
 
-    Raises FetchError where the network or the disk fails; WeightsError for what came and is not the file.
+    Raises:
+        FetchError: the network or the disk failed.
+        WeightsError: what was sent is not the file.
     """
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "ab") as file, _alone(file, path):
+        with open(part, "ab") as file, _lock(file, path):
             try:
-                _until_whole(address, file, part, largest, timeout, sleep, progress)
+                _download_with_retries(
+                    address, file, part, largest=largest, timeout=timeout, sleep=sleep, progress=progress
+                )
                 os.fsync(file.fileno())
-                found = _checked(part, path, address, sha256)
-            except WeightsError:  # going on from it would give the same
+                found = _check_content(part, path, address, sha256)
+            except WeightsError:  # resuming from this part would fail again
                 part.unlink()
-                _note(part).unlink(missing_ok=True)
+                _note_path(part).unlink(missing_ok=True)
                 raise
             os.replace(part, path)
-            _note(part).unlink(missing_ok=True)
+            _note_path(part).unlink(missing_ok=True)
     except OSError as error:
         raise FetchError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with -o") from None
     return found
 
 
-def _until_whole(address, file, part, largest, timeout, sleep, progress) -> None:
+def _download_with_retries(address, file, part, largest, timeout, sleep, progress) -> None:
     furthest, tries, failures = os.path.getsize(part), 0, 0
     while True:
         tries += 1
         try:
-            return _attempt(address, file, part, largest, timeout, progress)
-        except _Broken as broken:
+            return _attempt(address, file, part, largest=largest, timeout=timeout, progress=progress)
+        except _RetryableError as broken:
             reached = os.path.getsize(part)
             failures = 0 if reached > furthest else failures + 1
             furthest = max(furthest, reached)
@@ -105,35 +114,39 @@ def _until_whole(address, file, part, largest, timeout, sleep, progress) -> None
 
 
 def _attempt(address, file, part, largest, timeout, progress) -> None:
-    """Reads on until the file is whole. Raises _Broken where it may be tried again."""
+    """Read on until the file is complete. Raises _RetryableError where another try may succeed."""
     note = _read_note(part)
     start = os.path.getsize(part) if note.get("address") == address and note.get("validator") else 0
     headers = {"User-Agent": "dgp", "Accept-Encoding": "identity"}
     if start:
         headers |= {"Range": f"bytes={start}-", "If-Range": note["validator"]}
-    with _opened(Request(address, headers=headers), timeout, start, file) as answer:
-        if answer is None:  # all of it was there
+    with _open(Request(address, headers=headers), timeout, start, file) as answer:
+        if answer is None:  # the part was complete already
             return
-        start, total = _place(answer, start, note, file)
+        start, total = _locate_answer(answer, start, note, file)
         if total is not None and total > largest:
             raise WeightsError(f"{address}: {total / 2**30:.1f} GiB, expected at most {largest / 2**30:.1f}")
         if "html" in answer.headers.get_content_type():
             raise WeightsError(f"{address}: got a web page, not the file; get it in a browser")
         if total is not None and (free := shutil.disk_usage(part.parent).free) < total - start:
-            raise FetchError(f"{part.parent}: {total - start} bytes to come, {free} free; choose a folder with -o")
-        # Without a strong validator nobody knows whether a later answer continues this one.
+            raise FetchError(
+                f"{part.parent}: it needs {total - start} bytes more, {free} are free; choose a folder with -o"
+            )
+        # Only a strong validator guarantees that a later answer continues this one.
         tag = answer.headers.get("ETag", "")
         validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
-        _note(part).write_text(json.dumps({"address": address, "validator": validator, "total": total}))
+        _note_path(part).write_text(json.dumps({"address": address, "validator": validator, "total": total}))
         file.truncate(start)
-        size = _copy(answer, file, start, total, largest, address, timeout, progress)
+        size = _copy(
+            answer, file, size=start, total=total, largest=largest, address=address, timeout=timeout, progress=progress
+        )
     if total is not None and size < total:
-        raise _Broken(f"the download ended after {size} of {total} bytes")
+        raise _RetryableError(f"the download ended after {size} of {total} bytes")
 
 
 @contextlib.contextmanager
-def _opened(request: Request, timeout: float, start: int, file) -> Iterator[http.client.HTTPResponse | None]:
-    """The answer; None where the server says that there is nothing after ``start``."""
+def _open(request: Request, timeout: float, start: int, file) -> Iterator[http.client.HTTPResponse | None]:
+    """Yield the server's answer, or None where it says that nothing follows ``start``."""
     try:
         answer = build_opener(_Redirects).open(request, timeout=timeout)
     except HTTPError as error:
@@ -143,10 +156,12 @@ def _opened(request: Request, timeout: float, start: int, file) -> Iterator[http
                     yield None
                     return
                 file.truncate(0)
-                raise _Broken("the server has another file now") from None
+                raise _RetryableError("the server has another file now") from None
             if error.code in AGAIN:
                 pause = error.headers.get("Retry-After", "")
-                raise _Broken(f"the server answered {error.code}", float(pause) if pause.isdigit() else 0.0) from None
+                raise _RetryableError(
+                    f"the server answered {error.code}", float(pause) if pause.isdigit() else 0.0
+                ) from None
             what = (
                 "redirects in a circle, or to no web address"
                 if 300 <= error.code < 400
@@ -157,31 +172,36 @@ def _opened(request: Request, timeout: float, start: int, file) -> Iterator[http
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLCertVerificationError):
             raise FetchError(f"{request.full_url}: its certificate is not valid ({reason.verify_message})") from None
-        raise _Broken(f"no answer ({_said(reason)})") from None
+        raise _RetryableError(f"no answer ({_describe_error(reason)})") from None
     with answer:
         yield answer
 
 
-def _place(answer, start: int, note: dict, file) -> tuple[int, int | None]:
-    """(where the answer begins, how long the whole file is)."""
+def _locate_answer(answer, start: int, note: dict, file) -> tuple[int, int | None]:
+    """Return (the position in the file where the answer begins, the size of the whole file or None)."""
     length = answer.headers.get("Content-Length", "")
     if answer.status == 200:
         return 0, int(length) if length.isdigit() else None
-    told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", "").strip())
-    if answer.status != 206 or not told or int(told[1]) != start or note.get("total") not in (None, int(told[2])):
+    content_range = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", "").strip())
+    if (
+        answer.status != 206
+        or not content_range
+        or int(content_range[1]) != start
+        or note.get("total") not in (None, int(content_range[2]))
+    ):
         file.truncate(0)
-        raise _Broken(f"the server answered {answer.status} with a different part than requested")
-    return start, int(told[2])
+        raise _RetryableError(f"the server answered {answer.status} with a different part than requested")
+    return start, int(content_range[2])
 
 
 def _copy(answer, file, size: int, total: int | None, largest: int, address: str, timeout: float, progress) -> int:
-    """The size of the file after what came."""
+    """Append the answer to the file, and return the size of the file."""
     mark, then = size, time.monotonic()
     while True:
         try:
             chunk = answer.read1(CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            raise _Broken(f"the answer broke off after {size} bytes ({_said(error)})") from None
+            raise _RetryableError(f"the answer broke off after {size} bytes ({_describe_error(error)})") from None
         if not chunk:
             return size
         if size == 0 and chunk.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
@@ -195,24 +215,24 @@ def _copy(answer, file, size: int, total: int | None, largest: int, address: str
         progress(size, total)
         if (now := time.monotonic()) - then >= timeout:
             if size - mark < SLOWEST * timeout:
-                raise _Broken(f"the answer stalled after {size} bytes")
+                raise _RetryableError(f"the answer stalled after {size} bytes")
             mark, then = size, now
 
 
-def _checked(part: Path, path: Path, address: str, sha256: str | None) -> str:
+def _check_content(part: Path, path: Path, address: str, sha256: str | None) -> str:
     with open(part, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if sha256 and not found.startswith(sha256.lower()):
         raise WeightsError(f"{address}: its sha256 is {found}, expected {sha256.lower()}; it was not kept")
-    if not plausible(part, path.suffix):
+    if not has_expected_form(part, path.suffix):
         kind = foreign_kind(part)
         what = f"is {kind.words}" if kind else f"is not a whole {path.suffix} file"
         raise WeightsError(f"{address}: what was sent {what}; it was not kept" + (f"; {kind.step}" if kind else ""))
     return found
 
 
-def plausible(path: Path, suffix: str) -> bool:
-    """Whether a file begins, and where that can be seen ends, as its kind does. A web page or a part of it does not."""
+def has_expected_form(path: Path, suffix: str) -> bool:
+    """Return whether a file begins, and where possible ends, as files of its suffix do. A web page does not."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(2)
@@ -228,8 +248,8 @@ def plausible(path: Path, suffix: str) -> bool:
 
 
 @contextlib.contextmanager
-def _alone(file, path: Path) -> Iterator[None]:
-    """Holds the part for one process, where the system can (two would write into each other's)."""
+def _lock(file, path: Path) -> Iterator[None]:
+    """Lock the part for this process where the system can, so that two processes do not write into each other's."""
     try:
         import fcntl
     except ImportError:
@@ -242,17 +262,17 @@ def _alone(file, path: Path) -> Iterator[None]:
     yield
 
 
-def _note(part: Path) -> Path:
+def _note_path(part: Path) -> Path:
     return part.with_name(part.name + ".json")
 
 
 def _read_note(part: Path) -> dict:
     try:
-        note = json.loads(_note(part).read_text())
+        note = json.loads(_note_path(part).read_text())
     except (OSError, ValueError):
         return {}
     return note if isinstance(note, dict) else {}
 
 
-def _said(error: object) -> str:
+def _describe_error(error: object) -> str:
     return "it took too long" if isinstance(error, TimeoutError) else f"{error}" or type(error).__name__

@@ -1,4 +1,4 @@
-"""The files of published weights: got, recorded, checked; and priors by the names of those that are there."""
+"""Download, record and check the files of published weights, and register those that are there as priors."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from generators.caching import folder as cache
+from generators.caching.cache_folder import write_atomic
 from generators.downloads.download import download
 from generators.errors import UnknownPrior, WeightsError
 from generators.load import load
 from generators.model_zoo import OPTIONAL, PUBLIC, PublicWeights
 from generators.prior import Prior
-from generators.registry import finder
+from generators.registry import register_finder
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A file that is there. new: whether it came just now; recorded: whether its sha256 was written down just now."""
+class LocalFile:
+    """A file that is present.
+
+    Attributes:
+        path: where it is.
+        sha256: of its content.
+        new: whether it was downloaded just now.
+        recorded: whether its sha256 was recorded just now.
+    """
 
     path: Path
     sha256: str
@@ -27,10 +34,10 @@ class Kept:
     recorded: bool = False
 
 
-def missing(entry: PublicWeights, folder: Path | None = None) -> list[str]:
-    """Names of the files that are not there, those that a prior can do without left aside."""
-    place = folder or entry.place()
-    return [file.name for file in entry.files if file.name not in OPTIONAL and not (place / file.name).is_file()]
+def list_missing(entry: PublicWeights, folder: Path | None = None) -> list[str]:
+    """Return the names of the files that are missing, except those that a prior works without."""
+    directory = folder or entry.directory()
+    return [file.name for file in entry.files if file.name not in OPTIONAL and not (directory / file.name).is_file()]
 
 
 def fetch(
@@ -39,94 +46,113 @@ def fetch(
     *,
     sha256: str | None = None,
     progress: Callable[[str, int, int | None], None] = lambda name, done, total: None,
-) -> list[Kept]:
-    """Gets what is missing of an entry, and checks all of it.
+) -> list[LocalFile]:
+    """Download the missing files of an entry, and check all of them.
 
     Args:
-        folder: where to, in place of the entry's own.  sha256: what its generator's file (its only one) must have.
-        progress: called with a file's name, the bytes that are there and those in all.
+        entry: of the table.
+        folder: where to, instead of the entry's own.
+        sha256: expected of the generator's file (or of the only file).
+        progress: called with a file's name, the bytes present and the bytes in all.
 
-    Raises FetchError, or WeightsError for a file that is not the one of the first time, or not the one of ``sha256``;
-    UnknownPrior, with what to do, for weights that only people can get.
+    Returns:
+        All files of the entry.
+
+    Raises:
+        FetchError: the network, the server or the disk failed.
+        WeightsError: a file differs from the recorded one, or from ``sha256``.
+        UnknownPrior: the weights cannot be downloaded by a program; the message says what to do.
     """
-    if entry.by_hand and (lacking := missing(entry, folder)):
-        place = folder or entry.place()
-        raise UnknownPrior(f"{entry.name}: {', '.join(lacking)} cannot be fetched by a program; put it into {place}")
-    kept = []
+    if entry.by_hand and (missing := list_missing(entry, folder)):
+        directory = folder or entry.directory()
+        raise UnknownPrior(
+            f"{entry.name}: {', '.join(missing)} cannot be fetched by a program; put it into {directory}"
+        )
+    checked = []
     for file in entry.files:
-        path = (folder or entry.place()) / file.name
-        pin = sha256 if file.name == (entry.generator or entry.files[0].name) else None
+        path = (folder or entry.directory()) / file.name
+        expected = sha256 if file.name == (entry.generator or entry.files[0].name) else None
         if path.is_file():
-            kept.append(check(path, pin, file.begins))
+            checked.append(check(path, expected, file.sha256_prefix))
         elif not entry.by_hand:
-            known = pin or recorded(path) or file.begins
+            known = expected or read_recorded_sha256(path) or file.sha256_prefix
             found = download(file.address, path, sha256=known, progress=partial(progress, file.name))
             _record(path, found)
-            kept.append(Kept(path, found, new=True, recorded=True))
-    return kept
+            checked.append(LocalFile(path, found, new=True, recorded=True))
+    return checked
 
 
-def verify(entry: PublicWeights, sha256: str | None = None) -> list[Kept]:
-    """Checks the files of an entry against what was recorded when they came; records those that came by hand.
+def verify(entry: PublicWeights, sha256: str | None = None) -> list[LocalFile]:
+    """Check the files of an entry against their recorded sha256; record that of files that came by hand.
 
-    Raises WeightsError for files that are missing or have changed.
+    Raises:
+        WeightsError: files are missing or have changed.
     """
-    if lacking := missing(entry):
+    if missing := list_missing(entry):
         raise WeightsError(
-            f"{entry.name}: {', '.join(lacking)} not in {entry.place()}; `dgp priors fetch {entry.name}` gets it, or "
-            "says where to get it"
+            f"{entry.name}: {', '.join(missing)} not in {entry.directory()}; `dgp priors fetch {entry.name}` gets it, "
+            "or says where to get it"
         )
     main = entry.generator or entry.files[0].name
     return [
-        check(entry.place() / file.name, sha256 if file.name == main else None, file.begins)
+        check(entry.directory() / file.name, sha256 if file.name == main else None, file.sha256_prefix)
         for file in entry.files
-        if (entry.place() / file.name).is_file()
+        if (entry.directory() / file.name).is_file()
     ]
 
 
-def check(path: Path, sha256: str | None = None, begins: str = "") -> Kept:
-    """The sha256 of a file, recorded beside it (``path.sha256``, as sha256sum writes it) where it was not yet.
+def check(path: Path, sha256: str | None = None, sha256_prefix: str = "") -> LocalFile:
+    """Check the sha256 of a file, and record it beside the file if it is new.
 
-    Raises WeightsError when it is not ``sha256``; where that is not given, when it is not what was recorded, or does
-    not begin as the publisher says.
+    The record is ``path.sha256``, in the format of sha256sum.
+
+    Args:
+        path: of the file.
+        sha256: expected; "" or None for the recorded one, or else ``sha256_prefix``.
+        sha256_prefix: first digits that the publisher states.
+
+    Raises:
+        WeightsError: it is another.
     """
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    known = recorded(path)
-    if not found.startswith(sha256.lower() if sha256 else known or begins):
-        expected = (
-            sha256
-            or f"{known or begins}{'' if known else '...'}, {'as at the first download' if known else 'as published'}"
-        )
+    known = read_recorded_sha256(path)
+    if not found.startswith(sha256.lower() if sha256 else known or sha256_prefix):
+        recorded = f"{known}, as at the first download" if known else f"{sha256_prefix}..., as published"
+        expected = sha256 or recorded
         raise WeightsError(f"{path}: its sha256 is {found}, expected {expected}; remove the file and get it again")
     if known != found:
         _record(path, found)
-    return Kept(path, found, recorded=known != found)
+    return LocalFile(path, found, recorded=known != found)
 
 
-def recorded(path: Path) -> str | None:
-    """The sha256 that a file had at first, where one was written down."""
+def read_recorded_sha256(path: Path) -> str | None:
+    """Return the sha256 that was recorded beside a file, or None."""
     beside = path.with_name(path.name + ".sha256")
     return beside.read_text().split()[0] if beside.is_file() and beside.read_text().split() else None
 
 
 def _record(path: Path, sha256: str) -> None:
-    cache.write_atomic(path.with_name(path.name + ".sha256"), f"{sha256}  {path.name}\n".encode())
+    write_atomic(path.with_name(path.name + ".sha256"), f"{sha256}  {path.name}\n".encode())
 
 
-@finder
-def fetched() -> dict[str, Callable[[], Prior]]:
-    """The published priors whose files are there, by name."""
-    return {entry.name: partial(_load, entry) for entry in PUBLIC.values() if entry.generator and not missing(entry)}
+@register_finder
+def find_fetched() -> dict[str, Callable[[], Prior]]:
+    """Return functions that load the published priors whose files are present, by name."""
+    return {
+        entry.name: partial(_load, entry) for entry in PUBLIC.values() if entry.generator and not list_missing(entry)
+    }
 
 
 def _load(entry: PublicWeights) -> Prior:
-    place = entry.place()
-    path = place / entry.generator
+    directory = entry.directory()
+    path = directory / entry.generator
     prior = load(
-        path, sha256=recorded(path), discriminator=place / entry.discriminator if entry.discriminator else None
+        path,
+        sha256=read_recorded_sha256(path),
+        discriminator=directory / entry.discriminator if entry.discriminator else None,
     )
     card = replace(prior.card, name=entry.name, licence=f"{entry.licence.text} ({entry.licence.address})")
     known = {"data": entry.about, "origin": entry.files[0].address}
-    card = replace(card, **{key: said for key, said in known.items() if getattr(card, key) == "unknown"})
+    card = replace(card, **{key: value for key, value in known.items() if getattr(card, key) == "unknown"})
     return replace(prior, name=entry.name, card=card)

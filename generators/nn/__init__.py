@@ -1,4 +1,4 @@
-"""Layers and weight tricks that several families of networks share.
+"""Layers and computations on weights that several families of networks share.
 
-To add one, write a file that imports torch alone.
+To add one, write a file that imports torch only.
 """

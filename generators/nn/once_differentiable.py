@@ -1,4 +1,4 @@
-"""Gradients that are written by hand, and have no derivative of their own."""
+"""Gradients that are written by hand and cannot be differentiated again."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import functools
 from collections.abc import Callable
 
 import torch
-from torch.autograd.function import once_differentiable
+from torch.autograd.function import once_differentiable as torch_once_differentiable
 
 
-def once(backward: Callable) -> Callable:
-    """Decorator of ``Function.backward``: asked for a gradient that shall be differentiated again, it raises.
+def once_differentiable(backward: Callable) -> Callable:
+    """Decorate ``Function.backward`` so that it raises where its result would be differentiated again.
 
-    ``once_differentiable`` alone lets ``torch.autograd.grad(..., inputs)`` pass its error by, and gives wrong second
-    derivatives. Raises RuntimeError.
+    torch's own decorator of this name does not raise for ``torch.autograd.grad(..., inputs)``, and gives wrong second
+    derivatives there.
+
+    Raises:
+        RuntimeError: the gradient was computed with ``create_graph=True``.
     """
-    guarded = once_differentiable(backward)
+    guarded = torch_once_differentiable(backward)
 
     @functools.wraps(backward)
-    def checked(ctx, *gradients):
-        # torch.func.grad always records; its own second derivatives are not told apart here.
+    def raise_if_recorded(ctx, *gradients):
+        # torch.func.grad always records a graph, so that its second derivatives cannot be recognised here.
         if torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active():
             raise RuntimeError(
                 "got create_graph=True, but this network's gradients cannot be differentiated again; "
@@ -27,4 +30,4 @@ def once(backward: Callable) -> Callable:
             )
         return guarded(ctx, *gradients)
 
-    return checked
+    return raise_if_recorded

@@ -1,4 +1,4 @@
-"""What layers derive from a weight: computed once while the weight stands still."""
+"""A cache of tensors that layers derive from their weights."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ import torch
 from torch import Tensor
 
 
-class WeightForms:
-    """Mix-in for modules with a ``weight``: ``self.form(name, make)`` is ``make(weight)``, kept while it holds.
+class WeightCache:
+    """Mix-in for modules with a ``weight``: caches tensors derived from it.
 
-    Of a weight that takes a gradient nothing is kept; of one that is replaced or written into it is made anew.
+    Nothing is cached for a weight that takes a gradient. A weight that is replaced or written into is derived again.
     """
 
     weight: Tensor
 
-    def form(self, name: str, make: Callable[[Tensor], Tensor]) -> Tensor:
+    def get_derived(self, name: str, compute: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return ``compute(weight)``, cached under ``name`` until the weight changes."""
         if self.weight.requires_grad or self.weight.is_inference():
-            return make(self.weight)
-        kept = self.__dict__.setdefault("_forms", {})
-        weight, version, value = kept.get(name, (None, None, None))
+            return compute(self.weight)
+        cache = self.__dict__.setdefault("_derived_weights", {})
+        weight, version, value = cache.get(name, (None, None, None))
         if weight is not self.weight or version != self.weight._version:
-            # The mode of the first call must not stay with what later calls are given.
+            # The grad, inference and autocast modes of the first call must not affect later calls.
             with (
                 torch.inference_mode(False),
                 torch.no_grad(),
                 torch.autocast(self.weight.device.type, enabled=False),
             ):
-                value = make(self.weight)
-            kept[name] = self.weight, self.weight._version, value
+                value = compute(self.weight)
+            cache[name] = self.weight, self.weight._version, value
         return value
 
     def _apply(self, fn, recurse=True):
-        self.__dict__.pop("_forms", None)
+        self.__dict__.pop("_derived_weights", None)
         return super()._apply(fn, recurse)
 
     def __getstate__(self):
-        # A copy's weight counts its versions anew, so that a copied form could pass for its own.
-        return {name: value for name, value in self.__dict__.items() if name != "_forms"}
+        # Versions of a copied weight restart from zero, so that an outdated tensor could pass for a current one.
+        return {name: value for name, value in self.__dict__.items() if name != "_derived_weights"}

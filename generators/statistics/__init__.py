@@ -1,4 +1,4 @@
-"""Statistics of a prior that are computed once and kept on disk: moments of w, and a bank of samples.
+"""Statistics of w, computed from samples once and stored on disk.
 
-To add one, compute it in a stream and keep it through ``generators.caching``.
+To add a statistic, add a property to ``Statistics`` that measures it from the same samples.
 """

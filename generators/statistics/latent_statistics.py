@@ -1,6 +1,6 @@
-"""How mapped latents (w) are distributed: what searches start from, and what keeps them likely.
+"""The distribution of mapped latents (w): mean, deviation, principal components, and PULSE's Gaussian.
 
-Nothing is computed before it is asked for; what was computed is kept on disk under the sha256 of the weights.
+Statistics are computed when first used, and stored on disk under the sha256 of the weights.
 """
 
 from __future__ import annotations
@@ -15,47 +15,49 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from generators.base import Generator
-from generators.caching import folder as cache
-from generators.caching.disk_cache import kept
+from generators.caching.cache_folder import cache_folder
+from generators.caching.disk_cache import load_or_compute
 from generators.checkpoints.reading.read import read_checkpoint
 from generators.errors import WeightsError
 from generators.progress import report
 from generators.statistics.moments import Moments
 
-# Part of what a seed means: other chunks draw other latents.
+# Latents depend on the size of a chunk: with another size, the same seed draws other latents.
 CHUNK = 4096
-W_DRAWS = 10_000  # as the projector of StyleGAN2 (Karras et al. 2020, appendix D)
-GAUSSIAN_DRAWS = 1_000_000  # as PULSE's code
+W_DRAWS = 10_000  # as in the projector of StyleGAN2 (Karras et al. 2020, appendix D)
+GAUSSIAN_DRAWS = 1_000_000  # as in PULSE's code
 SLOPE = 0.2  # of the mapping network's last leaky ReLU
 GAUSSIAN_FILE = "gaussian_fit.pt"
 
 
 @dataclass(frozen=True, eq=False)
 class Gaussian:
-    """The diagonal Gaussian of w before the mapping network's last leaky ReLU (Menon et al. 2020; PULSE's code).
+    """Diagonal Gaussian of w before the mapping network's last leaky ReLU (Menon et al. 2020; PULSE's code).
 
-    mean, std: (w_dim,) float32.
+    Attributes:
+        mean: (w_dim,) float32.
+        std: (w_dim,) float32.
     """
 
     mean: Tensor
     std: Tensor
-    _moved: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+    _on_device: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
-    def _like(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(mean, std) in the precision and on the device of x, moved there once: every move waits for the device."""
+    def _parameters_like(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (mean, std) in the precision and on the device of x; cached, since every transfer waits."""
         key = x.dtype, x.device
-        if key not in self._moved:
-            self._moved[key] = self.mean.to(x), self.std.to(x)
-        return self._moved[key]
+        if key not in self._on_device:
+            self._on_device[key] = self.mean.to(x), self.std.to(x)
+        return self._on_device[key]
 
     def to_w(self, x: Tensor) -> Tensor:
-        """(..., w_dim), of which N(0, I) is typical -> w: ``leaky_relu(x * std + mean, 0.2)``."""
-        mean, std = self._like(x)
+        """Map x (..., w_dim), standard normal, to w: ``leaky_relu(x * std + mean, 0.2)``."""
+        mean, std = self._parameters_like(x)
         return F.leaky_relu(x * std + mean, SLOPE)
 
     def from_w(self, w: Tensor) -> Tensor:
-        """The inverse of ``to_w``: (..., w_dim) -> (..., w_dim)."""
-        mean, std = self._like(w)
+        """Map w (..., w_dim) back to x: the inverse of ``to_w``."""
+        mean, std = self._parameters_like(w)
         return (F.leaky_relu(w, 1 / SLOPE) - mean) / std
 
     def __repr__(self) -> str:
@@ -64,7 +66,13 @@ class Gaussian:
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """Principal components of w. directions (k, w_dim): orthonormal, by falling std (k,); mean (w_dim,). float32."""
+    """Principal components of w, by decreasing standard deviation.
+
+    Attributes:
+        mean: (w_dim,) float32.
+        directions: (k, w_dim) float32, orthonormal.
+        std: (k,) float32.
+    """
 
     mean: Tensor
     directions: Tensor
@@ -75,24 +83,27 @@ class Components:
 
 
 class Statistics:
-    """Of the w that a generator's mapping network gives to its own latents, over all classes.
+    """Statistics of the w that a generator's mapping network gives for its own latents, over all classes.
 
-    sha256: of the weights, for the cache; "" keeps nothing.  gaussian: one that came with the weights.
+    Args:
+        generator: with a latent "w".
+        sha256: of the weights, the key of the disk cache; with "" nothing is stored.
+        gaussian: one that came with the weights.
+        seed: of the samples.
     """
 
     def __init__(self, generator: Generator, sha256: str, gaussian: Gaussian | None = None, *, seed: int = 0):
         self.generator, self.sha256, self.seed = generator, sha256, seed
-        self._given = gaussian
+        self._gaussian_from_file = gaussian
         (self.size,) = next(spec.shape for spec in generator.info.latents if spec.name == "w")
 
-    def of(self, generator: Generator) -> Statistics:
-        """The same, of a copy of the generator."""
-        return Statistics(generator, self.sha256, self._given, seed=self.seed)
+    def with_generator(self, generator: Generator) -> Statistics:
+        """Return the same statistics for a copy of the generator."""
+        return Statistics(generator, self.sha256, self._gaussian_from_file, seed=self.seed)
 
     @cached_property
     def mean(self) -> Tensor:
-        """(w_dim,) float32: the running average of the training (``w_avg``) where the network has one, else over
-        10,000 draws."""
+        """(w_dim,) float32: the running average of training (``w_avg``) where there is one, else ``measured_mean``."""
         for name, buffer in self.generator.named_buffers():
             if name.rpartition(".")[2] == "w_avg" and buffer.shape == (self.size,):
                 return buffer.detach().float().cpu()
@@ -100,41 +111,43 @@ class Statistics:
 
     @property
     def measured_mean(self) -> Tensor:
-        """(w_dim,) float32, over 10,000 draws."""
+        """(w_dim,) float32, over 10,000 samples."""
         return self._w["mean"]
 
     @property
     def std(self) -> Tensor:
-        """(w_dim,) float32, unbiased, over 10,000 draws, about their own mean."""
+        """(w_dim,) float32, unbiased, over 10,000 samples, about their own mean."""
         return self._w["std"]
 
     @cached_property
     def gaussian(self) -> Gaussian:
-        """PULSE's Gaussian: the one that came with the weights, else over 1,000,000 draws, which take a mapping network
-        of 8 x 512 about a minute on one core, once."""
-        if self._given is not None:
-            return self._given
-        kept = self._kept("gaussian", GAUSSIAN_DRAWS, lambda w: F.leaky_relu(w, 1 / SLOPE), products=False)
-        return Gaussian(kept["mean"], kept["std"])
+        """PULSE's Gaussian: the one that came with the weights, else measured over 1,000,000 samples.
+
+        Measuring takes a mapping network of 8 layers of 512 about a minute on one core, once.
+        """
+        if self._gaussian_from_file is not None:
+            return self._gaussian_from_file
+        found = self._load_or_measure("gaussian", GAUSSIAN_DRAWS, lambda w: F.leaky_relu(w, 1 / SLOPE), products=False)
+        return Gaussian(found["mean"], found["std"])
 
     @cached_property
     def components(self) -> Components:
-        """All w_dim principal components (Härkönen et al. 2020), over 10,000 draws."""
+        """All w_dim principal components (Härkönen et al. 2020), over 10,000 samples."""
         squares, directions = torch.linalg.eigh(self._w["covariance"])
         directions = directions.flip(1).T
-        # A direction and its opposite are the same component: the largest entry is made positive.
+        # The sign of a component is arbitrary; making its largest entry positive fixes it.
         largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
         std = squares.flip(0).clamp_min(0).sqrt()
         return Components(self._w["mean"], (directions * largest.sign()).float(), std.float())
 
     @cached_property
     def _w(self) -> dict[str, Tensor]:
-        return self._kept("w", W_DRAWS, lambda w: w, products=True)
+        return self._load_or_measure("w", W_DRAWS, lambda w: w, products=True)
 
-    def _kept(self, kind: str, draws: int, change, products: bool) -> dict[str, Tensor]:
+    def _load_or_measure(self, kind: str, draws: int, change, products: bool) -> dict[str, Tensor]:
         if not self.sha256:
-            return self._measured(draws, change, products)
-        path = cache.folder() / "statistics" / f"{self.sha256}-{kind}-{draws}-{self.seed}.safetensors"
+            return self._measure(draws, change, products)
+        path = cache_folder() / "statistics" / f"{self.sha256}-{kind}-{draws}-{self.seed}.safetensors"
         shapes = {"mean": (self.size,), "std": (self.size,)}
         shapes |= {"covariance": (self.size, self.size)} if products else {}
 
@@ -142,23 +155,23 @@ class Statistics:
             wide = all(value.dtype.itemsize >= 4 for value in found.values())
             return wide and {name: tuple(value.shape) for name, value in found.items()} == shapes
 
-        return kept(path, fits, lambda: self._measured(draws, change, products))
+        return load_or_compute(path, fits, lambda: self._measure(draws, change, products))
 
-    def _measured(self, draws: int, change, products: bool) -> dict[str, Tensor]:
+    def _measure(self, draws: int, change, products: bool) -> dict[str, Tensor]:
         moments = Moments(self.size, products)
-        for number, w in enumerate(self._draws(draws), 1):
+        for number, w in enumerate(self._sample_w(draws), 1):
             moments.add(change(w))
-            report("measuring how w is distributed, which is kept", min(number * CHUNK, draws), draws)
+            report("measuring the distribution of w, stored for later", min(number * CHUNK, draws), draws)
         found = {"mean": moments.mean.float(), "std": moments.std.float()}
         return found | {"covariance": moments.covariance} if products else found
 
     @torch.no_grad()
-    def _draws(self, count: int) -> Iterator[Tensor]:
-        """w (n, w_dim) of ``count`` latents in chunks, from one seed."""
+    def _sample_w(self, count: int) -> Iterator[Tensor]:
+        """Yield w (n, w_dim) of ``count`` latents in chunks, from one seed."""
         random = torch.Generator().manual_seed(self.seed)
         for start in range(0, count, CHUNK):
             latents = self.generator.sample(min(CHUNK, count - start), generator=random)
-            if "w" not in latents:  # a synthesis network that stands alone draws w itself
+            if "w" not in latents:  # a synthesis network without a mapping network samples w itself
                 latents = self.generator.convert(latents, "w")
             yield latents["w"].float()
 
@@ -166,10 +179,16 @@ class Statistics:
         return f"Statistics of w ({self.size},) of {self.generator.info.architecture}, seed {self.seed}"
 
 
-def statistics_of(generator: Generator, sha256: str, beside: Path | None = None) -> Statistics | None:
-    """None for a network without w. beside: the folder of the weights, where ``gaussian_fit.pt`` may lie.
+def make_statistics(generator: Generator, sha256: str, beside: Path | None = None) -> Statistics | None:
+    """Return the statistics of a network's w, or None for a network without w.
 
-    Raises WeightsError when that file cannot be used.
+    Args:
+        generator: the network.
+        sha256: of its weights.
+        beside: the folder of the weights, where ``gaussian_fit.pt`` may lie.
+
+    Raises:
+        WeightsError: that file cannot be used.
     """
     if not any(spec.name == "w" for spec in generator.info.latents):
         return None
@@ -180,7 +199,11 @@ def statistics_of(generator: Generator, sha256: str, beside: Path | None = None)
 
 
 def read_gaussian(path: Path, size: int) -> Gaussian:
-    """The file that PULSE's code writes: {"mean", "std"}, each (w_dim,). Raises WeightsError."""
+    """Read the file that PULSE's code writes: {"mean", "std"}, each (w_dim,).
+
+    Raises:
+        WeightsError: it holds something else.
+    """
     tensors = read_checkpoint(path).parts["network"].tensors
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     if shapes != {"mean": (size,), "std": (size,)}:
@@ -189,5 +212,7 @@ def read_gaussian(path: Path, size: int) -> Gaussian:
         )
     mean, std = tensors["mean"].float(), tensors["std"].float()
     if not mean.isfinite().all() or not std.isfinite().all() or std.min() <= 0:
-        raise WeightsError(f"{path}: its mean and std do not make a Gaussian; remove the file, or get it again")
+        raise WeightsError(
+            f"{path}: its mean and std are not finite, or std is not positive; remove the file, or get it again"
+        )
     return Gaussian(mean, std)

@@ -1,4 +1,4 @@
-"""Mean, deviation and covariance of a stream of vectors, in memory that does not grow with it."""
+"""Mean, standard deviation and covariance of a stream of vectors, in constant memory."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from torch import Tensor
 
 
 class Moments:
-    """Chunks are merged by the pairwise update of Chan, Golub and LeVeque (1979), in float64.
+    """Accumulator of the first two moments, in float64.
 
-    products: whether all products of entries are gathered (for ``covariance``), or only the squares.
+    Chunks are merged by the pairwise update of Chan, Golub and LeVeque (1979).
+
+    Args:
+        size: entries in a vector.
+        products: whether all products of entries are accumulated (for ``covariance``), or only the squares.
     """
 
     def __init__(self, size: int, products: bool = False):
@@ -18,7 +22,7 @@ class Moments:
         self._squares = torch.zeros((size, size) if products else size, dtype=torch.float64)
 
     def add(self, rows: Tensor) -> None:
-        """rows (n, size), n > 0."""
+        """Add rows (n, size), n > 0."""
         rows = rows.detach().to("cpu", torch.float64)
         mean = rows.mean(0)
         apart, total = mean - self.mean, self.count + len(rows)
@@ -33,11 +37,11 @@ class Moments:
 
     @property
     def std(self) -> Tensor:
-        """(size,), unbiased: over count - 1."""
+        """(size,), unbiased: the sum of squares is divided by count - 1."""
         squares = self._squares.diagonal() if self._squares.ndim == 2 else self._squares
         return (squares / (self.count - 1)).sqrt()
 
     @property
     def covariance(self) -> Tensor:
-        """(size, size), over count - 1."""
+        """(size, size), divided by count - 1."""
         return self._squares / (self.count - 1)

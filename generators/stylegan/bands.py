@@ -1,4 +1,4 @@
-"""Which frequencies each layer of a StyleGAN3 carries, and at what sampling rate (Karras et al. 2021, section 3.2)."""
+"""The frequency bands and sampling rates of StyleGAN3's layers (Karras et al. 2021, section 3.2)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Band:
-    """What leaves a layer. Frequencies in cycles a picture, rates in samples a picture.
+    """The band of a layer's output. Frequencies are in cycles a picture, rates in samples a picture.
 
-    cutoff: half of the amplitude passes.  half_width: of the transition band.  size: of the map, margins included.
+    Attributes:
+        cutoff: frequency at which half of the amplitude passes.
+        half_width: of the transition band.
+        rate: sampling rate.
+        size: of the map in samples, margins included.
     """
 
     cutoff: float
@@ -22,8 +26,11 @@ class Band:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Cutoff and stopband grow geometrically with the layers until ``num_critical`` before the last, which are sampled
-    critically: they end at half of the resolution, and at ``last_stopband_rel`` times that."""
+    """The schedule of bands over the layers.
+
+    Cutoff and stopband grow geometrically until ``num_critical`` layers before the last. Those last layers are sampled
+    critically: the cutoff is half of the resolution, the stopband ``last_stopband_rel`` times that.
+    """
 
     resolution: int
     num_layers: int = 14
@@ -34,7 +41,7 @@ class Schedule:
     margin_size: int = 10
 
     def bands(self) -> list[Band]:
-        """Of ``num_layers`` layers and of the one that makes colours."""
+        """Return the bands of ``num_layers`` layers and of the one that makes colours."""
         last = self.resolution / 2
         bands = []
         for i in range(self.num_layers + 1):
@@ -47,10 +54,14 @@ class Schedule:
         return bands
 
     def channels(self, base: int, most: int) -> tuple[int, ...]:
-        """As published: base 32768 (16384 at 256 px), most 512, both doubled in configuration R."""
+        """Return the channels of each layer.
+
+        As published: base 32768 (16384 at 256 px), most 512, both doubled in configuration R.
+        """
         widths = [round(min(base / 2 / band.cutoff, most)) for band in self.bands()]
         return (*widths[:-1], 3)
 
 
-def names(bands: Sequence[Band], channels: Sequence[int]) -> list[str]:
+def layer_names(bands: Sequence[Band], channels: Sequence[int]) -> list[str]:
+    """Return the published names of the layers, such as "L0_36_512"."""
     return [f"L{i}_{band.size}_{width}" for i, (band, width) in enumerate(zip(bands, channels, strict=True))]

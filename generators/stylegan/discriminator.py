@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import Discriminator
-from generators.nn.weight_cache import WeightForms
+from generators.nn.weight_cache import WeightCache
 from generators.stylegan.mapping import Mapping
 from generators.stylegan.ops import GAIN, SLOPE, Dense, Fir
 
@@ -20,11 +20,24 @@ DEVIATION_EPS = 1e-8
 
 @dataclass(frozen=True)
 class StyleGAN2DiscriminatorConfig:
-    """What a checkpoint's shapes tell, and what they do not: group, mapping_rate, conv_clamp.
+    """Configuration of a StyleGAN2 discriminator.
 
-    channels: of the maps at each resolution, from 4 px on.  architecture: "resnet", "skip" (each block reads the
-    picture) or "orig".  statistics: channels of minibatch standard deviation.  group: rows that shared one when it was
-    trained, None for the whole batch.  cmap_dim: width of the projection onto the class, 0 without classes.
+    Shapes of a checkpoint do not determine ``group``, ``mapping_rate`` and ``conv_clamp``.
+
+    Attributes:
+        resolution: pixels a side.
+        channels: of the maps at each resolution, from 4 px on.
+        n_classes: number of classes.
+        embed_dim: width of the class embedding.
+        mapping_layers: layers of the mapping network of the class.
+        mapping_width: their width.
+        cmap_dim: width of the projection onto the class, 0 without classes.
+        architecture: "resnet", "skip" (each block reads the picture) or "orig".
+        statistics: channels of minibatch standard deviation.
+        group: rows that shared one in training, None for the whole batch.
+        mapping_rate: learning rate multiplier of the mapping network.
+        conv_clamp: bound of activations, None for none.
+        taps: of the resampling filter.
     """
 
     resolution: int
@@ -42,10 +55,18 @@ class StyleGAN2DiscriminatorConfig:
     taps: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
 
 
-class Conv(WeightForms, nn.Module):
-    """Equalised convolution that puts out what enters the activation, times ``gain`` (which leaky ReLU keeps).
+class Conv(WeightCache, nn.Module):
+    """Equalised convolution whose output is the input of an activation, times ``gain``.
 
-    down: halves the size.  clamp: bound of what is activated.
+    Leaky ReLU commutes with a positive factor, so that the gain of the activation can be applied here.
+
+    Args:
+        cin: input channels.
+        cout: output channels.
+        kernel: size of the kernel.
+        down: the filter of a layer that halves the size, else None.
+        bias: whether there is one.
+        gain: factor of the output.
     """
 
     def __init__(self, cin: int, cout: int, kernel: int, *, down: Fir | None = None, bias: bool = True, gain=GAIN):
@@ -55,22 +76,30 @@ class Conv(WeightForms, nn.Module):
         self.down, self.gain = down, gain
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.form("scaled", self._scaled)
+        weight = self.get_derived("scaled", self._scale_weight)
         bias = None if self.bias is None else self.bias * self.gain
         side = self.weight.shape[2]
         if self.down is None:
             return F.conv2d(x, weight, bias, padding=side // 2)
         if side == 1:
-            return F.conv2d(self.down.shrunk(x), weight, bias)
-        return F.conv2d(self.down.blurred_before_shrinking(x), weight, bias, stride=2)
+            return F.conv2d(self.down.downsample(x), weight, bias)
+        return F.conv2d(self.down.blur_before_downsampling(x), weight, bias, stride=2)
 
-    def _scaled(self, weight: Tensor) -> Tensor:
+    def _scale_weight(self, weight: Tensor) -> Tensor:
         scale = self.gain / math.sqrt(math.prod(weight.shape[1:]))
         return (weight * scale).contiguous(memory_format=torch.channels_last)
 
 
 class Block(nn.Module):
-    """Halves the size. reads: whether the picture enters here."""
+    """Block that halves the size.
+
+    Args:
+        cin: input channels.
+        cout: output channels.
+        reads: whether the picture enters here.
+        fir: the resampling filter.
+        config: of the network.
+    """
 
     def __init__(self, cin: int, cout: int, reads: bool, fir: Fir, config: StyleGAN2DiscriminatorConfig):
         super().__init__()
@@ -84,12 +113,14 @@ class Block(nn.Module):
             self.skip = Conv(cin, cout, 1, down=fir, bias=False, gain=HALF)
 
     def forward(self, x: Tensor) -> Tensor:
-        """-> what follows conv1: with a shortcut the sum, else the map before its activation."""
-        h = self.conv1(activated(self.conv0(x), self.clamp))
-        return activated(h, self.clamp, self.gain) + self.skip(x) if hasattr(self, "skip") else h
+        """Return conv1's output before its activation, or with a shortcut the sum after it."""
+        h = self.conv1(activate_and_clamp(self.conv0(x), self.clamp))
+        return activate_and_clamp(h, self.clamp, self.gain) + self.skip(x) if hasattr(self, "skip") else h
 
 
 class Epilogue(nn.Module):
+    """The layers at 4 px: a convolution and two linear layers."""
+
     def __init__(self, config: StyleGAN2DiscriminatorConfig):
         super().__init__()
         width = config.channels[0]
@@ -100,15 +131,28 @@ class Epilogue(nn.Module):
         self.out = Dense(width, config.cmap_dim or 1)
 
 
-def activated(x: Tensor, clamp: float | None, gain: float = 1.0) -> Tensor:
-    """Of a map that carries the gain."""
+def activate_and_clamp(x: Tensor, clamp: float | None, gain: float = 1.0) -> Tensor:
+    """Leaky ReLU, clamped to ``clamp * gain``, of a map that is multiplied by ``gain`` already."""
     x = F.leaky_relu(x, SLOPE)
     return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
 
 
-def with_deviation(x: Tensor, group: int | None, channels: int) -> Tensor:
-    """x (N, C, h, w) and ``channels`` maps of the mean standard deviation within groups of rows (Karras et al. 2018,
-    section 3): row n is in group n modulo the number of groups."""
+def append_minibatch_std(x: Tensor, group: int | None, channels: int) -> Tensor:
+    """Append maps of the standard deviation within groups of rows (Karras et al. 2018, section 3).
+
+    Row n belongs to group n modulo the number of groups.
+
+    Args:
+        x: (N, C, h, w).
+        group: rows in a group, None for all.
+        channels: number of maps, each averaged over its share of the channels.
+
+    Returns:
+        (N, C + channels, h, w).
+
+    Raises:
+        ValueError: the rows do not divide into groups.
+    """
     n, group = len(x), min(group or len(x), len(x))
     if n % group:
         raise ValueError(f"got {n} rows for minibatch_std {group}, expected a multiple of it, or fewer rows")
@@ -120,8 +164,12 @@ def with_deviation(x: Tensor, group: int | None, channels: int) -> Tensor:
 
 
 class StyleGAN2Discriminator(Discriminator):
-    """minibatch_std: rows that share a standard deviation; 1, unless set, so that rows are independent. The published
-    value is with ``config.group``."""
+    """The discriminator of StyleGAN2, StyleGAN2-ADA and StyleGAN3.
+
+    Attributes:
+        minibatch_std: rows that share a standard deviation. It is 1 unless set, so that rows are independent; published
+            networks use ``config.group``.
+    """
 
     def __init__(self, config: StyleGAN2DiscriminatorConfig):
         super().__init__()
@@ -145,8 +193,10 @@ class StyleGAN2Discriminator(Discriminator):
         self.b4 = Epilogue(config)
 
     def features(self, x, classes=None):
-        """The map of the picture's colours, of each block, of the last convolution, each before its activation (times
-        its gain; where shortcuts are added after it, the sum), and the vector that is judged."""
+        """Return the maps of the colours, of each block and of the last convolution, and the vector that is scored.
+
+        Maps are taken before their activation, times its gain; in blocks with a shortcut, the sum after it.
+        """
         picture, clamp = x.contiguous(memory_format=torch.channels_last), self.config.conv_clamp
         residual, carries = self.config.architecture == "resnet", self.config.architecture == "skip"
         found: list[Tensor] = []
@@ -154,23 +204,23 @@ class StyleGAN2Discriminator(Discriminator):
             block = getattr(self, f"b{4 << k}")
             if not found:
                 found.append(block.fromrgb(picture))
-                h = activated(found[-1], clamp)
+                h = activate_and_clamp(found[-1], clamp)
             elif carries:
-                h = h + activated(block.fromrgb(picture), clamp)
+                h = h + activate_and_clamp(block.fromrgb(picture), clamp)
             found.append(block(h))
-            h = found[-1] if residual else activated(found[-1], clamp)
+            h = found[-1] if residual else activate_and_clamp(found[-1], clamp)
             if carries:
-                picture = self.fir.shrunk(picture)
+                picture = self.fir.downsample(picture)
         if carries:
-            h = h + activated(self.b4.fromrgb(picture), clamp)
+            h = h + activate_and_clamp(self.b4.fromrgb(picture), clamp)
         if self.config.statistics:
-            h = with_deviation(h, self.minibatch_std, self.config.statistics)
+            h = append_minibatch_std(h, self.minibatch_std, self.config.statistics)
         found.append(self.b4.conv(h))
-        vector = self.b4.fc(activated(found[-1], clamp).flatten(1))
+        vector = self.b4.fc(activate_and_clamp(found[-1], clamp).flatten(1))
         return [*found, F.leaky_relu(vector, SLOPE) * GAIN]
 
     def logit(self, x, classes=None):
-        """(N, 1). Without classes a conditional network judges by the mean over its classes."""
+        """Return the realism score (N, 1). Without classes, a conditional network gives the mean over its classes."""
         vector = self.b4.out(self.features(x)[-1])
         if not self.config.n_classes:
             return vector

@@ -1,4 +1,4 @@
-"""The mapping network, and the mean of what it gives."""
+"""The mapping network of StyleGAN2 and StyleGAN3."""
 
 from __future__ import annotations
 
@@ -6,21 +6,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generators.stylegan.ops import Dense, activated
+from generators.stylegan.ops import Dense, scaled_leaky_relu
 
 SECOND_MOMENT_EPS = 1e-8
 
 
-def normalised(x: Tensor) -> Tensor:
-    """x (N, dim) over its root mean square."""
+def normalise_second_moment(x: Tensor) -> Tensor:
+    """Divide x (N, dim) by its root mean square."""
     return x * torch.rsqrt(x.square().mean(1, keepdim=True) + SECOND_MOMENT_EPS)
 
 
 class Mapping(nn.Module):
-    """z (N, z_dim) and the embedding of a class (N, embed_dim) -> w (N, w_dim), Karras et al. 2019, section 2.
+    """Mapping network from z (N, z_dim) and class embedding (N, embed_dim) to w (N, w_dim).
 
-    Each is normalised; either may be absent: z_dim 0 (the discriminators' mapping of the class), n_classes 0.
-    rate: the learning rate multiplier that the stored weights are divided by.  mean: whether a mean w is stored.
+    See Karras et al. 2019, section 2. Both inputs are normalised. Either may be absent: z with z_dim 0 (in
+    discriminators), the class with n_classes 0.
+
+    Args:
+        z_dim: size of z.
+        w_dim: size of w.
+        layers: number of layers.
+        width: of hidden layers; None for ``w_dim``.
+        n_classes: number of classes.
+        embed_dim: width of the class embedding.
+        rate: learning rate multiplier, by which the stored weights are divided.
+        mean: whether the mean of w is stored, as ``w_avg``.
     """
 
     def __init__(
@@ -45,21 +55,21 @@ class Mapping(nn.Module):
         if mean:
             self.register_buffer("w_avg", torch.zeros(w_dim))
 
-    def embedded(self, classes: Tensor) -> Tensor:
-        """int64 (N,) -> (N, embed_dim); an embedding passes."""
+    def embed_classes(self, classes: Tensor) -> Tensor:
+        """Embed labels int64 (N,) to (N, embed_dim); embeddings are returned as they are."""
         if classes.is_floating_point():
             return classes
-        # A linear layer of one-hot vectors.
-        picked, gains = F.embedding(classes, self.embed.weight.t()), self.embed.own_gains()
+        # Equal to the linear layer applied to one-hot vectors.
+        picked, gains = F.embedding(classes, self.embed.weight.t()), self.embed.weight_gains()
         return picked * gains["weight"] + self.embed.bias * gains["bias"]
 
     def forward(self, z: Tensor | None, classes: Tensor | None) -> Tensor:
-        given = [] if z is None else [normalised(z)]
+        given = [] if z is None else [normalise_second_moment(z)]
         device = self.fc0.weight.device.type
         with torch.autocast(device, enabled=False):
             if classes is not None:
-                given.append(normalised(self.embedded(classes)))
+                given.append(normalise_second_moment(self.embed_classes(classes)))
             x = torch.cat(given, 1)
             for i in range(self.layers):
-                x = activated(getattr(self, f"fc{i}")(x))
+                x = scaled_leaky_relu(getattr(self, f"fc{i}")(x))
         return x

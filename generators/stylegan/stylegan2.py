@@ -1,4 +1,4 @@
-"""The generator of StyleGAN2 (Karras et al. 2020) and StyleGAN2-ADA, named as in NVIDIA's PyTorch release."""
+"""The generator of StyleGAN2 (Karras et al. 2020) and StyleGAN2-ADA, with NVIDIA's parameter names."""
 
 from __future__ import annotations
 
@@ -11,22 +11,35 @@ from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
-from generators.stylegan.latent_spaces import StyleCharts
+from generators.nn.equalised import EqualisedLayer
 from generators.stylegan.mapping import Mapping
 from generators.stylegan.ops import DEMODULATION_EPS, Fir, StyledConv, ToRGB
+from generators.stylegan.style_generator import StyleGenerator
 
 HALF = math.sqrt(0.5)
 
 
 @dataclass(frozen=True)
 class StyleGAN2Config:
-    """What a checkpoint's shapes tell, and what they do not: mapping_rate, conv_clamp, demodulation_fan_in.
+    """Configuration of a StyleGAN2 generator.
 
-    channels: of each resolution, from 4 px on.  embed_dim: width of the class embedding, 0 without classes.
-    architecture: "skip" (a picture is carried), "resnet" or "orig" (one picture, at the end).
-    conv_clamp: bound of what layers put out, None for none.  taps: of the resampling filter.
-    demodulation_fan_in: p, where the squared norm of a filter is increased by 1e-8 inputs ** p: 0 as published, 1 where
-    weights are scaled by 1 / sqrt(inputs) before demodulation (rosinality).
+    Shapes of a checkpoint do not determine ``mapping_rate``, ``conv_clamp`` and ``demodulation_fan_in``.
+
+    Attributes:
+        resolution: pixels a side.
+        channels: of each resolution, from 4 px on.
+        z_dim: size of z.
+        w_dim: size of w.
+        mapping_layers: layers of the mapping network.
+        mapping_width: their width.
+        n_classes: number of classes.
+        embed_dim: width of the class embedding, 0 without classes.
+        architecture: "skip" (colours of all blocks are added up), "resnet" or "orig" (colours at the end only).
+        mapping_rate: learning rate multiplier of the mapping network.
+        conv_clamp: bound of the layers' outputs, None for none.
+        taps: of the resampling filter.
+        demodulation_fan_in: p, where ``1e-8 inputs^p`` is added to the squared norm of a filter: 0 as published, 1
+            where weights are scaled by 1 / sqrt(inputs) before demodulation (rosinality).
     """
 
     resolution: int
@@ -49,7 +62,16 @@ class StyleGAN2Config:
 
 
 class Block(nn.Module):
-    """What one resolution does. cin: None at 4 px, where the map that enters is the constant and stays its size."""
+    """The layers of one resolution.
+
+    Args:
+        cin: input channels, None at 4 px, where the map that enters is the constant and keeps its size.
+        cout: output channels.
+        side: of the output in pixels.
+        last: whether it is the last block.
+        fir: the resampling filter.
+        config: of the network.
+    """
 
     def __init__(self, cin: int | None, cout: int, side: int, last: bool, fir: Fir, config: StyleGAN2Config):
         super().__init__()
@@ -67,41 +89,49 @@ class Block(nn.Module):
         self.fir = fir
 
     def convolutions(self) -> list[StyledConv]:
+        """Return the one or two convolutions, in order."""
         return [layer for name in ("conv0", "conv1") if (layer := getattr(self, name, None)) is not None]
 
     def readers(self) -> list[StyledConv | ToRGB]:
-        """In the order of the slots of w+ that they read, one slot after the other."""
+        """Return the layers that read w+, in the order of the slots that they read."""
         return [*self.convolutions(), *([self.torgb] if hasattr(self, "torgb") else [])]
 
     def forward(self, state: State, styles: list[Tensor], noises: list[Tensor | None]) -> State:
-        """styles: one a reader.  noises: one a convolution, None for the stored map."""
+        """Apply the block.
+
+        Args:
+            state: hidden map and picture so far.
+            styles: one for each reader.
+            noises: one for each convolution, None for the stored map.
+        """
         x, rgb = state.hidden, state.rgb
         if hasattr(self, "skip"):
-            shortcut = self.fir.enlarged(self.skip(x) * HALF)
+            shortcut = self.fir.upsample(self.skip(x) * HALF)
         count = len(self.convolutions())
         style = self.conv1.style(styles[count - 1])
-        enters = count == 2 and not style.one_a_filter  # what the first puts out is scaled in the same pass
+        # The first convolution can scale its output for the second in the same pass over memory.
+        is_scaled = count == 2 and not style.per_filter
         if count == 2:
-            x = self.conv0(x, self.conv0.style(styles[0]), noises[0], then=style.s if enters else None)
-        x = self.conv1(x, style, noises[-1], gain=HALF if hasattr(self, "skip") else 1.0, scaled=enters)
+            x = self.conv0(x, self.conv0.style(styles[0]), noises[0], next_scale=style.s if is_scaled else None)
+        x = self.conv1(x, style, noises[-1], gain=HALF if hasattr(self, "skip") else 1.0, is_scaled=is_scaled)
         if hasattr(self, "skip"):
             x = x + shortcut
         if rgb is not None:
-            rgb = self.fir.enlarged(rgb)
+            rgb = self.fir.upsample(rgb)
         if hasattr(self, "torgb"):
             colours = self.torgb(x, styles[-1])
             rgb = colours if rgb is None else rgb + colours
         return State(x, rgb)
 
 
-class Shortcut(nn.Module):
-    """1x1 convolution without bias, equalised."""
+class Shortcut(EqualisedLayer, nn.Module):
+    """Equalised 1x1 convolution without bias."""
 
     def __init__(self, cin: int, cout: int):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(cout, cin, 1, 1))
 
-    def own_gains(self) -> dict[str, float]:
+    def weight_gains(self) -> dict[str, float]:
         return {"weight": 1 / math.sqrt(self.weight.shape[1])}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -109,6 +139,8 @@ class Shortcut(nn.Module):
 
 
 class Synthesis(nn.Module):
+    """The blocks of all resolutions."""
+
     def __init__(self, config: StyleGAN2Config):
         super().__init__()
         fir = Fir(config.taps)
@@ -120,13 +152,15 @@ class Synthesis(nn.Module):
         return list(self.children())
 
 
-class StyleGAN2(StyleCharts):
-    """Latents, the widest of which is read: "z" (N, z_dim) with "class" (N, embed_dim) or int64 (N,) where there are
-    classes; "w" (N, w_dim); "w+" (N, num_ws, w_dim); "w++" (N, rows, w_dim), for each slot of w+ as many rows as the
-    widest layer that reads it has filters.  "noise[i]" (N or 1, 1, s, s): the map of the i-th convolution, stored ones
-    where it is absent.
+class StyleGAN2(StyleGenerator):
+    """StyleGAN2's generator.
 
-    Block k works at 4 * 2 ** k pixels. The last one ends with the colours, so that what enters the head is the picture.
+    Latents, of which the widest is read: "z" (N, z_dim), with "class" (N, embed_dim) or int64 (N,) where there are
+    classes; "w" (N, w_dim); "w+" (N, num_ws, w_dim); "w++" (N, rows, w_dim), which for each slot of w+ has as many rows
+    as the widest layer that reads it has filters. Optionally "noise[i]" (N or 1, 1, s, s), the map of the i-th
+    convolution; stored maps are used for those that are left out.
+
+    Block k works at 4 * 2^k pixels. The last one ends with the colours, so that the head receives the picture.
     """
 
     charts = ("z", "w", "w+", "w++")
@@ -144,7 +178,7 @@ class StyleGAN2(StyleCharts):
             rate=config.mapping_rate,
         )
         self.synthesis = Synthesis(config)
-        self.rows = self._rows()
+        self.rows = self._count_rows()
         specs = [LatentSpec("z", "z", (config.z_dim,))]
         if config.n_classes:
             specs.append(LatentSpec("class", "class", (config.embed_dim,)))
@@ -156,10 +190,10 @@ class StyleGAN2(StyleCharts):
             for i, layer in enumerate(layers)
         ]
         names = classes or tuple(str(i) for i in range(config.n_classes))
-        self.info = GeneratorInfo("stylegan2", config.resolution, tuple(specs), names, asdict(config))
+        self.info = GeneratorInfo("stylegan2", config.resolution, tuple(specs), classes=names, config=asdict(config))
 
-    def _rows(self) -> tuple[int, ...]:
-        """Of w++, for each slot of w+."""
+    def _count_rows(self) -> tuple[int, ...]:
+        """Return the number of rows of w++ for each slot of w+."""
         rows = [0] * self.num_ws
         for k, block in enumerate(self.synthesis.blocks()):
             for slot, layer in enumerate(block.readers(), self._first_slot(k)):
@@ -167,23 +201,28 @@ class StyleGAN2(StyleCharts):
         return tuple(rows)
 
     def _first_slot(self, k: int) -> int:
-        """Block 0 has one convolution, the others two; the colours read what the next block's first layer reads."""
+        """Return the first slot of w+ that block k reads.
+
+        Block 0 has one convolution, the others two; the colours share a slot with the next block's first layer.
+        """
         return max(0, 2 * k - 1)
 
     def forward(self, latents):
         return Generator.forward(self, latents) if "w++" in latents else super().forward(latents)
 
-    def _in_chart(self, latents, chart):
+    def _to_chart(self, latents, chart):
         if chart != "w++":
-            return super()._in_chart(latents, chart)
+            return super()._to_chart(latents, chart)
         return self.w_plus(latents).repeat_interleave(torch.tensor(self.rows, device=self.device), 1)
 
     def stem(self, latents):
+        """Return the learned constant, (N, channels[0], 4, 4)."""
         rows = len(next(latents[name] for name in reversed(self.charts) if name in latents))
         const = self.synthesis.b4.const.expand(rows, -1, -1, -1)
         return State(const.contiguous(memory_format=torch.channels_last))
 
     def block(self, k, state, latents):
+        """Apply block k: (N, channels[k - 1], h, w) -> (N, channels[k], 2h, 2w); block 0 keeps 4x4."""
         block, first = self.synthesis.blocks()[k], self._first_slot(k)
         rows = latents["w++"].split(self.rows, 1) if "w++" in latents else None
         w_plus = None if rows else self.w_plus(latents)
@@ -196,19 +235,19 @@ class StyleGAN2(StyleCharts):
         return State(state.rgb) if k == self.depth - 1 else state
 
     def head(self, state):
+        """Return the picture, which the last block has completed."""
         return state.hidden
 
-    def stored(self, name):
+    def default_input(self, name):
         layers = [layer for block in self.synthesis.blocks() for layer in block.convolutions()]
         maps = {f"noise[{i}]": layer.noise_const[None, None] for i, layer in enumerate(layers)}
-        return maps[name] if name in maps else super().stored(name)
+        return maps[name] if name in maps else super().default_input(name)
 
     def groups(self):
-        names = [name for name, _ in self.named_parameters()]
-        head = f"synthesis.b{self.config.resolution}.torgb."
-        under = lambda prefix: tuple(n for n in names if n.startswith(prefix) and not n.startswith(head))  # noqa: E731
+        head = self.parameter_names(f"synthesis.b{self.config.resolution}.torgb.")
+        blocks = {f"b{side}": self.parameter_names(f"synthesis.b{side}.") for side in self.config.sides}
         return [
-            ParameterGroup("mapping", under("mapping."), progressive=False),
-            *(ParameterGroup(f"b{side}", under(f"synthesis.b{side}.")) for side in self.config.sides),
-            ParameterGroup("torgb", tuple(n for n in names if n.startswith(head)), head=True, progressive=False),
+            ParameterGroup("mapping", self.parameter_names("mapping."), progressive=False),
+            *(ParameterGroup(block, tuple(n for n in names if n not in head)) for block, names in blocks.items()),
+            ParameterGroup("torgb", head, head=True, progressive=False),
         ]

@@ -1,4 +1,4 @@
-"""The generator of StyleGAN3 (Karras et al. 2021), configurations T and R, named as in NVIDIA's PyTorch release."""
+"""The generator of StyleGAN3 (Karras et al. 2021), configurations T and R, with NVIDIA's parameter names."""
 
 from __future__ import annotations
 
@@ -11,23 +11,43 @@ from torch import Tensor, nn
 
 from generators.base import GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
-from generators.stylegan.bands import Band, Schedule, names
-from generators.stylegan.filtered import FilteredLeakyReLU
-from generators.stylegan.latent_spaces import StyleCharts
+from generators.stylegan.bands import Band, Schedule, layer_names
+from generators.stylegan.filtered_leaky_relu import FilteredLeakyReLU
+from generators.stylegan.fourier_input import FourierInput
 from generators.stylegan.lowpass import lowpass
 from generators.stylegan.mapping import Mapping
-from generators.stylegan.ops import DEMODULATION_EPS, Dense, Modulated, energy
+from generators.stylegan.ops import DEMODULATION_EPS, Modulated, sum_squares
+from generators.stylegan.style_generator import StyleGenerator
 
 MOST_TAPS = 256
 
 
 @dataclass(frozen=True)
 class StyleGAN3Config:
-    """What a checkpoint's shapes tell, and (from num_critical on) what only the file's own words do.
+    """Configuration of a StyleGAN3 generator.
 
-    channels: of each layer, the last one's are colours.  conv_kernel: 3 in configuration T, 1 in R.
-    use_radial_filters: R.  filter_size: taps of a filter for each factor of resampling.
-    lrelu_upsampling: how much finer the maps are on which the nonlinearity acts.  conv_clamp: bound of what it gives.
+    Shapes of a checkpoint determine the fields before ``num_critical``; the others must come from the file's metadata.
+
+    Attributes:
+        resolution: pixels a side.
+        channels: of each layer; the last one makes colours.
+        z_dim: size of z.
+        w_dim: size of w.
+        mapping_layers: layers of the mapping network.
+        mapping_width: their width.
+        n_classes: number of classes.
+        embed_dim: width of the class embedding.
+        conv_kernel: 3 in configuration T, 1 in R.
+        use_radial_filters: whether filters are radial, as in configuration R.
+        num_critical: see ``Schedule``, as the next four.
+        first_cutoff: cutoff of the first layer.
+        first_stopband: stopband of the first layer.
+        last_stopband_rel: stopband of the last layers, relative to their cutoff.
+        margin_size: pixels beyond each border.
+        filter_size: taps of a filter for each factor of resampling.
+        lrelu_upsampling: factor of the finer grid on which the nonlinearity acts.
+        conv_clamp: bound of activations, None for none.
+        output_scale: factor of the picture.
     """
 
     resolution: int
@@ -54,79 +74,35 @@ class StyleGAN3Config:
     def bands(self) -> list[Band]:
         schedule = Schedule(
             self.resolution,
-            len(self.channels) - 1,
-            self.num_critical,
-            self.first_cutoff,
-            self.first_stopband,
-            self.last_stopband_rel,
-            self.margin_size,
+            num_layers=len(self.channels) - 1,
+            num_critical=self.num_critical,
+            first_cutoff=self.first_cutoff,
+            first_stopband=self.first_stopband,
+            last_stopband_rel=self.last_stopband_rel,
+            margin_size=self.margin_size,
         )
         return schedule.bands()
 
 
-class FourierInput(nn.Module):
-    """Sines of fixed frequencies over the plane, which w turns and shifts, mixed linearly (ibid., section 3.1 and
-    appendix F.1).
-
-    ``transform`` (3, 3) moves the picture further: it maps places of the picture, whose side is 1 and whose centre is
-    the origin, to places of the plane.
-    """
-
-    def __init__(self, channels: int, w_dim: int, band: Band):
-        super().__init__()
-        self.size, self.rate, self.bandwidth = band.size, band.rate, band.cutoff
-        self.weight = nn.Parameter(torch.randn(channels, channels))
-        self.affine = Dense(w_dim, 4)
-        with torch.no_grad():
-            self.affine.weight.zero_()
-            self.affine.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
-        direction = torch.randn(channels, 2)
-        radius = torch.hypot(direction[:, :1], direction[:, 1:])
-        within = torch.exp(-radius.square() / 4)  # its square, the area within, is uniform as radius^2 is exponential
-        self.register_buffer("transform", torch.eye(3))
-        self.register_buffer("freqs", direction / radius * within * self.bandwidth)
-        self.register_buffer("phases", torch.rand(channels) - 0.5)
-
-    def own_gains(self) -> dict[str, float]:
-        return {"weight": 1 / math.sqrt(len(self.weight))}
-
-    def forward(self, w: Tensor) -> Tensor:
-        """w (N, w_dim) -> (N, channels, size, size)."""
-        with torch.autocast(w.device.type, enabled=False):
-            placed = self.placement(self.affine(w.to(self.weight.dtype))) @ self.transform
-            phases = self.phases + (self.freqs @ placed[:, :2, 2:])[..., 0]
-            freqs = self.freqs @ placed[:, :2, :2]
-            # What turning and scaling takes beyond the band fades out before the sampling rate's half.
-            beyond = (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2 - self.bandwidth)
-            amplitudes = (1 - beyond).clamp(0, 1)
-            middle = (self.size - 1) / 2
-            at = (torch.arange(self.size, device=w.device, dtype=freqs.dtype) - middle) / self.rate
-            along_x, along_y = at[:, None] * freqs[:, None, :, 0], at[:, None] * freqs[:, None, :, 1]
-            cycles = along_x[:, None] + along_y[:, :, None] + phases[:, None, None]
-            waves = torch.sin(2 * math.pi * cycles) * amplitudes[:, None, None]
-            mixed = waves @ (self.weight / math.sqrt(len(self.weight))).t()
-        return mixed.permute(0, 3, 1, 2)
-
-    @staticmethod
-    def placement(turn_and_shift: Tensor) -> Tensor:
-        """(N, 4): cosine and sine (of any common length), shift in x and y -> (N, 3, 3), shifted and then turned."""
-        cosine, sine, x, y = (turn_and_shift / turn_and_shift[:, :2].norm(dim=1, keepdim=True)).unbind(1)
-        zero, one = torch.zeros_like(x), torch.ones_like(x)
-        turned = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], 1).view(-1, 3, 3)
-        shifted = torch.stack([one, zero, -x, zero, one, -y, zero, zero, one], 1).view(-1, 3, 3)
-        return turned @ shifted
-
-
-def unit(weight: Tensor) -> Tensor:
-    """(O, I, k, k), each filter over its root mean square."""
+def normalise_filters(weight: Tensor) -> Tensor:
+    """Divide each filter of (O, I, k, k) by its root mean square."""
     weight = weight * torch.rsqrt(weight.square().mean((1, 2, 3), keepdim=True))
     return weight.contiguous(memory_format=torch.channels_last)
 
 
 class Layer(Modulated):
-    """Modulated convolution with demodulation, bias, filtered leaky ReLU (ibid., appendix F.2 and F.3).
+    """Modulated convolution with demodulation, bias and filtered leaky ReLU (Karras et al. 2021, appendix F.2 and F.3).
 
-    magnitude_ema: the mean square of what enters, as training saw it.
+    Args:
+        cin: input channels.
+        cout: output channels.
+        before: band of the input.
+        after: band of the output.
+        critical: whether the output is sampled critically.
+        config: of the network.
+
+    Attributes:
+        magnitude_ema: running mean square of the input in training.
     """
 
     def __init__(self, cin: int, cout: int, before: Band, after: Band, critical: bool, config: StyleGAN3Config):
@@ -139,38 +115,38 @@ class Layer(Modulated):
         if max(self.taps) > MOST_TAPS:
             raise ValueError(f"filters of {max(self.taps)} taps, expected at most {MOST_TAPS}")
         self.radial = config.use_radial_filters and not critical
-        up_filter, down_filter = self.designed()
+        up_filter, down_filter = self.design_filters()
         self.register_buffer("up_filter", up_filter)
         self.register_buffer("down_filter", down_filter)
         self.nonlinearity = FilteredLeakyReLU(
             before.size, after.size, up, down, *self.taps, config.conv_kernel, config.conv_clamp
         )
 
-    def designed(self) -> tuple[Tensor, Tensor]:
-        """The filters before and after the nonlinearity that the bands call for."""
+    def design_filters(self) -> tuple[Tensor, Tensor]:
+        """Return the filters before and after the nonlinearity that the bands require."""
         before, after = self.before, self.after
         return (
             lowpass(self.taps[0], before.cutoff, 2 * before.half_width, self.fine),
-            lowpass(self.taps[1], after.cutoff, 2 * after.half_width, self.fine, self.radial),
+            lowpass(self.taps[1], after.cutoff, 2 * after.half_width, self.fine, radial=self.radial),
         )
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x (N, cin, h, w), w (N, w_dim)."""
+        """Apply the layer to x (N, cin, h, w) with w (N, w_dim)."""
         gain = self.nonlinearity.gain
         with torch.autocast(x.device.type, enabled=False):
             s = self.styles(w)
             s = s * torch.rsqrt(s.square().mean(1, keepdim=True))
-            squared = s.square() @ self.form("energy", lambda weight: energy(unit(weight))).t()
+            squared = s.square() @ self.get_derived("energy", lambda weight: sum_squares(normalise_filters(weight))).t()
             d = torch.rsqrt(squared + DEMODULATION_EPS) * torch.rsqrt(self.magnitude_ema) * gain
-        x, padding = self.nonlinearity.trimmed(x)
-        y = F.conv2d(x * s.to(x.dtype)[:, :, None, None], self.form("unit", unit), padding=padding)
+        x, padding = self.nonlinearity.crop_input(x)
+        y = F.conv2d(x * s.to(x.dtype)[:, :, None, None], self.get_derived("unit", normalise_filters), padding=padding)
         bias = (self.bias * gain).to(y.dtype)
         y = torch.addcmul(bias[:, None, None], y, d.to(y.dtype)[:, :, None, None])
         return self.nonlinearity(y, self.up_filter, self.down_filter)
 
 
-class Colours(Modulated):
-    """Modulated 1x1 convolution without demodulation: so small that each row has its own weights."""
+class ToRGB(Modulated):
+    """Modulated 1x1 convolution to colours without demodulation; small enough to give each row its own weights."""
 
     def __init__(self, cin: int, cout: int, config: StyleGAN3Config):
         super().__init__(cin, cout, 1, config.w_dim)
@@ -178,7 +154,7 @@ class Colours(Modulated):
         self.clamp = config.conv_clamp
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x (N, cin, h, w), w (N, w_dim) -> (N, cout, h, w)."""
+        """Map x (N, cin, h, w) with w (N, w_dim) to (N, cout, h, w)."""
         with torch.autocast(x.device.type, enabled=False):
             s = self.styles(w) * torch.rsqrt(self.magnitude_ema) / math.sqrt(self.weight.shape[1])
             own = self.weight[:, :, 0, 0] * s[:, None]
@@ -188,28 +164,39 @@ class Colours(Modulated):
 
 
 class Synthesis(nn.Module):
+    """The Fourier features and all layers."""
+
     def __init__(self, config: StyleGAN3Config):
         super().__init__()
         bands, channels = config.bands, config.channels
         self.input = FourierInput(channels[0], config.w_dim, bands[0])
         last = len(channels) - 1
-        for i, name in enumerate(names(bands, channels)):
+        for i, name in enumerate(layer_names(bands, channels)):
             cin, before = channels[max(i - 1, 0)], bands[max(i - 1, 0)]
             if i == last:
-                layer = Colours(cin, channels[i], config)
+                layer = ToRGB(cin, channels[i], config)
             else:
-                layer = Layer(cin, channels[i], before, bands[i], i >= last - config.num_critical, config)
+                layer = Layer(
+                    cin,
+                    channels[i],
+                    before=before,
+                    after=bands[i],
+                    critical=i >= last - config.num_critical,
+                    config=config,
+                )
             self.add_module(name, layer)
 
-    def layers(self) -> list[Layer | Colours]:
+    def layers(self) -> list[Layer | ToRGB]:
         return list(self.children())[1:]
 
 
-class StyleGAN3(StyleCharts):
-    """Latents, the widest of which is read: "z" (N, z_dim) with "class" (N, embed_dim) or int64 (N,) where there are
+class StyleGAN3(StyleGenerator):
+    """StyleGAN3's generator.
+
+    Latents, of which the widest is read: "z" (N, z_dim), with "class" (N, embed_dim) or int64 (N,) where there are
     classes; "w" (N, w_dim); "w+" (N, num_ws, w_dim). There is no noise.
 
-    Block k is layer k; the last one makes the colours, so that what enters the head is the picture, enlarged.
+    Block k is layer k. The last one makes the colours, so that the head only scales the picture.
     """
 
     def __init__(self, config: StyleGAN3Config, classes: tuple[str, ...] = ()):
@@ -230,24 +217,26 @@ class StyleGAN3(StyleCharts):
         specs.append(LatentSpec("w", "w", (config.w_dim,), sampled=False))
         specs.append(LatentSpec("w+", "w+", (self.num_ws, config.w_dim), sampled=False))
         labels = classes or tuple(str(i) for i in range(config.n_classes))
-        self.info = GeneratorInfo("stylegan3", config.resolution, tuple(specs), labels, asdict(config))
+        self.info = GeneratorInfo("stylegan3", config.resolution, tuple(specs), classes=labels, config=asdict(config))
 
     def stem(self, latents):
+        """Return the Fourier features, (N, channels[0], size, size), margins included."""
         return State(self.synthesis.input(self.w_plus(latents)[:, 0]))
 
     def block(self, k, state, latents):
+        """Apply layer k: (N, channels[k - 1], size, size) -> (N, channels[k], size', size'), see ``config.bands``."""
         return State(self.synthesis.layers()[k](state.hidden, self.w_plus(latents)[:, k + 1]))
 
     def head(self, state):
+        """Multiply the picture by the published output scale."""
         return state.hidden * self.config.output_scale
 
     def groups(self):
-        parameters = [name for name, _ in self.named_parameters()]
-        under = lambda *prefixes: tuple(name for name in parameters if name.startswith(prefixes))  # noqa: E731
-        layers = [name for name, _ in self.synthesis.named_children()]  # the input first, which belongs to layer 0
+        layers = [name for name, _ in self.synthesis.named_children()]  # begins with the input, released with layer 0
+
         return [
-            ParameterGroup("mapping", under("mapping."), progressive=False),
-            ParameterGroup(layers[1], under("synthesis.input.", f"synthesis.{layers[1]}.")),
-            *(ParameterGroup(name, under(f"synthesis.{name}.")) for name in layers[2:-1]),
-            ParameterGroup(layers[-1], under(f"synthesis.{layers[-1]}."), head=True, progressive=False),
+            ParameterGroup("mapping", self.parameter_names("mapping."), progressive=False),
+            ParameterGroup(layers[1], self.parameter_names("synthesis.input.", f"synthesis.{layers[1]}.")),
+            *(ParameterGroup(name, self.parameter_names(f"synthesis.{name}.")) for name in layers[2:-1]),
+            ParameterGroup(layers[-1], self.parameter_names(f"synthesis.{layers[-1]}."), head=True, progressive=False),
         ]

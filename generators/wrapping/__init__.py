@@ -1,4 +1,4 @@
-"""Anybody's ``nn.Module`` as a prior.
+"""Any ``nn.Module`` as a prior.
 
-To add a way to split a network into groups, extend ``layer_groups``.
+To add a way to split a network into layers or groups, extend ``layer_groups``.
 """

@@ -1,4 +1,4 @@
-"""Somebody's modules in the roles that the engine knows: a generator, and a discriminator of its pictures."""
+"""Wrapped modules as generators and discriminators."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from torch import Tensor, nn
 
 from generators.base import Discriminator, Generator, GeneratorInfo, ParameterGroup, State
 from generators.errors import ClassError
-from generators.latents import LatentSpec, normal, random_labels
+from generators.latents import LatentSpec, sample_labels, sample_normal
 
 Taps = Sequence[str] | Callable[[nn.Module, Tensor], Sequence[Tensor]]
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """How somebody's pictures are written: values from low to high, 1 or 3 channels. Ours: [-1, 1], 3 channels."""
+class PictureFormat:
+    """Format of a wrapped module's pictures: values from low to high, 1 or 3 channels."""
 
     low: float
     high: float
     channels: int
 
-    def ours(self, x: Tensor) -> Tensor:
-        """(N, 1 or 3, R, R) in [low, high] -> (N, 3, R, R) in [-1, 1]."""
+    def to_ours(self, x: Tensor) -> Tensor:
+        """Convert (N, 1 or 3, R, R) in [low, high] to (N, 3, R, R) in [-1, 1]."""
         if (self.low, self.high) != (-1, 1):
             x = (x - self.low) * (2 / (self.high - self.low)) - 1
         return x.expand(-1, 3, -1, -1) if self.channels == 1 else x
 
-    def theirs(self, x: Tensor) -> Tensor:
-        """(N, 3, R, R) in [-1, 1] -> (N, 1 or 3, R, R) in [low, high]; grey is the mean of the channels."""
+    def to_theirs(self, x: Tensor) -> Tensor:
+        """Convert (N, 3, R, R) in [-1, 1] to (N, 1 or 3, R, R) in [low, high]; grey is the mean of the channels."""
         if self.channels == 1:
             x = x.mean(1, keepdim=True)
         if (self.low, self.high) != (-1, 1):
@@ -40,10 +40,19 @@ class Pictures:
 
 
 class WrappedGenerator(Generator):
-    """Latents: "z" (N, *shape); "class": int64 (N,) where there are classes, which the network gets second.
+    """A module as a generator.
 
-    chain: the names of submodules that make the picture one after another, in as many pieces as the network has
-    layers: the first is the stem, the last the head, those between are the blocks. Empty: the network is one block.
+    Latents: "z" (N, *shape); "class", int64 (N,), where there are classes, the module's second argument.
+
+    Args:
+        network: the module.
+        shape: of one row of z.
+        resolution: pixels a side.
+        pictures: their format.
+        groups: of the parameters.
+        chain: names of the submodules of each layer, from z to picture: the first layer is the stem, the last the head,
+            those between are the blocks. Empty: the network is one block.
+        classes: names of the classes.
     """
 
     def __init__(
@@ -51,7 +60,7 @@ class WrappedGenerator(Generator):
         network: nn.Module,
         shape: tuple[int, ...],
         resolution: int,
-        pictures: Pictures,
+        pictures: PictureFormat,
         groups: Sequence[ParameterGroup],
         chain: Sequence[Sequence[str]] = (),
         classes: tuple[str, ...] = (),
@@ -66,17 +75,17 @@ class WrappedGenerator(Generator):
 
     @property
     def device(self):
-        return place_of(self.network)[0]
+        return get_device_and_dtype(self.network)[0]
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
-        device, dtype = place_of(self.network)
-        z = normal(n, self.shape.numel(), truncation, generator).view(n, *self.shape).to(device, dtype)
+        device, dtype = get_device_and_dtype(self.network)
+        z = sample_normal(n, self.shape.numel(), truncation, generator).view(n, *self.shape).to(device, dtype)
         count = len(self.info.classes)
         if not count:
             if classes is not None:
                 raise ClassError(f"got classes, but {self.info.architecture} has none; leave them out")
             return {"z": z}
-        labels = random_labels(n, count, generator) if classes is None else torch.as_tensor(classes)
+        labels = sample_labels(n, count, generator) if classes is None else torch.as_tensor(classes)
         if labels.shape not in ((), (n,)) or labels.min() < 0 or labels.max() >= count:
             raise ClassError(f"got classes {labels.tolist()} for {n} rows; expected one a row, of 0 to {count - 1}")
         return {"z": z, "class": self.embed(labels.expand(n))}
@@ -95,7 +104,7 @@ class WrappedGenerator(Generator):
 
     def head(self, state):
         own = self._run(self.chain[-1], state.hidden) if self.chain else state.hidden
-        return self.pictures.ours(own)
+        return self.pictures.to_ours(own)
 
     def _run(self, names: Sequence[str], h: Tensor) -> Tensor:
         for name in names:
@@ -107,16 +116,21 @@ class WrappedGenerator(Generator):
 
 
 class WrappedDiscriminator(Discriminator):
-    """taps: names of submodules whose outputs are the features, in the order in which they are reached; or a function
-    of the network and its pictures.  labelled: the network takes labels second.  rowwise: one row at a time, for those
-    that couple rows.
+    """A module as a discriminator.
 
-    A network with labels is given label 0 where none are told; wrapping has checked that the features ignore it.
+    Where the network takes labels and none are given, label 0 is used; ``wrap`` checks that features do not depend on
+    it.
+
+    Args:
+        network: the module.
+        taps: names of submodules whose outputs are the features, in the order in which they are reached; or a function
+            of the network and its pictures.
+        pictures: their format.
+        labelled: whether the network takes labels as second argument.
+        rowwise: whether rows are evaluated one at a time, for networks that couple them.
     """
 
-    feature_count = 0
-
-    def __init__(self, network: nn.Module, taps: Taps, pictures: Pictures, labelled: bool, rowwise: bool = False):
+    def __init__(self, network: nn.Module, taps: Taps, pictures: PictureFormat, labelled: bool, rowwise: bool = False):
         super().__init__()
         self.network, self.taps, self.pictures = network, taps, pictures
         self.labelled, self.rowwise = labelled, rowwise
@@ -127,29 +141,32 @@ class WrappedDiscriminator(Discriminator):
             rows = [self.features(row, label) for row, label in zip(x.split(1), labels, strict=True)]
             return [torch.cat(maps) for maps in zip(*rows, strict=True)]
         if callable(self.taps):
-            maps = list(self.taps(self.network, self.pictures.theirs(x)))
+            maps = list(self.taps(self.network, self.pictures.to_theirs(x)))
         else:
-            with tapped(self.network, self.taps) as maps:
-                self._judge(x, classes)
-        # What follows the maps is a vector: of a network that has none, the mean of the last map.
+            with capture_outputs(self.network, self.taps) as maps:
+                self._run_network(x, classes)
+        # Features end with a vector; a network without one gives the mean of its last map.
         return maps if maps and maps[-1].ndim == 2 else [*maps, *(m.flatten(2).mean(2) for m in maps[-1:])]
 
     def logit(self, x, classes=None):
         if self.rowwise and len(x) > 1:
             labels = [None] * len(x) if classes is None else classes.split(1)
             return torch.cat([self.logit(row, label) for row, label in zip(x.split(1), labels, strict=True)])
-        return self._judge(x, classes).flatten(1).mean(1, keepdim=True)
+        return self._run_network(x, classes).flatten(1).mean(1, keepdim=True)
 
-    def _judge(self, x: Tensor, classes: Tensor | None) -> Tensor:
-        x = self.pictures.theirs(x)
+    def _run_network(self, x: Tensor, classes: Tensor | None) -> Tensor:
+        x = self.pictures.to_theirs(x)
         if not self.labelled:
             return self.network(x)
         return self.network(x, torch.zeros(len(x), dtype=torch.long, device=x.device) if classes is None else classes)
 
 
 @contextlib.contextmanager
-def tapped(network: nn.Module, names: Sequence[str]) -> Iterator[list[Tensor]]:
-    """Collects what the named submodules give while the network runs: copies, since what follows may work in place."""
+def capture_outputs(network: nn.Module, names: Sequence[str]) -> Iterator[list[Tensor]]:
+    """Collect the outputs of the named submodules while the network runs.
+
+    They are copied, since later layers may work in place.
+    """
     found: list[Tensor] = []
     hooks = [
         network.get_submodule(name).register_forward_hook(lambda _, __, output: found.append(output.clone()))
@@ -162,8 +179,8 @@ def tapped(network: nn.Module, names: Sequence[str]) -> Iterator[list[Tensor]]:
             hook.remove()
 
 
-def place_of(network: nn.Module) -> tuple[torch.device, torch.dtype]:
-    """Where a network is and in which precision it computes; float32 on the CPU for one without any numbers."""
+def get_device_and_dtype(network: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Return the device and dtype of a network; CPU and float32 for one without floating-point tensors."""
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype

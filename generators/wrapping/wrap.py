@@ -1,4 +1,4 @@
-"""Anyone's module as a Prior."""
+"""Turn any module into a Prior."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from generators.errors import WeightsError
-from generators.latents import normal
+from generators.latents import sample_normal
 from generators.prior import ModelCard, Prior
-from generators.wrapping.layer_groups import chain, has_kernel, parameter_groups, pieces
-from generators.wrapping.modules import Pictures, Taps, WrappedDiscriminator, WrappedGenerator, place_of
+from generators.wrapping.layer_groups import has_kernel, list_children, make_parameter_groups, split_sequential
+from generators.wrapping.modules import (
+    PictureFormat,
+    Taps,
+    WrappedDiscriminator,
+    WrappedGenerator,
+    get_device_and_dtype,
+)
 
 PROBES = 4
 
@@ -33,25 +39,29 @@ def wrap(
     name: str = "wrapped",
     card: ModelCard | None = None,
 ) -> Prior:
-    """A Prior from a module that makes pictures of standard normal latents. The module is copied, and stays as it is.
+    """Make a Prior from a module that generates pictures from standard normal latents; the module is copied.
 
     Args:
-        module: ``module(z)``, with classes ``module(z, labels)``: z (N, *latent_shape) from N(0, I), labels int64 (N,)
-            -> pictures (N, 3, R, R), or (N, 1, R, R), which become grey. Of an ``nn.Sequential`` the layers are stem,
-            blocks and head, any other module is one block. Rows must not depend on each other, nor on chance.
+        module: ``module(z)``, or ``module(z, labels)`` with classes: z (N, *latent_shape) from N(0, I), labels int64
+            (N,) -> pictures (N, 3, R, R), or (N, 1, R, R), which become grey. The layers of an ``nn.Sequential`` become
+            stem, blocks and head; any other module is one block. Rows must not depend on each other, nor on random
+            numbers.
         latent_shape: of one row, (dim,) or (C, h, w).
-        resolution: R; found by a run where it is not given, and checked where it is.
-        discriminator: ``discriminator(x)`` or ``discriminator(x, labels)``, of pictures as ``module`` makes them ->
-            one number a row, or a map of them. One that couples rows (minibatch statistics) is read one row at a time.
+        resolution: R; measured if left out, else checked.
+        discriminator: ``discriminator(x)`` or ``discriminator(x, labels)``, of pictures as ``module`` makes them -> one
+            number for each row, or a map of them. One that couples rows (minibatch statistics) is evaluated row by row.
         features: names of the discriminator's submodules whose outputs are the features, best those before an
-            activation; or ``f(discriminator, x) -> [maps (N, C, h, w), shallow to deep[, vector (N, C)]]``. Left out:
-            the outputs of all its layers but the last.
-        classes: their names, or how many there are.
-        groups: {name: names of submodules or parameters}, coarse to fine, the last the head; every parameter in one.
-            Left out: the layers of the module, first to last.
+            activation; or ``f(discriminator, x) -> [maps (N, C, h, w), shallow to deep[, vector (N, C)]]``. If left
+            out, the outputs of all its layers but the last.
+        classes: names of the classes, or their number.
+        groups: {name: names of submodules or parameters}, coarse to fine, the last the head; every parameter in one of
+            them. If left out, the layers of the module, first to last.
         range: the values of black and white in the module's pictures.
+        name: of the prior.
+        card: its model card.
 
-    Raises WeightsError, in one line, for what does not fit.
+    Raises:
+        WeightsError: something does not fit; the message is one line.
     """
     low, high = range
     if not low < high:
@@ -65,32 +75,40 @@ def wrap(
     if isinstance(classes, int) and classes < 0:
         raise WeightsError(f"got classes={classes}, expected their names, or how many there are")
     labels = tuple(map(str, _range(classes) if isinstance(classes, int) else classes))
-    network = _copied(module)
+    network = _copy_frozen(module)
     inputs = _latents(network, shape, len(labels))
-    pictures = _probed(network, inputs, low, high, resolution)
-    written = Pictures(low, high, pictures.shape[1])
-    parts = parameter_groups(network, groups, "network.")
-    made = lambda chain: WrappedGenerator(  # noqa: E731
-        network, shape, pictures.shape[-1], written, parts, chain, labels
+    pictures = _probe_generator(network, inputs, low=low, high=high, resolution=resolution)
+    picture_format = PictureFormat(low, high, pictures.shape[1])
+    parameter_groups = make_parameter_groups(network, groups, "network.")
+    make_generator = lambda chain: WrappedGenerator(  # noqa: E731
+        network,
+        shape,
+        resolution=pictures.shape[-1],
+        pictures=picture_format,
+        groups=parameter_groups,
+        chain=chain,
+        classes=labels,
     )
-    generator = made(() if labels else chain(network))
+    generator = make_generator(() if labels else split_sequential(network))
     with torch.no_grad():
-        if generator.chain and not _same([generator({"z": inputs[0]})], [written.ours(pictures)]):
-            generator = made(())  # hooks, or a call of its own, do what its children alone do not
-    judge = None
+        if generator.chain and not _are_close([generator({"z": inputs[0]})], [picture_format.to_ours(pictures)]):
+            generator = make_generator(())  # hooks or an own __call__ do more than the children
+    wrapped = None
     if discriminator is not None:
-        judge = _judge(discriminator, features, generator.pictures, pictures, len(labels))
+        wrapped = _wrap_discriminator(
+            discriminator, features, pictures=generator.pictures, examples=pictures, classes=len(labels)
+        )
     elif features is not None:
         raise WeightsError("got features without a discriminator; features are read from one, so give it too")
     card = card or ModelCard(name, origin=f"{type(module).__name__}, wrapped")
-    return Prior(name, generator, judge, card, fingerprint(network))
+    return Prior(name, generator, wrapped, card, sha256=hash_state_dict(network))
 
 
-_range = range  # the argument of `wrap` has this name, as colour ranges have everywhere
+_range = range  # hidden in ``wrap`` by its argument, which has the usual name of colour ranges
 
 
-def fingerprint(network: nn.Module) -> str:
-    """sha256 of the state dict: names, kinds of numbers, shapes and contents."""
+def hash_state_dict(network: nn.Module) -> str:
+    """Return the sha256 of a state dict: names, dtypes, shapes and contents."""
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         value = value.detach().cpu().contiguous()
@@ -99,39 +117,45 @@ def fingerprint(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _copied(module: nn.Module) -> nn.Module:
+def _copy_frozen(module: nn.Module) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise WeightsError(f"got a {type(module).__name__}, expected an nn.Module")
-    # Weights that the last training step computed (older spectral_norm) hang on its graph, and would not be copied.
+    # deepcopy fails on weights that the last training step computed (older spectral_norm), as they belong to its graph.
     computed = (
         v for layer in module.modules() for v in vars(layer).values() if isinstance(v, Tensor) and not v.is_leaf
     )
     try:
         network = copy.deepcopy(module, {id(value): value.detach().clone() for value in computed})
         return network.eval().requires_grad_(False)
-    except (RuntimeError, ValueError, TypeError) as error:  # lazy and scripted modules
+    except (RuntimeError, ValueError, TypeError) as error:  # of lazy and scripted modules
         raise WeightsError(f"{type(module).__name__} cannot be copied and frozen: {_first_line(error)}") from error
 
 
 def _latents(network: nn.Module, shape: torch.Size, classes: int) -> tuple[Tensor, ...]:
-    """Some latents, and with classes labels from the first to the last."""
-    z = normal(PROBES, shape.numel(), 1, torch.Generator().manual_seed(0))
-    device, dtype = place_of(network)
+    """Return a few latents and, with classes, labels from the first to the last."""
+    z = sample_normal(PROBES, shape.numel(), 1, torch.Generator().manual_seed(0))
+    device, dtype = get_device_and_dtype(network)
     z = z.view(PROBES, *shape).to(device, dtype)
     return (z, torch.linspace(0, classes - 1, PROBES, device=device).long()) if classes else (z,)
 
 
 @torch.no_grad()
-def _probed(network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: float, resolution: int | None) -> Tensor:
-    """The pictures of some latents. Raises WeightsError for what is no generator of independent rows."""
+def _probe_generator(
+    network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: float, resolution: int | None
+) -> Tensor:
+    """Return the pictures of a few latents.
+
+    Raises:
+        WeightsError: the network is not a generator of independent rows.
+    """
     kind, z = type(network).__name__, tuple(inputs[0].shape)
     asked = f"latents {z}" + (" and labels" if len(inputs) > 1 else "")
     try:
         x = network(*inputs)
-    except Exception as error:  # whatever a stranger's module raises
+    except Exception as error:  # third-party code may raise anything
         raise WeightsError(f"{kind} could not read {asked}: {_first_line(error)}") from error
     if not isinstance(x, Tensor) or x.ndim != 4 or len(x) != PROBES or x.shape[1] not in (1, 3):
-        raise WeightsError(f"{kind} gave {_what(x)} for {asked}; expected pictures (N, 3, R, R)")
+        raise WeightsError(f"{kind} gave {_describe(x)} for {asked}; expected pictures (N, 3, R, R)")
     height, width = x.shape[2:]
     if height != width or resolution not in (None, height):
         raise WeightsError(
@@ -142,7 +166,8 @@ def _probed(network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: fl
     slack = (high - low) / 2
     if ((x < low - slack) | (x > high + slack)).float().mean() > 0.01:
         raise WeightsError(
-            f"{kind} gave values from {x.min():.3g} to {x.max():.3g}, expected {low:g} to {high:g}; tell it by range="
+            f"{kind} gave values from {x.min():.3g} to {x.max():.3g}, expected {low:g} to {high:g}; "
+            "give these as range="
         )
     if (low, high) == (-1, 1) and x.min() >= 0 and x.max() <= 1:
         warnings.warn(
@@ -164,12 +189,12 @@ def _probed(network: nn.Module, inputs: tuple[Tensor, ...], low: float, high: fl
 
 
 @torch.no_grad()
-def _judge(
-    discriminator: nn.Module, features: Taps | None, pictures: Pictures, made: Tensor, classes: int
+def _wrap_discriminator(
+    discriminator: nn.Module, features: Taps | None, pictures: PictureFormat, examples: Tensor, classes: int
 ) -> WrappedDiscriminator:
-    network = _copied(discriminator)
+    network = _copy_frozen(discriminator)
     kind = type(network).__name__
-    taps = _taps(network) if features is None else features
+    taps = _choose_taps(network) if features is None else features
     if isinstance(taps, str):
         taps = (taps,)
     if not callable(taps):
@@ -178,34 +203,35 @@ def _judge(
             raise WeightsError(
                 f"{kind} has no submodule {unknown[0]!r}; expected of: {', '.join(n for n in names if n)}"
             )
-    judge = WrappedDiscriminator(network, taps, pictures, labelled=bool(classes) and _takes_two(network))
-    judge.eval().requires_grad_(False)
-    x = pictures.ours(made.to(*place_of(network)))
+    wrapped = WrappedDiscriminator(network, taps, pictures, labelled=bool(classes) and _takes_labels(network))
+    wrapped.eval().requires_grad_(False)
+    x = pictures.to_ours(examples.to(*get_device_and_dtype(network)))
     try:
-        judge.logit(x)
-        found = judge.features(x)
+        wrapped.logit(x)
+        found = wrapped.features(x)
     except Exception as error:
-        raise WeightsError(f"{kind} could not read pictures {tuple(made.shape)}: {_first_line(error)}") from error
+        raise WeightsError(f"{kind} could not read pictures {tuple(examples.shape)}: {_first_line(error)}") from error
     if not found or any(f.ndim not in (2, 4) or len(f) != PROBES for f in found):
-        shapes = ", ".join(_what(f) for f in found) or "nothing"
+        shapes = ", ".join(_describe(f) for f in found) or "nothing"
         raise WeightsError(f"features of {kind} are {shapes}; expected maps (N, C, h, w) and vectors (N, C)")
-    alone = [torch.cat(maps) for maps in zip(*(judge.features(row) for row in x.split(1)), strict=True)]
-    if not _same(found, alone):
-        judge.rowwise = True
+    alone = [torch.cat(maps) for maps in zip(*(wrapped.features(row) for row in x.split(1)), strict=True)]
+    if not _are_close(found, alone):
+        wrapped.rowwise = True
         warnings.warn(f"{kind} couples rows, and is read one row at a time, which is slower", stacklevel=4)
-    if judge.labelled:
-        others = judge.features(x, torch.full((PROBES,), classes - 1, device=x.device))
-        if not _same(judge.features(x), others):
+    if wrapped.labelled:
+        others = wrapped.features(x, torch.full((PROBES,), classes - 1, device=x.device))
+        if not _are_close(wrapped.features(x), others):
             raise WeightsError(f"features of {kind} depend on the label; name those that do not by features=")
-    judge.feature_count = len(found)
-    return judge
+    return wrapped
 
 
-def _taps(network: nn.Module) -> list[str]:
-    """The first piece with a kernel of each layer but the last: what it gives before norm and activation."""
+def _choose_taps(network: nn.Module) -> list[str]:
+    """Return the first child with a kernel of each layer but the last: its output comes before norm and activation."""
     module = network.get_submodule
     kernels = [
-        name for name in pieces(network) if has_kernel(module(name)) and not isinstance(module(name), nn.Embedding)
+        name
+        for name in list_children(network)
+        if has_kernel(module(name)) and not isinstance(module(name), nn.Embedding)
     ]
     if len(kernels) < 2:
         raise WeightsError(
@@ -214,7 +240,8 @@ def _taps(network: nn.Module) -> list[str]:
     return kernels[:-1]
 
 
-def _takes_two(network: nn.Module) -> bool:
+def _takes_labels(network: nn.Module) -> bool:
+    """Return whether ``forward`` has two required arguments."""
     required = [
         p
         for p in inspect.signature(network.forward).parameters.values()
@@ -223,15 +250,15 @@ def _takes_two(network: nn.Module) -> bool:
     return len(required) > 1
 
 
-def _same(some: list[Tensor], others: list[Tensor]) -> bool:
-    """Within what the order of sums changes, of the spread of each feature."""
+def _are_close(some: list[Tensor], others: list[Tensor]) -> bool:
+    """Return whether two lists of features agree up to rounding, relative to the deviation of each."""
     return all(
         (a - b).abs().max() <= 1e-3 * max(float(a.std()), 1e-6) * (1 if a.dtype == torch.float32 else 30)
         for a, b in zip(some, others, strict=True)
     )
 
 
-def _what(x: object) -> str:
+def _describe(x: object) -> str:
     return f"{tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
 
 

@@ -16,8 +16,8 @@ from dgp.search.bank import choose_diverse
 from dgp.search.lookup import order_by_distance
 from dgp.search.offspring import cross
 from generators import ModelCard, Prior
-from generators.statistics import bank as banks
-from generators.statistics.bank import bank_of
+from generators import bank as banks
+from generators.bank import get_bank
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 
 COUNT = 60
@@ -60,7 +60,7 @@ def starts(observations, prior, recipe, **how):
 
 @torch.no_grad()
 def test_the_list_is_by_what_is_observed(toy, observations):
-    bank = bank_of(toy, COUNT)
+    bank = get_bank(toy, COUNT)
     pictures = bank.pictures(slice(None))
     found = order_by_distance(Inversion(observations, toy, recipe()).problem.targets, bank)
     for observation, order in zip(observations, found, strict=True):
@@ -72,9 +72,9 @@ def test_the_list_is_by_what_is_observed(toy, observations):
 
 def test_of_larger_pictures_the_thumbnails_are_enlarged(toy, observations, monkeypatch):
     monkeypatch.setattr(banks, "LARGEST", 16)
-    order = order_by_distance(Inversion(observations[1], toy, recipe()).problem.targets, bank_of(toy, COUNT))[0]
+    order = order_by_distance(Inversion(observations[1], toy, recipe()).problem.targets, get_bank(toy, COUNT))[0]
     monkeypatch.setattr(banks, "LARGEST", 32)
-    exact = order_by_distance(Inversion(observations[1], toy, recipe()).problem.targets, bank_of(toy, COUNT))[0]
+    exact = order_by_distance(Inversion(observations[1], toy, recipe()).problem.targets, get_bank(toy, COUNT))[0]
     assert len(set(order[:10].tolist()) & set(exact[:10].tolist())) >= 7
 
 
@@ -88,12 +88,12 @@ def test_what_is_missing_or_weighs_nothing_does_not_count(toy, observations):
     spoiled = dataclasses.replace(weighed, y=torch.where(mask, -weighed.y, weighed.y))
     everything = observe(clean[0], "identity", toy, simulate=True)
     problem = Inversion([holed, weighed, spoiled, everything], toy, recipe()).problem
-    lists = [order.tolist() for order in order_by_distance(problem.targets, bank_of(toy, COUNT))]
+    lists = [order.tolist() for order in order_by_distance(problem.targets, get_bank(toy, COUNT))]
     assert lists[0] == lists[1] == lists[2] != lists[3]
 
 
 def test_answers_take_their_turns_in_the_list(toy, observations):
-    bank = bank_of(toy, COUNT)
+    bank = get_bank(toy, COUNT)
     inversion, rows = starts(observations[1], toy, recipe(rounds=0, elite=6), num_solutions=3)
     order = order_by_distance(inversion.problem.targets, bank)[0]
     for answer in range(3):
@@ -108,7 +108,7 @@ def test_what_the_bank_lacks_is_drawn(toy, observations):
     inversion, rows = starts(observations[0], toy, recipe(rounds=0, nearest=15, elite=15), num_solutions=2)
     embedded = toy.generator.embed(torch.tensor([0]))
     assert (rows.values["class"] == embedded).all(), "of the told class, too"
-    held = {tuple(z.tolist()) for z in bank_of(toy, COUNT).drawn["z"]}
+    held = {tuple(z.tolist()) for z in get_bank(toy, COUNT).drawn["z"]}
     assert sum(tuple(z.tolist()) in held for z in rows.values["z"]) == 20, "as many as it has of the class"
     assert inversion.evaluations.forward == 30
 
@@ -203,7 +203,7 @@ def test_it_hands_on_pictures_in_the_space_of_the_run(style, observed, space, ch
     table["stages"][0]["move"] = {space: {}}
     inversion, rows = starts(observed, style, Recipe.model_validate(table))
     assert rows.values.keys() == {space}
-    bank = bank_of(style, COUNT)
+    bank = get_bank(style, COUNT)
     index = order_by_distance(inversion.problem.targets, bank)[0][:6]
     with torch.no_grad():
         expected = style.generator(bank.latents(index, style.generator))

@@ -105,7 +105,7 @@ def test_layers_that_one_picture_alone_has_released(observations, toy, earlier):
 
 
 def other():
-    prior = generators.randomised(generators.load("toy"), 5)
+    prior = generators.randomise(generators.load("toy"), 5)
     return prior
 
 

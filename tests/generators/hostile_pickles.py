@@ -168,14 +168,14 @@ SIZES = {
     "deep tuple for a key": (program(b"})" + b"\x85" * 100_000 + b"Ns"), "for a key"),
     "deep tuple for a size": (
         program(call("torch._utils._rebuild_tensor_v2", STORAGE, b")" + b"\x85" * 99_999, b")", b")")),
-        "no size",
+        "has a size that is negative",
     ),
     "storage": (program(generator(tensor(call(LOAD, raw(payload(2**40)))))), "cut short"),
     "tensor": (program(generator(tensor(size=(2**40,)))), "larger than its storage"),
     "tensor of no stride": (program(generator(tensor(size=(2**40,), stride=(0,)))), "larger than its storage"),
     "offset": (program(generator(tensor(offset=2))), "larger than its storage"),
-    "negative offset": (program(generator(tensor(offset=-2))), "no size"),
-    "many axes": (program(generator(tensor(size=(1,) * 99, stride=(1,) * 99))), "no shape"),
+    "negative offset": (program(generator(tensor(offset=-2))), "has a size that is negative"),
+    "many axes": (program(generator(tensor(size=(1,) * 99, stride=(1,) * 99))), "has a shape that is not a tuple"),
     "array": (
         program(
             call("numpy.core.multiarray._reconstruct", name("numpy.ndarray"), numbers([0]), raw(b"b")),

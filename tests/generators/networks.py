@@ -6,7 +6,7 @@ import torch
 
 from generators.biggan import BigGANDeep, BigGANDeepConfig, BigGANDeepDiscriminator, DeepDiscriminatorConfig
 from generators.prior import ModelCard, Prior
-from generators.random_init import initialise, settle_statistics
+from generators.random_init import initialise, store_batch_statistics
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 
@@ -36,7 +36,7 @@ def deep_generator(name):
     for block in generator.blocks:
         for attention in block[1:]:
             attention.gamma.data.fill_(0.5)
-    settle_statistics(generator, 2, rows=16)
+    store_batch_statistics(generator, 2, rows=16)
     for name, statistics in generator.named_buffers():
         if "stored" in name and statistics.ndim == 2:
             statistics.mul_(torch.linspace(0.5, 1, len(statistics))[:, None])

@@ -7,7 +7,7 @@ import torch
 
 import generators
 from generators import WeightsError
-from generators.biggan.layers import norm_like, place_of
+from generators.biggan.layers import locate_truncation, match_instance_norm
 from generators.checkpoints.families import biggan_deep, biggan_deep_hf
 
 from . import hf_biggan
@@ -30,7 +30,7 @@ def test_pictures_and_gradients_are_those_of_the_other_derivation():
     assert torch.allclose(own_z, expected_z, rtol=1e-6, atol=1e-9)
     (expected * aim).sum().backward()
     (picture * aim).sum().backward()
-    gradients = biggan_deep_hf.canonical({name: v.grad if name in learned else v for name, v in theirs.items()})
+    gradients = biggan_deep_hf.to_native_names({name: v.grad if name in learned else v for name, v in theirs.items()})
     for name, parameter in network.named_parameters():
         assert parameter.grad.abs().max() > 0
         assert torch.allclose(parameter.grad, gradients[name], rtol=1e-6, atol=1e-9), name
@@ -54,10 +54,10 @@ def test_each_row_has_its_truncation():
 
 def test_where_truncations_lie_among_the_stored():
     given = torch.tensor([0.02, 0.43, 0.58, 0.94, 1.0, 0.005])
-    step, share = place_of(given, 51)
+    step, share = locate_truncation(given, 51)
     assert torch.allclose(step + share[:, 0], given.double() * 50, atol=1e-6)
     # As published: on a step where binary arithmetic lands on it, else by the neighbour's share.
-    step, share = place_of(given, 51, swapped=True)
+    step, share = locate_truncation(given, 51, swapped=True)
     expected = torch.tensor([1, 21.5, 28, 46, 50, 0.75], dtype=torch.float64)
     assert torch.allclose(step + share[:, 0], expected, atol=1e-6)
 
@@ -72,7 +72,7 @@ def test_four_captured_norms_a_block(name):
             norm.register_forward_hook(lambda layer, given, out: seen.append(out))
     norms = network.capture_norm(latents)
     assert list(norms) == [f"norm[{i}]" for i in range(4 * network.depth)]
-    assert all(torch.equal(norm, norm_like(out)) for norm, out in zip(norms.values(), seen, strict=True))
+    assert all(torch.equal(norm, match_instance_norm(out)) for norm, out in zip(norms.values(), seen, strict=True))
     # They replace what depends on the class; the stem still does.
     state = network.stem(latents)
     for k in range(network.depth):
@@ -93,7 +93,7 @@ def test_a_group_holds_the_blocks_of_one_size():
 @torch.no_grad()
 def test_random_weights(name):
     prior = deep_prior(name)
-    blank, again = generators.randomised(prior, 1), generators.randomised(prior, 1)
+    blank, again = generators.randomise(prior, 1), generators.randomise(prior, 1)
     latents = prior.generator.sample(3, generator=torch.Generator().manual_seed(0))
     pictures = [p.generator(latents) for p in (prior, blank, again)]
     assert torch.allclose(pictures[1], pictures[2], atol=1e-5) and pictures[1].std(0).mean() > 0.05

@@ -8,11 +8,11 @@ import torch
 
 import generators
 from generators.checkpoints.families.biggan import (
-    canonical,
-    discriminator_config,
-    generator_config,
+    infer_discriminator_config,
+    infer_generator_config,
     read_discriminator,
     read_generator,
+    to_native_names,
 )
 
 NAMES = [
@@ -135,7 +135,7 @@ def test_full_size_networks_are_recognised_and_load_strictly(shared, name):
         tensors = {k: torch.empty(s) for k, s in shapes.items()}
         if "_G_" in name:
             network, assumed = read_generator(tensors, {}, name)
-            config = generator_config(canonical(tensors), {}, name)[0]
+            config = infer_generator_config(to_native_names(tensors), {}, name)[0]
             assert assumed and config.ch == 96 and config.hier and config.n_classes == 1000
             assert (
                 config.dim_z
@@ -144,9 +144,9 @@ def test_full_size_networks_are_recognised_and_load_strictly(shared, name):
             assert config.sn_eps == (1e-4 if "tfhub" in name else 1e-6)
         else:
             network = read_discriminator(tensors, {}, name)[0]
-            assert discriminator_config(tensors, {}, name).ch == 96
+            assert infer_discriminator_config(tensors, {}, name).ch == 96
     own = {k for k in network.state_dict() if not k.split(".")[-1].startswith("sv")}
-    assert own == {k for k in canonical(tensors) if not k.split(".")[-1].startswith("sv")}
+    assert own == {k for k in to_native_names(tensors) if not k.split(".")[-1].startswith("sv")}
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ import torch
 import generators
 from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
 from generators.prior import ModelCard, Prior
-from generators.random_init import initialise, settle_statistics
+from generators.random_init import initialise, store_batch_statistics
 
 from .networks import DEEP_SHAPES, STYLE_SHAPES, deep_prior, style_prior
 from .stylegan.networks import OTHER_STYLES, other_style_prior
@@ -30,7 +30,7 @@ def built(config):
     generator, judge = BigGAN(config), BigGANDiscriminator(DiscriminatorConfig(32, 2, config.n_classes, wide=False))
     initialise(generator, 0)
     initialise(judge, 1)
-    settle_statistics(generator, 2, rows=16)
+    store_batch_statistics(generator, 2, rows=16)
     return Prior("made", generator, judge if config.resolution == 32 else None, ModelCard("made"), "")
 
 
@@ -134,7 +134,7 @@ def test_state_dict_round_trip_without_what_is_cached(prior):
     assert not torch.allclose(twin(latents), before, atol=1e-3)
     twin.load_state_dict(g.state_dict())
     assert torch.equal(twin(latents), before)
-    assert not any("folded" in name or "_forms" in name for name in g.state_dict())
+    assert not any("folded" in name or "_derived_weights" in name for name in g.state_dict())
 
 
 def test_sampling_is_seeded_row_by_row(prior):
@@ -232,7 +232,7 @@ def test_truncation_above_one_is_refused_where_z_is_truncated():
 
 @torch.no_grad()
 def test_every_network_has_untrained_twins(prior):
-    blank, again = generators.randomised(prior, 1), generators.randomised(prior, 1)
+    blank, again = generators.randomise(prior, 1), generators.randomise(prior, 1)
     latents = sample(prior)
     pictures = [p.generator(latents) for p in (blank, again, prior)]
     assert torch.allclose(pictures[0], pictures[1], atol=1e-4) and pictures[0].isfinite().all()
@@ -243,9 +243,9 @@ def test_every_network_has_untrained_twins(prior):
 def test_random_weights_keep_the_judge_and_lose_the_training():
     trained = generators.load("biggan-cifar10")
     blank, again, other = (
-        generators.randomised(trained, 1),
-        generators.randomised(trained, 1),
-        generators.randomised(trained, 2),
+        generators.randomise(trained, 1),
+        generators.randomise(trained, 1),
+        generators.randomise(trained, 2),
     )
     latents = sample(trained)
     assert blank.discriminator is trained.discriminator and blank.sha256 == again.sha256 != other.sha256

@@ -10,7 +10,7 @@ from safetensors import safe_open
 import generators
 from generators import ConversionError, ModelCard, Prior, WeightsError
 from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
-from generators.checkpoints import own
+from generators.checkpoints import native
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -86,7 +86,7 @@ def test_what_is_written_reads_back_equal(tmp_path, kind):
 
 def test_every_architecture_is_tried():
     tried = {networks(kind)[0].info.architecture for kind in KINDS}
-    assert tried == own.GENERATORS.keys()
+    assert tried == native.GENERATORS.keys()
 
 
 def test_the_header_says_what_it_is(tmp_path):
@@ -125,14 +125,18 @@ EXTREMES = (-1, 2**16, 0.5, "x", [2**16] * 250)
 @pytest.mark.parametrize("kind", ["biggan", "deep with truncations", "stylegan1", "stylegan2 of classes", "stylegan3"])
 def test_headers_with_one_extreme_setting(kind):
     """Each is refused, or makes no difference to the shapes; nothing else is raised, and none takes long."""
-    for network, read in zip(networks(kind), (own.read_generator, own.read_discriminator), strict=True):
+    for network, read in zip(networks(kind), (native.read_generator, native.read_discriminator), strict=True):
         if network is None:
             continue
-        part = "generator" if read is own.read_generator else "discriminator"
+        part = "generator" if read is native.read_generator else "discriminator"
         tensors, config = network.state_dict(), dataclasses.asdict(network.config)
         for name in config:
             for extreme in EXTREMES:
-                said = {"part": part, "architecture": own.architecture_of(network), "config": config | {name: extreme}}
+                said = {
+                    "part": part,
+                    "architecture": native.get_architecture_name(network),
+                    "config": config | {name: extreme},
+                }
                 try:
                     read(tensors, json.loads(json.dumps(said)), "x.safetensors", *((),) * (part == "generator"))
                 except WeightsError as error:

@@ -192,7 +192,7 @@ def test_sizes_are_bounded(get, server):  # noqa: F811
     refused(WeightsError, "came; this is not a generator", get, largest=100_000)
     assert get() == BODY and get.seen[-1] == (len(BODY), None)
     server.behave = lambda handler, n: server.well(handler, Content_Length=2**53)
-    refused(FetchError, "bytes to come, .* free", get, name="other.pkl", largest=2**60)
+    refused(FetchError, "bytes more, .* are free", get, name="other.pkl", largest=2**60)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])

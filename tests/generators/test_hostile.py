@@ -202,12 +202,12 @@ OWN = {
     "wider than any": ({"ch": 10**9}, "which no network has"),
     "many classes": ({"n_classes": 2**16}, "expected ("),
     "no number": ({"bn_eps": float("nan")}, "which no network has"),
-    "a text": ({"ch": "2"}, "describes no biggan"),
+    "a text": ({"ch": "2"}, "does not describe a valid biggan"),
     "a dictionary": ({"attention": {"a": 1}}, "which no network has"),
     "long list": ({"attention": list(range(10**5))}, "which no network has"),
     "deep list": ({"attention": [[[[[[[1]]]]]]]}, "which no network has"),
     "unknown setting": ({"code\n": "import os"}, "has the settings code\\n"),
-    "another resolution": ({"resolution": 33}, "describes no biggan"),
+    "another resolution": ({"resolution": 33}, "does not describe a valid biggan"),
 }
 
 
@@ -242,7 +242,7 @@ def test_what_is_no_file(confined):
 def test_what_a_header_says_stays_on_a_line(confined):
     said = {"licence": "free\n\x1b[2Jreally", "data": ["a"] * 3, "classes": ["a", "b\n", "c"]}
     tensors = {name: tensor.clone() for name, tensor in generators.load("toy").generator.state_dict().items()}
-    refused(written(confined, save(tensors, {"dgp": json.dumps(said)}), "G.safetensors"), "no list of names")
+    refused(written(confined, save(tensors, {"dgp": json.dumps(said)}), "G.safetensors"), "not a list of names")
     del said["classes"]
     card = generators.load(written(confined, save(tensors, {"dgp": json.dumps(said)}), "G.safetensors")).card
     assert card.licence == "free  [2Jreally" and card.data.isprintable()

@@ -116,8 +116,8 @@ HEADERS = {
     '{"SN_eps": "small", "BN_eps": 1e-5}': "SN_eps 'small', expected a positive number",
     '{"SN_eps": 1e-6, "BN_eps": -1}': "BN_eps -1, expected a positive number",
     '{"SN_eps": NaN, "BN_eps": 1e-5}': "SN_eps nan, expected a positive number",
-    '{"classes": 3}': "no list of names",
-    '{"classes": [1, 2, 3]}': "no list of names",
+    '{"classes": 3}': "not a list of names",
+    '{"classes": [1, 2, 3]}': "not a list of names",
     '{"classes": ["one", "two"]}': "names 2 classes, but its tensors have 3",
 }
 
@@ -244,5 +244,5 @@ def test_loading_leaves_the_global_random_state_alone(toy):
     before = torch.random.get_rng_state()
     for name in ("toy", "biggan-cifar10"):
         generators.load(name)
-    generators.randomised(toy, 1)
+    generators.randomise(toy, 1)
     assert torch.equal(torch.random.get_rng_state(), before)

@@ -32,7 +32,7 @@ def test_value_and_gradient(layer):
     explicit = layer.weight.clone().requires_grad_()
     torch.nn.functional.conv2d(x, formula(explicit, layer.u0), layer.bias, padding=1).square().sum().backward()
     assert torch.allclose(moving.grad, explicit.grad, rtol=1e-4, atol=1e-5)
-    assert torch.allclose(layer.effective(), formula(layer.weight, layer.u0), atol=1e-6)
+    assert torch.allclose(layer.normalised_weight(), formula(layer.weight, layer.u0), atol=1e-6)
 
 
 def test_stored_vectors_are_those_of_torch():
@@ -60,21 +60,21 @@ def test_stored_vectors_are_those_of_torch():
 
 def test_a_frozen_weight_is_normalised_once(layer, monkeypatch):
     calls = []
-    original = Conv._normalised
-    monkeypatch.setattr(Conv, "_normalised", lambda self: calls.append(1) or original(self))
+    original = Conv._normalise_weight
+    monkeypatch.setattr(Conv, "_normalise_weight", lambda self: calls.append(1) or original(self))
     for _ in range(3):
         layer(torch.randn(1, 3, 4, 4))
     assert len(calls) == 1
 
 
 def test_a_change_is_seen(layer):
-    before = layer.effective().clone()
+    before = layer.normalised_weight().clone()
     layer.weight.mul_(torch.linspace(0.5, 2, 5)[:, None, None, None])
-    assert torch.allclose(layer.effective(), formula(layer.weight, layer.u0), atol=1e-6)
-    assert not torch.allclose(layer.effective(), before)
+    assert torch.allclose(layer.normalised_weight(), formula(layer.weight, layer.u0), atol=1e-6)
+    assert not torch.allclose(layer.normalised_weight(), before)
     state = {name: torch.randn_like(v) for name, v in layer.state_dict().items()}
     layer.load_state_dict(state)
-    assert torch.allclose(layer.effective(), formula(state["weight"], state["u0"]), atol=1e-6)
+    assert torch.allclose(layer.normalised_weight(), formula(state["weight"], state["u0"]), atol=1e-6)
 
 
 def test_a_borrowed_weight_leaves_no_trace(layer):
@@ -90,8 +90,8 @@ def test_copies_and_other_precisions(layer):
     layer(torch.randn(1, 3, 4, 4))
     twin = copy.deepcopy(layer)
     twin.weight.mul_(-1)
-    assert torch.allclose(twin.effective(), -layer.effective(), atol=1e-6)
-    assert copy.deepcopy(layer).double().effective().dtype == torch.float64
+    assert torch.allclose(twin.normalised_weight(), -layer.normalised_weight(), atol=1e-6)
+    assert copy.deepcopy(layer).double().normalised_weight().dtype == torch.float64
 
 
 def test_what_is_kept_carries_no_mode_of_the_call_that_made_it(layer):
@@ -101,14 +101,14 @@ def test_what_is_kept_carries_no_mode_of_the_call_that_made_it(layer):
         layer(x)
     x.requires_grad_()
     layer(x).sum().backward()
-    assert layer.effective().dtype == torch.float32 and torch.equal(layer(x), expected)
+    assert layer.normalised_weight().dtype == torch.float32 and torch.equal(layer(x), expected)
 
 
 def test_layers_made_in_inference_mode():
     with torch.inference_mode():
         layer = Conv(3, 5, 3, 1, 1e-6)
         layer.weight.mul_(2)
-        assert torch.allclose(layer.effective(), formula(layer.weight, layer.u0), atol=1e-6)
+        assert torch.allclose(layer.normalised_weight(), formula(layer.weight, layer.u0), atol=1e-6)
 
 
 def test_gradients_in_another_memory_format(layer):
@@ -142,4 +142,4 @@ def test_second_derivatives_are_refused_rather_than_wrong(layer):
 
 def test_what_has_no_vectors_is_left_alone():
     layer = Linear(4, 3, 0, 1e-6)
-    assert layer.effective() is layer.weight
+    assert layer.normalised_weight() is layer.weight

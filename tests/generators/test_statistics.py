@@ -12,8 +12,8 @@ from torch import nn
 import generators
 from generators import Generator, GeneratorInfo, LatentSpec, ModelCard, ParameterGroup, Prior, WeightsError
 from generators.base import State
-from generators.caching.disk_cache import written
-from generators.latents import normal
+from generators.caching.disk_cache import serialise
+from generators.latents import sample_normal
 from generators.statistics import latent_statistics as measured
 from generators.statistics.moments import Moments
 
@@ -32,7 +32,7 @@ class Mapped(Generator):
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
         self.draws.append(n)
-        return {"z": normal(n, 4, truncation, generator).to(self.mapping.weight)}
+        return {"z": sample_normal(n, 4, truncation, generator).to(self.mapping.weight)}
 
     def convert(self, latents, chart):
         if chart != "w":
@@ -176,7 +176,7 @@ def test_a_damaged_file_is_computed_again(network, cache, damage):
             "empty": b"",
             "truncated": whole[:-3],
             "one bit": whole[:-1] + bytes([whole[-1] ^ 1]),
-            "another's": written({"mean": torch.zeros(7), "std": torch.ones(7)}),
+            "another's": serialise({"mean": torch.zeros(7), "std": torch.ones(7)}),
             "half": save({"mean": torch.zeros_like(std).bfloat16(), "std": torch.ones_like(std).bfloat16()}),
         }[damage]
     )
@@ -195,9 +195,9 @@ def test_a_cache_that_cannot_be_written_is_no_failure(network, tmp_path, monkeyp
 def test_what_came_with_the_weights_goes_first(network, tmp_path):
     torch.save({"mean": torch.arange(6.0), "std": torch.ones(6)}, tmp_path / "gaussian_fit.pt")
     network.register_buffer("w_avg", torch.full((6,), 3.0))
-    found = measured.statistics_of(network, "2" * 64, tmp_path)
+    found = measured.make_statistics(network, "2" * 64, tmp_path)
     assert torch.equal(found.gaussian.mean, torch.arange(6.0)) and torch.equal(found.mean, torch.full((6,), 3.0))
-    moved = found.of(copy.deepcopy(network))
+    moved = found.with_generator(copy.deepcopy(network))
     assert torch.equal(moved.gaussian.mean, torch.arange(6.0)) and not network.draws
     assert not torch.equal(found.measured_mean, found.mean)
 
@@ -214,7 +214,7 @@ def test_what_came_with_the_weights_goes_first(network, tmp_path):
 def test_a_file_that_holds_no_gaussian_is_refused(network, tmp_path, content):
     torch.save(content, tmp_path / "gaussian_fit.pt")
     with pytest.raises(WeightsError, match="gaussian_fit.pt") as caught:
-        measured.statistics_of(network, "", tmp_path)
+        measured.make_statistics(network, "", tmp_path)
     assert "\n" not in str(caught.value)
 
 

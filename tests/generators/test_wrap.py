@@ -153,14 +153,14 @@ def test_features_are_maps_before_the_activation_then_a_vector():
     assert torch.equal(first, critic[0](x)) and first.min() < 0
     torch.testing.assert_close(second, critic[2](critic[1](critic[0](x))))
     torch.testing.assert_close(vector, second.mean((2, 3)))
-    assert prior.discriminator.feature_count == 3
+    assert prior.feature_count == 3
     torch.testing.assert_close(prior.discriminator.logit(x), critic(x).view(3, 1))
     told = generators.wrap(seeded(convolutional), (8, 1, 1), discriminator=critic, features=["3"])
     assert [f.shape[1:] for f in told.discriminator.features(x)] == [(16, 4, 4), (16,)]
     called = generators.wrap(
         seeded(convolutional), (8, 1, 1), discriminator=critic, features=lambda d, x: [d[0](x), d(x).flatten(1)]
     )
-    assert called.discriminator.feature_count == 2
+    assert called.feature_count == 2
 
 
 @torch.no_grad()
@@ -293,7 +293,7 @@ def coupled():
         (lambda: Noisy(convolutional()), {}, "two pictures for one latent"),
         (coupled, {}, "couples rows"),
         (lambda: Stretched(convolutional(), torch.nan), {}, "NaN or Infinity"),
-        (lambda: Stretched(convolutional(), 127, 127), {}, "expected -1 to 1; tell it by range="),
+        (lambda: Stretched(convolutional(), 127, 127), {}, "expected -1 to 1; give these as range="),
         (convolutional, {"range": (1, 0)}, "expected the values of black and of white"),
         (convolutional, {"features": ["0"]}, "without a discriminator"),
         (convolutional, {"discriminator": judge, "features": ["0", "conv9"]}, "no submodule 'conv9'"),

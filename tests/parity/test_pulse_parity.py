@@ -17,8 +17,7 @@ import degradations
 from dgp.api import observe
 from dgp.inversion import Inversion
 from dgp.recipes.load import load_recipe
-from generators import Generator, ModelCard, Prior
-from generators.base import GeneratorInfo
+from generators import Generator, GeneratorInfo, ModelCard, Prior
 from generators.latents import LatentSpec
 from generators.statistics.latent_statistics import Gaussian, Statistics
 

@@ -125,7 +125,7 @@ def verify(name: str, sha256: str | None, speech: Speech):
 
     import generators
     from dgp.random_streams import random_stream
-    from generators.downloads.fetch import verify as verify_files
+    from generators.downloads import verify as verify_files
     from generators.model_zoo import PUBLIC
     from generators.progress import waiting
 

@@ -41,7 +41,7 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
     Each comes under its publisher's licence, which is shown and must be accepted. The sha256 of a file is recorded at
     the first download, and checked from then on.
     """
-    from generators.downloads.fetch import fetch as get
+    from generators.downloads import fetch as get
     from generators.model_zoo import find
 
     if listed:
@@ -76,7 +76,7 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
 
 def facts(entry) -> dict:
     """What the lists tell of one entry."""
-    from generators.downloads.fetch import missing
+    from generators.downloads import list_missing
 
     return {
         "name": entry.name,
@@ -84,8 +84,8 @@ def facts(entry) -> dict:
         "licence": entry.licence.text,
         "prior": bool(entry.generator),
         "by_hand": entry.by_hand,
-        "fetched": not missing(entry),
-        "folder": str(entry.place()),
+        "fetched": not list_missing(entry),
+        "folder": str(entry.directory()),
     }
 
 
@@ -102,9 +102,9 @@ def _list(speech: Speech) -> None:
 
 def _introduce(entry, output: Path | None, yes: bool, speech: Speech) -> None:
     """Shows what it is and its licence, and asks where there is something to fetch."""
-    from generators.downloads.fetch import missing
+    from generators.downloads import list_missing
 
-    lacking = missing(entry, output)
+    lacking = list_missing(entry, output)
     # Nobody accepts what -q keeps from being shown.
     show = speech.note if yes or not lacking else lambda line: click.echo(line, err=True)
     show(f"{entry.name}: {entry.about}")
@@ -117,7 +117,7 @@ def _introduce(entry, output: Path | None, yes: bool, speech: Speech) -> None:
     if entry.by_hand:
         for file in entry.files:
             show(f"get {file.name} from {file.address}")
-        show(f"put it into {output or entry.place()}/")
+        show(f"put it into {output or entry.directory()}/")
         if entry.generator:
             show(f"then `dgp priors verify {entry.name}` checks it, and -p {entry.name} uses it")
         return

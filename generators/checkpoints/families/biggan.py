@@ -1,8 +1,8 @@
-"""BigGAN files in the ajbrock layout and its relatives: the configuration from shapes, the rest from a table of
-origins.
+"""BigGAN files in the ajbrock layout and its relatives.
 
-Relatives: the files of the DGP distribution (which carry instance norms that its code derives anew), conversions from
-TensorFlow Hub (without ``sv0``), and ``mybn`` networks (whose statistics have other names).
+The configuration is inferred from shapes, and the epsilons from a table of origins. Relatives are the files of the DGP
+distribution (which hold instance norms that are derived anew), conversions from TensorFlow Hub (without ``sv0``), and
+``mybn`` networks (whose statistics have other names).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from generators.biggan.discriminator import CHANNELS as D_CHANNELS
 from generators.biggan.discriminator import BigGANDiscriminator, DiscriminatorConfig
 from generators.biggan.generator import CHANNELS as G_CHANNELS
 from generators.biggan.generator import BigGAN, BigGANConfig
-from generators.checkpoints.families.fill import filled
+from generators.checkpoints.families.build import build_and_load
+from generators.checkpoints.families.checks import check_class_count, report_bad_shapes
 from generators.errors import WeightsError
 
 DERIVED = re.compile(r"blocks\.\d+\.0\.in[12]\.(weight|bias)$|\.accumulation_counter$")
@@ -25,7 +26,13 @@ DERIVED = re.compile(r"blocks\.\d+\.0\.in[12]\.(weight|bias)$|\.accumulation_cou
 
 @dataclass(frozen=True)
 class Origin:
-    """What shapes do not tell. words: for the list of what was assumed."""
+    """Settings that shapes do not determine, by the origin of a file.
+
+    Attributes:
+        sn_eps: epsilon of spectral norms.
+        bn_eps: epsilon of batch norms.
+        words: for the list of assumed settings.
+    """
 
     sn_eps: float
     bn_eps: float
@@ -39,38 +46,51 @@ ORIGINS = {
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    """Whether it means to be one; what it lacks is said when it is read."""
+    """Return whether the names are those of such a generator, complete or not."""
     return any(name.startswith(("output_layer.", "blocks.0.0.bn1.")) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
+    """Return whether the names are those of such a discriminator, complete or not."""
     return not is_generator(tensors) and any(name.startswith("blocks.0.0.conv") for name in tensors)
 
 
-def blocks_of(tensors: dict[str, Tensor]) -> int:
-    """0 where there are none."""
+def count_blocks(tensors: dict[str, Tensor]) -> int:
+    """Return the number of blocks, 0 where there are none."""
     numbers = (re.match(r"blocks\.(\d{1,3})\.", name) for name in tensors)
     return max((1 + int(found[1]) for found in numbers if found), default=0)
 
 
-def attention_of(tensors: dict[str, Tensor]) -> tuple[int, ...]:
+def find_attention(tensors: dict[str, Tensor]) -> tuple[int, ...]:
+    """Return the blocks that end with attention."""
     return tuple(sorted(int(name.split(".")[1]) for name in tensors if re.fullmatch(r"blocks\.\d+\.1\.gamma", name)))
 
 
-def singular_values_of(tensors: dict[str, Tensor]) -> int:
+def count_singular_values(tensors: dict[str, Tensor]) -> int:
+    """Return how many singular values are stored, 0 without spectral norm."""
     return sum(any(name.endswith(f".u{i}") for name in tensors) for i in range(8))
 
 
-def epsilon(said: dict, name: str, usual: float, source: str) -> float:
-    value = said.get(name, usual)
+def read_epsilon(metadata: dict, name: str, usual: float, source: str) -> float:
+    """Return an epsilon from the metadata, or the usual one. Raises WeightsError for other than a positive number."""
+    value = metadata.get(name, usual)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
         raise WeightsError(f"{source}: its header says {name} {value!r}, expected a positive number")
     return float(value)
 
 
-def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[BigGANConfig, tuple[str, ...]]:
-    """(configuration, what was assumed). said: what the file states of itself. Raises WeightsError."""
-    blocks = blocks_of(tensors)
+def infer_generator_config(
+    tensors: dict[str, Tensor], metadata: dict, source: str
+) -> tuple[BigGANConfig, tuple[str, ...]]:
+    """Infer the configuration from shapes and metadata.
+
+    Returns:
+        (configuration, settings that were assumed).
+
+    Raises:
+        WeightsError: there is no such network.
+    """
+    blocks = count_blocks(tensors)
     resolution = {len(outs): size for size, (_, outs) in G_CHANNELS.items()}.get(blocks)
     if resolution is None or "blocks.0.0.conv3.weight" in tensors:
         raise WeightsError(
@@ -84,8 +104,8 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tup
     shared = tensors["shared.weight"].shape if "shared.weight" in tensors else None
     hier = shared is not None and gain.shape[1] != shared[1]
     logged = any(name.endswith(".sv0") for name in tensors)
-    origin = ORIGINS["tfhub" if singular_values_of(tensors) and not logged else "ajbrock"]
-    assumed = [] if {"SN_eps", "BN_eps"} <= said.keys() else [origin.words]
+    origin = ORIGINS["tfhub" if count_singular_values(tensors) and not logged else "ajbrock"]
+    assumed = [] if {"SN_eps", "BN_eps"} <= metadata.keys() else [origin.words]
     config = BigGANConfig(
         resolution=resolution,
         ch=rows // 16 // G_CHANNELS[resolution][0],
@@ -93,16 +113,17 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tup
         n_classes=shared[0] if shared else gain.shape[0],
         shared_dim=shared[1] if shared else None,
         hier=hier,
-        attention=attention_of(tensors),
-        singular_values=singular_values_of(tensors),
-        sn_eps=epsilon(said, "SN_eps", origin.sn_eps, source),
-        bn_eps=epsilon(said, "BN_eps", origin.bn_eps, source),
+        attention=find_attention(tensors),
+        singular_values=count_singular_values(tensors),
+        sn_eps=read_epsilon(metadata, "SN_eps", origin.sn_eps, source),
+        bn_eps=read_epsilon(metadata, "BN_eps", origin.bn_eps, source),
     )
     return config, tuple(assumed)
 
 
-def discriminator_config(tensors: dict[str, Tensor], said: dict, source: str) -> DiscriminatorConfig:
-    blocks = blocks_of(tensors)
+def infer_discriminator_config(tensors: dict[str, Tensor], metadata: dict, source: str) -> DiscriminatorConfig:
+    """Infer the configuration from shapes and metadata. Raises WeightsError."""
+    blocks = count_blocks(tensors)
     resolution = {len(outs): size for size, (outs, _) in D_CHANNELS.items()}.get(blocks)
     if resolution is None:
         raise WeightsError(f"{source}: a discriminator of {blocks} blocks, expected 4 to 7 (32 to 256 px)")
@@ -111,15 +132,15 @@ def discriminator_config(tensors: dict[str, Tensor], said: dict, source: str) ->
         resolution=resolution,
         ch=first.shape[0] // D_CHANNELS[resolution][0][0],
         n_classes=tensors["embed.weight"].shape[0],
-        attention=attention_of(tensors),
+        attention=find_attention(tensors),
         wide=first.shape[0] == first.shape[1],
-        singular_values=singular_values_of(tensors),
-        sn_eps=epsilon(said, "SN_eps", ORIGINS["ajbrock"].sn_eps, source),
+        singular_values=count_singular_values(tensors),
+        sn_eps=read_epsilon(metadata, "SN_eps", ORIGINS["ajbrock"].sn_eps, source),
     )
 
 
-def canonical(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The names of the plain layout. ``mybn`` statistics that were accumulated are divided by their counter."""
+def to_native_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename tensors to the plain layout; accumulated ``mybn`` statistics are divided by their counter."""
     result = {}
     for name, tensor in tensors.items():
         if DERIVED.search(name):
@@ -134,37 +155,35 @@ def canonical(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_generator(
-    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+    tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[BigGAN, tuple[str, ...]]:
-    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
-    tensors = canonical(tensors)
-    try:
-        config, assumed = generator_config(tensors, said, source)
-        network = filled(lambda: BigGAN(config, classes), tensors, source)
-    except WeightsError:
-        raise
-    except Exception as error:  # shapes of all kinds meet the arithmetic above
-        raise WeightsError(_no_use(source, "generator", error)) from None
-    if classes and len(classes) != config.n_classes:
-        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+    """Build the generator of a file.
+
+    Args:
+        tensors: by their published names.
+        metadata: what the file states.
+        source: the file's name, for messages.
+        classes: names of the classes, or ().
+
+    Returns:
+        (the generator, settings that were assumed).
+
+    Raises:
+        WeightsError: the tensors do not make up such a network.
+    """
+    tensors = to_native_names(tensors)
+    with report_bad_shapes(source, "BigGAN generator"):
+        config, assumed = infer_generator_config(tensors, metadata, source)
+        network = build_and_load(lambda: BigGAN(config, classes), tensors, source)
+    check_class_count(classes, config.n_classes, source)
     return network, assumed
 
 
 def read_discriminator(
-    tensors: dict[str, Tensor], said: dict, source: str
+    tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[BigGANDiscriminator, tuple[str, ...]]:
-    """(network, what was assumed). Raises WeightsError."""
-    try:
-        config = discriminator_config(tensors, said, source)
-        network = filled(lambda: BigGANDiscriminator(config), tensors, source)
-    except WeightsError:
-        raise
-    except Exception as error:  # as above
-        raise WeightsError(_no_use(source, "discriminator", error)) from None
-    return network, () if "SN_eps" in said else (f"of the discriminator: SN_eps {config.sn_eps:g}",)
-
-
-def _no_use(source: str, what: str, error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"{source}: 1 missing ({error.args[0]}); is the file whole, and of this architecture?"
-    return f"{source}: the shapes of its tensors do not make up a BigGAN {what}; is the file whole?"
+    """Build the discriminator of a file; see ``read_generator``."""
+    with report_bad_shapes(source, "BigGAN discriminator"):
+        config = infer_discriminator_config(tensors, metadata, source)
+        network = build_and_load(lambda: BigGANDiscriminator(config), tensors, source)
+    return network, () if "SN_eps" in metadata else (f"of the discriminator: SN_eps {config.sn_eps:g}",)

@@ -1,4 +1,7 @@
-"""BigGAN-deep files in the ajbrock layout: the configuration from shapes, the rest from the table of origins."""
+"""BigGAN-deep files in the ajbrock layout.
+
+The configuration is inferred from shapes, and the epsilons from the table of origins in ``biggan``.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +9,46 @@ import re
 
 from torch import Tensor
 
-from generators.biggan.deep import BigGANDeep, BigGANDeepConfig
 from generators.biggan.deep_discriminator import BigGANDeepDiscriminator, DeepDiscriminatorConfig
+from generators.biggan.deep_generator import BigGANDeep, BigGANDeepConfig
 from generators.biggan.generator import CHANNELS
 from generators.checkpoints.families.biggan import (
     ORIGINS,
-    attention_of,
-    blocks_of,
-    canonical,
-    epsilon,
-    singular_values_of,
+    count_blocks,
+    count_singular_values,
+    find_attention,
+    read_epsilon,
+    to_native_names,
 )
-from generators.checkpoints.families.fill import filled
-from generators.checkpoints.families.refusal import refusing
+from generators.checkpoints.families.build import build_and_load
+from generators.checkpoints.families.checks import check_class_count, report_bad_shapes
 from generators.errors import WeightsError
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    """Whether it means to be one; what it lacks is said when it is read."""
+    """Return whether the names are those of such a generator, complete or not."""
     return any(name.startswith(("blocks.0.0.bn3.", "blocks.0.0.bn4.")) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
+    """Return whether the names are those of such a discriminator, complete or not."""
     return not is_generator(tensors) and any(
         re.match(r"(input_conv|blocks\.0\.0\.conv[34])\.", name) for name in tensors
     )
 
 
-def channels_of(tensors: dict[str, Tensor]) -> tuple[int, ...]:
-    """Of what enters block 0, and of what leaves each block of a generator."""
+def read_channels(tensors: dict[str, Tensor]) -> tuple[int, ...]:
+    """Return the channels that enter block 0, and those that leave each block of a generator."""
     first = tensors["blocks.0.0.conv1.weight"].shape[1]
-    return first, *(tensors[f"blocks.{k}.0.conv4.weight"].shape[0] for k in range(blocks_of(tensors)))
+    return first, *(tensors[f"blocks.{k}.0.conv4.weight"].shape[0] for k in range(count_blocks(tensors)))
 
 
-def enlarging_of(channels: tuple[int, ...]) -> tuple[int, ...]:
-    """The blocks that double the size, which shapes do not tell: the last of those at one size in the published
-    architectures, known by how the channels fall; () for others."""
+def infer_upsampling_blocks(channels: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the blocks that double the size, () if unknown.
+
+    Shapes do not determine them. In the published architectures they are the last blocks of each size, which are
+    recognised by the falling number of channels.
+    """
     blocks = len(channels) - 1
     for first, outs in CHANNELS.values():
         depth, rest = divmod(blocks, len(outs))
@@ -54,31 +61,40 @@ def enlarging_of(channels: tuple[int, ...]) -> tuple[int, ...]:
     return ()
 
 
-def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[BigGANDeepConfig, tuple[str, ...]]:
-    """(configuration, what was assumed). said: what the file states of itself. Raises WeightsError."""
+def infer_generator_config(
+    tensors: dict[str, Tensor], metadata: dict, source: str
+) -> tuple[BigGANDeepConfig, tuple[str, ...]]:
+    """Infer the configuration from shapes and metadata.
+
+    Returns:
+        (configuration, settings that were assumed).
+
+    Raises:
+        WeightsError: there is no such network.
+    """
     classes, shared_dim = tensors["shared.weight"].shape
-    channels, origin = channels_of(tensors), ORIGINS["ajbrock"]
-    enlarging = enlarging_of(channels)
+    channels, origin = read_channels(tensors), ORIGINS["ajbrock"]
+    enlarging = infer_upsampling_blocks(channels)
     if not enlarging:
-        shown = ", ".join(map(str, channels))
-        raise WeightsError(f"{source}: its blocks have {shown} channels; expected those of a published BigGAN-deep")
+        listed = ", ".join(map(str, channels))
+        raise WeightsError(f"{source}: its blocks have {listed} channels; expected those of a published BigGAN-deep")
     config = BigGANDeepConfig(
         dim_z=tensors["linear.weight"].shape[1] - shared_dim,
         n_classes=classes,
         shared_dim=shared_dim,
         channels=channels,
         enlarging=enlarging,
-        attention=attention_of(tensors),
-        singular_values=singular_values_of(tensors),
-        sn_eps=epsilon(said, "SN_eps", origin.sn_eps, source),
-        bn_eps=epsilon(said, "BN_eps", origin.bn_eps, source),
+        attention=find_attention(tensors),
+        singular_values=count_singular_values(tensors),
+        sn_eps=read_epsilon(metadata, "SN_eps", origin.sn_eps, source),
+        bn_eps=read_epsilon(metadata, "BN_eps", origin.bn_eps, source),
     )
-    return config, () if {"SN_eps", "BN_eps"} <= said.keys() else (origin.words,)
+    return config, () if {"SN_eps", "BN_eps"} <= metadata.keys() else (origin.words,)
 
 
-def discriminator_config(tensors: dict[str, Tensor], said: dict, source: str) -> DeepDiscriminatorConfig:
-    """Raises WeightsError."""
-    levels = blocks_of(tensors)
+def infer_discriminator_config(tensors: dict[str, Tensor], metadata: dict, source: str) -> DeepDiscriminatorConfig:
+    """Infer the configuration from shapes and metadata. Raises WeightsError."""
+    levels = count_blocks(tensors)
     if not 3 <= levels <= 6:
         raise WeightsError(f"{source}: a discriminator of {levels} levels, expected 3 to 6 (32 to 256 px)")
     found = (re.match(r"blocks\.0\.(\d{1,3})\.conv1\.weight$", name) for name in tensors)
@@ -92,8 +108,8 @@ def discriminator_config(tensors: dict[str, Tensor], said: dict, source: str) ->
         depth=1 + max(int(match[1]) for match in found if match),
         n_classes=tensors["embed.weight"].shape[0],
         attention=tuple(level for level in range(levels) if _attends(tensors, level)),
-        singular_values=singular_values_of(tensors),
-        sn_eps=epsilon(said, "SN_eps", ORIGINS["ajbrock"].sn_eps, source),
+        singular_values=count_singular_values(tensors),
+        sn_eps=read_epsilon(metadata, "SN_eps", ORIGINS["ajbrock"].sn_eps, source),
     )
 
 
@@ -102,23 +118,22 @@ def _attends(tensors: dict[str, Tensor], level: int) -> bool:
 
 
 def read_generator(
-    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+    tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[BigGANDeep, tuple[str, ...]]:
-    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
-    tensors = canonical(tensors)
-    with refusing(source, "BigGAN-deep generator"):
-        config, assumed = generator_config(tensors, said, source)
-        network = filled(lambda: BigGANDeep(config, classes), tensors, source)
-    if classes and len(classes) != config.n_classes:
-        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+    """Build the generator of a file; see ``biggan.read_generator``."""
+    tensors = to_native_names(tensors)
+    with report_bad_shapes(source, "BigGAN-deep generator"):
+        config, assumed = infer_generator_config(tensors, metadata, source)
+        network = build_and_load(lambda: BigGANDeep(config, classes), tensors, source)
+    check_class_count(classes, config.n_classes, source)
     return network, assumed
 
 
 def read_discriminator(
-    tensors: dict[str, Tensor], said: dict, source: str
+    tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[BigGANDeepDiscriminator, tuple[str, ...]]:
-    """(network, what was assumed). Raises WeightsError."""
-    with refusing(source, "BigGAN-deep discriminator"):
-        config = discriminator_config(tensors, said, source)
-        network = filled(lambda: BigGANDeepDiscriminator(config), tensors, source)
-    return network, () if "SN_eps" in said else (f"of the discriminator: SN_eps {config.sn_eps:g}",)
+    """Build the discriminator of a file; see ``biggan.read_generator``."""
+    with report_bad_shapes(source, "BigGAN-deep discriminator"):
+        config = infer_discriminator_config(tensors, metadata, source)
+        network = build_and_load(lambda: BigGANDeepDiscriminator(config), tensors, source)
+    return network, () if "SN_eps" in metadata else (f"of the discriminator: SN_eps {config.sn_eps:g}",)

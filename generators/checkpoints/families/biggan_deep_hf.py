@@ -1,6 +1,6 @@
 """BigGAN-deep files of HuggingFace's pytorch-pretrained-BigGAN: ``pytorch_model.bin`` with its ``config.json``.
 
-The network is the one of `biggan_deep`, under other names and in another order: latents before the class embedding,
+The network is that of ``biggan_deep``, with other names and another order: latents before the class embedding,
 positions before channels in the first layer, the embedding transposed.
 """
 
@@ -11,11 +11,11 @@ import re
 import torch
 from torch import Tensor
 
-from generators.biggan.deep import INTERPOLATIONS, BigGANDeep, BigGANDeepConfig
-from generators.checkpoints.families.biggan import attention_of, epsilon
-from generators.checkpoints.families.biggan_deep import channels_of, enlarging_of
-from generators.checkpoints.families.fill import filled
-from generators.checkpoints.families.refusal import refusing
+from generators.biggan.deep_generator import INTERPOLATIONS, BigGANDeep, BigGANDeepConfig
+from generators.checkpoints.families.biggan import find_attention, read_epsilon
+from generators.checkpoints.families.biggan_deep import infer_upsampling_blocks, read_channels
+from generators.checkpoints.families.build import build_and_load
+from generators.checkpoints.families.checks import check_class_count, report_bad_shapes
 from generators.errors import WeightsError
 
 EPS = 1e-4  # of all published networks, for batch normalisation
@@ -54,23 +54,23 @@ STARTS = {
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    """Whether it means to be one; what it lacks is said when it is read."""
+    """Return whether the names are those of such a generator, complete or not."""
     return any(name.startswith(("generator.gen_z.", "generator.layers.")) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
-    """Never: none was published."""
+    """Return False: no discriminator was published in this layout."""
     return False
 
 
-def attention_layers(tensors: dict[str, Tensor]) -> list[int]:
-    """Among the numbered layers, which count them along with the blocks."""
+def find_attention_layers(tensors: dict[str, Tensor]) -> list[int]:
+    """Return the attention layers, in the numbering that counts them along with the blocks."""
     found = (re.fullmatch(r"generator\.layers\.(\d{1,3})\.gamma", name) for name in tensors)
     return sorted(int(match[1]) for match in found if match)
 
 
-def renamed(name: str, attention: list[int]) -> str:
-    """The name in the canonical layout; one that has none stays, and is refused as unexpected."""
+def rename_tensor(name: str, attention: list[int]) -> str:
+    """Return our name of a tensor. A name without a counterpart is kept, and is refused later as unexpected."""
     if name in WHOLE:
         return WHOLE[name]
     words = lambda rest: ".".join(PARTS.get(word, word) for word in rest.split("."))  # noqa: E731
@@ -85,22 +85,22 @@ def renamed(name: str, attention: list[int]) -> str:
     return f"blocks.{block - 1}.1.{words(found[2])}" if layer in attention else f"blocks.{block}.0.{words(found[2])}"
 
 
-def canonical(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Names, shapes and order of `BigGANDeep`."""
-    attention, dim_z = attention_layers(tensors), dim_z_of(tensors)
-    names = {renamed(name, attention): name for name in tensors}
-    return {ours: _reordered(ours, tensors[theirs], dim_z) for ours, theirs in names.items()}
+def to_native_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Convert names, shapes and order to those of ``BigGANDeep``."""
+    attention, dim_z = find_attention_layers(tensors), infer_dim_z(tensors)
+    names = {rename_tensor(name, attention): name for name in tensors}
+    return {ours: _reorder(ours, tensors[theirs], dim_z) for ours, theirs in names.items()}
 
 
-def dim_z_of(tensors: dict[str, Tensor]) -> int:
+def infer_dim_z(tensors: dict[str, Tensor]) -> int:
     return tensors["generator.gen_z.weight_orig"].shape[1] - tensors["embeddings.weight"].shape[0]
 
 
-def _reordered(name: str, tensor: Tensor, dim_z: int) -> Tensor:
+def _reorder(name: str, tensor: Tensor, dim_z: int) -> Tensor:
     if name == "shared.weight":
         return tensor.t()
     if name.startswith("linear.") and not name.endswith(".v0"):
-        # Rows are (4, 4, C) there, (C, 4, 4) here.
+        # Rows are ordered (4, 4, C) in the file, (C, 4, 4) here.
         tensor = tensor.unflatten(0, (16, -1)).transpose(0, 1).flatten(0, 1)
     if name.endswith((".u0", ".v0")):
         tensor = tensor[None]
@@ -109,10 +109,24 @@ def _reordered(name: str, tensor: Tensor, dim_z: int) -> Tensor:
     return tensor.reshape(()) if name.endswith(".gamma") else tensor
 
 
-def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tuple[BigGANDeepConfig, tuple[str, ...]]:
-    """(configuration, what was assumed). tensors: canonical.  said: what ``config.json`` holds; ``interpolation``
-    "swapped" in it renders truncations between two stored ones as published. Raises WeightsError."""
-    interpolation = said.get("interpolation", INTERPOLATIONS[0])
+def infer_generator_config(
+    tensors: dict[str, Tensor], metadata: dict, source: str
+) -> tuple[BigGANDeepConfig, tuple[str, ...]]:
+    """Infer the configuration from shapes and config.json.
+
+    Args:
+        tensors: with our names.
+        metadata: of config.json; ``interpolation`` "swapped" in it gives truncations between two stored ones the
+            published result.
+        source: the file's name, for messages.
+
+    Returns:
+        (configuration, settings that were assumed).
+
+    Raises:
+        WeightsError: there is no such network.
+    """
+    interpolation = metadata.get("interpolation", INTERPOLATIONS[0])
     truncations, filters = tensors["output_layer.0.stored_mean"].shape[0], tensors["output_layer.2.weight"].shape[0]
     if interpolation not in INTERPOLATIONS:
         raise WeightsError(
@@ -123,18 +137,20 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tup
             f"{source}: holds statistics of {truncations} truncations and {filters} filters of the output layer, "
             "expected at least 2 and 3"
         )
-    assumed = [] if "eps" in said else [f"eps {EPS:g}, as the published config.json files have it"]
-    if "layers" not in said:
+    assumed = [] if "eps" in metadata else [f"eps {EPS:g}, as the published config.json files have it"]
+    if "layers" not in metadata:
         assumed.append("sizes of maps as in the published networks: no config.json says them")
-    eps = epsilon(said, "eps", EPS, source)
-    channels, (classes, shared_dim) = channels_of(tensors), tensors["shared.weight"].shape
+    eps = read_epsilon(metadata, "eps", EPS, source)
+    channels, (classes, shared_dim) = read_channels(tensors), tensors["shared.weight"].shape
     config = BigGANDeepConfig(
         dim_z=tensors["linear.weight"].shape[1] - shared_dim,
         n_classes=classes,
         shared_dim=shared_dim,
         channels=channels,
-        enlarging=_said_enlarging(said, channels, source) if "layers" in said else _usual_enlarging(channels, source),
-        attention=attention_of(tensors),
+        enlarging=_read_upsampling_blocks(metadata, channels, source)
+        if "layers" in metadata
+        else _infer_upsampling_blocks(channels, source),
+        attention=find_attention(tensors),
         truncations=truncations,
         interpolation=interpolation,
         right_vectors=True,
@@ -145,8 +161,8 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> tup
     return config, tuple(assumed)
 
 
-def _said_enlarging(said: dict, channels: tuple[int, ...], source: str) -> tuple[int, ...]:
-    layers, width = said["layers"], said.get("channel_width")
+def _read_upsampling_blocks(metadata: dict, channels: tuple[int, ...], source: str) -> tuple[int, ...]:
+    layers, width = metadata["layers"], metadata.get("channel_width")
     if (
         not isinstance(layers, list)
         or not all(isinstance(layer, list) and len(layer) == 3 and isinstance(layer[0], bool) for layer in layers)
@@ -159,26 +175,26 @@ def _said_enlarging(said: dict, channels: tuple[int, ...], source: str) -> tuple
     return tuple(k for k, (enlarges, _, _) in enumerate(layers) if enlarges)
 
 
-def _usual_enlarging(channels: tuple[int, ...], source: str) -> tuple[int, ...]:
-    enlarging = enlarging_of(channels)
+def _infer_upsampling_blocks(channels: tuple[int, ...], source: str) -> tuple[int, ...]:
+    enlarging = infer_upsampling_blocks(channels)
     if not enlarging:
         raise WeightsError(
-            f"{source}: not one of the published BigGAN-deep networks, and its shapes do not tell where maps grow; "
+            f"{source}: not one of the published BigGAN-deep networks, and its shapes do not determine "
+            "which blocks double the size; "
             "put its config.json beside it"
         )
     return enlarging
 
 
 def read_generator(
-    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+    tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[BigGANDeep, tuple[str, ...]]:
-    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
-    with refusing(source, "BigGAN-deep generator"):
-        given, tensors = tensors, canonical(tensors)
+    """Build the generator of a file; see ``biggan.read_generator``."""
+    with report_bad_shapes(source, "BigGAN-deep generator"):
+        given, tensors = tensors, to_native_names(tensors)
         if len(tensors) < len(given):
             raise WeightsError(f"{source}: some of its tensors have two names; expected each of a BigGAN-deep once")
-        config, assumed = generator_config(tensors, said, source)
-        network = filled(lambda: BigGANDeep(config, classes), tensors, source)
-    if classes and len(classes) != config.n_classes:
-        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+        config, assumed = infer_generator_config(tensors, metadata, source)
+        network = build_and_load(lambda: BigGANDeep(config, classes), tensors, source)
+    check_class_count(classes, config.n_classes, source)
     return network, assumed

@@ -1,7 +1,7 @@
-"""StyleGAN2 files: NVIDIA's names (StyleGAN2-ADA pickles) and rosinality's, both to NVIDIA's.
+"""StyleGAN2 files with NVIDIA's names (StyleGAN2-ADA pickles) or rosinality's; the latter are renamed to NVIDIA's.
 
-The configuration is inferred from shapes; what they do not tell comes from the arguments that the file states, in
-NVIDIA's words, and else from their defaults.
+The configuration is inferred from shapes. What they do not determine comes from the arguments that the file states,
+under NVIDIA's names, or else from NVIDIA's defaults.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import re
 import torch
 from torch import Tensor
 
-from generators.checkpoints.families.fill import filled
+from generators.checkpoints.families.build import build_and_load
+from generators.checkpoints.families.checks import check_class_count, report_bad_shapes
 from generators.errors import WeightsError
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -23,23 +24,24 @@ NEWER_CLAMP = 256
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    """Whether it means to be one; what it lacks is said when it is read."""
+    """Return whether the names are those of such a generator, complete or not."""
     return any(re.match(r"synthesis\.b\d+\.|to_rgb1\.|conv1\.conv\.modulation\.", name) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
+    """Return whether the names are those of such a discriminator, complete or not."""
     return not is_generator(tensors) and any(
         re.match(r"b\d+\.(conv[01]?|fromrgb|fc|out)\.|final_(conv|linear)\.|convs\.\d+\.conv[12]\.", name)
         for name in tensors
     )
 
 
-def from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """NVIDIA's names and shapes for rosinality's; names of no meaning here stay, to be refused."""
-    return dict(_renamed(name, tensor) for name, tensor in tensors.items())
+def rename_from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Convert rosinality's names and shapes to NVIDIA's. Unknown names are kept, to be refused later."""
+    return dict(_rename(name, tensor) for name, tensor in tensors.items())
 
 
-def _renamed(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+def _rename(name: str, tensor: Tensor) -> tuple[str, Tensor]:
     if name == "latent_avg":
         return "mapping.w_avg", tensor.flatten()
     if name == "input.input":
@@ -56,13 +58,13 @@ def _renamed(name: str, tensor: Tensor) -> tuple[str, Tensor]:
         (r"to_rgbs\.(\d+)\.(.*)", lambda found: f"b{8 << int(found[1])}.torgb"),
     ):
         if found := re.fullmatch(pattern, name):
-            rest, value = _renamed_in_layer(found[found.lastindex], tensor)
+            rest, value = _rename_in_layer(found[found.lastindex], tensor)
             return f"synthesis.{layer(found)}.{rest}", value
     return name, tensor
 
 
-def _renamed_in_layer(name: str, tensor: Tensor) -> tuple[str, Tensor]:
-    """Of a styled convolution, or of one to colours."""
+def _rename_in_layer(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    """Rename within a styled convolution or a convolution to colours."""
     if name == "conv.weight":
         return "weight", tensor[0]
     if name == "noise.weight":
@@ -72,7 +74,8 @@ def _renamed_in_layer(name: str, tensor: Tensor) -> tuple[str, Tensor]:
     return name.replace("conv.modulation.", "affine."), tensor
 
 
-def discriminator_from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def rename_discriminator_from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Convert rosinality's names of a discriminator to NVIDIA's."""
     sides = [int(found[1]) for name in tensors if (found := re.match(r"convs\.(\d+)\.", name))]
     resolution = 4 << max(sides, default=0)
     endings = {
@@ -97,8 +100,12 @@ def discriminator_from_rosinality(tensors: dict[str, Tensor]) -> dict[str, Tenso
     return {names.get(name, name): tensor for name, tensor in tensors.items()}
 
 
-def without_kernels(tensors: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor], tuple[float, ...]]:
-    """(the rest, taps): resampling filters are constants, made anew from their taps. Raises WeightsError."""
+def split_off_kernels(tensors: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor], tuple[float, ...]]:
+    """Return (the other tensors, taps): resampling filters are constants, which are rebuilt from their taps.
+
+    Raises:
+        WeightsError: the filters differ, or are not separable.
+    """
     kernels = {name: tensor for name, tensor in tensors.items() if KERNEL.search(name)}
     found = {_taps(name, kernel, source) for name, kernel in kernels.items()} or {USUAL_TAPS}
     if len(found) > 1:
@@ -122,15 +129,15 @@ def _taps(name: str, kernel: Tensor, source: str) -> tuple[float, ...]:
     return tuple(round(tap, 7) for tap in taps.tolist())
 
 
-def stated(said: dict, *path: str):
-    """What the file says under nested names, None where it is silent."""
+def get_nested(metadata: dict, *path: str):
+    """Return the value under nested keys, or None."""
     for name in path:
-        said = said.get(name) if isinstance(said, dict) else None
-    return said
+        metadata = metadata.get(name) if isinstance(metadata, dict) else None
+    return metadata
 
 
-def number(value, usual: float | None, name: str, source: str) -> float | None:
-    """A positive number that a file states."""
+def read_number(value, usual: float | None, name: str, source: str) -> float | None:
+    """Return a positive number from the metadata, or the usual one. Raises WeightsError."""
     if value is None:
         return usual
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
@@ -138,19 +145,19 @@ def number(value, usual: float | None, name: str, source: str) -> float | None:
     return float(value)
 
 
-def sides_of(tensors: dict[str, Tensor], pattern: str, source: str) -> list[int]:
-    """4, 8, ...: the resolutions of its blocks. Raises WeightsError where one is missing."""
+def read_sides(tensors: dict[str, Tensor], pattern: str, source: str) -> list[int]:
+    """Return the resolutions of the blocks, 4, 8, ... Raises WeightsError where one is missing."""
     sides = sorted({int(found[1]) for name in tensors if (found := re.match(pattern, name))})
     if len(sides) < 2 or len(sides) > 10 or sides != [4 << k for k in range(len(sides))]:
         raise WeightsError(f"{source}: blocks of {sides} px, expected each power of two from 4 px on")
     return sides
 
 
-def generator_config(
-    tensors: dict[str, Tensor], said: dict, taps: tuple[float, ...], rosinality: bool, source: str
+def infer_generator_config(
+    tensors: dict[str, Tensor], metadata: dict, taps: tuple[float, ...], rosinality: bool, source: str
 ) -> StyleGAN2Config:
-    """tensors: in NVIDIA's names, without kernels."""
-    sides = sides_of(tensors, r"synthesis\.b(\d{1,5})\.", source)
+    """Infer the configuration from shapes and metadata; tensors have NVIDIA's names, without kernels."""
+    sides = read_sides(tensors, r"synthesis\.b(\d{1,5})\.", source)
     layers = _layers(tensors)
     embed = tensors.get("mapping.embed.weight")
     embed_dim, n_classes = (0, 0) if embed is None else embed.shape
@@ -159,10 +166,10 @@ def generator_config(
     else:
         architecture = "skip" if "synthesis.b4.torgb.weight" in tensors else "orig"
     first = tensors["mapping.fc0.weight"]
-    clamp = stated(said, "synthesis_kwargs", "conv_clamp") or said.get(
-        "conv_clamp", NEWER_CLAMP if newer(said) else None
+    clamp = get_nested(metadata, "synthesis_kwargs", "conv_clamp") or metadata.get(
+        "conv_clamp", NEWER_CLAMP if is_stylegan3_release(metadata) else None
     )
-    rate = stated(said, "mapping_kwargs", "lr_multiplier")
+    rate = get_nested(metadata, "mapping_kwargs", "lr_multiplier")
     return StyleGAN2Config(
         resolution=sides[-1],
         channels=tuple(tensors[f"synthesis.b{side}.conv1.weight"].shape[0] for side in sides),
@@ -173,16 +180,16 @@ def generator_config(
         n_classes=n_classes,
         embed_dim=embed_dim,
         architecture=architecture,
-        mapping_rate=number(rate, 0.01, "lr_multiplier", source),
-        conv_clamp=number(clamp, None, "conv_clamp", source),
+        mapping_rate=read_number(rate, 0.01, "lr_multiplier", source),
+        conv_clamp=read_number(clamp, None, "conv_clamp", source),
         taps=taps,
         demodulation_fan_in=float(rosinality),
     )
 
 
-def newer(said: dict) -> bool:
-    """Whether it states its arguments as StyleGAN3's release of this network does, whose default is a clamp."""
-    return "channel_base" in said and "synthesis_kwargs" not in said
+def is_stylegan3_release(metadata: dict) -> bool:
+    """Return whether the metadata are those of StyleGAN3's release of this network, which clamps by default."""
+    return "channel_base" in metadata and "synthesis_kwargs" not in metadata
 
 
 def _layers(tensors: dict[str, Tensor]) -> int:
@@ -190,36 +197,31 @@ def _layers(tensors: dict[str, Tensor]) -> int:
 
 
 def read_generator(
-    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+    tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[StyleGAN2, tuple[str, ...]]:
-    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
-    try:
+    """Build the generator of a file; see ``biggan.read_generator``."""
+    with report_bad_shapes(source, "StyleGAN2 generator"):
         rosinality = any(name.startswith(("style.", "to_rgb1.")) for name in tensors)
-        canonical = from_rosinality(tensors) if rosinality else dict(tensors)
-        canonical, taps = without_kernels(canonical, source)
-        config = generator_config(canonical, said, taps, rosinality, source)
-        assumed = [] if said else [f"learning rate multiplier of the mapping network {config.mapping_rate:g}"]
-        if not said and not rosinality:
+        native = rename_from_rosinality(tensors) if rosinality else dict(tensors)
+        native, taps = split_off_kernels(native, source)
+        config = infer_generator_config(native, metadata, taps=taps, rosinality=rosinality, source=source)
+        assumed = [] if metadata else [f"learning rate multiplier of the mapping network {config.mapping_rate:g}"]
+        if not metadata and not rosinality:
             assumed.append("no clamp of activations (conv_clamp), which a file without its arguments does not tell")
-        made = left_out(canonical) if rosinality else {}
-        network = filled(lambda: StyleGAN2(config, classes), canonical | made, source)
+        made = make_missing(native) if rosinality else {}
+        network = build_and_load(lambda: StyleGAN2(config, classes), native | made, source)
         if any(name.endswith("noise_const") for name in made):
             assumed.append("noise maps drawn from seed 0, since the file has none")
         if "mapping.w_avg" in made:
             assumed.append("the mean w of 10000 samples, since the file has none")
-            if not any(tensor.is_meta for tensor in canonical.values()):
+            if not any(tensor.is_meta for tensor in native.values()):
                 network.mapping.w_avg.copy_(network.mean_of_w())
-    except WeightsError:
-        raise
-    except Exception as error:  # shapes of all kinds meet the arithmetic above
-        raise WeightsError(_no_use(source, "generator", error)) from None
-    if classes and len(classes) != config.n_classes:
-        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
+    check_class_count(classes, config.n_classes, source)
     return network, tuple(assumed)
 
 
-def left_out(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What some of rosinality's files lack: old ones the noise maps, natively trained ones the mean w (zeros here)."""
+def make_missing(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Make what some of rosinality's files lack: old ones the noise maps, self-trained ones the mean w (zeros here)."""
     made, random = {}, torch.Generator().manual_seed(0)
     if "mapping.w_avg" not in tensors:
         made["mapping.w_avg"] = torch.zeros(tensors["synthesis.b4.conv1.affine.weight"].shape[1])
@@ -231,10 +233,11 @@ def left_out(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return made
 
 
-def discriminator_config(
-    tensors: dict[str, Tensor], said: dict, taps: tuple[float, ...], source: str
+def infer_discriminator_config(
+    tensors: dict[str, Tensor], metadata: dict, taps: tuple[float, ...], source: str
 ) -> StyleGAN2DiscriminatorConfig:
-    sides = sides_of(tensors, r"b(\d{1,5})\.", source)
+    """Infer the configuration from shapes and metadata; tensors have NVIDIA's names, without kernels."""
+    sides = read_sides(tensors, r"b(\d{1,5})\.", source)
     if f"b{sides[-1]}.skip.weight" in tensors:
         architecture = "resnet"
     else:
@@ -242,11 +245,11 @@ def discriminator_config(
     embed = tensors.get("mapping.embed.weight")
     embed_dim, n_classes = (0, 0) if embed is None else embed.shape
     channels = (tensors["b4.conv.weight"].shape[0], *(tensors[f"b{side}.conv0.weight"].shape[1] for side in sides[1:]))
-    group = (said.get("epilogue_kwargs") or {}).get("mbstd_group_size", 4)
+    group = (metadata.get("epilogue_kwargs") or {}).get("mbstd_group_size", 4)
     if group is not None and (type(group) is not int or group < 1):
         raise WeightsError(f"{source}: it says mbstd_group_size {group!r}, expected a number of rows, or none")
-    clamp = stated(said, "conv_clamp")
-    rate = stated(said, "mapping_kwargs", "lr_multiplier")
+    clamp = get_nested(metadata, "conv_clamp")
+    rate = get_nested(metadata, "mapping_kwargs", "lr_multiplier")
     return StyleGAN2DiscriminatorConfig(
         resolution=sides[-1],
         channels=channels,
@@ -258,30 +261,20 @@ def discriminator_config(
         architecture=architecture,
         statistics=tensors["b4.conv.weight"].shape[1] - channels[0],
         group=group,
-        mapping_rate=number(rate, 0.01, "lr_multiplier", source),
-        conv_clamp=number(clamp, None, "conv_clamp", source),
+        mapping_rate=read_number(rate, 0.01, "lr_multiplier", source),
+        conv_clamp=read_number(clamp, None, "conv_clamp", source),
         taps=taps,
     )
 
 
 def read_discriminator(
-    tensors: dict[str, Tensor], said: dict, source: str
+    tensors: dict[str, Tensor], metadata: dict, source: str
 ) -> tuple[StyleGAN2Discriminator, tuple[str, ...]]:
-    """(network, what was assumed). Raises WeightsError."""
-    try:
+    """Build the discriminator of a file; see ``biggan.read_generator``."""
+    with report_bad_shapes(source, "StyleGAN2 discriminator"):
         rosinality = any(name.startswith(("convs.", "final_")) for name in tensors)
-        canonical = discriminator_from_rosinality(tensors) if rosinality else dict(tensors)
-        canonical, taps = without_kernels(canonical, source)
-        config = discriminator_config(canonical, said, taps, source)
-        network = filled(lambda: StyleGAN2Discriminator(config), canonical, source)
-    except WeightsError:
-        raise
-    except Exception as error:  # as above
-        raise WeightsError(_no_use(source, "discriminator", error)) from None
+        native = rename_discriminator_from_rosinality(tensors) if rosinality else dict(tensors)
+        native, taps = split_off_kernels(native, source)
+        config = infer_discriminator_config(native, metadata, taps, source)
+        network = build_and_load(lambda: StyleGAN2Discriminator(config), native, source)
     return network, ()
-
-
-def _no_use(source: str, what: str, error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"{source}: 1 missing ({error.args[0]}); is the file whole, and of this architecture?"
-    return f"{source}: the shapes of its tensors do not make up a StyleGAN2 {what}; is the file whole?"

@@ -1,7 +1,7 @@
 """StyleGAN3 files in NVIDIA's layout: ``synthesis.input.*``, ``synthesis.L{i}_{size}_{channels}.*``, ``mapping.*``.
 
-Shapes and names tell the sizes; what they do not comes from the arguments that the file states, in NVIDIA's words, and
-else from their defaults. Its discriminator is StyleGAN2's.
+Shapes and names determine the sizes. The rest comes from the arguments that the file states, under NVIDIA's names, or
+else from NVIDIA's defaults. The discriminator is StyleGAN2's.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import re
 
 from torch import Tensor
 
-from generators.checkpoints.families.fill import filled
+from generators.checkpoints.families.build import build_and_load
+from generators.checkpoints.families.checks import check_class_count, report_bad_shapes
 from generators.errors import WeightsError
 from generators.stylegan.stylegan3 import Layer, StyleGAN3, StyleGAN3Config
 
 LAYER = re.compile(r"synthesis\.(L(\d{1,3})_(\d{1,5})_(\d{1,5}))\.")
-# Numbers that shapes do not tell, by NVIDIA's names: usual value, smallest, largest.
+# Settings that shapes do not determine, by NVIDIA's names: usual value, smallest, largest.
 STATED = {
     "num_critical": (2, 0, 64),
     "first_cutoff": (2, 1e-3, 2**14),
@@ -32,20 +33,24 @@ WHOLE = {"num_critical", "margin_size", "filter_size", "lrelu_upsampling"}
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
-    """Whether it means to be one; what it lacks is said when it is read."""
+    """Return whether the names are those of such a generator, complete or not."""
     return any(name.startswith("synthesis.input.") or LAYER.match(name) for name in tensors)
 
 
 def is_discriminator(tensors: dict[str, Tensor]) -> bool:
-    """None has a layout of its own."""
+    """Return False: StyleGAN3's discriminator has StyleGAN2's layout."""
     return False
 
 
-def stated(said: dict, source: str) -> dict[str, float | int | None]:
-    """Raises WeightsError for what is no number, or one that no network has."""
+def read_settings(metadata: dict, source: str) -> dict[str, float | int | None]:
+    """Return the settings that shapes do not determine, from the metadata or as usual.
+
+    Raises:
+        WeightsError: a value is not a number, or out of range.
+    """
     found = {}
     for name, (usual, least, most) in STATED.items():
-        value = said.get(name, usual)
+        value = metadata.get(name, usual)
         if name == "conv_clamp" and value is None:
             found[name] = None
             continue
@@ -57,8 +62,13 @@ def stated(said: dict, source: str) -> dict[str, float | int | None]:
     return found
 
 
-def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> StyleGAN3Config:
-    """Raises KeyError for what is missing, WeightsError for what no StyleGAN3 has."""
+def infer_generator_config(tensors: dict[str, Tensor], metadata: dict, source: str) -> StyleGAN3Config:
+    """Infer the configuration from shapes and metadata.
+
+    Raises:
+        KeyError: a tensor is missing.
+        WeightsError: there is no such network.
+    """
     layers = {int(found[2]): found for name in tensors if (found := LAYER.match(name))}
     if sorted(layers) != list(range(len(layers))) or len(layers) < 4:
         raise WeightsError(f"{source}: {len(layers)} layers, not numbered from 0 on; is the file whole?")
@@ -80,37 +90,28 @@ def generator_config(tensors: dict[str, Tensor], said: dict, source: str) -> Sty
         embed_dim=embed_dim,
         conv_kernel=tensors[f"{first}.weight"].shape[-1],
         use_radial_filters=tensors[f"{first}.down_filter"].ndim == 2,
-        **stated(said, source),
+        **read_settings(metadata, source),
     )
 
 
 def read_generator(
-    tensors: dict[str, Tensor], said: dict, source: str, classes: tuple[str, ...] = ()
+    tensors: dict[str, Tensor], metadata: dict, source: str, classes: tuple[str, ...] = ()
 ) -> tuple[StyleGAN3, tuple[str, ...]]:
-    """(network, what was assumed). classes: their names, as many as the network has, or none. Raises WeightsError."""
-    try:
-        config = generator_config(tensors, said, source)
-        network = filled(lambda: StyleGAN3(config, classes), tensors, source)
-    except KeyError as error:
-        raise WeightsError(f"{source}: 1 missing ({error.args[0]}); is the file whole, and a StyleGAN3?") from None
-    except WeightsError:
-        raise
-    except Exception:  # shapes of all kinds meet the arithmetic above
-        raise WeightsError(
-            f"{source}: the shapes of its tensors do not make up a StyleGAN3; is the file whole?"
-        ) from None
-    if classes and len(classes) != config.n_classes:
-        raise WeightsError(f"{source}: names {len(classes)} classes, but its tensors have {config.n_classes}")
-    assumed = [] if said else ["the frequencies, margins and clamp of the published networks"]
+    """Build the generator of a file; see ``biggan.read_generator``."""
+    with report_bad_shapes(source, "StyleGAN3 generator"):
+        config = infer_generator_config(tensors, metadata, source)
+        network = build_and_load(lambda: StyleGAN3(config, classes), tensors, source)
+    check_class_count(classes, config.n_classes, source)
+    assumed = [] if metadata else ["the frequencies, margins and clamp of the published networks"]
     if any(tensor.is_meta for tensor in tensors.values()):
         return network, tuple(assumed)
-    off = max(_filters_off(layer) for layer in network.synthesis.layers() if isinstance(layer, Layer))
+    off = max(_measure_filter_error(layer) for layer in network.synthesis.layers() if isinstance(layer, Layer))
     if off > 1e-3:
         assumed.append(f"filters as the file stores them, up to {off:.0%} off those that its frequencies call for")
     return network, tuple(assumed)
 
 
-def _filters_off(layer: Layer) -> float:
-    """How far the stored filters are from the designed ones, in parts of the largest tap."""
-    pairs = zip((layer.up_filter, layer.down_filter), layer.designed(), strict=True)
+def _measure_filter_error(layer: Layer) -> float:
+    """Return how far the stored filters are from the designed ones, relative to the largest tap."""
+    pairs = zip((layer.up_filter, layer.down_filter), layer.design_filters(), strict=True)
     return max(float((stored - made).abs().max() / made.abs().max()) for stored, made in pairs)

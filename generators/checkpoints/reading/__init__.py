@@ -1,4 +1,4 @@
-"""Reading files without running anything in them: kinds of files, archives, pickles.
+"""Reading files of weights without executing their content: kinds of files, archives, pickles.
 
-To add a kind of file, name it in ``file_kinds`` and read it in ``read``.
+To add a kind of file, describe it in ``file_kinds`` and read it in ``read``.
 """

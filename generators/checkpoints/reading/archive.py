@@ -1,7 +1,7 @@
-"""The zip archives that torch writes: entries stored as they are, one central directory, nothing after it.
+"""Checks of the zip archives that torch writes: uncompressed entries, one central directory, nothing after it.
 
-Readers of zip files differ in how they look for the directory, so that one could be checked and another be used; here
-there is no second place to look.
+Readers of zip files search for the directory in different ways, so that one reader could check an archive and another
+use a different one. Only files with a single possible directory are therefore accepted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LARGEST_DIRECTORY = 2**25  # bytes
 
 
 def check_archive(path: Path, size: int) -> None:
-    """Raises WeightsError, one line, for an archive that torch would not have written, before anything is unpacked."""
+    """Raise WeightsError for an archive that torch would not have written, before anything is unpacked."""
     if not _has_one_directory(path, size):
         raise WeightsError(f"{path}: damaged, or not an archive that PyTorch wrote; get it again")
     try:
@@ -41,8 +41,8 @@ def check_archive(path: Path, size: int) -> None:
         raise WeightsError(f"{path}: its entries are not named as PyTorch names them; do not trust it")
 
 
-def names_in(path: Path, size: int) -> list[str] | None:
-    """The names in any zip archive, for messages only; None where its directory is damaged, or larger than any."""
+def list_names(path: Path, size: int) -> list[str] | None:
+    """Return the names in any zip archive, for messages only; None where its directory is damaged or too large."""
     with open(path, "rb") as file:
         file.seek(-min(size, END.size + 2**16), os.SEEK_END)
         tail = file.read()
@@ -57,7 +57,7 @@ def names_in(path: Path, size: int) -> list[str] | None:
 
 
 def _has_one_directory(path: Path, size: int) -> bool:
-    """Whether the file ends with the one directory that its last record describes."""
+    """Return whether the file ends with the one directory that its last record describes."""
     with open(path, "rb") as file:
         file.seek(-min(size, END.size + LOCATOR.size + END64.size), os.SEEK_END)
         tail = file.read()

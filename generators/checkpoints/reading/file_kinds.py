@@ -1,7 +1,7 @@
-"""What a file is, by its first and last bytes and by the names in it. Nothing in it is unpickled or run.
+"""Recognise the kind of a file by its first and last bytes and by the names in it. Nothing in it is executed.
 
-`foreign_kind` names the files that are no weights this package reads, and what to do instead; the readers of weights
-ask it first, so that the name under which a file was saved does not matter.
+``foreign_kind`` recognises files that are not weights this package reads, and says what to do instead. The readers of
+weights call it first, so that the name under which a file was saved does not matter.
 """
 
 from __future__ import annotations
@@ -13,18 +13,24 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from generators.checkpoints.reading.archive import names_in
-from generators.checkpoints.reading.inert_pickle import shown
+from generators.checkpoints.reading.archive import list_names
+from generators.text import escape
 
-START, END = 4096, 64  # bytes that are looked at, at each end
-LOOKED_INTO = 2**16  # bytes of a packed file that are looked at, unpacked
-LONGEST_HEADER = 10**8  # of a safetensors file, as its own reader has it
-MEMBERS = 20  # members of a tar file that are looked at
+START, END = 4096, 64  # bytes read at each end
+LOOKED_INTO = 2**16  # bytes read of a compressed file, once decompressed
+LONGEST_HEADER = 10**8  # bytes of a safetensors header, the limit of the safetensors library
+MEMBERS = 20  # members read of a tar file
 
 
 @dataclass(frozen=True)
 class Kind:
-    """words: "is ..." in a message.  step: what to do next.  model: whether it may hold, or stand for, a network."""
+    """A kind of file that is not read as weights.
+
+    Attributes:
+        words: complete the sentence "FILE is ...".
+        step: what to do next.
+        model: whether such a file may hold a network, or point to one.
+    """
 
     words: str
     step: str
@@ -72,7 +78,7 @@ PACKED = Kind("a compressed file ({form})", "unpack it, and give the file of wei
 PICTURE = Kind("a picture ({form}), no weights", "give the file of weights", model=False)
 DOCUMENT = Kind("a PDF document, no weights", "give the file of weights", model=False)
 
-# How files begin. A file that one of them begins is of its kind.
+# The first bytes of files of each kind.
 BEGINNINGS = {
     b"\x89HDF\r\n\x1a\n": HDF5,
     b"\x93NUMPY": NUMPY,
@@ -93,20 +99,21 @@ BEGINNINGS = {
 LFS = (b"version https://git-lfs.github.com/", b"version https://hawser.github.com/")
 HTML = r"(<!--.*?-->\s*|<\?xml.*?\?>\s*)*<(!doctype\s+html|html|head|body)\b"
 TABLE_END = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # of TensorFlow's .index files
-UNPACKED = "data.pkl"  # what lies in an archive of PyTorch's
+UNPACKED = "data.pkl"  # the main entry of PyTorch's archives
 SUFFIXES = (".safetensors", ".pth", ".pt", ".pkl", ".bin")
 
 
 def is_safetensors(start: bytes, size: int) -> bool:
-    """Whether a file that begins so has the header of a safetensors file."""
+    """Return whether a file with these first bytes and this size has the header of a safetensors file."""
     length = int.from_bytes(start[:8], "little")
     return start[8:9] == b"{" and 2 <= length <= min(LONGEST_HEADER, size - 8)
 
 
 def foreign_kind(path: Path) -> Kind | None:
-    """What a file is that is not read as weights; None for weights, and for what is not recognised.
+    """Return the kind of a file that is not read as weights; None for weights, and for unrecognised files.
 
-    Raises OSError for a file that cannot be read.
+    Raises:
+        OSError: the file cannot be read.
     """
     size = path.stat().st_size
     with open(path, "rb") as file:
@@ -116,7 +123,7 @@ def foreign_kind(path: Path) -> Kind | None:
     if is_safetensors(start, size):
         return None
     if start.startswith(b"PK\x03\x04"):
-        return _zip_kind(names_in(path, size))
+        return _zip_kind(list_names(path, size))
     if start.startswith(b"\x1f\x8b"):
         return _gzip_kind(path)
     if start[257:262] == b"ustar":
@@ -131,7 +138,10 @@ def foreign_kind(path: Path) -> Kind | None:
 
 
 def folder_kind(folder: Path) -> tuple[str, Kind] | None:
-    """(what, its kind) for a folder that holds a network in another form: a file in it, or the folder as a whole."""
+    """Return (name, kind) of a network in another form in a folder, or None.
+
+    The name is that of a file in it, or of the folder itself.
+    """
     names = {entry.name for entry in folder.iterdir()}
     if UNPACKED in names and names & {"data", "constants.pkl", "version"}:
         return str(folder), UNPACKED_TORCH
@@ -157,20 +167,20 @@ def _text_kind(start: bytes) -> Kind | None:
     body = text.lstrip()
     if re.match(HTML, body, re.IGNORECASE | re.DOTALL):
         found = re.search(r"<title[^>]*>([^<]{1,200})", body, re.IGNORECASE)
-        title = f' ("{shown(" ".join(html.unescape(found[1]).split()), 60)}")' if found else ""
+        title = f' ("{escape(" ".join(html.unescape(found[1]).split()), 60)}")' if found else ""
         return Kind(PAGE.words.replace("{title}", title), PAGE.step, model=False)
     if body.startswith("<?xml"):
         return ERROR
-    whole = text[:-3] if len(start) == START else text  # the last letter may be cut in two
+    whole = text[:-3] if len(start) == START else text  # the last character may be cut in two
     if re.search(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufffd]", whole):
         return None
     kind = JSON if re.match(r'(\{\s*("|\})|\[\s*["{\[\d\]])', body) else TEXT
-    first = shown(body.strip().partition("\n")[0].strip(), 40)
+    first = escape(body.strip().partition("\n")[0].strip(), 40)
     return Kind(kind.words.replace("{first}", f"it begins {first!r}"), kind.step, model=False)
 
 
 def _zip_kind(names: list[str] | None) -> Kind | None:
-    """None for what torch.save writes, and for a directory that cannot be read."""
+    """Return the kind of a zip archive; None for what torch.save writes, and for a damaged directory."""
     if not names:
         return None
     inner = {name.partition("/")[2] for name in names}
@@ -190,13 +200,13 @@ def _zip_kind(names: list[str] | None) -> Kind | None:
         return KERAS
     if all(name.endswith(".npy") for name in names):
         return NUMPY
-    return _archive_of(names, "zip archive")
+    return _describe_archive(names, "zip archive")
 
 
-def _archive_of(names: list[str], form: str) -> Kind:
+def _describe_archive(names: list[str], form: str) -> Kind:
     files = [name for name in names if not name.endswith("/")]
     weights = [name for name in files if name.endswith(SUFFIXES)]
-    listed = [shown(name, 60) for name in (weights or files)[:2]]
+    listed = [escape(name, 60) for name in (weights or files)[:2]]
     holds = ", ".join(listed) + (", ..." if len(files) > len(listed) else "") if listed else "nothing"
     inside = f"the {listed[0]} in it" if weights else "the file of weights in it, if there is one"
     return Kind(ARCHIVE.words.format(form=form, holds=holds), ARCHIVE.step.format(inside=inside))
@@ -218,11 +228,11 @@ def _tar_kind(names: list[str], form: str) -> Kind:
         return OLD_TAR
     if any(name.endswith(("saved_model.pb", "tfhub_module.pb")) for name in names):
         return HUB
-    return _archive_of(names, form)
+    return _describe_archive(names, form)
 
 
 def _members(start: bytes) -> list[str]:
-    """The names of the first members of a tar file, of which ``start`` is the beginning."""
+    """Return the names of the first members of a tar file that begins with ``start``."""
     names, at = [], 0
     while start[at + 257 : at + 262] == b"ustar" and len(names) < MEMBERS:
         names.append(start[at : at + 100].partition(b"\0")[0].decode("utf-8", "replace"))
@@ -232,13 +242,13 @@ def _members(start: bytes) -> list[str]:
 
 
 def _protobuf_kind(start: bytes) -> Kind | None:
-    """ONNX models and TensorFlow's graphs have no mark of their own; their first fields tell."""
+    """Recognise ONNX models and TensorFlow graphs, which have no magic number, by their first fields."""
     if re.match(rb"\x08\x01\x12[\x80-\xff]{0,9}[\x00-\x7f]\x0a", start):  # schema version 1, then a graph
         return SAVED_MODEL
     # version of the format, then the producer's name, a graph or the operators
     if re.match(rb"\x08[\x01-\x20](\x12[\x01-\x7f][\x20-\x7e]{2}|[\x3a\x42])", start):
         return ONNX
-    # a node: its name and its operator; or what is said of the graph: its operators
+    # a node (its name and its operator), or metadata of the graph (its operators)
     length = rb"[\x80-\xff]{0,9}[\x00-\x7f]"
     node = rb"\x0a[\x01-\x7f][\w./-]+\x12[\x01-\x7f]\w+"
     about = rb"(\x0a\0)?\x12" + length + rb"\x0a"

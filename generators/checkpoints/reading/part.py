@@ -9,10 +9,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Part:
-    """tensors: by name, of this network alone.  said: what the file states of it (the JSON header of our files, what a
-    pickled network was made with, a config.json), {} where it is silent.  class_name: as the file names the network's
-    class, "" where it does not."""
+    """The tensors and metadata of one network of a file.
+
+    Attributes:
+        tensors: by name.
+        metadata: what the file states about the network (the JSON header of native files, the arguments of a pickled
+            network, a config.json), or {}.
+        class_name: the network's class as the file names it, or "".
+    """
 
     tensors: dict[str, Tensor]
-    said: dict = field(default_factory=dict)
+    metadata: dict = field(default_factory=dict)
     class_name: str = ""

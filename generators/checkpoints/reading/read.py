@@ -1,5 +1,8 @@
-"""Networks from a file. Nothing that a file contains is ever executed: safetensors, torch's ``weights_only`` reader, or
-the inert reader of NVIDIA's pickles. Which of them reads a file is decided by its content, whatever it is called."""
+"""Read the networks of a file without executing its content.
+
+Files are safetensors, torch files (read with ``weights_only``) or NVIDIA's pickles. The reader is chosen by the file's
+content, whatever its name.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ from torch import Tensor
 
 from generators.checkpoints.reading.archive import check_archive
 from generators.checkpoints.reading.file_kinds import AGAIN, SUFFIXES, foreign_kind, is_safetensors
-from generators.checkpoints.reading.inert_pickle import shown
+from generators.checkpoints.reading.nvidia_pickle import read_networks
 from generators.checkpoints.reading.part import Part
-from generators.checkpoints.reading.persistence import read_networks
 from generators.errors import WeightsError
+from generators.text import escape
 
 LARGEST = 16 * 2**30
 LARGEST_PICKLE = 4 * 2**30
@@ -28,29 +31,41 @@ GENERATORS = ("network", "G_ema", "g_ema", "G", "g")
 DISCRIMINATORS = ("network", "D", "d")
 WRAPPINGS = ("state_dict", "model")
 WRAPPERS = ("module.",)
-# How files begin: torch's archives, torch's older files, any pickle.
+# The first bytes of torch's archives, of torch's older files, and of any pickle.
 ARCHIVE, OLD_TORCH, PICKLE = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", b"\x80"
-# How the reader words its refusal of what would have to be called.
+# Parts of torch's messages for a file that it refuses because something would have to be called.
 WOULD_RUN = ("Unsupported global", "Unsupported class", "GLOBAL ", "REDUCE", "BUILD", "NEWOBJ")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """parts: the networks by the names that the file gives them ("G_ema", "D", ...), "network" where it holds one
-    without a name.  sha256: of the file."""
+    """The networks of a file.
+
+    Attributes:
+        path: of the file.
+        parts: by the names that the file gives them ("G_ema", "D", ...), "network" for one without a name.
+        sha256: of the file.
+    """
 
     path: Path
     parts: dict[str, Part]
     sha256: str
 
     def part(self, names: tuple[str, ...]) -> Part | None:
-        """The first of ``names`` that there is."""
+        """Return the first of ``names`` that exists, or None."""
         return next((self.parts[name] for name in names if name in self.parts), None)
 
 
 def read_checkpoint(path: Path, sha256: str | None = None) -> Checkpoint:
-    """Raises WeightsError, in one line, for what is missing, too large, damaged, of another kind, not the file that
-    ``sha256`` names, or would run code."""
+    """Read a file of weights.
+
+    Args:
+        path: of the file.
+        sha256: its expected digest.
+
+    Raises:
+        WeightsError: the file is missing, too large, damaged, of another kind, not the expected one, or would run code.
+    """
     try:
         size = path.stat().st_size
         if size == 0:
@@ -88,7 +103,7 @@ def _parts(path: Path, size: int, start: bytes) -> dict[str, Part]:
             )
         return read_networks(path.read_bytes(), str(path))
     if path.suffix == ".safetensors":
-        return _safetensors(path)  # which says what is wrong with it
+        return _safetensors(path)  # raises, and says what is wrong with the file
     if path.suffix not in SUFFIXES:
         raise WeightsError(f"{path}: not a weights file that can be read; expected a file of {', '.join(SUFFIXES)}")
     raise WeightsError(f"{path}: damaged, or not PyTorch weights; get it again")
@@ -101,22 +116,22 @@ def _safetensors(path: Path) -> dict[str, Part]:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return {"network": Part(tensors, header(file.metadata() or {}))}
-    except Exception as error:  # its own error, and others for kinds of numbers that torch lacks
+    except Exception as error:  # its own error, and others for dtypes that torch lacks
         first = str(error).strip().partition("\n")[0][:120]
         raise WeightsError(f"{path}: not a whole safetensors file ({first}); get it again") from None
 
 
 def _torch(path: Path, size: int) -> dict[str, Part]:
     try:
-        # rosinality's own files carry the arguments of their training; a Namespace is only a set of attributes.
+        # rosinality's own files hold the arguments of their training; a Namespace is only a set of attributes.
         with (
             warnings.catch_warnings(),
             torch.serialization.safe_globals([argparse.Namespace]),
-            open(path, "rb") as file,  # given a path, torch goes by its suffix
+            open(path, "rb") as file,  # given a path, torch would judge by its suffix
         ):
             warnings.simplefilter("ignore")
             content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # the reader raises many kinds on damaged or hostile files
+    except Exception as error:  # damaged and malicious files raise errors of many kinds
         if any(words in str(error) for words in WOULD_RUN):
             raise WeightsError(
                 f"{path}: holds more than tensors, and was not opened further, since that could run "
@@ -128,17 +143,19 @@ def _torch(path: Path, size: int) -> dict[str, Part]:
         for name, tensor in part.tensors.items():
             if tensor.layout is not torch.strided or tensor.is_quantized:
                 raise WeightsError(
-                    f"{path}: {shown(name)} is sparse or quantised; expected plain tensors; convert the file"
+                    f"{path}: {escape(name)} is sparse or quantised; expected plain tensors; convert the file"
                 )
-        # Views that repeat a few numbers many times would otherwise ask for any amount of memory.
+        # Expanded views of a few numbers could otherwise take any amount of memory.
         if sum(tensor.numel() * tensor.element_size() for tensor in part.tensors.values()) > size:
             raise WeightsError(f"{path}: its tensors are larger than the file; save a state_dict of contiguous tensors")
     return parts
 
 
 def _networks(content: object, path: Path) -> dict[str, dict[str, Tensor]]:
-    """The state dicts in it. ``latent_avg``, the mean of w that rosinality's files carry beside them, joins the
-    generators'."""
+    """Return the state dicts in a file's content.
+
+    ``latent_avg``, the mean of w that rosinality's files hold beside them, is added to the generators.
+    """
     for name in WRAPPINGS:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
@@ -155,7 +172,7 @@ def _networks(content: object, path: Path) -> dict[str, dict[str, Tensor]]:
 
 
 def _named_tensors(content: object, path: Path) -> dict[str, Tensor]:
-    """Without the prefixes that wrappers leave."""
+    """Return named tensors without the prefixes that wrapper modules add."""
     if (
         not isinstance(content, dict)
         or not content
@@ -173,24 +190,24 @@ def _kind(content: object) -> str:
         return f"a {type(content).__name__}"
     if not content:
         return "an empty dictionary"
-    return f"a dictionary of {', '.join(shown(str(name), 40) for name in list(content)[:4])}, ..."
+    return f"a dictionary of {', '.join(escape(str(name), 40) for name in list(content)[:4])}, ..."
 
 
 def header(metadata: dict[str, str]) -> dict:
-    """What our own files say of themselves: the JSON under ``dgp`` in the safetensors header, or nothing."""
+    """Return the metadata of native files, the JSON under ``dgp`` in the safetensors header, or {}."""
     try:
-        said = json.loads(metadata.get("dgp", "{}"))
+        metadata = json.loads(metadata.get("dgp", "{}"))
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def read_json(path: Path) -> dict:
-    """A config.json. Raises WeightsError."""
+    """Read a config.json. Raises WeightsError."""
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise WeightsError(f"{path}: larger than any configuration; get it again")
-        said = json.loads(path.read_bytes())
+        metadata = json.loads(path.read_bytes())
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):
@@ -198,6 +215,6 @@ def read_json(path: Path) -> dict:
         if kind is not None and (kind.model or kind.step == AGAIN):
             raise WeightsError(f"{path}: is {kind.words}; {kind.step}") from None
         raise WeightsError(f"{path}: is not JSON; get it again") from None
-    if not isinstance(said, dict):
-        raise WeightsError(f"{path}: got a {type(said).__name__}, expected an object of settings")
-    return said
+    if not isinstance(metadata, dict):
+        raise WeightsError(f"{path}: got a {type(metadata).__name__}, expected an object of settings")
+    return metadata

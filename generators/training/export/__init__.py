@@ -1,4 +1,4 @@
-"""From a training checkpoint to a bundled prior: weights, model card, sample sheet, scores.
+"""Export of a run as a prior: weights, model card, sample sheet, scores.
 
-To add a figure to the card, measure it in ``scores`` and print it in ``card``.
+To add a score to the card, measure it in ``scores`` and pass its line to ``save.write_scores``.
 """

@@ -10,16 +10,16 @@ import torch
 
 from generators.base import Generator
 from generators.biggan import BigGAN
-from generators.training.run import Run
-from generators.training.settings import Settings
+from generators.training.loop.run import Run
+from generators.training.loop.settings import Settings
 
 PAPER = {"biggan": "BigGAN (Brock et al. 2019)", "stylegan2": "StyleGAN2 (Karras et al. 2020)"}
-SCORES = "<!-- scores -->"  # where `with_scores` writes
+SCORES = "<!-- scores -->"  # where ``insert_scores`` writes
 
 
 @dataclass(frozen=True)
 class About:
-    """What only people know of a prior; each a text of one line."""
+    """Facts about a prior that the run does not record; each is a text of one line."""
 
     name: str
     data: str = "unknown"
@@ -28,17 +28,17 @@ class About:
     limits: str = "small pictures of the classes that it was trained on"
 
 
-def card_of(about: About, run: Run, samples: str) -> str:
-    """Markdown. samples: the name of the sheet beside it."""
+def format_card(about: About, run: Run, samples: str) -> str:
+    """Return the model card in Markdown; ``samples`` is the name of the sheet beside it."""
     settings, generator, pictures = run.settings, run.generator, run.pictures
     classes, side = ", ".join(pictures.classes[:20]), pictures.side
     rows = {
         "data": f"{about.data}; {len(pictures):,} pictures",
         "classes": classes + (", ..." if len(pictures.classes) > 20 else ""),
-        "network": network_of(generator, settings),
-        "training": training_of(settings, run.losses.name, run.seen),
+        "network": describe_network(generator, settings),
+        "training": describe_training(settings, run.losses.name, run.seen),
         "precision": f"{'bfloat16 convolutions, ' if settings.bf16 else ''}float32 weights; stored as float16",
-        "hardware, time": f"{hardware(generator.device)}; {duration(run.seconds)}",
+        "hardware, time": f"{describe_hardware(generator.device)}; {format_duration(run.seconds)}",
         "origin, licence": f"{about.origin}; {about.licence}",
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
@@ -61,15 +61,16 @@ biases of its data.
 """
 
 
-def with_scores(card: str, lines: list[str]) -> str:
-    """The card with a section of scores in place of the one that it had."""
+def insert_scores(card: str, lines: list[str]) -> str:
+    """Return the card with these lines as its section of scores."""
     before, _, after = card.partition(SCORES)
     after = after.partition("\n## Limits")
     section = "\n".join(["", "", "## Scores", "", *lines, ""]) if lines else "\n"
     return f"{before}{SCORES}{section}{after[1]}{after[2]}"
 
 
-def network_of(generator: Generator, settings: Settings) -> str:
+def describe_network(generator: Generator, settings: Settings) -> str:
+    """Describe the sizes of a generator."""
     config = generator.config
     if isinstance(generator, BigGAN):
         embedding = f"class embedding of {config.shared_dim}, " if config.shared_dim else ""
@@ -82,7 +83,8 @@ def network_of(generator: Generator, settings: Settings) -> str:
     )
 
 
-def training_of(settings: Settings, loss: str, seen: int) -> str:
+def describe_training(settings: Settings, loss: str, seen: int) -> str:
+    """Describe losses, data and optimisation of a run."""
     words = [loss]
     if settings.critic:
         words.append(f"discriminator begun as that of {Path(settings.critic).stem}")
@@ -104,13 +106,15 @@ def training_of(settings: Settings, loss: str, seen: int) -> str:
     return ", ".join(words) + "; " + averaged + standing
 
 
-def hardware(device: torch.device) -> str:
+def describe_hardware(device: torch.device) -> str:
+    """Describe the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
     return f"{threads} CPU thread{'s' if threads > 1 else ''} ({platform.machine()})"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
+    """Return "90 minutes" or "2.5 hours"."""
     minutes = round(seconds / 60)
     return f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"

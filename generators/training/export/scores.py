@@ -1,19 +1,23 @@
-"""How far generated pictures are from real ones, by the features that some classifier has of both."""
+"""Distances between real and generated pictures in the feature space of a classifier."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-NEIGHBOUR = 3  # k of the radius, as published
+NEIGHBOUR = 3  # k of the k-th neighbour, as published
 AT_ONCE = 1000
 
 
-def frechet(real: Tensor, made: Tensor) -> float:
-    """Between the Gaussians of two sets of features (N, C), (M, C): |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)).
+def frechet_distance(real: Tensor, made: Tensor) -> float:
+    """Return the Fréchet distance of the Gaussians of two sets of features (N, C) and (M, C).
 
-    It is FID (Heusel et al. 2017) only on the features of Inception; on others its values are values of their own.
-    Raises ValueError for sets of one.
+        |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2))
+
+    It is FID (Heusel et al. 2017) only with the features of Inception.
+
+    Raises:
+        ValueError: a set has fewer than two rows.
     """
     if min(len(real), len(made)) < 2:
         raise ValueError(f"got {len(real)} and {len(made)} rows of features, expected two or more of each")
@@ -27,13 +31,20 @@ def frechet(real: Tensor, made: Tensor) -> float:
 
 
 def precision_recall(real: Tensor, made: Tensor) -> tuple[float, float]:
-    """(share of made rows that lie among the real ones, share of real rows that lie among the made ones), Kynkäänniemi
-    et al. 2019: within reach of the third neighbour of some row. real (N, C), made (M, C), N and M above 3."""
-    return covered(made, real), covered(real, made)
+    """Return precision and recall of generated features (Kynkäänniemi et al. 2019).
+
+    Precision is the share of generated rows within the manifold of the real ones, recall the converse. A manifold is
+    the union of balls around its rows, each as large as the distance to the third neighbour.
+
+    Args:
+        real: (N, C), N > 3.
+        made: (M, C), M > 3.
+    """
+    return measure_coverage(made, real), measure_coverage(real, made)
 
 
-def covered(rows: Tensor, by: Tensor) -> float:
-    """The share of rows that are no further from some row of ``by`` than that row's third neighbour is."""
+def measure_coverage(rows: Tensor, by: Tensor) -> float:
+    """Return the share of rows that are no further from some row of ``by`` than that row's third neighbour."""
     if len(by) <= NEIGHBOUR:
         raise ValueError(f"got {len(by)} rows of features, expected more than {NEIGHBOUR}")
     radii = torch.cat([_nearest(part, by) for part in by.split(AT_ONCE)])
@@ -41,5 +52,5 @@ def covered(rows: Tensor, by: Tensor) -> float:
 
 
 def _nearest(part: Tensor, among: Tensor) -> Tensor:
-    """(n,): the distance of the third neighbour; the first found is the row itself."""
+    """Return the distance (n,) to the third neighbour; the row itself is the nearest."""
     return torch.cdist(part, among).kthvalue(NEIGHBOUR + 1, dim=1).values

@@ -8,7 +8,7 @@ import torch
 
 from generators.checkpoints.families.stylegan3 import read_generator
 from generators.errors import WeightsError
-from generators.stylegan.bands import Schedule, names
+from generators.stylegan.bands import Schedule, layer_names
 from generators.stylegan.lowpass import lowpass
 from generators.stylegan.stylegan3 import Layer, StyleGAN3, StyleGAN3Config
 
@@ -38,7 +38,7 @@ def full_size(configuration, resolution, base, most):
 @pytest.mark.parametrize("which", PUBLISHED, ids=str)
 def test_layers_have_the_published_names(which):
     schedule = Schedule(which[1])
-    assert names(schedule.bands(), schedule.channels(*which[2:])) == PUBLISHED[which].split()
+    assert layer_names(schedule.bands(), schedule.channels(*which[2:])) == PUBLISHED[which].split()
 
 
 def test_the_full_size_has_the_published_tensors():

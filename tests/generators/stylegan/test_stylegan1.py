@@ -128,8 +128,8 @@ def test_enlarging_is_the_published_operations(size):
 def test_frozen_weights_are_formed_once_and_again_on_a_change(small, monkeypatch):
     latents = small.sample(1, generator=torch.Generator().manual_seed(0))
     formed = []
-    original = UpConv.enlarging
-    monkeypatch.setattr(UpConv, "enlarging", lambda self, weight: formed.append(1) or original(self, weight))
+    original = UpConv.merge_upsampling
+    monkeypatch.setattr(UpConv, "merge_upsampling", lambda self, weight: formed.append(1) or original(self, weight))
     with torch.inference_mode():
         before = small(latents)
     assert torch.equal(small(latents), before) and len(formed) == 2

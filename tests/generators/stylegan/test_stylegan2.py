@@ -139,7 +139,7 @@ def test_large_maps_are_walked_in_pieces(monkeypatch):
     """The same values and gradients, whatever the size of a piece."""
     g, results = style_prior("stylegan2 orig, clamped").generator.double(), []
     for size in (2**17, 700):
-        monkeypatch.setattr("generators.stylegan.fused.PIECE", size)
+        monkeypatch.setattr("generators.stylegan.fused_operations.PIECE_SIZE", size)
         g.requires_grad_()
         latents = {name: value.requires_grad_() for name, value in drawn(g, "w+").items()}
         picture = g(latents)
@@ -178,10 +178,8 @@ def test_under_function_transforms(first):
 
 
 def test_frozen_weights_are_formed_once_and_again_on_a_change(first, monkeypatch):
-    formed, original = [], generators.stylegan.ops.transposed_weight
-    monkeypatch.setattr(
-        "generators.stylegan.ops.transposed_weight", lambda weight: formed.append(1) or original(weight)
-    )
+    formed, original = [], generators.stylegan.ops.transpose_weight
+    monkeypatch.setattr("generators.stylegan.ops.transpose_weight", lambda weight: formed.append(1) or original(weight))
     latents = first.sample(1, generator=seeded(0))
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         first(latents)
@@ -211,7 +209,7 @@ def test_other_precisions_throughout(prior, dtype):
 
 def test_an_untrained_twin():
     prior = style_prior("stylegan2")
-    one, same, other = (generators.randomised(prior, seed) for seed in (1, 1, 2))
+    one, same, other = (generators.randomise(prior, seed) for seed in (1, 1, 2))
     latents = prior.generator.sample(2, generator=seeded(0))
     pictures = [p.generator(latents) for p in (one, same, other, prior)]
     assert torch.equal(pictures[0], pictures[1]) and one.sha256 == same.sha256 != other.sha256

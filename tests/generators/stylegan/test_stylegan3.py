@@ -8,9 +8,10 @@ import torch.nn.functional as F
 import generators
 from generators.checkpoints.families.stylegan3 import is_generator, read_generator
 from generators.stylegan.bands import Schedule
-from generators.stylegan.filtered import FilteredLeakyReLU
+from generators.stylegan.filtered_leaky_relu import FilteredLeakyReLU
+from generators.stylegan.fourier_input import FourierInput
 from generators.stylegan.lowpass import lowpass
-from generators.stylegan.stylegan3 import FourierInput, Layer
+from generators.stylegan.stylegan3 import Layer
 
 from ..nvidia_pickles import Network, dumps
 from .networks import CONFIGURATIONS, stylegan3

@@ -3,10 +3,10 @@
 import pytest
 
 from generators.training import command
-from generators.training.export.export import export
+from generators.training.export import save
 
 
 @pytest.fixture(autouse=True)
 def few_samples(monkeypatch):
-    monkeypatch.setattr(export, "BATCHES", 2)
+    monkeypatch.setattr(save, "BATCHES", 2)
     monkeypatch.setattr(command, "SHEET_BATCHES", 1)

@@ -9,9 +9,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from generators.training import command
-from generators.training.command import read, train
+from generators.training.command import read_losses, train
+from generators.training.export import save
 from generators.training.export.card import About
-from generators.training.export.export import export
 from tests.generators.training.test_step import SIDES, run_of
 
 FACTORIES = ("empty", "zeros", "ones", "full", "arange", "rand", "randn", "randint", "tensor", "eye", "linspace")
@@ -52,13 +52,13 @@ class Factories(TorchFunctionMode):
 def test_a_step_never_waits_and_makes_its_tensors_where_the_others_are(arch, augment):
     run, waits, factories = run_of(arch, augment=augment, r1=0.1, r1_every=2), Waits(), Factories()
     run.step()  # filters are made in the first and kept
-    take = run._take
+    take = run._run_step
 
-    def taken(step, drawn, *flags):
+    def load_pair(step, drawn, *flags):
         with waits, factories:
             return take(step, drawn, *flags)
 
-    run._take = taken
+    run._run_step = load_pair
     run.step()
     run.step()
     assert waits.found == [] and factories.found == []
@@ -78,15 +78,15 @@ def test_what_would_wait_or_lie_elsewhere_is_seen():
 def test_a_step_draws_nothing_of_its_own(arch):
     """Else a captured step would repeat its draws in every replay."""
     run, states = run_of(arch, augment=1.0), []
-    take = run._take
+    take = run._run_step
 
-    def taken(step, drawn, *flags):
+    def load_pair(step, drawn, *flags):
         before = torch.get_rng_state()
         found = take(step, drawn, *flags)
         states.append(torch.equal(before, torch.get_rng_state()))
         return found
 
-    run._take = taken
+    run._run_step = load_pair
     run.step()
     assert states and all(states)
 
@@ -113,7 +113,7 @@ def test_lost_losses_end_a_run_before_its_checkpoint_is_replaced(tmp_path):
     with pytest.raises(command.TrainingError, match="the last checkpoint in --out is intact"):
         train(run, tmp_path, 0.0, 60, 100)
     assert saved.read_bytes() == kept
-    assert read({"d": torch.tensor(0.5)}, run) == {"d": 0.5}
+    assert read_losses({"d": torch.tensor(0.5)}, run) == {"d": 0.5}
 
 
 def test_no_step_begins_after_the_end(tmp_path, monkeypatch):
@@ -144,9 +144,9 @@ def test_the_rehearsal_leaves_nothing_and_foretells_the_whole_export(tmp_path, m
         return average
 
     run = run_of("biggan")
-    monkeypatch.setattr(export, "BATCHES", 100)
-    for module in (export, command):
-        monkeypatch.setattr(module, "settled", settle)
+    monkeypatch.setattr(save, "BATCHES", 100)
+    for module in (save, command):
+        monkeypatch.setattr(module, "make_inference_copy", settle)
     monkeypatch.setattr(command.time, "monotonic", lambda: clock.now)
     assert command.rehearse(run, About("name")) == 100
     assert batches == [1, 2] and run.steps == 0

@@ -5,8 +5,8 @@ import zipfile
 from click.testing import CliRunner
 from PIL import Image
 
-from generators.training import checkpoint
 from generators.training.command import main
+from generators.training.loop import checkpoint
 from tests.generators.training.runs import archive, arguments, trained
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from generators.training import checkpoint
+from generators.training.loop import checkpoint
 from tests.generators.training.runs import TINY, archive, arguments, trained
 
 STEPS = 12
@@ -29,12 +29,12 @@ def test_a_killed_run_goes_on_to_the_losses_and_weights_of_one_that_was_not(arch
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert 0 < checkpoint.found(tmp_path / "killed")["steps"] < STEPS
+    assert 0 < checkpoint.load_state(tmp_path / "killed")["steps"] < STEPS
     assert "goes on at" in trained(arch, data, tmp_path / "killed", SPARSE)
 
     logs = [(tmp_path / name / checkpoint.LOG).read_text() for name in ("whole", "killed")]
     assert logs[0] == logs[1] and len(logs[0].splitlines()) == STEPS
-    whole, killed = (checkpoint.found(tmp_path / name) for name in ("whole", "killed"))
+    whole, killed = (checkpoint.load_state(tmp_path / name) for name in ("whole", "killed"))
     for network, values in whole["networks"].items():
         for name, value in values.items():
             assert torch.equal(value, killed["networks"][network][name]), (network, name)

@@ -7,13 +7,13 @@ import torch
 
 from generators.biggan.layers import StoredStatistics
 from generators.nn.spectral_norm import Conv
-from generators.stylegan.discriminator import with_deviation
-from generators.training.average import settled
-from generators.training.data import Pictures
-from generators.training.losses import r1
-from generators.training.networks import by_batch, fresh, power_step
-from generators.training.run import Run
-from generators.training.settings import usual
+from generators.stylegan.discriminator import append_minibatch_std
+from generators.training.loop.average import make_inference_copy
+from generators.training.loop.data import Pictures
+from generators.training.loop.losses import r1
+from generators.training.loop.networks import initialise_pair, power_step, set_batch_momentum
+from generators.training.loop.run import Run
+from generators.training.loop.settings import default_settings
 
 SIDES = {"biggan": 32, "stylegan2": 16}
 EPS = 1e-9  # so small that hardly a ReLU switches, where the penalty is not continuous
@@ -23,15 +23,15 @@ def run_of(arch, **said):
     random = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (20, 3, SIDES[arch], SIDES[arch]), generator=random, dtype=torch.uint8)
     pictures = Pictures(pixels, torch.arange(20) % 3, ("a", "b", "c"), "")
-    settings = usual(arch, "cpu", **{"width": 4, "z_dim": 8, "batch": 8, "d_steps": 1} | said)
-    return Run(settings, pictures, fresh(settings, SIDES[arch], pictures.classes), "cpu")
+    settings = default_settings(arch, "cpu", **{"width": 4, "z_dim": 8, "batch": 8, "d_steps": 1} | said)
+    return Run(settings, pictures, initialise_pair(settings, SIDES[arch], pictures.classes), "cpu")
 
 
 @pytest.mark.parametrize("arch", SIDES)
 def test_what_layers_keep_of_their_weights_does_not_outlive_a_step(arch):
     run = run_of(arch)
     latents, x = run.average.sample(8, classes=1), torch.randn(8, 3, SIDES[arch], SIDES[arch])
-    by_batch(run.average, None)
+    set_batch_momentum(run.average, None)
     for _ in range(2):
         run.step()
         run.discriminator.requires_grad_(False)  # from now on forms are kept
@@ -70,7 +70,7 @@ def test_power_steps_find_the_largest_singular_value():
     power_step(network, 300)
     layers = [layer for layer in network.modules() if isinstance(layer, Conv)]
     for layer in layers:
-        assert torch.linalg.matrix_norm(layer.effective().detach().flatten(1), 2) == pytest.approx(1, abs=1e-3)
+        assert torch.linalg.matrix_norm(layer.normalised_weight().detach().flatten(1), 2) == pytest.approx(1, abs=1e-3)
     assert len(layers) > 8
 
 
@@ -78,16 +78,16 @@ def test_power_steps_find_the_largest_singular_value():
 def test_resampling_within_kernels_changes_neither_values_nor_gradients(part):
     run = run_of("biggan", width=8)
     network = getattr(run, part).double()
-    by_batch(network, None)
+    set_batch_momentum(network, None)
     random = torch.Generator().manual_seed(4)
     z, x = (torch.randn(*shape, dtype=torch.float64, generator=random) for shape in ((3, 8), (3, 3, 32, 32)))
     classes = torch.tensor([0, 1, 2])
     found = []
     layers = [layer for layer in network.modules() if isinstance(layer, Conv)]
-    assert any(layer.merging for layer in layers)
-    for merging in (True, False):
+    assert any(layer.merge_resampling for layer in layers)
+    for merge_resampling in (True, False):
         for layer in layers:
-            layer.merging = merging
+            layer.merge_resampling = merge_resampling
         y = network({"z": z, "class": classes}) if part == "generator" else network.logit(x, classes)
         found.append((y, *torch.autograd.grad(y.square().sum(), list(network.parameters()))))
     for merged, plain in zip(*found, strict=True):
@@ -97,7 +97,7 @@ def test_resampling_within_kernels_changes_neither_values_nor_gradients(part):
 def test_standing_statistics_are_those_of_many_samples():
     run = run_of("biggan")
     run.step()
-    network = settled(run.average, 20, 64)
+    network = make_inference_copy(run.average, 20, 64)
     inputs = {}
     layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, StoredStatistics)}
     for name, layer in layers.items():
@@ -125,4 +125,4 @@ def test_the_discriminator_is_told_how_much_rows_of_one_class_differ():
     for classes in (run._draw_latents(random)["class"], run._draw_real(random)["real.class"]):
         alike = torch.nn.functional.one_hot(classes, 3).float()[:, :, None, None]
         assert len(classes.unique()) > 1 and alike.var(0).sum() > 0
-        assert with_deviation(alike, run.discriminator.minibatch_std, 1)[:, 3:].abs().max() < 1e-3
+        assert append_minibatch_std(alike, run.discriminator.minibatch_std, 1)[:, 3:].abs().max() < 1e-3

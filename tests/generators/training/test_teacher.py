@@ -9,14 +9,14 @@ from click.testing import CliRunner
 import generators
 from generators.base import GeneratorInfo
 from generators.errors import TrainingError
-from generators.training import checkpoint
 from generators.training.command import main
-from generators.training.data import Pictures
-from generators.training.export.card import training_of
-from generators.training.networks import fresh
-from generators.training.run import Run
-from generators.training.settings import usual
-from generators.training.teacher import Teacher, pyramid
+from generators.training.export.card import describe_training
+from generators.training.loop import checkpoint
+from generators.training.loop.data import Pictures
+from generators.training.loop.networks import initialise_pair
+from generators.training.loop.run import Run
+from generators.training.loop.settings import default_settings
+from generators.training.loop.teacher import Teacher, pyramid_distance
 from tests.generators.training.runs import archive, trained
 from tests.generators.training.test_refusals import refusal
 
@@ -40,7 +40,7 @@ def test_it_shows_what_the_prior_makes_and_is_at_no_distance_from_itself(teacher
 
 
 def test_the_pyramid_of_two_plain_pictures_is_their_difference():
-    assert pyramid(torch.full((2, 3, 32, 32), 0.5), torch.full((2, 3, 32, 32), -0.25)) == pytest.approx(0.75)
+    assert pyramid_distance(torch.full((2, 3, 32, 32), 0.5), torch.full((2, 3, 32, 32), -0.25)) == pytest.approx(0.75)
 
 
 def test_pupils_come_closer_to_its_pictures_and_do_not_without_it(teacher):
@@ -49,13 +49,15 @@ def test_pupils_come_closer_to_its_pictures_and_do_not_without_it(teacher):
     z, classes = torch.randn(32, 20, generator=torch.Generator().manual_seed(1)), torch.arange(32) % 3
     ended = {}
     for said in ({"teacher": "toy"}, {}):
-        settings = usual("stylegan2", "cpu", width=8, z_dim=20, batch=8, augment=0.0, half_life=1, bf16=False, **said)
-        run = Run(settings, pictures, fresh(settings, 32, pictures.classes), "cpu")
+        settings = default_settings(
+            "stylegan2", "cpu", width=8, z_dim=20, batch=8, augment=0.0, half_life=1, bf16=False, **said
+        )
+        run = Run(settings, pictures, initialise_pair(settings, 32, pictures.classes), "cpu")
         apart = lambda: float(teacher.distance(run.average({"z": z, "class": classes}), teacher(z, classes), classes))  # noqa: B023, E731
-        begun = apart()
+        start_or_resume = apart()
         for _ in range(30):
             run.step()
-        ended[bool(said)] = apart() / begun
+        ended[bool(said)] = apart() / start_or_resume
     # Measured: 0.29 and 0.59.
     assert ended[True] < 0.6 and ended[True] < 0.8 * ended[False]
 
@@ -79,7 +81,7 @@ def test_lessons_come_before_the_discriminator(tmp_path):
 
 
 def test_its_name_is_on_the_card_without_its_folder():
-    words = training_of(usual("stylegan2", "cpu", teacher="somewhere/big.safetensors"), "hinge", 8)
+    words = describe_training(default_settings("stylegan2", "cpu", teacher="somewhere/big.safetensors"), "hinge", 8)
     assert "distance to the pictures of big, weight 5," in words and "somewhere" not in words
 
 
@@ -107,7 +109,7 @@ def test_networks_without_z_teach_nothing():
 def test_a_critic_judges_from_the_first_step_and_is_trained_on(tmp_path):
     data = archive(tmp_path / "data.zip", 32, 12, classes=("a", "b", "c"))
     trained("stylegan2", data, tmp_path / "run", "--pictures 16 --critic toy")
-    state = checkpoint.found(tmp_path / "run")
+    state = checkpoint.load_state(tmp_path / "run")
     assert state["settings"]["d_lr"] == 2e-4 and state["settings"]["r1"] == 0.1  # as it was said
     prior, toy = generators.load(tmp_path / "run" / "run-G_ema.safetensors"), generators.load("toy")
     moved = [

@@ -1,4 +1,4 @@
-"""Training steps as CUDA graphs: all kernels of a step are launched at once, without Python between them."""
+"""Training steps as CUDA graphs, which launch all kernels of a step at once, without Python between them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-# Eager calls before a step is captured: cuDNN chooses its algorithms, optimizers make their states.
+# Calls before a step is captured, in which cuDNN chooses algorithms and optimizers create their states.
 WARM_UP = 3
 
 Tensors = dict[str, Tensor]
@@ -16,7 +16,14 @@ Tensors = dict[str, Tensor]
 
 @dataclass
 class Graph:
-    """A step that is captured after some calls. inputs, outputs: the tensors that every replay reads and writes."""
+    """A step that is captured after a few calls.
+
+    Attributes:
+        calls: so far.
+        graph: None before the capture.
+        inputs: tensors that every replay reads.
+        outputs: tensors that every replay writes.
+    """
 
     calls: int = 0
     graph: torch.cuda.CUDAGraph | None = None
@@ -25,18 +32,18 @@ class Graph:
 
 
 class Graphs:
-    """Run steps on one device, each as a graph of its own once it is warm.
+    """Runs steps on one device, each as a graph of its own once it is warmed up.
 
-    A step has to be free of synchronisation, and to read what changes from call to call out of its tensors alone.
+    A step must not synchronise, and must read all that changes between calls from its tensors.
     """
 
     def __init__(self, device: torch.device):
-        # Warm-up and capture share a stream, as autograd remembers on which one a parameter was first used.
+        # Warm-up and capture share a stream, since autograd keeps the stream on which a parameter was first used.
         self.stream = torch.cuda.Stream(device)
         self.graphs: dict[tuple, Graph] = {}
 
     def __call__(self, step: Callable[..., Tensors], inputs: Tensors, *flags: bool) -> Tensors:
-        """``step(inputs, *flags)``. The tensors of the answer hold until the next call with these flags."""
+        """Return ``step(inputs, *flags)``. The returned tensors are valid until the next call with these flags."""
         own = self.graphs.setdefault((step.__name__, *flags), Graph())
         outside = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(outside)

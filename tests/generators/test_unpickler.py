@@ -31,7 +31,7 @@ def test_networks_are_read_bit_for_bit(tmp_path, protocol):
 
 
 def test_arguments_are_plain_data(tmp_path):
-    said = read(tmp_path, dumps(tiny_networks()[0])).parts["G_ema"].said
+    said = read(tmp_path, dumps(tiny_networks()[0])).parts["G_ema"].metadata
     expected = {
         "z_dim": 8, "c_dim": 0, "mapping_kwargs": {"num_layers": 2}, "clamp": None, "taps": [1, 3, 3, 1], "rate": 0.5
     }  # fmt: skip
@@ -63,7 +63,7 @@ def test_published_files_agree_with_a_reader_that_runs_them(shared, name):
         trusted = Trusting(opened).load()
     for entry, part in parts.items():
         assert equal(part.tensors, dict(trusted[entry].walk("")))
-        assert part.said == json.loads(json.dumps(trusted[entry].state["_init_kwargs"]))
+        assert part.metadata == json.loads(json.dumps(trusted[entry].state["_init_kwargs"]))
 
 
 class Module:

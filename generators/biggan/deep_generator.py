@@ -1,6 +1,6 @@
-"""BigGAN-deep's generator. Source: Brock et al. 2019, appendix B, and the key names of the authors' release.
+"""BigGAN-deep's generator (Brock et al. 2019, appendix B), with the parameter names of the authors' release.
 
-Two implementations of it were published, which agree up to what the configuration names. HuggingFace's has statistics
+Two implementations were published, which agree except for what the configuration names. HuggingFace's has statistics
 for many truncations, both vectors of the spectral norms, and an output layer of which three filters are used.
 """
 
@@ -14,24 +14,44 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.base import Generator, GeneratorInfo, ParameterGroup, State
-from generators.biggan.layers import Attention, ConditionalNorm, OutputNorm, Place, instance_norm, norm_like, place_of
-from generators.latents import LatentSpec, normal
-from generators.nn.class_labels import labels_of
+from generators.biggan.layers import (
+    Attention,
+    ConditionalNorm,
+    OutputNorm,
+    TruncationPosition,
+    locate_truncation,
+    match_instance_norm,
+)
+from generators.latents import LatentSpec, choose_labels, sample_normal
+from generators.nn.instance_norm import instance_norm
 from generators.nn.spectral_norm import Conv, Linear, SpectralNorm
 
 INTERPOLATIONS = ("linear", "swapped")
-NORMS = 4  # of each block
+NORMS_PER_BLOCK = 4
 
 
 @dataclass(frozen=True)
 class BigGANDeepConfig:
-    """What a checkpoint's shapes tell, and what they do not: where maps grow, the interpolation, and the epsilons.
+    """Configuration of a BigGAN-deep generator.
 
-    channels: of what enters block 0, and of what leaves each block.  enlarging: blocks that double the size.
-    attention: blocks that end with attention.  truncations: how many have statistics of their own, evenly from 0 to 1;
-    0: one set serves all.  interpolation: between them, "linear", or "swapped", which gives each neighbour the other's
-    share, as HuggingFace's implementation does.  singular_values: how many are stored, 0 without spectral norm.
-    right_vectors: whether the spectral norms store v, and take no power step.  output_filters: three of them are used.
+    Shapes of a checkpoint do not determine ``enlarging``, ``interpolation`` and the epsilons.
+
+    Attributes:
+        dim_z: size of z.
+        n_classes: number of classes.
+        shared_dim: width of the class embedding.
+        channels: of the map that enters block 0, and of the maps that leave each block.
+        enlarging: blocks that double the size.
+        attention: blocks that end with attention.
+        truncations: how many truncations have statistics of their own, evenly from 0 to 1; 0 for one set for all.
+        interpolation: between them: "linear", or "swapped", which exchanges the weights of the two neighbours, as
+            HuggingFace's implementation does.
+        singular_values: how many are stored, 0 without spectral norm.
+        right_vectors: whether the spectral norms store v, and take no power step.
+        output_filters: of the output layer; three are used.
+        sn_eps: epsilon of spectral norms.
+        bn_eps: epsilon of batch norms.
+        output_eps: epsilon of the output layer's norm.
     """
 
     dim_z: int
@@ -67,8 +87,10 @@ class BigGANDeepConfig:
 
 
 class Block(nn.Module):
-    """Residual block with a bottleneck of a quarter of its input's width; its shortcut drops the channels that it lacks
-    room for."""
+    """Residual block with a bottleneck of a quarter of its input's width.
+
+    Where the output has fewer channels than the input, the shortcut drops the last ones.
+    """
 
     def __init__(self, cin: int, cout: int, enlarges: bool, config: BigGANDeepConfig):
         super().__init__()
@@ -81,33 +103,41 @@ class Block(nn.Module):
         self.bn1, self.bn2, self.bn3, self.bn4 = norm(cin), norm(hidden), norm(hidden), norm(hidden)
 
     def forward(self, x: Tensor, normalise: Callable[[int, ConditionalNorm, Tensor], Tensor]) -> Tensor:
-        """normalise: (0 to 3, the norm in that place, what reaches it) -> what goes on."""
+        """Apply the block.
+
+        Args:
+            x: (N, cin, h, w).
+            normalise: (index of the norm 0 to 3, the norm, its input) -> its output.
+        """
         h = self.conv1(F.relu(normalise(0, self.bn1, x)))
         h = F.relu(normalise(1, self.bn2, h))
-        h = self.conv2.enlarged(h) if self.enlarges else self.conv2(h)
+        h = self.conv2.upsample_and_convolve(h) if self.enlarges else self.conv2(h)
         h = self.conv3(F.relu(normalise(2, self.bn3, h)))
         h = self.conv4(F.relu(normalise(3, self.bn4, h)))
-        kept = x[:, : self.cout]
-        return h + (F.interpolate(kept, scale_factor=2) if self.enlarges else kept)
+        shortcut = x[:, : self.cout]
+        return h + (F.interpolate(shortcut, scale_factor=2) if self.enlarges else shortcut)
 
 
-def first_three(weight: Tensor) -> Tensor:
+def select_rgb(weight: Tensor) -> Tensor:
     return weight[:3]
 
 
 class OutputConv(Conv):
-    """Three filters of those that are stored; the spectral norm is that of all."""
+    """Convolution to colours that uses three of the stored filters; the spectral norm is that of all filters."""
 
     def forward(self, x):
-        return F.conv2d(x, self.effective(first_three), self.bias[:3], padding=1)
+        return F.conv2d(x, self.normalised_weight(select_rgb), self.bias[:3], padding=1)
 
 
 class BigGANDeep(Generator):
-    """Latents: "z" (N, dim_z); "class": the shared embedding (N, shared_dim), or int64 labels (N,), which are embedded;
-    with statistics for truncations, "truncation" (N,) in (0, 1], 1 where it is absent; optionally "norm[4k]" to
-    "norm[4k + 3]" (N, 2, C), which replace the norms of block k.
+    """BigGAN-deep's generator, class-conditional.
 
-    The norm of the output layer reads the truncation too: it ends the last block, so that the head reads its map alone.
+    Latents: "z" (N, dim_z); "class", the shared embedding (N, shared_dim), or int64 labels (N,), which are embedded;
+    with statistics for truncations, "truncation" (N,) in (0, 1], 1 if left out; optionally "norm[4k]" to "norm[4k + 3]"
+    (N, 2, C), which replace the norms of block k.
+
+    The norm of the output layer depends on the truncation too. It is applied at the end of the last block, so that the
+    head needs nothing but its map.
     """
 
     def __init__(self, config: BigGANDeepConfig, classes: tuple[str, ...] = ()):
@@ -133,11 +163,17 @@ class BigGANDeep(Generator):
         if config.truncations:
             latents.append(LatentSpec("truncation", "truncation", (), optimisable=False))
         names = classes or tuple(str(i) for i in range(config.n_classes))
-        self.info = GeneratorInfo("biggan-deep", config.resolution, tuple(latents), names, asdict(config))
+        self.info = GeneratorInfo(
+            "biggan-deep", config.resolution, tuple(latents), classes=names, config=asdict(config)
+        )
 
     def sample(self, n, *, truncation=1.0, classes=None, generator=None):
-        z = normal(n, self.config.dim_z, truncation, generator)
-        labels = labels_of(n, classes, self.config.n_classes, generator)
+        """Sample "z" (n, dim_z), "class" (n, shared_dim) and, with statistics for it, "truncation" (n,).
+
+        z is multiplied by the truncation, and batch norms use its statistics.
+        """
+        z = sample_normal(n, self.config.dim_z, truncation, generator)
+        labels = choose_labels(n, classes, self.config.n_classes, generator)
         latents = {"z": z.to(self.device, self.linear.weight.dtype), "class": self.embed(labels)}
         if self.config.truncations:
             latents["truncation"] = torch.full((n,), min(float(truncation), 1.0), device=self.device)
@@ -147,61 +183,68 @@ class BigGANDeep(Generator):
         return self.shared(labels.to(self.device))
 
     def stem(self, latents):
+        """Map class embedding and z linearly to (N, channels[0], 4, 4)."""
         h = self.linear(self._condition(latents))
         return State(h.view(len(h), -1, 4, 4))
 
     def block(self, k, state, latents):
-        condition, place = self._condition(latents), self._place(latents)
+        """Apply block k: (N, channels[k], h, w) -> (N, channels[k + 1], h, w), or twice the size."""
+        condition, position = self._condition(latents), self._position(latents)
 
         def normalise(i: int, norm: ConditionalNorm, h: Tensor) -> Tensor:
-            given = latents.get(f"norm[{NORMS * k + i}]")
-            return norm(h, condition, place) if given is None else instance_norm(h, given)
+            given = latents.get(f"norm[{NORMS_PER_BLOCK * k + i}]")
+            return norm(h, condition, position) if given is None else instance_norm(h, given)
 
-        return State(self._closed(k, self.blocks[k][0](state.hidden, normalise), place))
+        return State(self._finish_block(k, self.blocks[k][0](state.hidden, normalise), position))
 
     def head(self, state):
+        """Map (N, channels[-1], R, R) to the picture: ReLU, 3x3 convolution, tanh."""
         return torch.tanh(self.output_layer[2](F.relu(state.hidden)))
 
     def capture_norm(self, latents):
-        condition, place = self._condition(latents), self._place(latents)
+        """Return "norm[4k]" to "norm[4k + 3]" of every block k."""
+        condition, position = self._condition(latents), self._position(latents)
         norms, h = {}, self.stem(latents).hidden
 
         def capture(_: int, norm: ConditionalNorm, h: Tensor) -> Tensor:
-            own = norms[f"norm[{len(norms)}]"] = norm_like(norm(h, condition, place))
+            own = norms[f"norm[{len(norms)}]"] = match_instance_norm(norm(h, condition, position))
             return instance_norm(h, own)
 
         for k in range(self.depth):
-            h = self._closed(k, self.blocks[k][0](h, capture), place)
+            h = self._finish_block(k, self.blocks[k][0](h, capture), position)
         return norms
 
     def groups(self):
-        names = [name for name, _ in self.named_parameters()]
-        under = lambda *prefixes: tuple(name for name in names if name.startswith(prefixes))  # noqa: E731
-        groups = [ParameterGroup("linear", under("linear."))]
+        groups = [ParameterGroup("linear", self.parameter_names("linear."))]
         for first, last in self._levels():
             name = f"blocks.{first}" if first == last else f"blocks.{first}-{last}"
-            groups.append(ParameterGroup(name, under(*(f"blocks.{k}." for k in range(first, last + 1)))))
-        groups.append(ParameterGroup("output_layer", under("output_layer."), head=True, progressive=False))
-        groups.append(ParameterGroup("shared", under("shared."), progressive=False))
+            groups.append(ParameterGroup(name, self.parameter_names(*(f"blocks.{k}." for k in range(first, last + 1)))))
+        groups.append(
+            ParameterGroup("output_layer", self.parameter_names("output_layer."), head=True, progressive=False)
+        )
+        groups.append(ParameterGroup("shared", self.parameter_names("shared."), progressive=False))
         return groups
 
     def _levels(self) -> list[tuple[int, int]]:
-        """First and last block up to each enlargement. They are released together, so that a count of groups means what
-        it does in BigGAN, which has one block for each size."""
+        """Return (first, last) block of each size.
+
+        Blocks of one size are released together, so that a number of groups means the same as in BigGAN, which has one
+        block for each size.
+        """
         ends = sorted({*self.config.enlarging, self.depth - 1})
         return [(before + 1, end) for before, end in zip([-1, *ends], ends, strict=False)]
 
     def _condition(self, latents: dict[str, Tensor]) -> Tensor:
-        """What the stem and all conditional norms depend on: class embedding first, then z."""
+        """Return the input of the stem and of all conditional norms: the class embedding, then z."""
         y = latents["class"]
         return torch.cat([y if y.is_floating_point() else self.shared(y), latents["z"]], 1)
 
-    def _place(self, latents: dict[str, Tensor]) -> Place:
+    def _position(self, latents: dict[str, Tensor]) -> TruncationPosition:
         if not self.config.truncations or "truncation" not in latents:
             return None
-        return place_of(latents["truncation"], self.config.truncations, self.config.interpolation == "swapped")
+        return locate_truncation(latents["truncation"], self.config.truncations, self.config.interpolation == "swapped")
 
-    def _closed(self, k: int, h: Tensor, place: Place) -> Tensor:
-        """What follows the residual block in block k."""
+    def _finish_block(self, k: int, h: Tensor, position: TruncationPosition) -> Tensor:
+        """Apply what follows the residual block in block k: attention, and in the last block the output norm."""
         h = self.blocks[k][1](h) if len(self.blocks[k]) > 1 else h
-        return self.output_layer[0](h, place) if k == self.depth - 1 else h
+        return self.output_layer[0](h, position) if k == self.depth - 1 else h

@@ -1,4 +1,4 @@
-"""Which files belong together, by the names that they were published under."""
+"""Find the files that belong together (generator, discriminator, mapping network, configuration) by their names."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from pathlib import Path
 from generators.checkpoints.reading.file_kinds import SUFFIXES, UNPACKED, folder_kind
 from generators.errors import UnknownPrior, WeightsError
 
-# In the order of preference: DGP's names, ours, ajbrock's without averaging; HuggingFace's, PULSE's. Optimisers
-# (G_optim) are no generators.
+# In order of preference: DGP's names, ours, ajbrock's without averaging; HuggingFace's, PULSE's. G_optim holds an
+# optimiser's state.
 GENERATORS = (r"G_ema.*", r".*[-_]G_ema", r"G(?!_optim)(_.*)?", r".*-G", r"(.*-)?pytorch_model", r"synthesis.*")
 
 
-def generator_in(folder: Path) -> Path:
-    """The averaged generator of a folder, else the plain one.
+def find_generator(folder: Path) -> Path:
+    """Return the file of the averaged generator in a folder, or else of the plain one.
 
-    Raises UnknownPrior when there is none, or several; WeightsError for a folder that holds a network in another form.
+    Raises:
+        UnknownPrior: there is none, or several.
+        WeightsError: the folder holds a network in another form.
     """
     files = sorted(f for f in folder.iterdir() if f.suffix in SUFFIXES)
     for pattern in GENERATORS:
         found = [f for f in files if re.fullmatch(pattern, f.stem)]
         if len({f.stem for f in found}) > 1:
-            shown = ", ".join(f.name for f in found)
-            raise UnknownPrior(f"{folder} holds several generators ({shown}); name one of them")
+            listed = ", ".join(f.name for f in found)
+            raise UnknownPrior(f"{folder} holds several generators ({listed}); name one of them")
         if found:
             return found[0]
     others = [f for f in files if f.stem not in {discriminator_stem(g.stem) for g in files}]
@@ -39,30 +41,33 @@ def generator_in(folder: Path) -> Path:
     )
 
 
-def discriminator_beside(path: Path) -> Path | None:
-    """By the published names (`discriminator_stem`); of the same kind of file if there are two."""
-    return _twin(path, discriminator_stem(path.stem))
+def find_discriminator(path: Path) -> Path | None:
+    """Return the discriminator's file beside a generator, by the published names, or None.
+
+    See ``discriminator_stem``. Among several, a file with the same suffix is preferred.
+    """
+    return _find_twin(path, discriminator_stem(path.stem))
 
 
 def discriminator_stem(stem: str) -> str:
-    """G_ema_128 -> D_128, x-G_ema -> x-D, G -> D; of other names x -> x-D."""
+    """Return the discriminator's name for a generator's: G_ema_128 -> D_128, x-G_ema -> x-D, G -> D; else x -> x-D."""
     named = re.sub(r"(?<![A-Za-z])G(_ema)?(?![A-Za-z])", "D", stem, count=1)
     return f"{stem}-D" if named == stem else named
 
 
-def mapping_beside(path: Path) -> Path | None:
-    """PULSE's: synthesis -> mapping."""
-    return _twin(path, path.stem.replace("synthesis", "mapping", 1))
+def find_mapping(path: Path) -> Path | None:
+    """Return the file of PULSE's mapping network beside the synthesis network, or None."""
+    return _find_twin(path, path.stem.replace("synthesis", "mapping", 1))
 
 
-def config_beside(path: Path) -> Path | None:
-    """HuggingFace's: x-pytorch_model.bin -> x-config.json."""
+def find_config(path: Path) -> Path | None:
+    """Return HuggingFace's config.json beside pytorch_model.bin (x-config.json beside x-pytorch_model.bin), or None."""
     found = re.fullmatch(r"(.*-)?pytorch_model", path.stem)
     config = path.with_name(f"{found[1] or ''}config.json") if found else None
     return config if config and config.is_file() else None
 
 
-def _twin(path: Path, stem: str) -> Path | None:
+def _find_twin(path: Path, stem: str) -> Path | None:
     if stem == path.stem:
         return None
     twins = [path.with_name(stem + suffix) for suffix in (path.suffix, *SUFFIXES)]

@@ -1,4 +1,4 @@
-"""A training run: its networks, and one step of it."""
+"""A training run: its networks and optimisers, and one step."""
 
 from __future__ import annotations
 
@@ -8,30 +8,40 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from generators.checkpoints.own import architecture_of
+from generators.checkpoints.native import get_architecture_name
 from generators.errors import TrainingError
 from generators.stylegan.discriminator import StyleGAN2Discriminator
 from generators.stylegan.stylegan2 import StyleGAN2
-from generators.training import average, networks
-from generators.training.augment import augment, draw
-from generators.training.data import Pictures
-from generators.training.draws import STEP, stream
-from generators.training.graphs import Graphs, Tensors
-from generators.training.losses import LOSSES, r1
-from generators.training.settings import Settings
-from generators.training.teacher import Teacher
+from generators.training.loop import average, networks
+from generators.training.loop.augment import augment, draw
+from generators.training.loop.data import Pictures
+from generators.training.loop.graphs import Graphs, Tensors
+from generators.training.loop.losses import LOSSES, r1
+from generators.training.loop.random_streams import STEP, make_stream
+from generators.training.loop.settings import Settings
+from generators.training.loop.teacher import Teacher
 
-MOMENTUM = 0.1  # of statistics that nothing reads: the average has its own
+MOMENTUM = 0.1  # of batch statistics; not used afterwards, since the average measures its own
 W_AVERAGE = 0.002  # share of a batch in the mean w (Karras et al. 2019)
 
 
 class Run:
-    """seen: pictures that the generator made to learn from; real ones are ``d_steps`` times as many.  seconds: spent.
+    """A training run.
 
-    What is random in step n depends on the seed and n alone: a run that goes on from its state is the same run. It is
-    drawn on the CPU and moved before the step begins, so that a step on a GPU never waits, and can be captured.
+    All random numbers of step n depend on the seed and n alone, so that a resumed run is the same run. They are drawn
+    on the CPU and moved before the step begins, so that a step on a GPU never waits and can be captured.
 
-    graphs: whether steps on a GPU are captured (`Graphs`).
+    Args:
+        settings: of the run.
+        pictures: training data.
+        pair: generator and discriminator.
+        device: "cpu" or "cuda".
+        seen: pictures that the generator has been trained on before.
+        graphs: whether steps on a GPU are captured (``Graphs``).
+
+    Attributes:
+        seen: pictures generated for training; real ones are ``d_steps`` times as many.
+        seconds: spent.
     """
 
     def __init__(
@@ -45,20 +55,20 @@ class Run:
     ):
         self.settings, self.device = settings, torch.device(device)
         self.pictures = pictures.to(self.device)
-        self.generator, self.discriminator = (networks.prepared(network, self.device) for network in pair)
+        self.generator, self.discriminator = (networks.prepare(network, self.device) for network in pair)
         self.teacher = Teacher(settings.teacher, pair[0].info, self.device) if settings.teaching else None
-        networks.by_batch(self.generator, MOMENTUM)
+        networks.set_batch_momentum(self.generator, MOMENTUM)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         on_gpu = self.device.type == "cuda"
         self.graphs = Graphs(self.device) if graphs and on_gpu else None
-        # Lazy regularisation takes the place of every r1_every-th gradient (Karras et al. 2020, appendix B).
+        # Lazy regularisation: the penalty is taken in every r1_every-th step (Karras et al. 2020, appendix B).
         lazy = settings.r1_every / (settings.r1_every + 1) if settings.r1 else 1.0
         self.rates = {"generator": settings.lr, "discriminator": (settings.d_lr or settings.lr) * lazy}
         betas = {"generator": settings.beta2, "discriminator": (settings.d_beta2 or settings.beta2) ** lazy}
         self.optimisers = {
             name: torch.optim.Adam(
-                getattr(self, name).parameters(),
-                # A graph reads the rate of each replay from a tensor.
+                self._networks[name].parameters(),
+                # A captured step reads the learning rate from a tensor.
                 torch.tensor(rate, device=self.device) if on_gpu else rate,
                 (0.0, betas[name]),
                 fused=True,
@@ -66,44 +76,48 @@ class Run:
             )
             for name, rate in self.rates.items()
         }
-        self.losses = LOSSES[architecture_of(self.discriminator)]
+        self.losses = LOSSES[get_architecture_name(self.discriminator)]
         self.steps, self.seen, self.seconds = 0, seen, 0.0
+
+    @property
+    def _networks(self) -> dict[str, torch.nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
 
     @property
     def done(self) -> bool:
         return bool(self.settings.pictures) and self.seen >= self.settings.pictures
 
     def step(self) -> dict[str, Tensor]:
-        """Take a step of the generator, after ``d_steps`` of the discriminator. -> losses and mean logits, each ()."""
-        own, random = self.settings, stream(self.settings.seed, STEP, self.steps)
+        """Take a step of the generator after ``d_steps`` of the discriminator, and return losses and mean logits."""
+        own, random = self.settings, make_stream(self.settings.seed, STEP, self.steps)
         self._set_rates()
         adversarial, found = self.seen >= own.lessons, {}
         for i in range(own.d_steps if adversarial else 0):
             drawn = self._draw_real(random) | self._draw_latents(random)
             drawn |= self._draw_augmentation("real.", random) | self._draw_augmentation("made.", random)
             penalised = bool(own.r1) and i == 0 and self.steps % own.r1_every == 0
-            found = self._take(self._step_discriminator, drawn, penalised)
+            found = self._run_step(self._step_discriminator, drawn, penalised)
         drawn = self._draw_latents(random)
         if adversarial:
             drawn |= self._draw_augmentation("made.", random)
-        found = found | self._take(self._step_generator, drawn, adversarial)
+        found = found | self._run_step(self._step_generator, drawn, adversarial)
         self.steps += 1
         self.seen += own.batch
-        average.follow(self.average, self.generator, own, self.seen)
+        average.update_average(self.average, self.generator, own, self.seen)
         return found
 
-    # What a step does. Nothing here may draw, or ask the device for a value.
+    # The step itself. It is captured on a GPU: no random draws, no synchronisation.
 
     def _step_discriminator(self, drawn: Tensors, penalised: bool) -> Tensors:
         own, network = self.settings, self.discriminator
         x, classes = self.pictures.take(drawn["number"], drawn["mirrored"]), drawn["real.class"]
         networks.power_step(network)
         with torch.no_grad(), self._autocast():
-            made = self._make(drawn)
-        x, made = self._show(x, drawn, "real."), self._show(made, drawn, "made.")
+            made = self._generate(drawn)
+        x, made = self._augment(x, drawn, "real."), self._augment(made, drawn, "made.")
         with self._autocast():
             if isinstance(network, StyleGAN2Discriminator):
-                # Apart, since the deviation within a minibatch would tell one of the other.
+                # Separate calls, since the minibatch deviation would mix real and generated pictures.
                 real, fake = network.logit(x, classes), network.logit(made, drawn["class"])
             else:
                 real, fake = network.logit(torch.cat([x, made]), torch.cat([classes, drawn["class"]])).chunk(2)
@@ -114,28 +128,28 @@ class Run:
                 penalty = r1(network, x, classes)
             loss = loss + own.r1 / 2 * own.r1_every * penalty
             found["r1"] = penalty.detach()
-        self._descend("discriminator", loss)
+        self._optimise("discriminator", loss)
         return found
 
     def _step_generator(self, drawn: Tensors, adversarial: bool) -> Tensors:
         networks.power_step(self.generator)
         with self._autocast():
-            made = self._make(drawn)
+            made = self._generate(drawn)
         parts = {}
         if adversarial:
             self.discriminator.requires_grad_(False)
             with self._autocast():
-                logits = self.discriminator.logit(self._show(made, drawn, "made."), drawn["class"])
+                logits = self.discriminator.logit(self._augment(made, drawn, "made."), drawn["class"])
             self.discriminator.requires_grad_(True)
             parts["g"] = self.losses.generator(logits.float())
         if self.teacher is not None:
             with self._autocast():
                 taught = self.teacher(drawn["z"], drawn["class"])
                 parts["apart"] = self.teacher.distance(made, taught, drawn["class"]).float()
-        self._descend("generator", parts.get("g", 0) + self.settings.teaching * parts.get("apart", 0))
+        self._optimise("generator", parts.get("g", 0) + self.settings.teaching * parts.get("apart", 0))
         return {name: part.detach() for name, part in parts.items()}
 
-    def _make(self, drawn: Tensors) -> Tensor:
+    def _generate(self, drawn: Tensors) -> Tensor:
         """Generate pictures (batch, 3, R, R)."""
         network = self.generator
         latents = {"z": drawn["z"], "class": drawn["class"]}
@@ -146,12 +160,12 @@ class Run:
             latents |= {spec.name: drawn[spec.name] for spec in network.info.latents if spec.chart == "noise"}
         return network(latents).float()
 
-    def _show(self, x: Tensor, drawn: Tensors, prefix: str) -> Tensor:
-        """Prepare pictures for the discriminator."""
+    def _augment(self, x: Tensor, drawn: Tensors, prefix: str) -> Tensor:
+        """Augment pictures for the discriminator."""
         own = {name.removeprefix(prefix): value for name, value in drawn.items() if name.startswith(prefix)}
         return augment(x, self.settings.augment, own).contiguous(memory_format=torch.channels_last)
 
-    def _descend(self, name: str, loss: Tensor) -> None:
+    def _optimise(self, name: str, loss: Tensor) -> None:
         optimiser = self.optimisers[name]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -160,7 +174,7 @@ class Run:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16, cache_enabled=False)
 
-    # What is random in it, on the CPU.
+    # The random draws of a step, on the CPU.
 
     def _draw_real(self, random: torch.Generator) -> Tensors:
         classes = self._draw_classes(random)
@@ -168,7 +182,7 @@ class Run:
         return {"real.class": classes, "number": numbers, "mirrored": mirrored}
 
     def _draw_latents(self, random: torch.Generator) -> Tensors:
-        """z, classes, and for a StyleGAN2 noise maps."""
+        """Draw z, classes, and for a StyleGAN2 noise maps."""
         config, rows = self.generator.config, self.settings.batch
         styled = isinstance(self.generator, StyleGAN2)
         z = torch.randn(rows, config.z_dim if styled else config.dim_z, generator=random)
@@ -179,7 +193,7 @@ class Run:
         return drawn
 
     def _draw_classes(self, random: torch.Generator) -> Tensor:
-        """(batch,): as many rows of one class as the discriminator takes the deviation of, in its order."""
+        """Draw classes (batch,): one for each group of rows over which the discriminator takes the deviation."""
         groups = self.settings.batch // self.settings.together
         return torch.randint(len(self.pictures.classes), (groups,), generator=random).repeat(self.settings.together)
 
@@ -187,12 +201,12 @@ class Run:
         drawn = draw(self.settings.batch, self.pictures.side, self.settings.augment, random)
         return {prefix + name: value for name, value in drawn.items()}
 
-    def _take(self, step, drawn: Tensors, *flags: bool) -> Tensors:
-        """Move what was drawn to the device, and take the step there."""
+    def _run_step(self, step, drawn: Tensors, *flags: bool) -> Tensors:
+        """Move the draws to the device, and take the step there."""
         if self.device.type == "cuda":
             drawn = {name: value.pin_memory().to(self.device, non_blocking=True) for name, value in drawn.items()}
         found = step(drawn, *flags) if self.graphs is None else self.graphs(step, drawn, *flags)
-        # A fused step and a replayed one write without counting, and what layers keep of a weight would outlive it.
+        # Fused and replayed steps do not increment the version by which ``WeightCache`` notices changes.
         for network in (self.generator, self.discriminator):
             torch.autograd.graph.increment_version(network.parameters())
         return found
@@ -207,10 +221,9 @@ class Run:
                     group["lr"] = rate
 
     def state(self) -> dict[str, Any]:
-        """Return all that the next steps depend on, the settings and the pictures apart."""
-        held = {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+        """Return all that the next steps depend on, except settings and pictures."""
         return {
-            "networks": {name: network.state_dict() for name, network in held.items()},
+            "networks": {name: network.state_dict() for name, network in self._networks.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "steps": self.steps,
             "seen": self.seen,
@@ -218,13 +231,17 @@ class Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what `state` gave. Raises TrainingError for that of other networks."""
+        """Restore what ``state`` returned.
+
+        Raises:
+            TrainingError: it is of other networks.
+        """
         try:
             for name, values in state["networks"].items():
-                getattr(self, name).load_state_dict(values)
+                self._networks[name].load_state_dict(values)
             for name, values in state["optimisers"].items():
                 own = self.optimisers[name]
-                # Rates are set before each step, and how the step is taken depends on the device: neither is theirs.
+                # Learning rates are set before each step, and the other options depend on the device.
                 own.load_state_dict({"state": values["state"], "param_groups": own.state_dict()["param_groups"]})
             self.steps, self.seen, self.seconds = state["steps"], state["seen"], state["seconds"]
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""Tensors into a network, strictly."""
+"""Build a network and load tensors into it, strictly."""
 
 from __future__ import annotations
 
@@ -11,19 +11,28 @@ from torch import Tensor, nn
 from torch.nn.modules import module
 from torch.overrides import TorchFunctionMode
 
-from generators.checkpoints.reading.inert_pickle import shown
 from generators.errors import WeightsError
+from generators.text import escape
 
-SPARE = 64
-BY_A_NUMBER = (torch.Tensor.div, torch.Tensor.mul)
+EXTRA_PARTS = 64
+SCALINGS = (torch.Tensor.div, torch.Tensor.mul)
 
 
-def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: str) -> nn.Module:
-    """The network with every tensor in its place, strictly; ``sv*`` may be absent, since nothing reads them.
+def build_and_load(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: str) -> nn.Module:
+    """Build a network and load every tensor into it, strictly; only ``sv*`` may be missing, since they are not used.
 
-    It is compared before memory is taken, so that no file can ask for more than it brings. Raises WeightsError.
+    Names and shapes are compared on the meta device, before memory is allocated, so that a file cannot ask for more
+    than it holds.
+
+    Args:
+        make: builds the network.
+        tensors: by name.
+        source: the file's name, for messages.
+
+    Raises:
+        WeightsError: names, shapes or values are wrong.
     """
-    with torch.device("meta"), Uninitialised(), _of_pieces(4 * len(tensors) + SPARE, source):
+    with torch.device("meta"), SkipInitialisation(), _limit_parts(4 * len(tensors) + EXTRA_PARTS, source):
         network = make()
     own = network.state_dict()
     missing = sorted(name for name in own.keys() - tensors.keys() if not re.search(r"\.sv\d$", name))
@@ -35,22 +44,25 @@ def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], source: st
         )
     for name, tensor in tensors.items():
         if tensor.shape != own[name].shape:
-            raise WeightsError(f"{source}: {shown(name)} is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
+            raise WeightsError(f"{source}: {escape(name)} is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
         if not tensor.is_floating_point():
-            raise WeightsError(f"{source}: {shown(name)} holds {tensor.dtype}, expected real numbers")
+            raise WeightsError(f"{source}: {escape(name)} holds {tensor.dtype}, expected real numbers")
         if not tensor.is_meta and not torch.isfinite(tensor).all():
-            raise WeightsError(f"{source}: {shown(name)} holds NaN or Infinity; get the file again")
+            raise WeightsError(f"{source}: {escape(name)} holds NaN or Infinity; get the file again")
     if any(tensor.is_meta for tensor in tensors.values()):
         return network
     own_memory = {name: tensor.to("cpu", own[name].dtype, copy=True) for name, tensor in tensors.items()}
     unlogged = {name: torch.ones(1) for name in own.keys() - tensors.keys()}
-    # Assigned, so that constants that no file holds (made with device="cpu") keep their values.
+    # With assign=True, constants that are not in files (made with device="cpu") keep their values.
     network.load_state_dict(own_memory | unlogged, assign=True)
     return network
 
 
-class Uninitialised(TorchFunctionMode):
-    """Within it, what is made on the meta device gets no values, whose imports alone cost a second and more."""
+class SkipInitialisation(TorchFunctionMode):
+    """Mode in which tensors on the meta device are not initialised.
+
+    Importing torch's kernels of the meta device alone takes over a second.
+    """
 
     def __torch_function__(self, function, types, arguments=(), named=None):
         named = named or {}
@@ -58,7 +70,7 @@ class Uninitialised(TorchFunctionMode):
             target = named["tensor"] if "tensor" in named else arguments[0]
             if target.is_meta:
                 return target
-        if function in BY_A_NUMBER and arguments[0].is_meta and isinstance(arguments[1], int | float):
+        if function in SCALINGS and arguments[0].is_meta and isinstance(arguments[1], int | float):
             return arguments[0]
         if function is torch.randn and not named.keys() & {"generator", "device"}:
             function = torch.empty
@@ -66,9 +78,11 @@ class Uninitialised(TorchFunctionMode):
 
 
 @contextmanager
-def _of_pieces(most: int, source: str) -> Iterator[None]:
-    """Refuses a network of more than ``most`` layers, parameters and buffers while it is being made, since the numbers
-    that it is made by come from the file."""
+def _limit_parts(most: int, source: str) -> Iterator[None]:
+    """Raise WeightsError while a network with more than ``most`` layers, parameters and buffers is being built.
+
+    The numbers that determine the size of the network come from the file.
+    """
     count = 0
 
     def add(_module: nn.Module, _name: str, _piece: object) -> None:
@@ -92,4 +106,4 @@ def _of_pieces(most: int, source: str) -> Iterator[None]:
 def _listed(word: str, names: list[str]) -> str:
     if not names:
         return ""
-    return f"{len(names)} {word} ({', '.join(map(shown, names[:3]))}{', ...' if len(names) > 3 else ''}); "
+    return f"{len(names)} {word} ({', '.join(map(escape, names[:3]))}{', ...' if len(names) > 3 else ''}); "

@@ -10,11 +10,23 @@ from generators.stylegan.ops import GAIN, SLOPE
 
 
 class FilteredLeakyReLU:
-    """Interpolate by ``up``, rectify, decimate by ``down``, on what a convolution that pads by kernel - 1 gives.
+    """Upsample, apply leaky ReLU, downsample: the alias-free nonlinearity of StyleGAN3.
 
-    size, goal: sides of the maps before that convolution and after the decimation; what lies between is centred.
-    ``gain`` is what the caller multiplies what it hands in by: a leaky ReLU keeps a positive gain. Only what the
-    decimation reads is computed: ``trimmed`` says how much of its input the convolution may leave out.
+    It follows a convolution that pads by kernel - 1. Only the pixels that the downsampling filter reads are computed;
+    ``crop_input`` says which part of its input the convolution may leave out.
+
+    Args:
+        size: side of the map before that convolution.
+        goal: side of the map after downsampling; margins are cropped symmetrically.
+        up: factor of upsampling.
+        down: factor of downsampling.
+        up_taps: length of the upsampling filter.
+        down_taps: length of the downsampling filter.
+        kernel: of the convolution.
+        clamp: bound of the activation, or None.
+
+    Attributes:
+        gain: by which the caller multiplies the input (leaky ReLU commutes with a positive factor).
     """
 
     gain = GAIN
@@ -32,26 +44,32 @@ class FilteredLeakyReLU:
         self.crop = crop - unread * up
         self.margin = kernel - 1 - unread
 
-    def trimmed(self, x: Tensor) -> tuple[Tensor, int]:
-        """(what of x the convolution reads, its padding)"""
+    def crop_input(self, x: Tensor) -> tuple[Tensor, int]:
+        """Return (the part of x that the convolution needs, its padding)."""
         edge = max(0, -self.margin)
         return x[..., edge : x.shape[2] - edge, edge : x.shape[3] - edge], max(0, self.margin)
 
     def __call__(self, x: Tensor, up_filter: Tensor, down_filter: Tensor) -> Tensor:
-        """x (N, C, h, w); up_filter (taps,); down_filter (taps,) or (taps, taps)."""
-        if x.device.type == "cpu":
-            x = x.to(up_filter.dtype)  # in half precision a CPU filters several times slower
-        with torch.autocast(x.device.type, enabled=False):
-            return self._filtered(x, up_filter, down_filter)
+        """Apply the nonlinearity.
 
-    def _filtered(self, x: Tensor, up_filter: Tensor, down_filter: Tensor) -> Tensor:
+        Args:
+            x: (N, C, h, w).
+            up_filter: (taps,).
+            down_filter: (taps,), or (taps, taps) for a radial filter.
+        """
+        if x.device.type == "cpu":
+            x = x.to(up_filter.dtype)  # on a CPU, filtering in half precision is several times slower
+        with torch.autocast(x.device.type, enabled=False):
+            return self._apply(x, up_filter, down_filter)
+
+    def _apply(self, x: Tensor, up_filter: Tensor, down_filter: Tensor) -> Tensor:
         channels = x.shape[1]
         line = (up_filter * self.up).to(x.dtype).expand(channels, 1, -1)
         fine = F.conv_transpose2d(x, line[..., None], stride=(self.up, 1), padding=(self.crop, 0), groups=channels)
         fine = F.conv_transpose2d(fine, line[:, :, None], stride=(1, self.up), padding=(0, self.crop), groups=channels)
         fine = F.leaky_relu_(fine, SLOPE)
         if self.clamp is not None:
-            fine = F.hardtanh(fine, -self.clamp, self.clamp)  # whose gradient takes one pass, not four
+            fine = F.hardtanh(fine, -self.clamp, self.clamp)  # its gradient takes one pass, that of clamp takes four
         # On channels-last maps one pass over a square filter is as fast as two over its lines.
         square = torch.outer(down_filter, down_filter) if down_filter.ndim == 1 else down_filter
         return F.conv2d(fine, square.to(x.dtype).expand(channels, 1, -1, -1), stride=self.down, groups=channels)

@@ -1,4 +1,4 @@
-"""What the two networks learn from."""
+"""Adversarial losses of the two networks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from generators.base import Discriminator
 
 @dataclass(frozen=True)
 class Loss:
-    """name: on a model card.  discriminator: (logits of real, of generated pictures) -> ().  generator: logits of
-    generated ones -> ()."""
+    """A pair of adversarial losses.
+
+    Attributes:
+        name: for the model card.
+        discriminator: (logits of real pictures, of generated ones) -> scalar.
+        generator: logits of generated pictures -> scalar.
+    """
 
     name: str
     discriminator: Callable[[Tensor, Tensor], Tensor]
@@ -38,7 +43,10 @@ LOSSES = {
 
 
 def r1(discriminator: Discriminator, x: Tensor, classes: Tensor) -> Tensor:
-    """(): the mean squared norm of the logit's gradient at real pictures (Mescheder et al. 2018, equation 9, twice)."""
+    """Return the R1 penalty without its factor gamma / 2 (Mescheder et al. 2018, equation 9).
+
+    It is the mean squared norm of the logit's gradient at real pictures x (N, 3, R, R).
+    """
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator.logit(x, classes).sum(), x, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean()

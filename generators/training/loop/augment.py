@@ -9,8 +9,11 @@ SHIFT, HOLE = 1 / 8, 1 / 2  # of the side, at strength 1
 
 
 def draw(n: int, side: int, strength: float, random: torch.Generator) -> dict[str, Tensor]:
-    """Draw on the CPU what ``augment`` needs for n rows: "colour" (3, n, 1, 1, 1) in [0, 1), "shift" and "hole"
-    (2, n, 1) in pixels. Empty at strength 0."""
+    """Draw on the CPU what ``augment`` needs for n rows.
+
+    Returns:
+        "colour" (3, n, 1, 1, 1) in [0, 1), "shift" and "hole" (2, n, 1) in pixels; {} at strength 0.
+    """
     if not strength:
         return {}
     most, hole = round(side * SHIFT * strength), round(side * HOLE * strength)
@@ -22,11 +25,12 @@ def draw(n: int, side: int, strength: float, random: torch.Generator) -> dict[st
 
 
 def augment(x: Tensor, strength: float, drawn: dict[str, Tensor]) -> Tensor:
-    """Change each row of x (N, 3, R, R) in [-1, 1] in its own way.
+    """Augment each row of x (N, 3, R, R) in [-1, 1] differently.
 
     Args:
+        x: pictures.
         strength: 1 as published, 0 for none.
-        drawn: what ``draw`` gave for N rows, on the device of x.
+        drawn: of ``draw`` for N rows, on the device of x.
     """
     if not strength:
         return x
@@ -38,7 +42,7 @@ def augment(x: Tensor, strength: float, drawn: dict[str, Tensor]) -> Tensor:
 
 
 def shift(x: Tensor, by: Tensor) -> Tensor:
-    """Move each row by (rows, columns) pixels, ``by`` (2, N, 1) int64; zeros come in."""
+    """Shift each row by (rows, columns) pixels, ``by`` (2, N, 1) int64; zeros come in."""
     n, side = len(x), x.shape[-1]
     rows, columns = torch.arange(side, device=x.device) + by
     inside = _within(rows, side)[:, :, None] & _within(columns, side)[:, None, :]

@@ -1,4 +1,4 @@
-"""Pictures in class folders."""
+"""Training data: pictures in class folders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """pixels (N, 3, R, R) uint8, labels (N,) int64, by class and name.  sha256: of both."""
+    """Pictures with their labels.
+
+    Attributes:
+        pixels: (N, 3, R, R) uint8, sorted by class and name.
+        labels: (N,) int64.
+        classes: names of the classes.
+        sha256: of pixels and labels.
+    """
 
     pixels: Tensor
     labels: Tensor
@@ -40,28 +47,33 @@ class Pictures:
         return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
 
     def draw(self, classes: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Draw some picture of each of those classes (rows,). -> its number, and whether it is mirrored, (rows,) each,
-        on the CPU."""
+        """Draw a random picture of each class of ``classes`` (rows,).
+
+        Returns:
+            (indices, whether each is mirrored), (rows,) each, on the CPU.
+        """
         order, counts = self._by_class
         within, flip = torch.rand(2, len(classes), generator=random, dtype=torch.float64)
         first = (counts.cumsum(0) - counts)[classes]
         return order[first + (within * counts[classes]).long()], flip < 0.5
 
     def take(self, numbers: Tensor, mirrored: Tensor) -> Tensor:
-        """(rows, 3, R, R) in [-1, 1]: the pictures of those numbers, mirrored where that is said. Both on the device of
-        the pixels."""
+        """Return pictures (rows, 3, R, R) in [-1, 1] by index, mirrored where asked.
+
+        Both arguments are on the device of the pixels.
+        """
         x = self.pixels[numbers].float() / 127.5 - 1
         return torch.where(mirrored[:, None, None, None], x.flip(3), x)
 
     @functools.cached_property
     def _by_class(self) -> tuple[Tensor, Tensor]:
-        """(numbers of all pictures, class after class; how many there are of each)"""
+        """(Indices of all pictures, class after class; number of pictures in each class.)"""
         labels = self.labels.cpu()
         return labels.argsort(stable=True), labels.bincount(minlength=len(self.classes))
 
 
 def read_pictures(source: Path) -> Pictures:
-    """From a folder or zip archive of ``.../class/file``. Raises TrainingError."""
+    """Read pictures from a folder or zip archive of ``.../class/file``. Raises TrainingError."""
     if not source.exists():
         raise TrainingError(f"{source}: no such file or folder; expected pictures in class folders, or a zip of them")
     found = sorted(_folder(source) if source.is_dir() else _archive(source), key=lambda entry: entry[0])
