@@ -1,1 +1,4 @@
-"""Terms of the objective, and the objective that adds them up."""
+"""Losses: terms on predictions and on variables, the objective that sums them, and the feature networks they use.
+
+To add one, subclass ``terms.Term``, register it by name and list it in ``terms.TERMS`` (plugins: ``dgp.plugins``).
+"""

@@ -1,4 +1,4 @@
-"""Optimisers whose state belongs to rows, learning-rate schedules, and stopping rules.
+"""Optimizers whose state belongs to rows, L-BFGS, learning-rate schedules, and stopping rules.
 
-To add a schedule, write a function of t in [0, 1) and list it in ``schedules``.
+To add a schedule or an optimizer, write a function and list it in ``schedules.SCHEDULES`` or ``optimizers.OPTIMIZERS``.
 """

@@ -1,4 +1,5 @@
-"""What is optimised: parametrisations of latents, transforms, operator parameters, their constraints, and rows.
+"""What is optimised: parametrizations of latents, transforms, operator parameters, their constraints, and rows.
 
-To add one, subclass ``parametrizations.Parametrization`` or ``constraints.Constraint`` and register it.
+To add one, subclass ``parametrizations.Parametrization`` or ``constraints.Constraint``, register it by name and list it
+in the registry of its file.
 """
