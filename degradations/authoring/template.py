@@ -62,7 +62,7 @@ def test_what_it_refuses():
 '''
 
 
-def plugin_and_test(name: str) -> dict[str, str]:
+def make_plugin_and_test(name: str) -> dict[str, str]:
     """The two files of a new operator: their names and contents.
 
     Raises:
@@ -93,7 +93,7 @@ def write_new(name: str, folder: Path) -> list[Path]:
     Raises:
         SpecError, PluginError: see ``plugin_and_test``; a file of that name exists, or cannot be written.
     """
-    files = {folder / file: text for file, text in plugin_and_test(name).items()}
+    files = {folder / file: text for file, text in make_plugin_and_test(name).items()}
     for path in files:
         if path.exists():
             raise SpecError(f"{path} exists, and is not replaced; choose another name, or another folder with -o")

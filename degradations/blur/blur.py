@@ -17,7 +17,7 @@ REACH = 4.0  # standard deviations after which scipy.ndimage cuts a gaussian
 POSITIONS = 256  # along the way of a moving camera
 
 
-def gaussian(n: int, sigma: Tensor) -> Tensor:
+def make_gaussian_matrix(n: int, sigma: Tensor) -> Tensor:
     """(..., n, n) for sigma (..., 1, 1): the matrix of ``scipy.ndimage.gaussian_filter1d(..., mode="reflect")``."""
     radius = (REACH * sigma + 0.5).floor().detach()
     most = int(radius.max())
@@ -37,9 +37,9 @@ def gaussian(n: int, sigma: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=32)
-def _plain(n: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _make_fixed_gaussian_matrix(n: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(n, n), remembered. Must not be changed in place."""
-    return gaussian(n, torch.tensor(sigma, dtype=torch.float64, device=device)).to(dtype)
+    return make_gaussian_matrix(n, torch.tensor(sigma, dtype=torch.float64, device=device)).to(dtype)
 
 
 def _column(value: float | Tensor, like: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def _column(value: float | Tensor, like: Tensor) -> Tensor:
     return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)
 
 
-def _near(distance: Tensor) -> Tensor:
+def _bilinear_weight(distance: Tensor) -> Tensor:
     """Weights of bilinear interpolation; at the kinks the derivative is the mean of those of both sides, so that a line
     along the pixels can be turned."""
     left = 1 - distance.abs()
@@ -63,6 +63,7 @@ class Blur(Separable):
     """
 
     well_posed = False
+    keeps_size = True
     parameters_spec = (
         Parameter(
             "sigma",
@@ -76,15 +77,12 @@ class Blur(Separable):
     )
     example = "blur:1.5"
 
-    def size(self, hw):
-        return tuple(hw)
-
     def matrices(self, hw, dtype, device):
         if not isinstance(self.sigma, Tensor):
-            return tuple(_plain(n, self.sigma, dtype, device) for n in hw)
+            return tuple(_make_fixed_gaussian_matrix(n, self.sigma, dtype, device) for n in hw)
         sigma = self.sigma.to(device, torch.float64)
-        height = gaussian(hw[0], sigma).to(dtype)
-        return height, height if hw[0] == hw[1] else gaussian(hw[1], sigma).to(dtype)
+        height = make_gaussian_matrix(hw[0], sigma).to(dtype)
+        return height, height if hw[0] == hw[1] else make_gaussian_matrix(hw[1], sigma).to(dtype)
 
 
 @register("motion-blur")
@@ -109,7 +107,7 @@ class MotionBlur(Convolution):
         along = ((torch.arange(POSITIONS).to(like) + 0.5) / POSITIONS - 0.5) * length
         pixels = torch.arange(-reach, reach + 1).to(like)[:, None]
         turn = angle * (math.pi / 180)
-        across, down = (_near(pixels - along[:, None] * way[..., None]) for way in (turn.cos(), -turn.sin()))
+        across, down = (_bilinear_weight(pixels - along[:, None] * way[..., None]) for way in (turn.cos(), -turn.sin()))
         return (down @ across.mT)[:, None] / POSITIONS
 
 

@@ -13,7 +13,7 @@ from degradations.files.pictures import expect_pictures
 
 
 @lru_cache(maxsize=128)
-def mirrored(n: int, before: int, after: int, device: torch.device) -> Tensor:
+def mirror_indices(n: int, before: int, after: int, device: torch.device) -> Tensor:
     """(before + n + after,) int64: the pixel of a line of n that stands at -before, ..., n + after - 1 when the line is
     mirrored at its edges (scipy's ``reflect``: the outermost pixel is repeated), as often as it takes."""
     place = torch.arange(-before, n + after, device=device) % (2 * n)
@@ -33,7 +33,7 @@ def convolve(x: Tensor, kernel: Tensor) -> Tensor:
         kernel: (1 or N, 1, h, w), of any size, also larger than the picture.
     """
     for axis, size in ((-2, kernel.shape[-2]), (-1, kernel.shape[-1])):
-        x = x.index_select(axis, mirrored(x.shape[axis], *_borders(size), x.device))
+        x = x.index_select(axis, mirror_indices(x.shape[axis], *_borders(size), x.device))
     shape = tuple(x.shape[-2:])
     y = torch.fft.irfft2(torch.fft.rfft2(x) * torch.fft.rfft2(kernel, s=shape), s=shape)
     return y[..., kernel.shape[-2] - 1 :, kernel.shape[-1] - 1 :]
@@ -47,7 +47,7 @@ def correlate(y: Tensor, kernel: Tensor) -> Tensor:
     x = torch.fft.irfft2(torch.fft.rfft2(y) * torch.fft.rfft2(kernel, s=shape).conj(), s=shape)
     for axis, n, size in ((-2, hw[0], h), (-1, hw[1], w)):
         folded = x.new_zeros([n if i == x.ndim + axis else m for i, m in enumerate(x.shape)])
-        x = folded.index_add(axis, mirrored(n, *_borders(size), x.device), x)
+        x = folded.index_add(axis, mirror_indices(n, *_borders(size), x.device), x)
     return x
 
 
@@ -57,6 +57,8 @@ class Convolution(Degradation):
 
     linear = True
     well_posed = False
+    keeps_size = True
+    keeps_channels = True
 
     def kernel(self, like: Tensor) -> Tensor:
         """(1 or N, 1, h, w), whose sum is 1, of the type and on the device of ``like``."""
@@ -68,14 +70,8 @@ class Convolution(Degradation):
     def adjoint(self, y, size):
         return correlate(y, self.kernel(y))
 
-    def channels(self, c):
-        return c
-
-    def size(self, hw):
-        return tuple(hw)
-
-    def hidden(self, size, below, channels=3):
-        if below is None:
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        if uninformative is None:
             return None
-        reach = (self.kernel(torch.zeros((), dtype=torch.float64, device=below.device)).abs() > 1e-9).double()
-        return (correlate((~below[:, None]).double(), reach) < 0.5)[:, 0]
+        reach = (self.kernel(torch.zeros((), dtype=torch.float64, device=uninformative.device)).abs() > 1e-9).double()
+        return (correlate((~uninformative[:, None]).double(), reach) < 0.5)[:, 0]

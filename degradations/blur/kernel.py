@@ -12,7 +12,7 @@ from degradations.core.base import Degradation
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SpecError
-from degradations.files.arrays import WRITTEN, matrix_of
+from degradations.files.arrays import WRITTEN, read_matrix
 
 
 class FromFile(Degradation):
@@ -25,13 +25,13 @@ class FromFile(Degradation):
     def _prepare(self) -> None:
         self.register_buffer("values", None)
         if WRITTEN.fullmatch(self.file):
-            self._take(*matrix_of(self.file, self.what))
+            self._take(*read_matrix(self.file, self.what))
 
     def _take(self, values: Tensor, asset: dict) -> None:
-        self.values = self.accept(values)
+        self.values = self.check_values(values)
         self.assets = {"file": asset} if asset else {}
 
-    def accept(self, values: Tensor) -> Tensor:
+    def check_values(self, values: Tensor) -> Tensor:
         """The matrix (h, w) float64 as it is used; SpecError where it cannot be."""
         return values
 
@@ -39,11 +39,11 @@ class FromFile(Degradation):
         """Read the file. SpecError: none, or not of numbers."""
         if self.values is not None:
             return self
-        built = self._shallow()
-        built._take(*matrix_of(self.file, self.what, self.pictures))
+        built = self._shallow_copy()
+        built._take(*read_matrix(self.file, self.what, self.pictures))
         return built
 
-    def resolved(self, like: Tensor) -> Tensor:
+    def values_like(self, like: Tensor) -> Tensor:
         if self.values is None:
             raise SpecError(f"{self.spec} is not resolved yet; call .build() first")
         return self.values.to(like)
@@ -75,7 +75,7 @@ class Kernel(FromFile, Convolution):
         super().__init__(file=file)
         self._prepare()
 
-    def accept(self, values):
+    def check_values(self, values):
         total = float(values.sum())
         if abs(total) < 1e-6 * float(values.abs().sum()) or total == 0:
             raise SpecError(f"kernel {self.file} sums to {total:g}, which leaves no picture; expected a blur")
@@ -85,4 +85,4 @@ class Kernel(FromFile, Convolution):
         return values
 
     def kernel(self, like):
-        return self.resolved(like)[None, None]
+        return self.values_like(like)[None, None]

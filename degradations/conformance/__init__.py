@@ -82,7 +82,7 @@ def survey(spec: str, *, seed: int = 0, merge_tolerance: float = 1e-3) -> dict[s
         What was tried ("mine:0.5 at 37x31", height first) -> what is wrong with it.
     """
     found = {
-        f"{spec} at {h}x{w}": check(_built(spec, (h, w), seed), (h, w), seed=seed, merge_tolerance=merge_tolerance)
+        f"{spec} at {h}x{w}": check(_build(spec, (h, w), seed), (h, w), seed=seed, merge_tolerance=merge_tolerance)
         for h, w in SIZES
     }
     if any(found.values()):
@@ -90,7 +90,7 @@ def survey(spec: str, *, seed: int = 0, merge_tolerance: float = 1e-3) -> dict[s
     h, w = SIZES[-1]
     for chain in (pattern.format(spec) for pattern in CHAINS):
         try:
-            operator = _built(chain, (h, w), seed)
+            operator = _build(chain, (h, w), seed)
             operator(torch.zeros(1, 3, h, w))
         except SizeError:
             continue
@@ -101,5 +101,5 @@ def survey(spec: str, *, seed: int = 0, merge_tolerance: float = 1e-3) -> dict[s
     return found
 
 
-def _built(spec: str, size: Size, seed: int) -> Degradation:
+def _build(spec: str, size: Size, seed: int) -> Degradation:
     return parse(spec).build(seed=seed, size=size)

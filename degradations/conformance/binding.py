@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from degradations.conformance.distance import far
+from degradations.conformance.distance import max_difference
 from degradations.core.base import Degradation
 from degradations.core.chain import Chain
 from degradations.core.registry import names
@@ -33,13 +33,13 @@ def unknown(phi, x, draw, tolerance):
         except SpecError as refusal:
             yield f"{parameter.name} can be bound, but not be left unknown: {refusal}"
             continue
-        open_ = phi._shallow()
+        open_ = phi._shallow_copy()
         open_._unknown[parameter.name] = asked
         again = parse(open_.spec)
         if again.spec != open_.spec or list(again.unknowns()) != [parameter.name]:
             yield f"{open_.spec!r} parses to something that is written {again.spec!r}"
             continue
-        found = again.given({parameter.name: asked.middle})
+        found = again.with_values({parameter.name: asked.middle})
         if parse(found.spec).unknowns():
             yield f"{parameter.name} stays unknown in {found.spec!r} once it is given"
 
@@ -49,7 +49,7 @@ def _bindable(phi):
     if not isinstance(phi, Chain):
         every = [(p.name, p, phi) for p in phi.parameters_spec if p.bindable]
     else:
-        every = [(key, phi.links[i].parameter(name), phi.links[i]) for i, name, key in phi._named()]
+        every = [(key, phi.links[i].parameter(name), phi.links[i]) for i, name, key in phi._qualified_names()]
     return [(key, p, link) for key, p, link in every if getattr(link, p.name) is not None]
 
 
@@ -66,13 +66,13 @@ def _single(phi, parameter, link, value):
     given = {p.name: getattr(link, p.name) for p in link.parameters_spec if getattr(link, p.name) is not None}
     made_once = type(link).build is not Degradation.build or any(True for _ in link.buffers())
     if made_once:  # a mask that was drawn, a kernel that was read
-        single = link._shallow()
+        single = link._shallow_copy()
         single.__dict__[parameter.name] = value
     else:
         single = type(link)(**{**given, parameter.name: value})
         if "noise" in vars(link):
             single.noise = link.noise
-    return single if phi is link else phi._copy(single if one is link else one for one in phi.links)
+    return single if phi is link else phi._with_links(single if one is link else one for one in phi.links)
 
 
 def _rows(phi, key, parameter, link, values, x):
@@ -86,13 +86,13 @@ def _rows(phi, key, parameter, link, values, x):
         if alone.shape != together[i : i + 1].shape:
             yield f"{key} changes the size of y; declare it fixed=True"
             return
-        if far(alone, together[i : i + 1]) > 1e-4:
+        if max_difference(alone, together[i : i + 1]) > 1e-4:
             yield (
                 f"{key} bound to {value:.4g} gives another row than an operator with {key}={value:.4g} "
-                f"(differs by {far(alone, together[i : i + 1]):.1e})"
+                f"(differs by {max_difference(alone, together[i : i + 1]):.1e})"
             )
             return
-        if far(single.measure(x[:1], [torch.Generator().manual_seed(i)]), measured[i : i + 1]) > 1e-3:
+        if max_difference(single.measure(x[:1], [torch.Generator().manual_seed(i)]), measured[i : i + 1]) > 1e-3:
             yield f"{key} bound to {value:.4g} is measured otherwise than by an operator with {key}={value:.4g}"
             return
 

@@ -3,5 +3,5 @@
 from torch import Tensor
 
 
-def far(a: Tensor, b: Tensor) -> float:
+def max_difference(a: Tensor, b: Tensor) -> float:
     return float((a - b).abs().max()) if a.shape == b.shape else float("inf")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from degradations.conformance.distance import far
+from degradations.conformance.distance import max_difference
 
 
 def forward(phi, x, draw, tolerance):
@@ -36,7 +36,7 @@ def rows(phi, x, draw, tolerance):
         "measure": lambda v, *i: phi.measure(v, streams(*i)),
     }.items():
         alone = torch.cat([act(x[i : i + 1], i) for i in range(len(x))])
-        differs = far(alone, act(x, *range(len(x))))
+        differs = max_difference(alone, act(x, *range(len(x))))
         if differs > 1e-5:
             yield f"{name} gives a row another answer alone than among others (differs by {differs:.1e})"
 
@@ -47,7 +47,7 @@ def adjoint(phi, x, draw, tolerance):
     x = x.double()
     exact = phi._in_double()
     y, other = exact(x), draw(*x.shape, dtype=torch.float64)
-    if far(exact(2 * x - 3 * other), 2 * y - 3 * exact(other)) > 1e-9:
+    if max_difference(exact(2 * x - 3 * other), 2 * y - 3 * exact(other)) > 1e-9:
         yield "it says linear, but phi(2a - 3b) is not 2 phi(a) - 3 phi(b)"
     v = draw(*y.shape, dtype=torch.float64)
     back = exact.adjoint(v, tuple(x.shape[-2:]))
@@ -77,7 +77,7 @@ def lift(phi, x, draw, tolerance):
     a, b = phi(x), phi(x.flip(-1))
     if tuple(phi.lift(a, size).shape) != tuple(x.shape):
         yield f"lift gives {tuple(phi.lift(a, size).shape)}; expected {tuple(x.shape)}"
-    elif far(phi.lift(2 * a - b, size), 2 * phi.lift(a, size) - phi.lift(b, size)) > 1e-4:
+    elif max_difference(phi.lift(2 * a - b, size), 2 * phi.lift(a, size) - phi.lift(b, size)) > 1e-4:
         yield "lift is not linear"
 
 
@@ -88,5 +88,5 @@ def unobserved(phi, x, draw, tolerance):
         return
     if mask.dtype != torch.bool or mask.ndim != 3 or tuple(mask.shape[-2:]) != size:
         yield f"unobserved gives {mask.dtype} of {tuple(mask.shape)}; expected bool (1 or N, H, W)"
-    elif far(phi(torch.where(mask[:, None], draw(*x.shape), x)), phi(x)) > 1e-6:
+    elif max_difference(phi(torch.where(mask[:, None], draw(*x.shape), x)), phi(x)) > 1e-6:
         yield "y changes with pixels that are said to be unobserved"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from degradations.conformance.distance import far
+from degradations.conformance.distance import max_difference
 
 DRAWS = 8
 
@@ -43,8 +43,8 @@ def _samples(model, clean):
     if not torch.equal(one, model.sample(clean, torch.Generator().manual_seed(0))):
         yield "equal seeds give other samples"
     alone = torch.cat([model.sample(clean[i : i + 1], _streams(i, 1)) for i in range(rows)])
-    if far(alone, y) > 1e-5:
-        yield f"sample gives a row another answer alone than among others (differs by {far(alone, y):.1e})"
+    if max_difference(alone, y) > 1e-5:
+        yield f"sample gives a row another answer alone than among others (differs by {max_difference(alone, y):.1e})"
     given = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
     others = [model.sample(clean[:1], one) for one in given]
     drew = not torch.equal(given[0].get_state(), torch.Generator().manual_seed(1).get_state())
@@ -53,7 +53,7 @@ def _samples(model, clean):
 
 
 def _strength(model, clean, noisy):
-    told = model.mean_square(clean) if hasattr(model, "mean_square") else None
+    told = model.mean_square(clean)
     if told is None:
         return
     if tuple(told.shape) != (len(clean),):
@@ -70,10 +70,7 @@ def _strength(model, clean, noisy):
 def _terms(model, clean, y):
     rows = len(clean)
     other = clean + (y - clean).flatten(1).square().mean(1).sqrt()[:, None, None, None] * _bumps(clean)
-    for name in ("nll", "distance"):
-        if not hasattr(model, name):
-            continue
-        term = getattr(model, name)
+    for name, term in {"nll": model.nll, "distance": model.distance}.items():
         value = term(clean, y)
         if tuple(value.shape) != (rows,):
             yield f"{name} gives {tuple(value.shape)}; expected ({rows},), one a row"
@@ -82,16 +79,15 @@ def _terms(model, clean, y):
             yield f"{name} is not finite for a sample"
             continue
         alone = torch.cat([term(clean[i : i + 1], y[i : i + 1]) for i in range(rows)])
-        if far(alone, value) > 1e-4 * float(value.abs().max().clamp_min(1)):
+        if max_difference(alone, value) > 1e-4 * float(value.abs().max().clamp_min(1)):
             yield f"{name} gives a row another answer alone than among others"
         if not float(value.mean()) < float(term(other, y).mean()):
             yield f"{name} finds a wrong picture as likely as the one that y was made of"
-    if hasattr(model, "within"):
-        near = model.within(clean, y)
-        if near.shape != y.shape:
-            yield f"within gives {tuple(near.shape)}; expected {tuple(y.shape)}"
-        elif bool(((near - clean).flatten(1).norm(dim=1) > 1.001 * (y - clean).flatten(1).norm(dim=1)).any()):
-            yield "within is farther from y_hat than y is"
+    near = model.within(clean, y)
+    if near.shape != y.shape:
+        yield f"within gives {tuple(near.shape)}; expected {tuple(y.shape)}"
+    elif bool(((near - clean).flatten(1).norm(dim=1) > 1.001 * (y - clean).flatten(1).norm(dim=1)).any()):
+        yield "within is farther from y_hat than y is"
 
 
 def _bumps(like):

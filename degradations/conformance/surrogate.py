@@ -6,7 +6,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from degradations.core.notebook import sample
+from degradations.core.notebook import make_test_picture
+from degradations.noise.model import NoiseModel
 
 TRIALS, SHARE = 20, 0.9
 STEPS = (0.003, 0.01, 0.03, 0.1)
@@ -26,7 +27,7 @@ def surrogate(phi, x, draw, tolerance):
             return  # forward is the truth
     start = truth + 0.3 * (start - truth)
     point = start.clone().requires_grad_()
-    distance = getattr(phi.noise, "distance", _square)
+    distance = (phi.noise or NoiseModel()).distance
     misfit = distance(phi(point), y).sum()
     if not misfit.requires_grad:
         yield "measure differs from forward, which passes no gradient on"
@@ -57,5 +58,5 @@ def _pictures(size, seed):
         soft = F.interpolate(
             torch.rand(1, 3, 4, 4, generator=random) * 2 - 1, size=size, mode="bicubic", align_corners=False
         )
-        rows.append(0.5 * sample(size)[:, colours].roll((down, across), (2, 3)) + 0.5 * soft)
+        rows.append(0.5 * make_test_picture(size)[:, colours].roll((down, across), (2, 3)) + 0.5 * soft)
     return torch.cat(rows).clamp(-1, 1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 
-def alike(a: Any, b: Any, but: Collection[str] = ()) -> bool:
+def are_equal(a: Any, b: Any, ignore: Collection[str] = ()) -> bool:
     """Same type and equal contents, down to the tensors.
 
     Args:
@@ -25,12 +25,12 @@ def alike(a: Any, b: Any, but: Collection[str] = ()) -> bool:
     if isinstance(a, np.ndarray | np.generic):
         return a.dtype == b.dtype and np.array_equal(a, b)
     if isinstance(a, nn.Module):
-        ours, theirs = ({k: v for k, v in vars(one).items() if k not in but} for one in (a, b))
-        return alike(ours, theirs, but)
+        ours, theirs = ({k: v for k, v in vars(one).items() if k not in ignore} for one in (a, b))
+        return are_equal(ours, theirs, ignore)
     if isinstance(a, Mapping):
-        return list(a) == list(b) and all(alike(a[key], b[key], but) for key in a)
+        return list(a) == list(b) and all(are_equal(a[key], b[key], ignore) for key in a)
     if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(alike(x, y, but) for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and all(are_equal(x, y, ignore) for x, y in zip(a, b, strict=True))
     if type(a).__new__ is object.__new__:  # a class written in Python, whose state can be seen
-        return alike(a.__getstate__(), b.__getstate__(), but)
+        return are_equal(a.__getstate__(), b.__getstate__(), ignore)
     return (a == b) is True  # numbers, text, fractions; functions and handles equal only themselves

@@ -13,15 +13,11 @@ class Identity(Degradation):
 
     linear = True
     pointwise = True
+    keeps_size = True
+    keeps_channels = True
 
     def forward(self, x):
         return expect_pictures(x)
-
-    def channels(self, c):
-        return c
-
-    def size(self, hw):
-        return tuple(hw)
 
     def adjoint(self, y, size):
         return y
@@ -29,5 +25,5 @@ class Identity(Degradation):
     def merge(self, x, y):
         return y.to(x).expand_as(x).clamp(-1, 1)
 
-    def hidden(self, size, below, channels=3):
-        return below
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        return uninformative

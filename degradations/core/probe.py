@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from degradations.core.base import Degradation, Size
-from degradations.core.notebook import sample
+from degradations.core.notebook import make_test_picture
 from degradations.errors import DegradationError, PluginError
 
 
-def foreign(operator: Degradation) -> bool:
+def is_foreign(operator: Degradation) -> bool:
     """Whether its class comes from a plugin, an installed package or a script."""
     return type(operator).__module__.partition(".")[0] != __name__.partition(".")[0]
 
@@ -32,7 +32,7 @@ def try_out(operator: Degradation, *sizes: Size, built: bool = True) -> None:
     """
     for number, size in enumerate(sizes, 1):
         try:
-            _through(operator, size, built)
+            _run_links(operator, size, built)
         except PluginError:
             if number == len(sizes):
                 raise
@@ -40,25 +40,25 @@ def try_out(operator: Degradation, *sizes: Size, built: bool = True) -> None:
             return
 
 
-def _through(operator: Degradation, size: Size, built: bool) -> None:
-    x = sample(size)
-    for link in getattr(operator, "links", [operator]):
-        if not built and foreign(link) and type(link).build is not Degradation.build:
+def _run_links(operator: Degradation, size: Size, built: bool) -> None:
+    x = make_test_picture(size)
+    for link in operator.operators():
+        if not built and is_foreign(link) and type(link).build is not Degradation.build:
             return
         try:
             with torch.no_grad():
-                x = _answer(link, x)
+                x = _run_link(link, x)
         except DegradationError as refusal:
             if isinstance(refusal, PluginError):
                 raise
             return
 
 
-def _answer(link: Degradation, x: Tensor) -> Tensor:
-    if not foreign(link):
+def _run_link(link: Degradation, x: Tensor) -> Tensor:
+    if not is_foreign(link):
         return link(x)
     asked = f", asked for as {link.asked}," if link.asked not in (None, link._title()) else ""
-    unusable = f"degradation {link._title()!r}{asked} of {_origin(link)} cannot be used:"
+    unusable = f"degradation {link._title()!r}{asked} of {_describe_origin(link)} cannot be used:"
     if type(link).forward is Degradation.forward:
         raise PluginError(f"{unusable} it defines no forward(self, x); write one that gives y")
     try:
@@ -69,7 +69,7 @@ def _answer(link: Degradation, x: Tensor) -> Tensor:
         first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         shape = "x".join(map(str, x.shape))
         raise PluginError(
-            f"{unusable} on an x of {shape} its forward raised {first}{_line(error, link)}; correct it"
+            f"{unusable} on an x of {shape} its forward raised {first}{_find_line(error, link)}; correct it"
         ) from error
     if not isinstance(y, Tensor) or y.ndim != 4 or len(y) != 1 or not y.is_floating_point():
         got = f"a {str(y.dtype)[6:]} tensor of {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
@@ -80,14 +80,14 @@ def _answer(link: Degradation, x: Tensor) -> Tensor:
     return y
 
 
-def _line(error: Exception, link: Degradation) -> str:
+def _find_line(error: Exception, link: Degradation) -> str:
     """Where in the author's own file it went wrong."""
     file = getattr(sys.modules.get(type(link).__module__), "__file__", None)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     return f" (line {lines[-1]})" if lines else ""
 
 
-def _origin(link: Degradation) -> str:
+def _describe_origin(link: Degradation) -> str:
     module = type(link).__module__
     if module.startswith("degradations_plugin_"):
         return f"plugin {getattr(sys.modules.get(module), '__file__', module)}"

@@ -79,11 +79,11 @@ def register(name: str) -> Callable[[type[Degradation]], type[Degradation]]:
     return add
 
 
-def _one_line(error: BaseException) -> str:
+def _summarize(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".strip().splitlines()[0]
 
 
-def _place(error: BaseException, path: Path) -> str:
+def _find_line(error: BaseException, path: Path) -> str:
     """The line of the file in which it went wrong."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return f" (line {lines[-1]})" if lines else ""
@@ -105,7 +105,7 @@ def _scan() -> None:
         except (Exception, SystemExit) as error:  # noqa: BLE001  a package may fail in any way
             _classes.clear()
             _classes.update(before)
-            _broken[entry.name] = f"plugin {entry.name!r} ({entry.value}) cannot be used: {_one_line(error)}"
+            _broken[entry.name] = f"plugin {entry.name!r} ({entry.value}) cannot be used: {_summarize(error)}"
 
 
 def names() -> list[str]:
@@ -186,7 +186,7 @@ def load_plugin(path: str | Path) -> tuple[tuple[str, ...], str]:
         _classes.clear()
         _classes.update(before)
         del sys.modules[module.__name__]
-        raise PluginError(f"plugin {path} failed: {_one_line(error)}{_place(error, path)}") from error
+        raise PluginError(f"plugin {path} failed: {_summarize(error)}{_find_line(error, path)}") from error
     added = tuple(name for name in _classes if name not in before)
     if not added:
         raise PluginError(f'plugin {path} registers nothing; decorate its class with @degradations.register("name")')

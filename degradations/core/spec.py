@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from degradations.core.base import Degradation
 from degradations.core.chain import Chain
-from degradations.core.probe import foreign, try_out
+from degradations.core.probe import is_foreign, try_out
 from degradations.core.registry import find
 from degradations.errors import DegradationError, PluginError, SpecError
 
@@ -43,7 +43,7 @@ def _unquote(text: str) -> str:
     return text
 
 
-def _operator(text: str, whole: str) -> Degradation:
+def _parse_operator(text: str, whole: str) -> Degradation:
     name, *rest = _split(text, ":", 1)
     if not name:
         raise SpecError(f"a degradation's name is missing in {whole!r}; expected e.g. gray or sr:4, joined by +")
@@ -95,9 +95,9 @@ def parse(text: str) -> Degradation:
     """
     if not isinstance(text, str) or not text.strip():
         raise SpecError(f"got {text!r} as a degradation; expected e.g. gray, sr:4 or inpaint:center=1/3")
-    links = [_operator(part, text) for part in _split(text, "+")]
+    links = [_parse_operator(part, text) for part in _split(text, "+")]
     operator = links[0] if len(links) == 1 else Chain(links)
     operator.asked = text
-    if any(map(foreign, links)):
+    if any(map(is_foreign, links)):
         try_out(operator, *TRIED_AT, built=False)
     return operator

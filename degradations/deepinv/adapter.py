@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from degradations.core.base import Degradation, Size
-from degradations.deepinv.noise import taken_over
+from degradations.deepinv.noise import convert_noise
 from degradations.errors import DegradationError, PluginError, SizeError, SpecError
 from degradations.files.pictures import expect_pictures
 
@@ -64,29 +64,29 @@ class Adapter(Degradation):
     overshoot = float("inf")
     well_posed = False  # for all that we know
 
-    def fitted(self, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
+    def fit_to(self, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
         """deepinv's operator for an x of (C, H, W)."""
         raise NotImplementedError
 
     def _fit(self, x: Tensor) -> Fitted:
-        return self.fitted(tuple(expect_pictures(x).shape[1:]), x.dtype, x.device)
+        return self.fit_to(tuple(expect_pictures(x).shape[1:]), x.dtype, x.device)
 
     def forward(self, x):
         physics = self._fit(x).physics
         if self.linear:
-            return observed(physics, x)
-        return 2 * observed(physics, (x + 1) / 2) - 1
+            return apply_physics(physics, x)
+        return 2 * apply_physics(physics, (x + 1) / 2) - 1
 
     def adjoint(self, y, size):
         """By their ``A_adjoint`` where that is the adjoint at this size; else by differentiating."""
         if self.linear:
             c = 3 if self.channels(3) == y.shape[1] else y.shape[1]
-            fit = self.fitted((c, *size), y.dtype, y.device)
+            fit = self.fit_to((c, *size), y.dtype, y.device)
             if fit.adjoint:
-                return fit.physics.A_adjoint(y.reshape(len(y), *_raw(fit, c, size, y)))
+                return fit.physics.A_adjoint(y.reshape(len(y), *_original_shape(fit, c, size, y)))
         return super().adjoint(y, size)
 
-    def settle(self, y):
+    def set_known_values(self, y):
         """Pixels that deepinv's masks leave out are mid-grey, whatever level a file has there."""
         if not self.pointwise:
             return y
@@ -97,7 +97,7 @@ class Adapter(Degradation):
         return self
 
     def measure(self, x, generator=None):
-        if self.linear and getattr(self.noise, "needs_levels", False):
+        if self.linear and self.noise is not None and self.noise.depends_on_level:
             white = self._fit(x).white
             if not bool(((white - 1).abs().minimum(white.abs()) < 1e-3).all()):
                 raise DegradationError(
@@ -116,7 +116,7 @@ class Adapter(Degradation):
         return super().lift(y, size) if y.shape[1] in (1, 3) or not self.linear else self.adjoint(y, size)
 
 
-def observed(physics: nn.Module, x: Tensor) -> Tensor:
+def apply_physics(physics: nn.Module, x: Tensor) -> Tensor:
     """A x in deepinv's own scale, (N, c, h, w). PluginError where it fails or gives something else."""
     shape = "x".join(map(str, x.shape))
     title = f"deepinv's {type(physics).__name__} cannot be used: on an x of {shape}"
@@ -139,7 +139,7 @@ def is_linear(physics: nn.Module) -> bool:
 def fit(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
     """Take an operator to a device and a precision, and look at what it does at one shape."""
     PRECISION[dtype](physics.to(device))  # not .to(dtype), which makes complex buffers real
-    white = observed(physics, torch.ones(1, *shape, dtype=dtype, device=device))
+    white = apply_physics(physics, torch.ones(1, *shape, dtype=dtype, device=device))
     return Fitted(physics, white, is_linear(physics) and _has_adjoint(physics, shape, dtype, device))
 
 
@@ -159,11 +159,11 @@ def _has_adjoint(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: t
     return abs(float((image * v).sum() - (u * back).sum())) <= tolerance * float(image.norm() * v.norm())
 
 
-def _raw(fitted: Fitted, c: int, size: Size, y: Tensor) -> tuple[int, ...]:
+def _original_shape(fit: Fitted, c: int, size: Size, y: Tensor) -> tuple[int, ...]:
     """The shape that deepinv gave y before it became (N, m, 1, 1)."""
     if tuple(y.shape[-2:]) != (1, 1):
         return tuple(y.shape[1:])
-    return tuple(fitted.physics.A(y.new_zeros(1, c, *size)).shape[1:])
+    return tuple(fit.physics.A(y.new_zeros(1, c, *size)).shape[1:])
 
 
 class FromDeepinv(Adapter):
@@ -177,7 +177,7 @@ class FromDeepinv(Adapter):
         self.linear = is_linear(physics)
         self.pointwise = self.well_posed = isinstance(physics, physics_module().Inpainting)
         self.smooth = self.linear if smooth is None else smooth
-        self.noise = taken_over(physics.noise_model)
+        self.noise = convert_noise(physics.noise_model)
         self.fits = size
 
     @property
@@ -193,15 +193,15 @@ class FromDeepinv(Adapter):
     def _title(self):
         return f"deepinv:{type(self.physics).__name__}"
 
-    def fitted(self, shape, dtype, device):
-        return _look(self.physics, shape, dtype, device)
+    def fit_to(self, shape, dtype, device):
+        return _fit_copy(self.physics, shape, dtype, device)
 
     def channels(self, c):
         return self._probe(c, self.fits or (32, 32)).shape[1]
 
 
 @lru_cache(maxsize=8)
-def _look(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
+def _fit_copy(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
     return fit(copy.deepcopy(physics), shape, dtype, device)
 
 

@@ -13,7 +13,7 @@ from degradations.noise.model import GaussianNoise, NoiseModel
 SEEDS = 8  # draws that tell the mean square of a noise whose formula we do not know
 
 
-def taken_over(model: nn.Module) -> NoiseModel | None:
+def convert_noise(model: nn.Module) -> NoiseModel | None:
     """A noise model of deepinv -> ours; None for theirs that adds none.
 
     Raises:
@@ -34,7 +34,7 @@ class DeepinvNoise(NoiseModel):
     """Any noise model of deepinv, at ``(y + 1) / 2``. Its mean square is measured, and ``nll`` is that of a Gaussian
     with it."""
 
-    needs_levels = True  # unlike Gaussian noise, which adds the same to every level
+    depends_on_level = True  # unlike Gaussian noise, which adds the same to every level
 
     def __init__(self, model: nn.Module):
         self.model = model
@@ -45,9 +45,9 @@ class DeepinvNoise(NoiseModel):
         seeds = [
             int(torch.randint(2**62, (), generator=generator[i] if one_each else generator)) for i in range(len(y))
         ]
-        return torch.cat([self._drawn(y[i : i + 1], seed) for i, seed in enumerate(seeds)])
+        return torch.cat([self._draw(y[i : i + 1], seed) for i, seed in enumerate(seeds)])
 
-    def _drawn(self, y, seed: int):
+    def _draw(self, y, seed: int):
         levels = ((y.detach() + 1) / 2).clamp(0, 1).float().cpu()
         rng, self.model.rng = getattr(self.model, "rng", None), None
         try:
@@ -64,7 +64,7 @@ class DeepinvNoise(NoiseModel):
     def mean_square(self, y_hat):
         with torch.no_grad():
             squares = [
-                (torch.cat([self._drawn(row[None], seed) for row in y_hat]) - y_hat).square().flatten(1).mean(1)
+                (torch.cat([self._draw(row[None], seed) for row in y_hat]) - y_hat).square().flatten(1).mean(1)
                 for seed in range(SEEDS)
             ]
         return torch.stack(squares).mean(0)

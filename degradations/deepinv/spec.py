@@ -14,7 +14,7 @@ from torch import nn
 from degradations.core.parameter import Parameter, quote
 from degradations.core.registry import register
 from degradations.deepinv.adapter import Adapter, Fitted, Shape, fit, physics_module
-from degradations.deepinv.noise import taken_over
+from degradations.deepinv.noise import convert_noise
 from degradations.errors import SpecError
 
 OURS = ("self", "device", "dtype", "rng", "kwargs")  # what a spec does not say: x, or the seed, says it
@@ -71,7 +71,7 @@ class Deepinv(Adapter):
 
     def __init__(self, physics: str | None = None, **values):
         super().__init__(physics=physics)
-        self.kind = _class(physics)
+        self.kind = _find_class(physics)
         takes = {name: one.default for name, one in inspect.signature(self.kind).parameters.items()}
         known = [name for name in takes if name not in OURS] + ["noise_model"] * ("noise_model" not in takes)
         known += ["seed"] * ("rng" in takes)
@@ -95,15 +95,17 @@ class Deepinv(Adapter):
     def _noise(self, takes: dict):
         chosen = self.values.get("noise_model")
         if chosen is not None:
-            model = _class(chosen, "NoiseModel", "noise_model")
+            model = _find_class(chosen, "NoiseModel", "noise_model")
             try:
-                return taken_over(model(**self.noise_values))
+                return convert_noise(model(**self.noise_values))
             except (TypeError, ValueError) as error:
                 raise SpecError(f"deepinv: {chosen} cannot be made: {error}") from error
         if self.noise_values:
             raise SpecError(f"deepinv: noise_model.{min(self.noise_values)} has no noise_model; name its class")
         return (
-            taken_over(self.kind().noise_model) if "noise_model" in takes and "noise_model" not in self.values else None
+            convert_noise(self.kind().noise_model)
+            if "noise_model" in takes and "noise_model" not in self.values
+            else None
         )
 
     @classmethod
@@ -119,21 +121,21 @@ class Deepinv(Adapter):
         """The same with a seed, where something is drawn at random."""
         if not self.random or "seed" in self.values:
             return self
-        built = self._shallow()
+        built = self._shallow_copy()
         built.values = {**self.values, "seed": seed}
         return built
 
-    def fitted(self, shape, dtype, device):
+    def fit_to(self, shape, dtype, device):
         if self.random and "seed" not in self.values:
             raise SpecError(f"{self.spec} is drawn at random and has no seed yet; call .build(picture, seed) first")
         values = {name: value for name, value in self.values.items() if name not in ("noise_model", "seed")}
-        return _made(self.kind, tuple(values.items()), self.values.get("seed", 0), shape, dtype, device)
+        return _make_fitted(self.kind, tuple(values.items()), self.values.get("seed", 0), shape, dtype, device)
 
     def _probe(self, c, hw):  # no seed changes the shape of y
         return super()._probe(c, hw) if not self.random else super(Deepinv, self.build())._probe(c, hw)
 
 
-def _class(name: str, base: str = "Physics", of: str = "physics") -> type:
+def _find_class(name: str, base: str = "Physics", of: str = "physics") -> type:
     """A class of deepinv.physics by its name, and nothing else that Python could make of the text."""
     library = physics_module()
     ancestor = getattr(library, base)
@@ -147,7 +149,9 @@ def _class(name: str, base: str = "Physics", of: str = "physics") -> type:
 
 
 @lru_cache(maxsize=32)
-def _made(kind: type, values: tuple, seed: int, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
+def _make_fitted(
+    kind: type, values: tuple, seed: int, shape: Shape, dtype: torch.dtype, device: torch.device
+) -> Fitted:
     takes = inspect.signature(kind).parameters
     given = dict(values)
     if "img_size" in takes:

@@ -54,7 +54,7 @@ def read_mask(path: str, size: tuple[int, int] | None, invert: bool = False) -> 
         raise MaskError(f"mask file {path}: {reason}; {EXPECTED}") from None
     if not content:
         raise MaskError(f"mask file {path} is empty; {EXPECTED}")
-    missing, how = understood(_decoded(path, content, size))
+    missing, how = interpret_mask(_decode(path, content, size))
     if missing.all() or not missing.any():
         said, left = ("everything", "nothing of the picture") if missing.all() else ("nothing", "nothing missing")
         raise MaskError(
@@ -70,48 +70,48 @@ def read_mask(path: str, size: tuple[int, int] | None, invert: bool = False) -> 
     return MaskFile(torch.from_numpy(missing)[None, None], asset, remark)
 
 
-def understood(picture: Image.Image) -> tuple[np.ndarray, str]:
+def interpret_mask(picture: Image.Image) -> tuple[np.ndarray, str]:
     """((H, W) bool, true where pixels are missing; in words, what was taken for missing)."""
     if has_alpha(picture) and not picture.mode.startswith("I"):
         opacity = alpha(picture)
         if opacity.min() < OPAQUE:  # else it is transparent nowhere
-            return _layer(picture, opacity)
+            return _interpret_layer(picture, opacity)
     values = np.asarray(picture)
     levels = np.unique(values) if picture.mode == "L" or picture.mode.startswith("I") else ()
     if len(levels) == 2 and levels[0] == 0 and levels[1] in (1, 255):  # 8-bit or 0/1 masks, of whatever depth
         return values > 0, "white" if levels[1] == 255 and picture.mode == "L" else f"the value {levels[1]}"
-    return _light(picture), "white"
+    return _find_light(picture), "white"
 
 
-def _light(picture: Image.Image) -> np.ndarray:
+def _find_light(picture: Image.Image) -> np.ndarray:
     return (luma(from_picture(picture, matte=False))[0, 0] >= 0).numpy()
 
 
-def _layer(picture: Image.Image, opacity: np.ndarray) -> tuple[np.ndarray, str]:
+def _interpret_layer(picture: Image.Image, opacity: np.ndarray) -> tuple[np.ndarray, str]:
     """``understood`` of a layer that is transparent somewhere. opacity: (H, W) uint8."""
     painted = opacity >= max(1, int(opacity.max()) / 2)
     if not painted.any():
         return painted, "nothing is painted on a transparent layer"
     straight = picture.convert("RGBA")
     colours = np.asarray(straight.convert("RGB"))[painted]
-    if not _few(colours):
+    if not _has_few_colours(colours):
         return opacity < 128, "the transparent parts of a picture"
     tones = colours @ np.array([0.299, 0.587, 0.114]) / 255
     if np.ptp(np.quantile(tones, (0.02, 0.98))) > ONE_TONE:
         black = Image.new("RGBA", picture.size, "black")
-        light = _light(Image.alpha_composite(black, straight).convert("RGB"))
+        light = _find_light(Image.alpha_composite(black, straight).convert("RGB"))
         if light.any():
             return light, "light strokes on a transparent layer"
     return painted, "painted strokes on a transparent layer"
 
 
-def _few(colours: np.ndarray) -> bool:
+def _has_few_colours(colours: np.ndarray) -> bool:
     """Whether a few of the colours (N, 3) uint8 make up most of them, as where somebody painted."""
     counts = np.unique(colours.astype(np.int32) @ np.array([2**16, 2**8, 1]), return_counts=True)[1]
     return np.sort(counts)[-COLOURS:].sum() >= MOST * len(colours)
 
 
-def _decoded(path: str, content: bytes, size: tuple[int, int] | None) -> Image.Image:
+def _decode(path: str, content: bytes, size: tuple[int, int] | None) -> Image.Image:
     """The picture in a file, upright. What Pillow warns of is either refused here or of no account."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -125,7 +125,7 @@ def _decoded(path: str, content: bytes, size: tuple[int, int] | None) -> Image.I
                 else f"mask file {path} cannot be read as a picture; expected one of {', '.join(FORMATS)}"
             ) from error
         try:
-            _compare(path, opened, size)
+            _check_size(path, opened, size)
             picture = ImageOps.exif_transpose(opened)
             picture.load()
         except MaskError:
@@ -138,7 +138,7 @@ def _decoded(path: str, content: bytes, size: tuple[int, int] | None) -> Image.I
     return picture
 
 
-def _compare(path: str, opened: Image.Image, size: tuple[int, int] | None) -> None:
+def _check_size(path: str, opened: Image.Image, size: tuple[int, int] | None) -> None:
     """Before the file is decoded, which is cheap to refuse."""
     if opened.width * opened.height > MAX_PIXELS:
         raise MaskError(

@@ -34,12 +34,12 @@ def luma(x: Tensor, weights: tuple[float, float, float] = LUMA["rec601"]) -> Ten
     return (x * constant(tuple(weights), x)[:, None, None]).sum(1, keepdim=True)
 
 
-def rounded(y: Tensor) -> Tensor:
+def round_to_8_bits(y: Tensor) -> Tensor:
     """y -> the nearest of the 256 levels that a file holds, still in [-1, 1]."""
-    return levels8(y).to(y.dtype) / 127.5 - 1
+    return convert_to_levels(y).to(y.dtype) / 127.5 - 1
 
 
-def levels8(y: Tensor) -> Tensor:
+def convert_to_levels(y: Tensor) -> Tensor:
     return ((y + 1) * 127.5).round().clamp(0, 255)
 
 
@@ -90,7 +90,7 @@ def to_picture(y: Tensor, hidden: Tensor | None = None) -> Image.Image:
     row = y if y.ndim == 3 else expect_pictures(y)[0]
     if row.shape[0] not in (1, 3):
         raise SizeError(f"got {row.shape[0]} channels; a picture file has 1 or 3")
-    values = levels8(row.detach().cpu()).to(torch.uint8).permute(1, 2, 0).numpy()
+    values = convert_to_levels(row.detach().cpu()).to(torch.uint8).permute(1, 2, 0).numpy()
     picture = Image.fromarray(values[..., 0] if row.shape[0] == 1 else np.ascontiguousarray(values))
     if hidden is not None:
         picture.putalpha(Image.fromarray(np.where(hidden.cpu().numpy(), 0, 255).astype(np.uint8)))

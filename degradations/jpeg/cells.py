@@ -15,14 +15,14 @@ INSIDE = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 SHARPENINGS = 8
 
 
-def _luma_and_chroma(levels: Tensor) -> list[Tensor]:
+def _split_luma_and_chroma(levels: Tensor) -> list[Tensor]:
     if levels.shape[1] == 1:
         return [levels]
-    ycc = jpeg.mixed(levels, jpeg.TO_YCC)
+    ycc = jpeg.mix_channels(levels, jpeg.TO_YCC)
     return [ycc[:, :1], ycc[:, 1:]]
 
 
-def _at_half(chroma: Tensor, halves: int) -> Tensor:
+def _downsample_sharply(chroma: Tensor, halves: int) -> Tensor:
     """The least plane that ``doubled`` brings close to this one, without rounding."""
 
     def down(plane: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def _at_half(chroma: Tensor, halves: int) -> Tensor:
         return F.avg_pool2d(plane, axes, ceil_mode=True, count_include_pad=False)
 
     def up(plane: Tensor) -> Tensor:
-        return jpeg.doubled(plane * 1024, size, halves) / 1024  # rounding is left behind
+        return jpeg.upsample_chroma(plane * 1024, size, halves) / 1024  # rounding is left behind
 
     size = tuple(chroma.shape[-2:])
     plane = down(chroma)
@@ -39,7 +39,7 @@ def _at_half(chroma: Tensor, halves: int) -> Tensor:
     return plane
 
 
-def _repeated(plane: Tensor, size: tuple[int, int], halves: int) -> Tensor:
+def _repeat_pixels(plane: Tensor, size: tuple[int, int], halves: int) -> Tensor:
     if halves:
         plane = plane.repeat_interleave(2, -1)
     if halves == 2:
@@ -47,27 +47,29 @@ def _repeated(plane: Tensor, size: tuple[int, int], halves: int) -> Tensor:
     return plane[..., : size[0], : size[1]]
 
 
-def _moved(levels: Tensor, missed: Tensor, steps: Tensor, halves: int, inside: float) -> Tensor:
+def _move_once(levels: Tensor, missed: Tensor, steps: Tensor, halves: int, inside: float) -> Tensor:
     """One round. missed: what JPEG writes of the levels, taken from what it should write."""
     size, moves = tuple(levels.shape[-2:]), []
     own = [steps[:, :1], steps[:, 1:]]
-    for place, (part, error) in enumerate(zip(jpeg.components(levels, halves), _luma_and_chroma(missed), strict=True)):
+    for place, (part, error) in enumerate(
+        zip(jpeg.split_components(levels, halves), _split_luma_and_chroma(missed), strict=True)
+    ):
         step, sampled = own[place], halves if place else 0
-        error = _at_half(error, sampled) if sampled else error
+        error = _downsample_sharply(error, sampled) if sampled else error
         error = F.pad(error, (0, part.shape[-1] - error.shape[-1], 0, part.shape[-2] - error.shape[-2]))
-        cells = (jpeg.coefficients(error) / step).round()
-        v = jpeg.coefficients(part - 128) / step
-        wanted = jpeg.nearest(v) + cells
+        cells = (jpeg.transform_blocks(error) / step).round()
+        v = jpeg.transform_blocks(part - 128) / step
+        wanted = jpeg.round_straight_through(v) + cells
         room = 0.5 - torch.maximum(v.new_tensor(inside), (0.5 / step).clamp(max=0.4))
         there = torch.minimum(torch.maximum(v, wanted - room), wanted + room)
-        moved = jpeg.plane_of(torch.where(cells != 0, there - v, 0) * step)
-        moves.append(_repeated(moved, size, sampled))
+        moved = jpeg.join_blocks(torch.where(cells != 0, there - v, 0) * step)
+        moves.append(_repeat_pixels(moved, size, sampled))
     if len(moves) == 1:
         return levels + moves[0]
-    return levels + jpeg.mixed(torch.cat([moves[0], moves[1]], 1), jpeg.TO_RGB)
+    return levels + jpeg.mix_channels(torch.cat([moves[0], moves[1]], 1), jpeg.TO_RGB)
 
 
-def into_cells(levels: Tensor, target: Tensor, steps: Tensor, halves: int) -> Tensor:
+def project_into_cells(levels: Tensor, target: Tensor, steps: Tensor, halves: int) -> Tensor:
     """(N, c, H, W) levels -> the best of a few rounds; a row never gets further from its target.
 
     Args:
@@ -75,13 +77,13 @@ def into_cells(levels: Tensor, target: Tensor, steps: Tensor, halves: int) -> Te
         steps, halves: as for ``jpeg_surrogate.compressed``.
     """
     best = levels
-    missed = target - jpeg.compressed(levels, steps, halves)
+    missed = target - jpeg.compress(levels, steps, halves)
     least = missed.square().flatten(1).sum(1)
     for inside in INSIDE:
         if not bool(least.any()):
             break
-        levels = _moved(levels, missed, steps, halves, inside).clamp(0, 255)
-        missed = target - jpeg.compressed(levels, steps, halves)
+        levels = _move_once(levels, missed, steps, halves, inside).clamp(0, 255)
+        missed = target - jpeg.compress(levels, steps, halves)
         left = missed.square().flatten(1).sum(1)
         better = left < least
         best = torch.where(better[:, None, None, None], levels, best)

@@ -17,7 +17,7 @@ from degradations.errors import SizeError
 from degradations.files.pictures import expect_pictures, from_picture, to_picture
 from degradations.jpeg import surrogate as jpeg_surrogate
 from degradations.jpeg import tables as jpeg_tables
-from degradations.jpeg.cells import into_cells
+from degradations.jpeg.cells import project_into_cells
 
 HALVES = {"444": 0, "422": 1, "420": 2}
 
@@ -36,6 +36,8 @@ class Jpeg(Degradation):
     """
 
     smooth = False
+    keeps_size = True
+    keeps_channels = True
     parameters_spec = (
         Parameter(
             "quality",
@@ -57,16 +59,16 @@ class Jpeg(Degradation):
         super().__init__(quality=quality, subsampling=subsampling)
 
     def build(self, picture=None, seed=0, size=None):
-        own = self.told(picture).get("subsampling") if picture is not None else None
+        own = self.file_metadata(picture).get("subsampling") if picture is not None else None
         if self.subsampling is not None or own is None:
             return self
-        built = self._shallow()
+        built = self._shallow_copy()
         built.subsampling = own
         return built
 
-    def told(self, picture: Image.Image) -> dict[str, float | str]:
+    def file_metadata(self, picture: Image.Image) -> dict[str, float | str]:
         """What the opened file's quantisation tables tell of ``quality`` and ``subsampling``; {}: it is no JPEG."""
-        return jpeg_tables.told(picture)
+        return jpeg_tables.file_metadata(picture)
 
     @property
     def halves(self) -> int:
@@ -80,13 +82,7 @@ class Jpeg(Degradation):
     def forward(self, x):
         # in float64: what float32 leaves open would be rounded to another step in another batch
         exact = x.double()
-        return jpeg_surrogate.compressed((exact + 1) * 127.5, self._steps(exact), self.halves).to(x) / 127.5 - 1
-
-    def channels(self, c):
-        return c
-
-    def size(self, hw):
-        return tuple(hw)
+        return jpeg_surrogate.compress((exact + 1) * 127.5, self._steps(exact), self.halves).to(x) / 127.5 - 1
 
     def measure(self, x, generator=None):
         """What Pillow writes and reads again, (N, c, H, W)."""
@@ -105,15 +101,15 @@ class Jpeg(Degradation):
     def merge(self, x, y):
         exact, target = x.double().clamp(-1, 1), y.to(x).double().expand(len(x), -1, -1, -1)
         levels = (exact + 1) * 127.5
-        near = into_cells(levels, ((target + 1) * 127.5).round(), self._steps(exact), self.halves)
+        near = project_into_cells(levels, ((target + 1) * 127.5).round(), self._steps(exact), self.halves)
         return torch.where(near == levels, exact, near / 127.5 - 1).to(x)
 
-    def hidden(self, size, below, channels=3):
+    def propagate_unobserved(self, size, uninformative, channels=3):
         """Whole blocks of which nothing was seen, nor of the pixels beside them that their chroma reaches."""
-        if below is None or not bool(below.any()):
+        if uninformative is None or not bool(uninformative.any()):
             return None
         side = [8 * (1 + (self.halves > 0)), 8 * (1 + (self.halves > 1))] if channels == 3 else [8, 8]
-        seen = (~below).float()[:, None]
+        seen = (~uninformative).float()[:, None]
         if channels == 3 and self.halves:
             seen = F.max_pool2d(seen, 5, stride=1, padding=2)
         blocks = F.max_pool2d(seen, (side[1], side[0]), ceil_mode=True)

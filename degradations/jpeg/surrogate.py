@@ -42,21 +42,21 @@ class _Straight(torch.autograd.Function):
         return gradient, None
 
 
-def nearest(v: Tensor) -> Tensor:
+def round_straight_through(v: Tensor) -> Tensor:
     """The nearest whole number, halves away from zero, with the gradient of v itself."""
     with torch.no_grad():
         whole = v.abs().add_(0.5 + 1e-9).floor_().copysign_(v)
     return _Straight.apply(v, whole)
 
 
-def below(v: Tensor, more: Tensor) -> Tensor:
+def floor_straight_through(v: Tensor, more: Tensor) -> Tensor:
     """The whole number at or below v + more, with the gradient of v itself."""
     with torch.no_grad():
         whole = (v + more).floor_()
     return _Straight.apply(v, whole)
 
 
-def mixed(pictures: Tensor, weights: tuple[tuple[float, ...], ...]) -> Tensor:
+def mix_channels(pictures: Tensor, weights: tuple[tuple[float, ...], ...]) -> Tensor:
     """(N, 3, H, W) -> the same, each channel a weighted sum of all."""
     return (constant(weights, pictures) @ pictures.flatten(2)).unflatten(2, pictures.shape[-2:])
 
@@ -77,44 +77,46 @@ def _dct_like(dtype: torch.dtype, device: torch.device) -> Tensor:
         return _dct().to(device, dtype)
 
 
-def coefficients(plane: Tensor) -> Tensor:
+def transform_blocks(plane: Tensor) -> Tensor:
     """(N, c, 8h, 8w) -> (N, c, h, w, 64), an orthonormal DCT of each block."""
     blocks = plane.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).transpose(-3, -2)
     return blocks.flatten(-2) @ _dct_like(plane.dtype, plane.device).mT
 
 
-def plane_of(coefficient: Tensor) -> Tensor:
+def join_blocks(coefficient: Tensor) -> Tensor:
     """(N, c, h, w, 64) -> (N, c, 8h, 8w)."""
     blocks = (coefficient @ _dct_like(coefficient.dtype, coefficient.device)).unflatten(-1, (8, 8))
     return blocks.transpose(-3, -2).flatten(-2).flatten(-3, -2)
 
 
-def coded(plane: Tensor, steps: Tensor) -> Tensor:
+def quantize(plane: Tensor, steps: Tensor) -> Tensor:
     """(N, c, 8h, 8w) levels around 128 -> as they are after their coefficients were rounded to whole steps."""
-    return (nearest(plane_of(nearest(coefficients(plane - 128) / steps) * steps)) + 128).clamp(0, 255)
+    return (
+        round_straight_through(join_blocks(round_straight_through(transform_blocks(plane - 128) / steps) * steps)) + 128
+    ).clamp(0, 255)
 
 
-def whole_blocks(plane: Tensor) -> Tensor:
+def pad_to_blocks(plane: Tensor) -> Tensor:
     """The plane with its last row and column repeated up to multiples of 8."""
     h, w = plane.shape[-2:]
     return F.pad(plane, (0, -w % 8, 0, -h % 8), mode="replicate")
 
 
-def halved(plane: Tensor, halves: int) -> Tensor:
+def downsample_chroma(plane: Tensor, halves: int) -> Tensor:
     """Means of two neighbours across and, for two halves, down, as many as fill whole blocks. On the right the
     picture's last column is repeated before, at the bottom the last mean after."""
     if not halves:
-        return whole_blocks(plane)
+        return pad_to_blocks(plane)
     h, w = plane.shape[-2:]
     plane = F.pad(plane, (0, -w % 16, 0, h % 2 if halves == 2 else 0), mode="replicate")
     mean = (plane[..., 0::2] + plane[..., 1::2]) / 2
     odd = torch.arange(mean.shape[-1], device=plane.device) % 2
     if halves == 1:
-        return whole_blocks(below(mean, odd / 2))
-    return whole_blocks(below((mean[..., 0::2, :] + mean[..., 1::2, :]) / 2, (1 + odd) / 4))
+        return pad_to_blocks(floor_straight_through(mean, odd / 2))
+    return pad_to_blocks(floor_straight_through((mean[..., 0::2, :] + mean[..., 1::2, :]) / 2, (1 + odd) / 4))
 
 
-def doubled(plane: Tensor, size: tuple[int, int], halves: int) -> Tensor:
+def upsample_chroma(plane: Tensor, size: tuple[int, int], halves: int) -> Tensor:
     """The way back to (H, W): three quarters of the nearer neighbour and one of the farther. Two columns and fewer are
     repeated."""
     h, w = size
@@ -124,44 +126,44 @@ def doubled(plane: Tensor, size: tuple[int, int], halves: int) -> Tensor:
     if plane.shape[-1] <= 2:
         plane = plane.repeat_interleave(2, -1)
         return (plane.repeat_interleave(2, -2) if halves == 2 else plane)[..., :h, :w]
-    plane = _between(_between(plane.mT).mT if halves == 2 else plane)[..., :h, :w]
+    plane = _interpolate_columns(_interpolate_columns(plane.mT).mT if halves == 2 else plane)[..., :h, :w]
     odd = torch.arange(w, device=plane.device) % 2
-    return below(plane, (8 - odd) / 16 if halves == 2 else (1 + odd) / 4)
+    return floor_straight_through(plane, (8 - odd) / 16 if halves == 2 else (1 + odd) / 4)
 
 
-def _between(plane: Tensor) -> Tensor:
+def _interpolate_columns(plane: Tensor) -> Tensor:
     padded = torch.cat([plane[..., :1], plane, plane[..., -1:]], -1)
     return torch.stack([3 * plane + padded[..., :-2], 3 * plane + padded[..., 2:]], -1).flatten(-2) / 4
 
 
-def components(levels: Tensor, halves: int) -> list[Tensor]:
+def split_components(levels: Tensor, halves: int) -> list[Tensor]:
     """(N, 1 or 3, H, W) levels -> what is cut into blocks: luma, and where there is colour both chroma differences
     (N, 2, h, w), plus 128."""
-    levels = nearest(levels).clamp(0, 255)
+    levels = round_straight_through(levels).clamp(0, 255)
     if levels.shape[1] == 1:
-        return [whole_blocks(levels)]
-    ycc = nearest(mixed(levels, TO_YCC))
-    return [whole_blocks(ycc[:, :1]), halved(ycc[:, 1:] + 128, halves)]
+        return [pad_to_blocks(levels)]
+    ycc = round_straight_through(mix_channels(levels, TO_YCC))
+    return [pad_to_blocks(ycc[:, :1]), downsample_chroma(ycc[:, 1:] + 128, halves)]
 
 
-def assembled(parts: list[Tensor], size: tuple[int, int], halves: int) -> Tensor:
+def join_components(parts: list[Tensor], size: tuple[int, int], halves: int) -> Tensor:
     """The way back from ``components`` to (N, 1 or 3, H, W) whole levels."""
     luma = parts[0][..., : size[0], : size[1]]
     if len(parts) == 1:
         return luma
-    chroma = doubled(parts[1], size, halves) - 128
-    return nearest(mixed(torch.cat([luma, chroma], 1), TO_RGB)).clamp(0, 255)
+    chroma = upsample_chroma(parts[1], size, halves) - 128
+    return round_straight_through(mix_channels(torch.cat([luma, chroma], 1), TO_RGB)).clamp(0, 255)
 
 
-def compressed(levels: Tensor, steps: Tensor, halves: int) -> Tensor:
+def compress(levels: Tensor, steps: Tensor, halves: int) -> Tensor:
     """(N, 1 or 3, H, W) levels -> what a JPEG file of them holds, whole levels.
 
     Args:
         steps: (1 or N, 1 or 3, 1, 1, 64), see ``jpeg_tables.steps``.
         halves: along how many axes chroma is halved: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
     """
-    parts = components(levels, halves)
+    parts = split_components(levels, halves)
     own = [steps[:, :1], steps[:, 1:]]
-    return assembled(
-        [coded(part, step) for part, step in zip(parts, own, strict=False)], tuple(levels.shape[-2:]), halves
+    return join_components(
+        [quantize(part, step) for part, step in zip(parts, own, strict=False)], tuple(levels.shape[-2:]), halves
     )

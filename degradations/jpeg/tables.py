@@ -44,7 +44,7 @@ def steps(quality: float | Tensor, channels: int, like: Tensor) -> Tensor:
     """(1 or N, channels, 1, 1, 64): quantisation steps at a quality, a number or (N, 1, 1, 1). Between whole
     qualities, which have tables, on the line from one to the next."""
     if not isinstance(quality, Tensor):
-        return _of_a_number(float(quality), channels, like.dtype, like.device)
+        return _steps_of_number(float(quality), channels, like.dtype, like.device)
     quality = quality.to(like).reshape(-1, 1, 1, 1).clamp(1, 100)
     below = quality.detach().floor().clamp(max=99)
     every, index = tables().flatten(2).to(like), below.flatten().long()
@@ -54,14 +54,14 @@ def steps(quality: float | Tensor, channels: int, like: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=256)
-def _of_a_number(quality: float, channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _steps_of_number(quality: float, channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """``steps`` of one quality, made and moved once, since every move waits for the device."""
     with torch.inference_mode(False):
         value = torch.tensor(quality, dtype=dtype, device="cpu")
         return steps(value, channels, value).to(device)
 
 
-def quality_of(luma: Tensor, chroma: Tensor | None) -> float:
+def estimate_quality(luma: Tensor, chroma: Tensor | None) -> float:
     """The quality from 1 to 100 whose tables are these (8, 8), or the nearest in the mean ratio of steps, where another
     program made them."""
     every = tables().double()
@@ -71,7 +71,7 @@ def quality_of(luma: Tensor, chroma: Tensor | None) -> float:
     return float(found.argmin() + 1)
 
 
-def told(picture: Image.Image) -> dict[str, float | str]:
+def file_metadata(picture: Image.Image) -> dict[str, float | str]:
     """What a JPEG file says of how it was written, {} for other pictures: ``quality``, exact for files of libjpeg and
     Pillow, and ``subsampling`` where it is one of 444, 422 and 420."""
     stored = getattr(picture, "quantization", None)
@@ -80,7 +80,7 @@ def told(picture: Image.Image) -> dict[str, float | str]:
     components = getattr(picture, "layer", [])
     luma, *rest = [stored[one[3]] for one in components] if components else list(stored.values())
     square = [torch.tensor(table).reshape(8, 8).clamp_min(1) for table in (luma, *rest[:1])]
-    found: dict[str, float | str] = {"quality": quality_of(square[0], square[1] if len(square) > 1 else None)}
+    found: dict[str, float | str] = {"quality": estimate_quality(square[0], square[1] if len(square) > 1 else None)}
     sampling = [tuple(one[1:3]) for one in components]
     if len(sampling) == 3 and sampling[1:] == [(1, 1), (1, 1)] and sampling[0] in SUBSAMPLING:
         found["subsampling"] = SUBSAMPLING[sampling[0]]

@@ -14,7 +14,7 @@ from degradations.errors import MaskError
 from degradations.files.pictures import alpha, has_alpha
 
 
-def checked(mask: Tensor, what: str) -> Tensor:
+def check_mask(mask: Tensor, what: str) -> Tensor:
     """The mask itself, unless a row of it misses nothing or everything (MaskError)."""
     missing = mask.flatten(1).sum(1)
     if bool((missing == 0).any()):
@@ -24,7 +24,7 @@ def checked(mask: Tensor, what: str) -> Tensor:
     return mask
 
 
-def centred(fraction: Fraction, size: tuple[int, int]) -> Tensor:
+def make_centred_hole(fraction: Fraction, size: tuple[int, int]) -> Tensor:
     """A hole of a fraction f of each side: from (n - floor(f n)) // 2 to n minus that."""
     mask = torch.zeros(1, 1, *size, dtype=torch.bool)
     (top, bottom), (left, right) = (((n - int(fraction * n)) // 2, n - (n - int(fraction * n)) // 2) for n in size)
@@ -32,7 +32,7 @@ def centred(fraction: Fraction, size: tuple[int, int]) -> Tensor:
     return mask
 
 
-def scattered(fraction: float, size: tuple[int, int], seed: int) -> Tensor:
+def scatter_pixels(fraction: float, size: tuple[int, int], seed: int) -> Tensor:
     """Single missing pixels, ``round(fraction H W)`` of them (at least one, never all), drawn with PCG64."""
     n = size[0] * size[1]
     count = min(max(round(fraction * n), 1), n - 1)
@@ -41,7 +41,7 @@ def scattered(fraction: float, size: tuple[int, int], seed: int) -> Tensor:
     return mask.view(1, 1, *size)
 
 
-def strokes(coverage: float, size: tuple[int, int], seed: int) -> Tensor:
+def draw_strokes(coverage: float, size: tuple[int, int], seed: int) -> Tensor:
     """Free-form strokes: round brushes that wander until at least ``coverage`` of the picture is missing."""
     random = np.random.Generator(np.random.PCG64(seed))
     h, w = size
@@ -60,7 +60,7 @@ def strokes(coverage: float, size: tuple[int, int], seed: int) -> Tensor:
             x = float(np.clip(x + radius * np.cos(angle), 0, w))
 
 
-def from_alpha(picture: Image.Image) -> Tensor:
+def read_alpha(picture: Image.Image) -> Tensor:
     """The transparent pixels (alpha below 128) of a picture."""
     if not has_alpha(picture):
         raise MaskError(
@@ -70,7 +70,7 @@ def from_alpha(picture: Image.Image) -> Tensor:
     return torch.from_numpy(alpha(picture) < 128)[None, None]
 
 
-def found(picture: Image.Image) -> Tensor:
+def detect_damage(picture: Image.Image) -> Tensor:
     """The damage that is found in a picture. MaskError: there is none."""
     from degradations.masks.scratches import find_damage
 
@@ -80,7 +80,7 @@ def found(picture: Image.Image) -> Tensor:
     return mask
 
 
-def digest(mask: Tensor) -> str:
+def compute_sha256(mask: Tensor) -> str:
     """sha256 of a mask's shape and pixels."""
     bits = np.packbits(mask.cpu().numpy())
     return hashlib.sha256(f"{tuple(mask.shape)}".encode() + bits.tobytes()).hexdigest()

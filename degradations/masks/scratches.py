@@ -48,13 +48,13 @@ def find_damage(picture: Image.Image | Tensor) -> Tensor:
             f"got {tensor.shape[-1]}x{tensor.shape[-2]}, which is too small to find damage in; give mask=FILE"
         )
     levels = ((luma(tensor)[0, 0] + 1) / 2).double().cpu().numpy()
-    holes, lights = _holes(levels)
-    rest = _filled(levels, holes | lights)
-    found = holes | _lines(rest) | find_spots(rest)
+    holes, lights = _find_holes(levels)
+    rest = _fill_holes(levels, holes | lights)
+    found = holes | _find_lines(rest) | find_spots(rest)
     return torch.from_numpy(found)[None, None]
 
 
-def _filled(levels: np.ndarray, holes: np.ndarray) -> np.ndarray:
+def _fill_holes(levels: np.ndarray, holes: np.ndarray) -> np.ndarray:
     """Holes and lights replaced by what is nearest to them, so that their rims are no lines."""
     from scipy import ndimage
 
@@ -67,14 +67,14 @@ def _filled(levels: np.ndarray, holes: np.ndarray) -> np.ndarray:
 # ---- lines
 
 
-def _lines(levels: np.ndarray) -> np.ndarray:
+def _find_lines(levels: np.ndarray) -> np.ndarray:
     """Where lines are likely, long enough, and sure somewhere; in their own width."""
     from scipy import ndimage
     from skimage import measure, morphology
 
     found = np.zeros(levels.shape, bool)
     for sign in (1, -1):
-        evidence, top = _evidence(sign * levels)
+        evidence, top = _compute_evidence(sign * levels)
         core = morphology.closing((evidence > LIKELY) & (top > 0.03), morphology.disk(1))
         labels = measure.label(core, connectivity=2)
         kept = np.zeros(labels.max() + 1, bool)
@@ -88,14 +88,14 @@ def _lines(levels: np.ndarray) -> np.ndarray:
     return found
 
 
-def _evidence(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _compute_evidence(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(log-odds that a pixel is of a light line, how much it stands out)."""
     from scipy import ndimage
 
     side, radius = min(levels.shape), _radius(levels)
     short, long = max(9, round(side / 24)) | 1, max(17, round(side / 8)) | 1
-    top, usual = _standing_out(levels, radius, short)
-    uneven, reach, height, tone = _along(levels, sorted({2, 3, radius}), (short, long))
+    top, usual = _measure_prominence(levels, radius, short)
+    uneven, reach, height, tone = _measure_lines(levels, sorted({2, 3, radius}), (short, long))
     behind = ndimage.percentile_filter((levels - top)[::2, ::2], 95, long // 2)
     behind = behind.repeat(2, 0).repeat(2, 1)[: levels.shape[0], : levels.shape[1]]
     features = (
@@ -110,7 +110,7 @@ def _evidence(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return sum(weight * feature for weight, feature in zip(WEIGHTS, features, strict=True)) + BIAS, top
 
 
-def _along(levels: np.ndarray, widths: list[int], stretches: tuple[int, int]) -> list[np.ndarray]:
+def _measure_lines(levels: np.ndarray, widths: list[int], stretches: tuple[int, int]) -> list[np.ndarray]:
     """Of the best stretch of line through each pixel, over directions: how uneven its tone is (short stretch), what
     share of it is a ridge and how high (long stretch), and its tone (short). (H, W) each."""
     from scipy import ndimage
@@ -124,7 +124,7 @@ def _along(levels: np.ndarray, widths: list[int], stretches: tuple[int, int]) ->
         middle = np.ceil([(abs(c) * h + abs(s) * w) / 2 + 2, (abs(s) * h + abs(c) * w) / 2 + 2])
         shape = tuple((2 * middle + 1).astype(int))
         turned = ndimage.affine_transform(levels, turn, centre - turn @ middle, shape, order=1, mode="nearest")
-        score, *stretch = _stretches(turned, widths, *stretches)
+        score, *stretch = _measure_rows(turned, widths, *stretches)
         score, *stretch = (
             ndimage.affine_transform(image, turn.T, middle - turn.T @ centre, (h, w), order=1)
             for image in (score, *stretch)
@@ -135,7 +135,7 @@ def _along(levels: np.ndarray, widths: list[int], stretches: tuple[int, int]) ->
     return found
 
 
-def _stretches(turned: np.ndarray, widths: list[int], short: int, long: int) -> list[np.ndarray]:
+def _measure_rows(turned: np.ndarray, widths: list[int], short: int, long: int) -> list[np.ndarray]:
     """The score by which directions are compared, and what ``_along`` tells, of lines that run along rows."""
     from scipy import ndimage
 
@@ -164,7 +164,7 @@ def _radius(levels: np.ndarray) -> int:
     return max(2, round(min(levels.shape) / 110))
 
 
-def _standing_out(levels: np.ndarray, radius: int, around: int) -> tuple[np.ndarray, np.ndarray]:
+def _measure_prominence(levels: np.ndarray, radius: int, around: int) -> tuple[np.ndarray, np.ndarray]:
     """(how much thin and small light things stand out, what is usual of that around each pixel)."""
     from scipy import ndimage
     from skimage import morphology
@@ -177,7 +177,7 @@ def _standing_out(levels: np.ndarray, radius: int, around: int) -> tuple[np.ndar
 # ---- holes
 
 
-def _holes(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _find_holes(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(holes, and lights that look like them)."""
     from scipy import ndimage
     from skimage import measure, morphology
@@ -193,11 +193,11 @@ def _holes(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                 continue
             inside = labels == region.label
             tone = float(np.median(levels[inside]))
-            body = ndimage.binary_fill_holes(_grown(levels, inside, tone))
+            body = ndimage.binary_fill_holes(_grow_to_edge(levels, inside, tone))
             if LIT[0] < np.mean(levels[inside] > WHITE) < LIT[1]:
-                lights |= _whole_light(levels, body, tone)
+                lights |= _grow_light(levels, body, tone)
                 continue
-            close, far = (np.abs(levels[_ring(body, at)] - tone) for at in (2, 6))
+            close, far = (np.abs(levels[_make_ring(body, at)] - tone) for at in (2, 6))
             if not close.size or not far.size or levels[inside].std() > EVEN:
                 continue
             if np.mean(close > STEP) > 0.9 and np.median(close) > max(0.15, 0.85 * np.median(far)):  # a step, no slope
@@ -205,23 +205,23 @@ def _holes(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return found, lights
 
 
-def _whole_light(levels: np.ndarray, body: np.ndarray, tone: float) -> np.ndarray:
+def _grow_light(levels: np.ndarray, body: np.ndarray, tone: float) -> np.ndarray:
     """With its corners and its rim, up to where it fades to less than half."""
     from scipy import ndimage
 
-    around = np.median(levels[_ring(body, 6)])
+    around = np.median(levels[_make_ring(body, 6)])
     lit = ndimage.binary_dilation(body, np.ones((3, 3)), iterations=8, mask=levels > (tone + around) / 2)
     return ndimage.binary_dilation(lit, np.ones((3, 3)), iterations=2)
 
 
-def _ring(body: np.ndarray, away: int) -> np.ndarray:
+def _make_ring(body: np.ndarray, away: int) -> np.ndarray:
     """Two pixels wide, so many pixels outside."""
     from scipy import ndimage
 
     return ndimage.binary_dilation(body, iterations=away + 1) & ~ndimage.binary_dilation(body, iterations=away - 1)
 
 
-def _grown(levels: np.ndarray, inside: np.ndarray, tone: float) -> np.ndarray:
+def _grow_to_edge(levels: np.ndarray, inside: np.ndarray, tone: float) -> np.ndarray:
     """Up to where the tone ends: the opening and the window of the spread stop short of it."""
     from scipy import ndimage
 

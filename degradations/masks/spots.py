@@ -54,30 +54,30 @@ def find_spots(levels: np.ndarray) -> np.ndarray:
     """(H, W) levels of 0 to 1 -> (H, W) bool, where dust and blobs are likely, light or dark ones."""
     found = np.zeros(levels.shape, bool)
     for tones in (levels, 1 - levels):
-        for spot in candidates(tones):
+        for spot in find_candidates(tones):
             if spot.likely:
                 found[spot.pixels] = True
     return found
 
 
-def candidates(levels: np.ndarray) -> list[Spot]:
+def find_candidates(levels: np.ndarray) -> list[Spot]:
     """Every compact spot of (H, W) levels that is lighter than what is around it. Some are found at several scales."""
     from scipy import ndimage
 
     found = []
-    for scale in _scales(levels):
+    for scale in _make_scales(levels):
         highest = scale.top == ndimage.maximum_filter(scale.top, 2 * scale.radius + 1)
         peaks = highest & (scale.top > np.maximum(LEAST, 2 * scale.usual))
         taken = np.zeros(levels.shape, bool)  # an even spot has many peaks
         for peak in zip(*np.nonzero(peaks), strict=True):
-            spot = None if taken[peak] else _spot(scale, peak)
+            spot = None if taken[peak] else _measure_spot(scale, peak)
             if spot is not None:
                 found.append(spot)
                 taken[spot.pixels] = True
     return found
 
 
-def _scales(levels: np.ndarray) -> list[_Scale]:
+def _make_scales(levels: np.ndarray) -> list[_Scale]:
     from scipy import ndimage
 
     h, w = levels.shape
@@ -93,7 +93,7 @@ def _scales(levels: np.ndarray) -> list[_Scale]:
     return scales
 
 
-def _spot(scale: _Scale, peak: tuple[int, int]) -> Spot | None:
+def _measure_spot(scale: _Scale, peak: tuple[int, int]) -> Spot | None:
     """The spot around a peak, or None where what is there is too large, too long, or hardly stands out."""
     from scipy import ndimage
 

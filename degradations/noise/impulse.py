@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from degradations.noise.model import LEVEL, Amount, NoiseModel, number, per_row, positive, uniform_like
+from degradations.noise.model import LEVEL, Amount, NoiseModel, as_tensor_like, check_positive, uniform_like
+from degradations.rows import expand_rows, mean_per_row
 
 BLACK, WHITE = -1.0, 1.0
 SPREAD = 0.05  # how far from phi(x) the likelihood lets an untouched number be, in [-1, 1]
@@ -23,10 +24,10 @@ class ImpulseNoise(NoiseModel):
     """
 
     def __init__(self, share: Amount, values: tuple[float, ...] = (BLACK, WHITE)):
-        self.share, self.values = positive("share", share), tuple(values)
+        self.share, self.values = check_positive("share", share), tuple(values)
 
     def sample(self, y, generator=None):
-        share, u = number(self.share, y), uniform_like(y[:, :1], generator)
+        share, u = as_tensor_like(self.share, y), uniform_like(y[:, :1], generator)
         which = (u / share * len(self.values)).long().clamp_max(len(self.values) - 1)
         return torch.where(u < share, y.new_tensor(self.values)[which], y)
 
@@ -37,24 +38,24 @@ class ImpulseNoise(NoiseModel):
     def nll(self, y_hat, y):
         """Of a density over [-1, 1]: a value has the width of a level, and what was left alone a deviation of
         ``SPREAD``."""
-        share, c = number(self.share, y_hat), y.shape[1]
+        share, c = as_tensor_like(self.share, y_hat), y.shape[1]
         left = -((y - y_hat) / SPREAD).square() / 2 - math.log(SPREAD * math.sqrt(2 * math.pi))
         left = (1 - share).log() + left.sum(1, keepdim=True)
         struck = (share / len(self.values)).log() - c * math.log(LEVEL)
         density = torch.where(self.suspects(y), torch.logaddexp(left, struck.expand_as(left)), left)
-        return -per_row(density) / c
+        return -mean_per_row(density) / c
 
     def mean_square(self, y_hat):
         squares = torch.stack([(y_hat - v).square() for v in self.values]).mean(0)
-        return per_row(number(self.share, y_hat) * squares)
+        return mean_per_row(as_tensor_like(self.share, y_hat) * squares)
 
     def differences(self, y_hat, y):
         """Squares where y is none of the values. Where it is, how far a pixel counts is the chance that it was so
         before: of all suspects in the row the share that noise did not strike; and its error pulls like an absolute
         one, so that those that were struck are outvoted by their surroundings."""
         error, suspect = y_hat - y, self.suspects(y)
-        known = per_row(suspect.to(y)).clamp_min(1e-12)[:, None, None, None]
-        innocent = 1 - (number(self.share, y_hat).detach() / known).clamp_max(1)
+        known = expand_rows(mean_per_row(suspect.to(y)).clamp_min(1e-12))
+        innocent = 1 - (as_tensor_like(self.share, y_hat).detach() / known).clamp_max(1)
         loose = 2 * KNEE * ((error.square() + KNEE**2).sqrt() - KNEE)
         return torch.where(suspect, innocent * loose, error.square())
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from degradations.errors import SizeError, SpecError
+from degradations.rows import expand_rows, mean_per_row
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
 Amount = float | Tensor
@@ -19,7 +20,9 @@ Amount = float | Tensor
 LEVEL = 2 / 255  # between two neighbours of the 256 that a file holds, on the scale of [-1, 1]
 
 
-def drawn(values: Tensor, generator: Generators, draw: Callable[[Tensor, torch.Generator | None], Tensor]) -> Tensor:
+def draw_per_row(
+    values: Tensor, generator: Generators, draw: Callable[[Tensor, torch.Generator | None], Tensor]
+) -> Tensor:
     """``draw(values, generator)`` on the CPU, in the type and place of the values; a list of generators has one for
     each row."""
     here = values.detach().cpu()
@@ -32,20 +35,20 @@ def drawn(values: Tensor, generator: Generators, draw: Callable[[Tensor, torch.G
 
 def normal_like(y: Tensor, generator: Generators = None) -> Tensor:
     """Standard normal numbers of y's shape."""
-    return drawn(y, generator, lambda v, random: torch.randn(v.shape, generator=random))
+    return draw_per_row(y, generator, lambda v, random: torch.randn(v.shape, generator=random))
 
 
 def uniform_like(y: Tensor, generator: Generators = None) -> Tensor:
     """Numbers in [0, 1) of y's shape."""
-    return drawn(y, generator, lambda v, random: torch.rand(v.shape, generator=random))
+    return draw_per_row(y, generator, lambda v, random: torch.rand(v.shape, generator=random))
 
 
-def number(amount: Amount, like: Tensor) -> Tensor:
+def as_tensor_like(amount: Amount, like: Tensor) -> Tensor:
     """A parameter in the type and place of ``like``, with its gradient."""
     return torch.as_tensor(amount, dtype=like.dtype, device=like.device)
 
 
-def positive(name: str, amount: Amount) -> Amount:
+def check_positive(name: str, amount: Amount) -> Amount:
     """The amount itself. SpecError unless it is a tensor, or a number above 0."""
     if isinstance(amount, Tensor):
         return amount
@@ -54,21 +57,19 @@ def positive(name: str, amount: Amount) -> Amount:
     return float(amount)
 
 
-def per_row(values: Tensor) -> Tensor:
-    return values.flatten(1).mean(1)
-
-
-def shrunk(y_hat: Tensor, y: Tensor, deviation: Tensor) -> Tensor:
+def shrink_to_noise(y_hat: Tensor, y: Tensor, deviation: Tensor) -> Tensor:
     """On the way from y_hat to y, the first point from which y is as far as the noise makes it: whose error, in
     deviations, has a mean square of 1."""
     error = y - y_hat
-    rms = per_row((error / deviation).square()).sqrt().clamp_min(1e-12)
-    return y_hat + error * (1 - 1 / rms).clamp_min(0)[:, None, None, None]
+    rms = mean_per_row((error / deviation).square()).sqrt().clamp_min(1e-12)
+    return y_hat + error * expand_rows((1 - 1 / rms).clamp_min(0))
 
 
 class NoiseModel:
     """The noise of an operator; any class with ``sample`` and ``nll`` is one. One without a ``within`` of its own
     asks ``merge`` to meet y exactly, one without a ``mean_square`` does not say when a picture explains y."""
+
+    depends_on_level = False
 
     def sample(self, y: Tensor, generator: Generators = None) -> Tensor:
         """y = phi(x), (N, c, h, w) -> a noisy y of the same shape."""
@@ -90,7 +91,7 @@ class NoiseModel:
 
     def distance(self, y_hat: Tensor, y: Tensor) -> Tensor:
         """The data term, (N, c, h, w) twice -> (N,), on the scale of a mean squared difference."""
-        return per_row(self.differences(y_hat, y))
+        return mean_per_row(self.differences(y_hat, y))
 
     def within(self, y_hat: Tensor, y: Tensor) -> Tensor:
         """The point nearest to y_hat that this noise explains as well as it does y."""
@@ -110,17 +111,17 @@ class GaussianNoise(NoiseModel):
     """Independent, y ~ N(y_hat, sigma^2), with sigma on the scale of [-1, 1]."""
 
     def __init__(self, sigma: Amount):
-        self.sigma = positive("sigma", sigma)
+        self.sigma = check_positive("sigma", sigma)
 
     def sample(self, y, generator=None):
-        return y + number(self.sigma, y) * normal_like(y, generator)
+        return y + as_tensor_like(self.sigma, y) * normal_like(y, generator)
 
     def nll(self, y_hat, y):
-        sigma = number(self.sigma, y_hat)
-        return per_row(((y - y_hat) / sigma).square() / 2 + (sigma * math.sqrt(2 * math.pi)).log())
+        sigma = as_tensor_like(self.sigma, y_hat)
+        return mean_per_row(((y - y_hat) / sigma).square() / 2 + (sigma * math.sqrt(2 * math.pi)).log())
 
     def mean_square(self, y_hat):
-        return number(self.sigma, y_hat).square().flatten().expand(len(y_hat))
+        return as_tensor_like(self.sigma, y_hat).square().flatten().expand(len(y_hat))
 
     def within(self, y_hat, y):
-        return shrunk(y_hat, y, number(self.sigma, y_hat))
+        return shrink_to_noise(y_hat, y, as_tensor_like(self.sigma, y_hat))

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from degradations.errors import SizeError
 from degradations.files.pictures import from_picture, to_picture
-from degradations.noise.model import LEVEL, NoiseModel, per_row
+from degradations.noise.model import LEVEL, NoiseModel
+from degradations.rows import expand_rows, mean_per_row
 
 # Floyd and Steinberg's error is blue: its spectrum rises as the square of the frequency, and where it is as strong as
 # detail usually is, y tells little. Weights of frequencies fall by half at BAND (1 is Nyquist), and what is left of the
@@ -28,21 +29,21 @@ DITHERED = 0.075
 class RoundingNoise(NoiseModel):
     """The error of a program that rounds."""
 
-    def true(self, y: Tensor) -> Tensor:
+    def quantize(self, y: Tensor) -> Tensor:
         """y (N, c, h, w) as the program rounds it, without gradient."""
         raise NotImplementedError
 
     def sample(self, y, generator=None):
         """Nothing is drawn. With the gradient of y itself."""
-        return y + (self.true(y) - y).detach()
+        return y + (self.quantize(y) - y).detach()
 
     def mean_square(self, y_hat):
-        return per_row((self.true(y_hat) - y_hat).detach().square())
+        return mean_per_row((self.quantize(y_hat) - y_hat).detach().square())
 
     def nll(self, y_hat, y):
         """As if the error were Gaussian and independent, of the size that it has for y_hat."""
-        variance = (self.mean_square(y_hat) + LEVEL**2 / 12)[:, None, None, None]
-        return per_row((y - y_hat).square() / variance + (2 * math.pi * variance).log()) / 2
+        variance = expand_rows(self.mean_square(y_hat) + LEVEL**2 / 12)
+        return mean_per_row((y - y_hat).square() / variance + (2 * math.pi * variance).log()) / 2
 
 
 class EvenLevels(RoundingNoise):
@@ -51,13 +52,13 @@ class EvenLevels(RoundingNoise):
     def __init__(self, levels: int):
         self.levels = levels
 
-    def true(self, y):
+    def quantize(self, y):
         top = self.levels - 1
         return ((y.detach().clamp(-1, 1) + 1) / 2 * top).round() / top * 2 - 1
 
     def within(self, y_hat, y):
         """Anything that rounds to y."""
-        return y_hat.clamp(*(self.true(y) + side / (self.levels - 1) for side in (-1, 1)))
+        return y_hat.clamp(*(self.quantize(y) + side / (self.levels - 1) for side in (-1, 1)))
 
 
 class Dithering(RoundingNoise):
@@ -68,7 +69,7 @@ class Dithering(RoundingNoise):
         self.palette = Image.new("P", (1, 1))
         self.palette.putpalette([round(255 * k / (levels - 1)) for k in range(levels) for _ in range(3)])
 
-    def true(self, y):
+    def quantize(self, y):
         channels = y.detach().flatten(0, 1)[:, None]
         made = [
             to_picture(channel).convert("RGB").quantize(palette=self.palette, dither=Image.Dither.FLOYDSTEINBERG)
@@ -90,11 +91,11 @@ class Dithering(RoundingNoise):
         low, high = error.new_zeros(len(error), 1, 1, 1), error.new_full((len(error), 1, 1, 1), 1e6)
         for _ in range(60):
             middle = (low * high).sqrt() if bool((low > 0).all()) else (low + high) / 2
-            too_far = per_row(weight * (error / (1 + middle * weight)).square()) > allowed
-            low = torch.where(too_far[:, None, None, None], middle, low)
-            high = torch.where(too_far[:, None, None, None], high, middle)
-        near = per_row(weight * error.square()) <= allowed
-        multiplier = torch.where(near[:, None, None, None], 0, high)
+            too_far = mean_per_row(weight * (error / (1 + middle * weight)).square()) > allowed
+            low = torch.where(expand_rows(too_far), middle, low)
+            high = torch.where(expand_rows(too_far), high, middle)
+        near = mean_per_row(weight * error.square()) <= allowed
+        multiplier = torch.where(expand_rows(near), 0, high)
         return y_hat + rows.mT @ (error * (multiplier * weight / (1 + multiplier * weight))) @ columns
 
 
@@ -104,7 +105,7 @@ class FewColors(RoundingNoise):
     def __init__(self, colors: int):
         self.colors = colors
 
-    def true(self, y):
+    def quantize(self, y):
         if y.shape[1] not in (1, 3):
             raise SizeError(f"got {y.shape[1]} channels; a palette is made of pictures with 1 or 3")
         pictures = [to_picture(row) for row in y.detach()]

@@ -13,16 +13,22 @@ import math
 import torch
 from torch import Tensor
 
-from degradations.noise.model import LEVEL, Amount, NoiseModel, drawn, normal_like, number, per_row, positive, shrunk
+from degradations.noise.model import (
+    LEVEL,
+    Amount,
+    NoiseModel,
+    as_tensor_like,
+    check_positive,
+    draw_per_row,
+    normal_like,
+    shrink_to_noise,
+)
+from degradations.rows import expand_rows, mean_per_row
 
 
 def brightness(y: Tensor) -> Tensor:
     """y in [-1, 1] -> v in [0, 1]; what overshoots below black is black."""
     return ((y + 1) / 2).clamp_min(0)
-
-
-def row_mean(values: Tensor) -> Tensor:
-    return values.detach().flatten(1).mean(1)[:, None, None, None]
 
 
 class PoissonNoise(NoiseModel):
@@ -33,7 +39,7 @@ class PoissonNoise(NoiseModel):
     """
 
     def __init__(self, photons: Amount):
-        self.photons = positive("photons", photons)
+        self.photons = check_positive("photons", photons)
 
     def _dark(self, photons: Tensor) -> Tensor:
         # Anscombe's 3/8 of a photon, and the variance of rounding to 256 levels
@@ -41,28 +47,28 @@ class PoissonNoise(NoiseModel):
 
     def sample(self, y, generator=None):
         """With the gradient of y itself, as its mean is y."""
-        photons = number(self.photons, y)
-        counts = drawn(brightness(y) * photons, generator, torch.poisson)
+        photons = as_tensor_like(self.photons, y)
+        counts = draw_per_row(brightness(y) * photons, generator, torch.poisson)
         return y + (2 * counts / photons - 1 - y).detach()
 
     def nll(self, y_hat, y):
         """Of the density of y: counts lie 2 / photons apart, and rounded ones lie between."""
-        photons = number(self.photons, y_hat)
+        photons = as_tensor_like(self.photons, y_hat)
         count, expected = brightness(y) * photons, (brightness(y_hat) * photons).clamp_min(1e-2)
-        return per_row(expected - count * expected.log() + torch.lgamma(count + 1) - (photons / 2).log())
+        return mean_per_row(expected - count * expected.log() + torch.lgamma(count + 1) - (photons / 2).log())
 
     def mean_square(self, y_hat):
-        return per_row(4 * brightness(y_hat) / number(self.photons, y_hat))
+        return mean_per_row(4 * brightness(y_hat) / as_tensor_like(self.photons, y_hat))
 
     def differences(self, y_hat, y):
         """The deviance, in units that make it a squared difference at the row's mean brightness."""
-        dark = self._dark(number(self.photons, y_hat).detach())
+        dark = self._dark(as_tensor_like(self.photons, y_hat).detach())
         seen, expected = brightness(y) + dark, brightness(y_hat) + dark
-        return 8 * row_mean(seen) * (seen * (seen / expected).log() - seen + expected)
+        return 8 * expand_rows(mean_per_row(seen.detach())) * (seen * (seen / expected).log() - seen + expected)
 
     def within(self, y_hat, y):
-        photons = number(self.photons, y_hat)
-        return shrunk(y_hat, y, (4 * (brightness(y) + self._dark(photons)) / photons).sqrt())
+        photons = as_tensor_like(self.photons, y_hat)
+        return shrink_to_noise(y_hat, y, (4 * (brightness(y) + self._dark(photons)) / photons).sqrt())
 
 
 class SpeckleNoise(NoiseModel):
@@ -73,21 +79,21 @@ class SpeckleNoise(NoiseModel):
     """
 
     def __init__(self, sigma: Amount):
-        self.sigma = positive("sigma", sigma)
+        self.sigma = check_positive("sigma", sigma)
 
     def sample(self, y, generator=None):
-        return y + number(self.sigma, y) * (y + 1) * normal_like(y, generator)
+        return y + as_tensor_like(self.sigma, y) * (y + 1) * normal_like(y, generator)
 
     def _variance(self, y_hat: Tensor) -> Tensor:
-        return (number(self.sigma, y_hat) * (y_hat + 1)).square()
+        return (as_tensor_like(self.sigma, y_hat) * (y_hat + 1)).square()
 
     def nll(self, y_hat, y):
         """With the variance of rounding to 256 levels, which is all that is left at black."""
         variance = self._variance(y_hat) + LEVEL**2 / 12
-        return per_row((y - y_hat).square() / variance + (2 * math.pi * variance).log()) / 2
+        return mean_per_row((y - y_hat).square() / variance + (2 * math.pi * variance).log()) / 2
 
     def mean_square(self, y_hat):
-        return per_row(self._variance(y_hat))
+        return mean_per_row(self._variance(y_hat))
 
     def _dark(self, sigma: Tensor) -> Tensor:
         return LEVEL / 4 / sigma  # where the noise is half a level
@@ -95,11 +101,11 @@ class SpeckleNoise(NoiseModel):
     def differences(self, y_hat, y):
         """The divergence of Itakura and Saito, in units that make it a squared difference at the row's root mean
         square of brightness."""
-        dark = self._dark(number(self.sigma, y_hat).detach())
+        dark = self._dark(as_tensor_like(self.sigma, y_hat).detach())
         seen, expected = brightness(y) + dark, brightness(y_hat) + dark
         ratio = seen / expected
-        return 8 * row_mean(seen.square()) * (ratio - ratio.log() - 1)
+        return 8 * expand_rows(mean_per_row(seen.square().detach())) * (ratio - ratio.log() - 1)
 
     def within(self, y_hat, y):
-        sigma = number(self.sigma, y_hat)
-        return shrunk(y_hat, y, 2 * sigma * (brightness(y) + self._dark(sigma)))
+        sigma = as_tensor_like(self.sigma, y_hat)
+        return shrink_to_noise(y_hat, y, 2 * sigma * (brightness(y) + self._dark(sigma)))

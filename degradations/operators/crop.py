@@ -16,16 +16,17 @@ from degradations.files.pictures import expect_pictures
 Box = tuple[int, int, int, int]
 
 
-class Part(Degradation):
+class Window(Degradation):
     """y is what lies within ``frame`` of x: (N, C, H, W) -> (N, C, h, w). Subclasses say where that is."""
 
     linear = True
+    keeps_channels = True
 
     def frame(self, hw: Size) -> Box:
         """(left, top, right, bottom) in the pixels of an x of (H, W); right and bottom are excluded."""
         raise NotImplementedError
 
-    def _checked(self, box: Box, hw: Size) -> Box:
+    def _check_frame(self, box: Box, hw: Size) -> Box:
         left, top, right, bottom = box
         if not (0 <= left < right <= hw[1] and 0 <= top < bottom <= hw[0]):
             raise SizeError(
@@ -40,9 +41,6 @@ class Part(Degradation):
     def forward(self, x):
         left, top, right, bottom = self.frame(tuple(expect_pictures(x).shape[-2:]))
         return x[..., top:bottom, left:right]
-
-    def channels(self, c):
-        return c
 
     def size(self, hw):
         left, top, right, bottom = self.frame(tuple(hw))
@@ -63,14 +61,18 @@ class Part(Degradation):
         seen = F.pad(torch.ones_like(y[:1, :1], dtype=torch.bool), pads)
         return torch.where(seen, F.pad(y.to(x), pads), x).clamp(-1, 1)
 
-    def hidden(self, size, below, channels=3):
-        device = None if below is None else below.device
-        below = torch.zeros(1, *self.size(size), dtype=torch.bool, device=device) if below is None else below
-        return F.pad(below, self._pads(tuple(size)), value=True)
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        device = None if uninformative is None else uninformative.device
+        uninformative = (
+            torch.zeros(1, *self.size(size), dtype=torch.bool, device=device)
+            if uninformative is None
+            else uninformative
+        )
+        return F.pad(uninformative, self._pads(tuple(size)), value=True)
 
 
 @register("crop")
-class Crop(Part):
+class Crop(Window):
     """The picture was cropped to a part of it. (N, C, H, W) -> (N, C, h, w).
 
     ``center`` keeps a centred part of each side (the pixels that ``inpaint:center`` would remove); ``box`` keeps a
@@ -93,13 +95,13 @@ class Crop(Part):
 
     def frame(self, hw):
         if self.box is not None:
-            return self._checked(self.box, hw)
+            return self._check_frame(self.box, hw)
         top, left = ((n - int(self.center * n)) // 2 for n in hw)
-        return self._checked((left, top, hw[1] - left, hw[0] - top), hw)
+        return self._check_frame((left, top, hw[1] - left, hw[0] - top), hw)
 
 
 @register("outpaint")
-class Outpaint(Part):
+class Outpaint(Window):
     """The picture is to be extended beyond its edges. (N, C, H, W) -> (N, C, h, w).
 
     The margins are fractions of the whole, i.e. of the answer: ``outpaint:1/4`` adds a quarter of the answer's side on
@@ -131,4 +133,4 @@ class Outpaint(Part):
     def frame(self, hw):
         left, right = (round(self._share(side) * hw[1]) for side in ("left", "right"))
         top, bottom = (round(self._share(side) * hw[0]) for side in ("top", "bottom"))
-        return self._checked((left, top, hw[1] - right, hw[0] - bottom), hw)
+        return self._check_frame((left, top, hw[1] - right, hw[0] - bottom), hw)

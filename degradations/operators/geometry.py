@@ -22,6 +22,8 @@ class Warp(Degradation):
 
     linear = True
     well_posed = False
+    keeps_size = True
+    keeps_channels = True
 
     def source(self, u: Tensor, v: Tensor, half: tuple[float, float]) -> tuple[Tensor, Tensor]:
         """The place in x that y shows at (u, v), in pixels right of and below the centre: twice (1 or N, H, W).
@@ -43,24 +45,17 @@ class Warp(Degradation):
         grid = torch.stack([u, v], -1).expand(len(x), h, w, 2)
         return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
-    def channels(self, c):
-        return c
-
-    def size(self, hw):
-        return tuple(hw)
-
     @torch.no_grad()
     def _empty(self, like: Tensor) -> Tensor:
         """(1 or N, 1, H, W) bool: what lies beyond x."""
-        rows = max(map(len, self.bound().values()), default=1)
-        return self(like.new_ones(rows, 1, *like.shape[-2:])) <= SEEN
+        return self(like.new_ones(self._count_bound_rows(), 1, *like.shape[-2:])) <= SEEN
 
-    def settle(self, y):
+    def set_known_values(self, y):
         """Beyond x there is nothing but mid-grey, which no 8-bit level is."""
         return y.masked_fill(self._empty(y), 0)
 
-    def blank(self, hw):
-        bound = next(iter(self.bound().values()), torch.zeros(()))
+    def uninformative(self, hw):
+        bound = next(iter(self.bound_values().values()), torch.zeros(()))
         empty = self._empty(bound.new_zeros(1, 1, *hw))[:, 0]
         return empty if bool(empty.any()) else None
 

@@ -20,6 +20,7 @@ class Gray(Degradation):
 
     linear = True
     pointwise = True
+    keeps_size = True
     parameters_spec = (
         Parameter("luma", "rec601", kind="choice", choices=tuple(LUMA), help="weights of red, green and blue"),
     )
@@ -33,10 +34,7 @@ class Gray(Degradation):
     def channels(self, c):
         return 1
 
-    def size(self, hw):
-        return tuple(hw)
-
-    def tone(self, picture):
+    def convert_to_gray(self, picture):
         return self(picture)
 
     @torch.no_grad()
@@ -51,5 +49,5 @@ class Gray(Degradation):
         keep = room.amin(1, keepdim=True).clamp(0, 1)
         return (grey + keep * chroma).clamp(-1, 1).to(x)
 
-    def hidden(self, size, below, channels=3):
-        return below
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        return uninformative

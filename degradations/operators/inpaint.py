@@ -31,6 +31,8 @@ class Inpaint(Degradation):
 
     linear = True
     pointwise = True
+    keeps_size = True
+    keeps_channels = True
     parameters_spec = (
         Parameter(
             "mask",
@@ -99,13 +101,13 @@ class Inpaint(Degradation):
             raise MaskError(
                 f"got a {str(mask.dtype)[6:]} mask of shape {tuple(mask.shape)}; expected bool (1 or N, 1, H, W)"
             )
-        sha256 = masks.digest(mask)
+        sha256 = masks.compute_sha256(mask)
         return cls(mask=f"sha256-{sha256}")._with(
-            masks.checked(mask.clone(), "the mask"), {"sha256": sha256, "path": None}
+            masks.check_mask(mask.clone(), "the mask"), {"sha256": sha256, "path": None}
         )
 
     def _with(self, mask: Tensor, asset: dict) -> Inpaint:
-        built = self._shallow()
+        built = self._shallow_copy()
         built.missing = mask
         built.assets = {"mask": asset}
         return built
@@ -128,14 +130,14 @@ class Inpaint(Degradation):
                 raise MaskError(
                     f"mask={self.mask} takes the mask from the degraded picture, but there is none; give mask=FILE"
                 )
-            mask = masks.from_alpha(picture) if self.mask == "alpha" else masks.found(picture)
-            mask = masks.checked(mask, f"the picture's {'alpha channel' if self.mask == 'alpha' else 'damage'}")
+            mask = masks.read_alpha(picture) if self.mask == "alpha" else masks.detect_damage(picture)
+            mask = masks.check_mask(mask, f"the picture's {'alpha channel' if self.mask == 'alpha' else 'damage'}")
             if own != size:
                 raise MaskError(
                     f"the picture with the mask is {own[1]}x{own[0]} and {size[1]}x{size[0]} "
                     "(width x height) is needed; give both at the same size"
                 )
-            return self._with(mask, {"sha256": masks.digest(mask), "path": None})
+            return self._with(mask, {"sha256": masks.compute_sha256(mask), "path": None})
         if self.mask is not None:
             read = read_mask(self.mask, size, self.invert)
             built = self._with(read.missing, read.asset)
@@ -143,11 +145,13 @@ class Inpaint(Degradation):
             return built
         if size is None:
             raise MaskError(f"{self.spec} needs a size; call .build(picture) or .build(size=(H, W))")
-        built = self._shallow()
+        built = self._shallow_copy()
         built.seed = seed if self.seed is None else self.seed
-        draw, amount = (masks.strokes, self.strokes) if self.strokes is not None else (masks.scattered, self.pixels)
-        mask = masks.checked(draw(amount, size, built.seed), f"{self.spec} at {size[1]}x{size[0]}")
-        return built._with(mask, {"sha256": masks.digest(mask), "path": None})
+        draw, amount = (
+            (masks.draw_strokes, self.strokes) if self.strokes is not None else (masks.scatter_pixels, self.pixels)
+        )
+        mask = masks.check_mask(draw(amount, size, built.seed), f"{self.spec} at {size[1]}x{size[0]}")
+        return built._with(mask, {"sha256": masks.compute_sha256(mask), "path": None})
 
     def mask_at(self, size: tuple[int, int]) -> Tensor:
         """(1 or N, 1, H, W) bool, true where pixels are missing. SizeError for a size that it does not
@@ -161,7 +165,7 @@ class Inpaint(Degradation):
                 )
             return self.missing
         if self.center is not None:
-            return masks.checked(masks.centred(self.center, (h, w)), f"{self.spec} at {w}x{h}")
+            return masks.check_mask(masks.make_centred_hole(self.center, (h, w)), f"{self.spec} at {w}x{h}")
         if self.box is not None:
             left, top, right, bottom = self.box
             if right > w or bottom > h:
@@ -170,7 +174,7 @@ class Inpaint(Degradation):
                 )
             mask = torch.zeros(1, 1, h, w, dtype=torch.bool)
             mask[..., top:bottom, left:right] = True
-            return masks.checked(mask, f"{self.spec} at {w}x{h}")
+            return masks.check_mask(mask, f"{self.spec} at {w}x{h}")
         raise MaskError(f"{self.spec} is not resolved yet; call .build(picture, seed) first")
 
     def _for(self, x: Tensor) -> Tensor:
@@ -186,34 +190,24 @@ class Inpaint(Degradation):
     def forward(self, x):
         return x.masked_fill(self._for(x), 0)
 
-    def settle(self, y):
+    def set_known_values(self, y):
         return self(y)
-
-    def channels(self, c):
-        return c
-
-    def size(self, hw):
-        return tuple(hw)
 
     def adjoint(self, y, size):
         return self(y)
 
-    def transparent(self, hw):
-        return self.missing[0, 0] if self.mask == "alpha" and self.missing is not None else None
+    @property
+    def alpha_marks_missing(self):
+        return self.mask == "alpha" and self.missing is not None
 
     @torch.no_grad()
     def merge(self, x, y):
         """What was seen is pasted over x."""
         return torch.where(self._for(x), x, y.to(x)).clamp(-1, 1)
 
-    def hidden(self, size, below, channels=3):
+    def propagate_unobserved(self, size, uninformative, channels=3):
         mask = self.mask_at(tuple(size))[:, 0]
-        return mask if below is None else mask.to(below.device) | below
-
-    def _load_from_state_dict(self, state_dict, prefix, *args):
-        if self.missing is None and prefix + "missing" in state_dict:
-            self.missing = torch.empty_like(state_dict[prefix + "missing"])
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        return mask if uninformative is None else mask.to(uninformative.device) | uninformative
 
 
 @functools.lru_cache(maxsize=64)

@@ -17,7 +17,7 @@ OF = ("channels", "pixels", "all")
 LARGE = 1024  # beyond it, singular values take too long
 
 
-def _conditioned(values: Tensor) -> bool:
+def _is_well_conditioned(values: Tensor) -> bool:
     """Whether no direction that the matrix shows at all is shown much more weakly than another."""
     found = torch.linalg.svdvals(values)
     return bool(found[-1] > 0.05 * found[0])
@@ -52,14 +52,14 @@ class Matrix(FromFile):
         self.pointwise = self.scales = self.of == "channels"
         self._prepare()
 
-    def accept(self, values):
+    def check_values(self, values):
         rows, columns = values.shape
         if self.of == "channels" and (columns != 3 or rows not in (1, 3)):
             raise SpecError(f"matrix {self.file} is {rows}x{columns}; of=channels takes 1 or 3 rows of 3 columns")
         if self.of != "channels" and self.height is not None and rows % self.height:
             raise SpecError(f"matrix {self.file} has {rows} rows, which are no picture of height {self.height}")
         self.overshoot = max(float(values.abs().sum(1).max()) - 1, 0)
-        self.well_posed = min(rows, columns) <= LARGE and _conditioned(values)
+        self.well_posed = min(rows, columns) <= LARGE and _is_well_conditioned(values)
         return values
 
     def _shape(self) -> tuple[int, int]:
@@ -70,7 +70,7 @@ class Matrix(FromFile):
         return height, rows // height
 
     def forward(self, x):
-        matrix, c = self.resolved(expect_pictures(x)), x.shape[1]
+        matrix, c = self.values_like(expect_pictures(x)), x.shape[1]
         if self.of == "channels":
             self._expect(c, f"{c} channels", matrix)
             return torch.einsum("oc,nchw->nohw", matrix, x)
@@ -83,7 +83,7 @@ class Matrix(FromFile):
             raise SizeError(f"got {got}, {numbers} numbers; matrix {self.file} takes {matrix.shape[1]}")
 
     def adjoint(self, y, size):
-        matrix = self.resolved(y)
+        matrix = self.values_like(y)
         if self.of == "channels":
             return torch.einsum("oc,nohw->nchw", matrix, y)
         if self.of == "pixels":
@@ -102,5 +102,5 @@ class Matrix(FromFile):
         """M^T y, scaled so that a picture comes out about as bright as it went in."""
         if self.of == "channels":
             return super().lift(y, size)
-        matrix = self.resolved(y)
+        matrix = self.values_like(y)
         return (self.adjoint(y, size) / matrix.square().sum(0).mean().clamp_min(1e-12)).expand(-1, 3, -1, -1)

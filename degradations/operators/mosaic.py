@@ -35,6 +35,7 @@ class Mosaic(Degradation):
 
     linear = True
     pointwise = True
+    keeps_size = True
     scales = False
     parameters_spec = (
         Parameter("pattern", "rggb", kind="choice", choices=PATTERNS, help="colours of the top left four pixels"),
@@ -54,10 +55,7 @@ class Mosaic(Degradation):
     def channels(self, c):
         return 1
 
-    def size(self, hw):
-        return tuple(hw)
-
-    def tone(self, picture):
+    def convert_to_gray(self, picture):
         return self(picture)
 
     def lift(self, y, size):
@@ -73,5 +71,5 @@ class Mosaic(Degradation):
         """What was seen is pasted over x, channel by channel."""
         return torch.where(self._filters(x) > 0, y.to(x), x).clamp(-1, 1)
 
-    def hidden(self, size, below, channels=3):
-        return below
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        return uninformative

@@ -21,7 +21,7 @@ class Rounded(Noisy):
     """``measure`` is the program's answer for x itself; nothing in it is random."""
 
     def measure(self, x, generator=None):
-        return self.noise.true(expect_pictures(x))
+        return self.noise.quantize(expect_pictures(x))
 
 
 @register("quantise")

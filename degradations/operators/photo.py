@@ -8,6 +8,7 @@ from torch import Tensor
 from degradations.blur.blur import Blur
 from degradations.core.base import Degradation
 from degradations.core.parameter import Parameter
+from degradations.core.precision import compute_noise_floor
 from degradations.core.registry import register
 from degradations.errors import MaskError, SizeError
 from degradations.files.pictures import expect_pictures
@@ -15,11 +16,11 @@ from degradations.masks import masks
 from degradations.noise.model import GaussianNoise
 from degradations.operators.tint import WhiteBalance
 from degradations.operators.tone import Fade
-from degradations.operators.wear import worn
+from degradations.operators.wear import draw_wear
 from degradations.solvers.near_projection import project_near
 
 
-def _part(cls: type[Degradation], **values: float | Tensor) -> Degradation:
+def _make_operator(cls: type[Degradation], **values: float | Tensor) -> Degradation:
     """An operator with these parameters, each one number or one a row (N, 1, 1, 1)."""
     rows = {name: value for name, value in values.items() if isinstance(value, Tensor)}
     alike = cls(**{name: value for name, value in values.items() if name not in rows})
@@ -36,6 +37,7 @@ class Photo(Degradation):
     """
 
     well_posed = False
+    keeps_size = True
     parameters_spec = (
         Parameter(
             "blur", 0.7, (0.05, 16), plausible=(0.3, 3), unit="px", transform="log", help="deviation of the gaussian"
@@ -85,17 +87,17 @@ class Photo(Degradation):
         if size is None and picture is None:
             raise MaskError(f"the wear of {self.spec} needs a size; call .build(size=(H, W))")
         size = tuple(size) if size is not None else (picture.height, picture.width)
-        built = self._shallow()
+        built = self._shallow_copy()
         built.seed = seed if self.seed is None else self.seed
-        built.missing, built.paint = worn(
+        built.missing, built.paint = draw_wear(
             size, built.seed, scratches=self.scratches, creases=self.creases, dust=self.dust
         )
         if bool(built.missing.all()):
             raise MaskError(f"{self.spec} leaves nothing of a picture of {size[1]}x{size[0]}; ask for less wear")
-        built.assets = {"mask": {"sha256": masks.digest(built.missing), "path": None}}
+        built.assets = {"mask": {"sha256": masks.compute_sha256(built.missing), "path": None}}
         return built
 
-    def _covered(self, y: Tensor) -> Tensor:
+    def _cover(self, y: Tensor) -> Tensor:
         if not self._wears:
             return y
         if self.missing is None:
@@ -108,38 +110,29 @@ class Photo(Degradation):
         return torch.where(self.missing.to(y.device), self.paint.to(y), y)
 
     def forward(self, x):
-        soft = _part(Blur, sigma=self.blur)(expect_pictures(x))
-        yellow = _part(WhiteBalance, blue=1 - self.yellowing, green=1 - self.yellowing / 4)(soft)
-        return self._covered(_part(Fade, contrast=1 - self.fading, black=self.fading / 4)(yellow))
+        soft = _make_operator(Blur, sigma=self.blur)(expect_pictures(x))
+        yellow = _make_operator(WhiteBalance, blue=1 - self.yellowing, green=1 - self.yellowing / 4)(soft)
+        return self._cover(_make_operator(Fade, contrast=1 - self.fading, black=self.fading / 4)(yellow))
 
     def measure(self, x, generator=None):
-        return self.settle(super().measure(x, generator))
+        return self.set_known_values(super().measure(x, generator))
 
-    def settle(self, y):
-        return self._covered(y)
+    def set_known_values(self, y):
+        return self._cover(y)
 
     @torch.no_grad()
     def merge(self, x, y):
         """A near picture that brings phi(x) to within the grain: phi is linear but for a constant."""
         exact, picture = self._in_double(), x.double().clamp(-1, 1)
-        y = exact.settle(y.double()).expand(len(x), -1, -1, -1)
+        y = exact.set_known_values(y.double()).expand(len(x), -1, -1, -1)
         constant = exact(torch.zeros_like(picture))
         pull = torch.func.vjp(exact, picture)[1]
-        near = exact._noise_floor(exact(picture))
+        near = compute_noise_floor(exact.noise, exact(picture))
         merged = project_near(lambda v: exact(v) - constant, lambda v: pull(v)[0], picture, y - constant, near)
         return merged.to(x)
 
-    def blank(self, hw):
+    def uninformative(self, hw):
         return None if self.missing is None else self.missing[:, 0]
 
     def channels(self, c):
         return 3
-
-    def size(self, hw):
-        return tuple(hw)
-
-    def _load_from_state_dict(self, state_dict, prefix, *args):
-        for name in ("missing", "paint"):
-            if getattr(self, name) is None and prefix + name in state_dict:
-                setattr(self, name, torch.empty_like(state_dict[prefix + name]))
-        super()._load_from_state_dict(state_dict, prefix, *args)

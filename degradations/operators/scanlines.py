@@ -23,6 +23,8 @@ class Scanlines(Degradation):
     """
 
     scales = False
+    keeps_size = True
+    keeps_channels = True
     parameters_spec = (
         Parameter("strength", 0.5, bounds=(0, 1), help="how much of the line is lost"),
         Parameter("period", 2, kind="int", bounds=(2, 1024), unit="px", help="distance of the lines"),
@@ -50,13 +52,7 @@ class Scanlines(Degradation):
     def adjoint(self, y, size):
         return y * (1 - self._loss(y)) if self.linear else super().adjoint(y, size)
 
-    def channels(self, c):
-        return c
-
-    def size(self, hw):
-        return tuple(hw)
-
-    def settle(self, y):
+    def set_known_values(self, y):
         return torch.where(self._loss(y) == 1, SHADES[self.shade], y)
 
     @torch.no_grad()
@@ -66,7 +62,9 @@ class Scanlines(Degradation):
         bright = (y.double() - SHADES[self.shade] * loss) / (1 - loss).clamp_min(1e-12)
         return torch.where(loss == 1, x.double(), bright).clamp(-1, 1).to(x)
 
-    def hidden(self, size, below, channels=3):
-        like = torch.zeros(1, 1, *size, dtype=torch.float64, device=None if below is None else below.device)
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        like = torch.zeros(
+            1, 1, *size, dtype=torch.float64, device=None if uninformative is None else uninformative.device
+        )
         lost = (self._loss(like) == 1)[:, 0].expand(-1, *size)
-        return lost if below is None else lost | below
+        return lost if uninformative is None else lost | uninformative

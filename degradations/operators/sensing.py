@@ -50,6 +50,7 @@ class Sensing(Degradation):
     """
 
     linear = True
+    keeps_channels = True
     scales = False
     overshoot = 0.5
     parameters_spec = (
@@ -62,12 +63,9 @@ class Sensing(Degradation):
     def build(self, picture=None, seed=0, size=None):
         if self.seed is not None:
             return self
-        built = self._shallow()
+        built = self._shallow_copy()
         built.seed = seed
         return built
-
-    def channels(self, c):
-        return c
 
     def size(self, hw):
         return max(1, round(self.fraction * hw[0])), hw[1]
@@ -112,5 +110,5 @@ class Sensing(Degradation):
         x = self.adjoint(y, size) / GAIN**2
         return x if x.shape[1] == 3 else super().lift(x, size)
 
-    def hidden(self, size, below, channels=3):
-        return None if below is None else super().hidden(size, below, channels)
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        return None if uninformative is None else super().propagate_unobserved(size, uninformative, channels)

@@ -20,14 +20,14 @@ from degradations.operators.tone import Tone
 SEPIA = (1.0, 0.890, 0.694)
 
 
-def coloured(x: Tensor) -> Tensor:
+def expand_to_rgb(x: Tensor) -> Tensor:
     """x (N, 3, H, W), or (N, 1, H, W) three times."""
     if expect_pictures(x).shape[1] not in (1, 3):
         raise SizeError(f"got {x.shape[1]} channels; colours are made of 3, or of 1 that is grey")
     return x.expand(-1, 3, -1, -1)
 
 
-def thirds(x: Tensor, values: tuple) -> Tensor:
+def stack_rgb(x: Tensor, values: tuple) -> Tensor:
     """(1 or N, 3, 1, 1) of x's type: one value for each of red, green and blue, floats or (N, 1, 1, 1)."""
     each = [torch.as_tensor(v, dtype=x.dtype, device=x.device).reshape(-1, 1, 1, 1) for v in values]
     return torch.cat(torch.broadcast_tensors(*each), 1)
@@ -46,7 +46,7 @@ class Sepia(Tone):
 
     def forward(self, x):
         brown = constant(SEPIA, x)[:, None, None]
-        return (1 - self.strength) * coloured(x) + self.strength * (brown * (luma(x) + 1) - 1)
+        return (1 - self.strength) * expand_to_rgb(x) + self.strength * (brown * (luma(x) + 1) - 1)
 
     def channels(self, c):
         return 3
@@ -55,13 +55,13 @@ class Sepia(Tone):
 class Light(Tone):
     """Of each colour some of its light is left; black stays. (N, 3 or 1, H, W) -> (N, 3, H, W)."""
 
-    def left(self, x: Tensor) -> Tensor:
+    def transmission(self, x: Tensor) -> Tensor:
         """(1 or N, 3, 1, 1) of x's type, from 0 to 1: what is left of red, green and blue."""
         raise NotImplementedError
 
     def forward(self, x):
-        left = self.left(x)
-        return left * coloured(x) + left - 1
+        transmission = self.transmission(x)
+        return transmission * expand_to_rgb(x) + transmission - 1
 
     def channels(self, c):
         return 3
@@ -88,16 +88,16 @@ class WhiteBalance(Light):
     )
     example = "white-balance:green=0.8,blue=0.5"
 
-    def left(self, x):
-        return thirds(x, (self.red, self.green, self.blue))
+    def transmission(self, x):
+        return stack_rgb(x, (self.red, self.green, self.blue))
 
     @torch.no_grad()
     def merge(self, x, y):
         """What became y, in [-1, 1]: nothing of x is needed, but where grey became coloured."""
         if x.shape[1] == 1:
             return super().merge(x, y)
-        left = self.left(x.double())
-        return ((y.double() + 1) / left - 1).clamp(-1, 1).expand_as(x).to(x)
+        transmission = self.transmission(x.double())
+        return ((y.double() + 1) / transmission - 1).clamp(-1, 1).expand_as(x).to(x)
 
 
 @register("channel")
@@ -110,14 +110,14 @@ class Channel(Light):
     )
     example = "channel:blue"
 
-    def left(self, x):
-        return thirds(x, tuple(1 - self.amount if name == self.lost else 1.0 for name in ("red", "green", "blue")))
+    def transmission(self, x):
+        return stack_rgb(x, tuple(1 - self.amount if name == self.lost else 1.0 for name in ("red", "green", "blue")))
 
     @torch.no_grad()
     def merge(self, x, y):
         """The other two colours are those of y, and so is the third as far as something is left of it."""
         if x.shape[1] == 1:
             return super().merge(x, y)
-        left = self.left(x.double())
-        found = ((y.double() + 1) / left.clamp_min(1e-12) - 1).clamp(-1, 1)
-        return torch.where(left < 1e-3, x.double().clamp(-1, 1), found).to(x)
+        transmission = self.transmission(x.double())
+        found = ((y.double() + 1) / transmission.clamp_min(1e-12) - 1).clamp(-1, 1)
+        return torch.where(transmission < 1e-3, x.double().clamp(-1, 1), found).to(x)

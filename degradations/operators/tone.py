@@ -19,22 +19,20 @@ TOE = 1 / 255  # brightness of the level next to black: below it a gamma curve i
 class Tone(Degradation):
     """Pixels keep their places, and all of them are seen."""
 
-    def size(self, hw):
-        return tuple(hw)
+    keeps_size = True
 
-    def hidden(self, size, below, channels=3):
-        return below
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        return uninformative
 
 
 class Curve(Tone):
     """Each number by itself, by a curve that rises: ``inverse`` undoes it. (N, C, H, W) -> (N, C, H, W)."""
 
+    keeps_channels = True
+
     def inverse(self, y: Tensor) -> Tensor:
         """The number that becomes y; of any y, also one that no picture gives."""
         raise NotImplementedError
-
-    def channels(self, c):
-        return c
 
     @torch.no_grad()
     def merge(self, x, y):

@@ -21,7 +21,7 @@ class _Sheet:
         self.random = np.random.Generator(np.random.PCG64(seed))
         self.levels, self.where = Image.new("L", (self.w, self.h)), Image.new("L", (self.w, self.h))
 
-    def tone(self, bright: float) -> int:
+    def draw_level(self, bright: float) -> int:
         """Paper that shines through, or dirt; ``bright``: how often it is the former."""
         return int(self.random.integers(215, 256) if self.random.random() < bright else self.random.integers(0, 30))
 
@@ -44,7 +44,7 @@ class _Sheet:
         return torch.from_numpy(np.asarray(self.where) > 0)[None, None], paint.float()
 
 
-def worn(
+def draw_wear(
     size: Size, seed: int, *, scratches: int = 0, creases: int = 0, dust: int = 0, tears: int = 0, blobs: int = 0
 ) -> Drawn:
     """So many of each, drawn with PCG64; widths and lengths go with the shorter side.
@@ -68,17 +68,17 @@ def worn(
         steps = np.linspace(-0.5, 0.5, 24) * length
         turned = angle + bend * steps / max(side, 1)
         path = start + np.stack([np.cos(turned), np.sin(turned)], 1) * steps[:, None]
-        sheet.stroke(path, 1 + int(random.random() * max(1, side / 200)), sheet.tone(0.75))
+        sheet.stroke(path, 1 + int(random.random() * max(1, side / 200)), sheet.draw_level(0.75))
     for _ in range(dust):
         centre, radius = sheet.place(), random.uniform(0.5, max(1.0, side / 150))
         round_ = np.linspace(0, 2 * np.pi, 12, endpoint=False)
         wobble = radius * random.uniform(0.6, 1.2, 12)[:, None]
-        sheet.shape(centre + np.stack([np.cos(round_), np.sin(round_)], 1) * wobble, sheet.tone(0.6))
+        sheet.shape(centre + np.stack([np.cos(round_), np.sin(round_)], 1) * wobble, sheet.draw_level(0.6))
     for _ in range(blobs):
         centre, radius = sheet.place(), random.uniform(1, max(1.5, side / 64))
         round_ = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         stretched = radius * np.stack([np.cos(round_), np.sin(round_) * random.uniform(0.75, 1)], 1)
-        sheet.shape(centre + stretched * random.uniform(0.93, 1.07, 24)[:, None], sheet.tone(0.7))
+        sheet.shape(centre + stretched * random.uniform(0.93, 1.07, 24)[:, None], sheet.draw_level(0.7))
     return sheet.drawn()
 
 
@@ -103,4 +103,4 @@ def _tear(sheet: _Sheet) -> None:
     round_ = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     radius = random.uniform(0.06, 0.18) * side * (1 + 0.3 * np.cos(3 * round_ + random.uniform(0, 6)))
     radius = radius * random.uniform(0.92, 1.08, 40)
-    sheet.shape(centre + np.stack([np.cos(round_), np.sin(round_)], 1) * radius[:, None], sheet.tone(0.8))
+    sheet.shape(centre + np.stack([np.cos(round_), np.sin(round_)], 1) * radius[:, None], sheet.draw_level(0.8))

@@ -21,13 +21,13 @@ from degradations.resampling.super_resolution import Separable
 FACTOR = 4
 
 
-def _enlarge(n: int, m: int) -> torch.Tensor:
+def _make_enlargement(n: int, m: int) -> torch.Tensor:
     """(m, n) float64, bilinear enlargement with pixel centres at halves."""
     return F.interpolate(torch.eye(n, dtype=torch.float64)[None], size=m, mode="linear", align_corners=False)[0].mT
 
 
 @lru_cache(maxsize=16)
-def _smear(n: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+def _make_blur_matrix(n: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """(n, n): the 16-tap kernel at every fourth pixel with the border repeated, then bilinear enlargement."""
     away = np.abs(np.arange(16) - 7.5) / FACTOR
     kernel = np.sinc(away) * np.sinc(away / 2)
@@ -36,7 +36,7 @@ def _smear(n: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     for i in range(small):
         source = np.clip(np.arange(16) + FACTOR * i - 6, 0, n - 1)
         np.add.at(shrink[i], source, kernel / kernel.sum())
-    return (_enlarge(small, n) @ torch.from_numpy(shrink)).to(device, dtype)
+    return (_make_enlargement(small, n) @ torch.from_numpy(shrink)).to(device, dtype)
 
 
 @register("sr-dgp")
@@ -56,7 +56,7 @@ class PublishedSuperResolution(Separable):
 
     def matrices(self, hw, dtype, device):
         h, w = self.size(hw)
-        return _smear(h, dtype, device), _smear(w, dtype, device)
+        return _make_blur_matrix(h, dtype, device), _make_blur_matrix(w, dtype, device)
 
     def measure(self, x, generator=None):
         """The published target: not differentiable."""

@@ -20,7 +20,7 @@ from degradations.resampling.super_resolution import Separable
 
 
 @lru_cache(maxsize=64)
-def _shrink(n: int, factor: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+def _make_reduction(n: int, factor: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """(n // factor, n): 4 * factor taps at every factor-th pixel, 3 * factor pixels of mirrored border in all."""
     bicubic, _ = FILTERS["bicubic"]
     taps = bicubic((np.arange(4 * factor) - 2 * factor + 0.5) / factor)
@@ -52,4 +52,4 @@ class PulseSuperResolution(Separable):
 
     def matrices(self, hw, dtype, device):
         self.size(hw)
-        return tuple(_shrink(n, self.factor, dtype, device) for n in hw)
+        return tuple(_make_reduction(n, self.factor, dtype, device) for n in hw)

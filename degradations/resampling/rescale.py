@@ -18,7 +18,7 @@ HIGHEST = 256
 
 
 @lru_cache(maxsize=32)
-def _round_trips(n: int, factors: tuple[float, ...], down: str, up: str, device: torch.device) -> Tensor:
+def _make_round_trips(n: int, factors: tuple[float, ...], down: str, up: str, device: torch.device) -> Tensor:
     """(n, n) float64: to each size and back, one after the other."""
     result = torch.eye(n, dtype=torch.float64, device=device)
     for factor in factors:
@@ -38,6 +38,7 @@ class Rescale(Separable):
     """
 
     well_posed = False
+    keeps_size = True
     parameters_spec = (
         Parameter(
             "factor", kind="text", required=True, help="how many times smaller, along each side; several joined by -"
@@ -58,8 +59,5 @@ class Rescale(Separable):
         each = lobes.get(self.filter, 1.0) * lobes.get(self.up, 1.0)
         self.overshoot = each ** len(self.factors) - 1
 
-    def size(self, hw):
-        return tuple(hw)
-
     def matrices(self, hw, dtype, device):
-        return tuple(_round_trips(n, self.factors, self.filter, self.up, device).to(dtype) for n in hw)
+        return tuple(_make_round_trips(n, self.factors, self.filter, self.up, device).to(dtype) for n in hw)

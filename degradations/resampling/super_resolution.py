@@ -9,7 +9,7 @@ from degradations.core.base import Degradation, Size
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SizeError
-from degradations.files.pictures import expect_pictures, rounded
+from degradations.files.pictures import expect_pictures, round_to_8_bits
 from degradations.resampling.resample import NAMES, matrix
 
 
@@ -17,6 +17,7 @@ class Separable(Degradation):
     """y = A x B^T with two matrices that depend on the size only; subclasses say which."""
 
     linear = True
+    keeps_channels = True
 
     def matrices(self, hw: Size, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
         """(A (h, H), B (w, W)) for an x of (H, W); (N, 1, h, H) and (N, 1, w, W) where rows have their own."""
@@ -33,14 +34,15 @@ class Separable(Degradation):
             raise SizeError(f"got y of {tuple(y.shape[-2:])}; {self._title()} makes {expected} of {tuple(size)}")
         return a.mT @ y @ b
 
-    def channels(self, c):
-        return c
-
-    def hidden(self, size, below, channels=3):
-        device = torch.device("cpu") if below is None else below.device
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        device = torch.device("cpu") if uninformative is None else uninformative.device
         a, b = self.matrices(tuple(size), torch.float64, device)
         shape = (1, 1, a.shape[-2], b.shape[-2])
-        seen = torch.ones(shape, dtype=a.dtype, device=device) if below is None else (~below[:, None]).double()
+        seen = (
+            torch.ones(shape, dtype=a.dtype, device=device)
+            if uninformative is None
+            else (~uninformative[:, None]).double()
+        )
         return (a.abs().mT @ seen @ b.abs() == 0)[:, 0]
 
 
@@ -84,4 +86,4 @@ class SuperResolution(Separable):
         if self.noise is not None:
             return super().simulate(x, generator)
         a, b = self.matrices(tuple(expect_pictures(x).shape[-2:]), x.dtype, x.device)
-        return rounded(a @ (x @ b.mT).clamp(-1, 1))
+        return round_to_8_bits(a @ (x @ b.mT).clamp(-1, 1))

@@ -11,16 +11,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from degradations.solvers.projection import Map, dot, per_row
+from degradations.rows import dot_per_row, expand_rows
+from degradations.solvers.projection import Map
 
 PATIENCE, GAIN = 20, 0.9  # what does not come a tenth closer in so many rounds is out of reach
 INSIDE = 0.98  # of the distance: so that rounding the answer to float32 does not take it out again
 
 
-def _pace(forward: Map, adjoint: Map, probe: Tensor) -> Tensor:
+def _estimate_step(forward: Map, adjoint: Map, probe: Tensor) -> Tensor:
     """(N,) about 1 / |A|^2, by the power method."""
     for _ in range(8):
-        probe = adjoint(forward(probe / per_row(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
+        probe = adjoint(forward(probe / expand_rows(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
     return 1 / (1.05 * probe.flatten(1).norm(dim=1)).clamp_min(1e-12)
 
 
@@ -37,32 +38,32 @@ def project_near(forward: Map, adjoint: Map, x: Tensor, y: Tensor, within: Tenso
         (N, C, H, W) float64 in [-1, 1].
     """
     r = y - forward(x)
-    misfit, enough = dot(r, r), within.square() * y[0].numel()
+    misfit, enough = dot_per_row(r, r), within.square() * y[0].numel()
     going = misfit > enough
     if not going.any():
         return x
     enough = enough * INSIDE**2
-    step = _pace(forward, adjoint, adjoint(r))
+    step = _estimate_step(forward, adjoint, adjoint(r))
     ahead, beyond = x, r  # beyond: y - A ahead
     turns = torch.zeros_like(misfit)
     marked = misfit
     for number in range(1, rounds + 1):
-        moved = (ahead + per_row(step) * adjoint(beyond)).clamp(-1, 1)
+        moved = (ahead + expand_rows(step) * adjoint(beyond)).clamp(-1, 1)
         left = y - forward(moved)
-        fresh = dot(left, left)
+        fresh = dot_per_row(left, left)
         better = going & (fresh < misfit)
         # the last step goes no further than asked: |r + t (left - r)|^2 = enough
         way = left - r
-        curve, slope = dot(way, way).clamp_min(1e-300), dot(r, way)
+        curve, slope = dot_per_row(way, way).clamp_min(1e-300), dot_per_row(r, way)
         root = (slope.square() - curve * (misfit - enough)).clamp_min(0).sqrt()
         last = better & (fresh <= enough)
-        share = per_row(torch.where(last, ((-slope - root) / curve).clamp(0, 1), 1))
+        share = expand_rows(torch.where(last, ((-slope - root) / curve).clamp(0, 1), 1))
         moved, left = x + share * (moved - x), r + share * way
         # a step that overshoots is not taken, and the momentum is dropped; where there was none, the step was too long
         step = torch.where(better | (turns > 0), step, step / 2)
         turns = torch.where(better, turns + 1, 0)
-        momentum = per_row((turns - 1).clamp_min(0) / (turns + 2))
-        take = per_row(better)
+        momentum = expand_rows((turns - 1).clamp_min(0) / (turns + 2))
+        take = expand_rows(better)
         ahead = torch.where(take, moved + momentum * (moved - x), x)
         beyond = torch.where(take, left + momentum * (left - r), r)
         x, r, misfit = torch.where(take, moved, x), torch.where(take, left, r), torch.where(better, fresh, misfit)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from degradations.solvers.projection import Map, dot, per_row, project
+from degradations.rows import dot_per_row, expand_rows
+from degradations.solvers.projection import Map, project
 
 # Where a curve is flat or vertical (gamma curves at black, cubes at grey), its slope there says nothing about the
 # way on: slopes are taken this far aside, in turns.
@@ -21,7 +22,7 @@ ASIDE = (1e-6, 1e-2, 1e-4)
 CLOSE = 1e-6
 
 
-def _slopes(phi: Map, x: Tensor) -> tuple[Map, Map]:
+def _linearize(phi: Map, x: Tensor) -> tuple[Map, Map]:
     """(v -> J v, u -> J^T u) at x. J v is the derivative of J^T u by u: more operators can be differentiated
     backwards twice than forwards."""
     with torch.enable_grad():
@@ -39,35 +40,35 @@ def _slopes(phi: Map, x: Tensor) -> tuple[Map, Map]:
     return push, pull
 
 
-def _step(push: Map, pull: Map, movable: Tensor, r: Tensor, damping: Tensor, rounds: int) -> Tensor:
+def _gauss_newton_step(push: Map, pull: Map, movable: Tensor, r: Tensor, damping: Tensor, rounds: int) -> Tensor:
     """d of the movable pixels that minimises |r - J d|^2 + damping |d|^2, to a tenth, by conjugate gradients."""
     d = torch.zeros_like(movable)
     slope = movable * pull(r)
-    p, gamma = slope, dot(slope, slope)
+    p, gamma = slope, dot_per_row(slope, slope)
     enough = gamma * 1e-2
     going = gamma > 0
     for _ in range(rounds):
         pushed = push(p)
-        curvature = dot(pushed, pushed) + damping * dot(p, p)
-        length = per_row(torch.where(going, gamma / curvature.clamp_min(1e-300), 0))
+        curvature = dot_per_row(pushed, pushed) + damping * dot_per_row(p, p)
+        length = expand_rows(torch.where(going, gamma / curvature.clamp_min(1e-300), 0))
         d, r = d + length * p, r - length * pushed
-        slope = movable * pull(r) - per_row(damping) * d
-        before, gamma = gamma, torch.where(going, dot(slope, slope), gamma)
+        slope = movable * pull(r) - expand_rows(damping) * d
+        before, gamma = gamma, torch.where(going, dot_per_row(slope, slope), gamma)
         going = going & (gamma > enough)
         if not going.any():
             break
-        p = slope + per_row(gamma / before.clamp_min(1e-300)) * p
+        p = slope + expand_rows(gamma / before.clamp_min(1e-300)) * p
     return d
 
 
-def _to(phi: Map, x: Tensor, y: Tensor, rounds: int, inner: int, within: float | Tensor = 0.0) -> Tensor:
+def _approach(phi: Map, x: Tensor, y: Tensor, rounds: int, inner: int, within: float | Tensor = 0.0) -> Tensor:
     """From x (N, C, H, W) in [-1, 1] towards phi(x) = y, or ``within`` it; the misfit of a row never grows.
 
     A pixel moves no further at once than its row's ``reach``: in a flat part of a curve a Newton step is huge, and
     would be thrown from one border of the gamut to the other for ever.
     """
     r = y - phi(x)
-    misfit = dot(r, r)
+    misfit = dot_per_row(r, r)
     enough = torch.as_tensor(within).to(misfit).square() * y[0].numel()
     going = (r.flatten(1).abs().amax(1) > CLOSE) & (misfit > enough) & misfit.isfinite()
     damping, reach, stalled = torch.full_like(misfit, 0.1), torch.full_like(misfit, 0.5), torch.zeros_like(misfit)
@@ -75,19 +76,19 @@ def _to(phi: Map, x: Tensor, y: Tensor, rounds: int, inner: int, within: float |
     for number in range(rounds):
         if not going.any():
             break
-        push, pull = _slopes(phi, torch.lerp(x, aside, ASIDE[number % len(ASIDE)]))
+        push, pull = _linearize(phi, torch.lerp(x, aside, ASIDE[number % len(ASIDE)]))
         slope = pull(r)
         # what is at the border and wants to leave stays there
-        movable = ~((x.abs() >= 1) & (slope * x > 0)) * per_row(going).to(x)
+        movable = ~((x.abs() >= 1) & (slope * x > 0)) * expand_rows(going).to(x)
         slope = slope * movable
-        scale = dot(slope, slope) / misfit.clamp_min(1e-300)
-        d = _step(push, pull, movable, r, damping * scale, inner)
-        trial = (x + d.clamp(-per_row(reach), per_row(reach))).clamp(-1, 1)
+        scale = dot_per_row(slope, slope) / misfit.clamp_min(1e-300)
+        d = _gauss_newton_step(push, pull, movable, r, damping * scale, inner)
+        trial = (x + d.clamp(-expand_rows(reach), expand_rows(reach))).clamp(-1, 1)
         trial_r = y - phi(trial)
-        fresh = dot(trial_r, trial_r)
+        fresh = dot_per_row(trial_r, trial_r)
         closer = going & (fresh < misfit)
         stalled = torch.where(going & (fresh < 0.98 * misfit), 0, stalled + 1)
-        x, r = torch.where(per_row(closer), trial, x), torch.where(per_row(closer), trial_r, r)
+        x, r = torch.where(expand_rows(closer), trial, x), torch.where(expand_rows(closer), trial_r, r)
         misfit = torch.where(closer, fresh, misfit)
         damping = torch.where(closer, damping / 5, damping * 5).clamp(1e-12, 1e12)
         reach = torch.where(closer, reach * 2, reach / 3).clamp(1e-3, 1)
@@ -119,11 +120,11 @@ def project_curved(
         (N, C, H, W) float64 in [-1, 1], with no row further from y than it was.
     """
     if within is not None:
-        return _to(phi, x, y, rounds, inner, within)
-    picture = _to(phi, x, y, rounds, inner)
+        return _approach(phi, x, y, rounds, inner, within)
+    picture = _approach(phi, x, y, rounds, inner)
 
     def away(z: Tensor) -> Tensor:
-        return dot(z - x, z - x)
+        return dot_per_row(z - x, z - x)
 
     def misfit(z: Tensor) -> Tensor:
         return (y - phi(z)).flatten(1).norm(dim=1)
@@ -132,19 +133,19 @@ def project_curved(
     for _ in range(turns):
         if not going.any():
             break
-        push, pull = _slopes(phi, picture * (1 - ASIDE[0]))
-        start = torch.where(per_row(going), x, picture)
+        push, pull = _linearize(phi, picture * (1 - ASIDE[0]))
+        start = torch.where(expand_rows(going), x, picture)
         nearest = project(push, pull, start, push(picture), rounds=6, inner=inner, finish=0)
         waiting = going & (away(nearest) < 0.999 * distance)
         going = torch.zeros_like(going)
         for part in (1.0, 0.5, 0.25):
             if not waiting.any():
                 break
-            trial = torch.where(per_row(waiting), picture + part * (nearest - picture), picture)
-            trial = _to(phi, trial, y, 10, inner)
+            trial = torch.where(expand_rows(waiting), picture + part * (nearest - picture), picture)
+            trial = _approach(phi, trial, y, 10, inner)
             fresh = away(trial)
             good = waiting & (fresh < 0.999 * distance) & (misfit(trial) <= error.clamp_min(1e-5))
-            picture = torch.where(per_row(good), trial, picture)
+            picture = torch.where(expand_rows(good), trial, picture)
             distance = torch.where(good, fresh, distance)
             waiting, going = waiting & ~good, going | good
     return picture

@@ -18,23 +18,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from degradations.rows import dot_per_row, expand_rows, rms_per_row
+
 Map = Callable[[Tensor], Tensor]
-
-
-def dot(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).flatten(1).sum(1)
-
-
-def per_row(v: Tensor) -> Tensor:
-    return v[:, None, None, None]
 
 
 # A change of the picture is cheap while it is at most so many times what it changes in y (both root mean square).
 CHEAP = 8.0
-
-
-def rms(v: Tensor) -> Tensor:
-    return v.flatten(1).square().mean(1).sqrt()
 
 
 def _newton_step(
@@ -47,29 +37,29 @@ def _newton_step(
     """
     image = adjoint(r)
     p, direction = image, r
-    gamma, misfit = dot(image, weight * image), dot(r, r)
+    gamma, misfit = dot_per_row(image, weight * image), dot_per_row(r, r)
     going = misfit > 0
     q, back = torch.zeros_like(r), torch.zeros_like(image)
     enough = torch.zeros_like(going)
     for _ in range(rounds):
         moved = forward(weight * p)
-        length = torch.where(going, gamma / dot(moved, moved).clamp_min(1e-300), 0)
-        closer = r - per_row(length) * moved
-        fresh = dot(closer, closer)
-        dear = rms(weight * p) > CHEAP * rms(moved)
-        enough = enough | (going & dear & (rms(r) <= floor))
+        length = torch.where(going, gamma / dot_per_row(moved, moved).clamp_min(1e-300), 0)
+        closer = r - expand_rows(length) * moved
+        fresh = dot_per_row(closer, closer)
+        dear = rms_per_row(weight * p) > CHEAP * rms_per_row(moved)
+        enough = enough | (going & dear & (rms_per_row(r) <= floor))
         going = going & (fresh < 0.9999 * misfit) & ~enough
         if not going.any():
             break
-        take = per_row(going)
+        take = expand_rows(going)
         q, back = (
-            torch.where(take, q + per_row(length) * direction, q),
-            torch.where(take, back + per_row(length) * p, back),
+            torch.where(take, q + expand_rows(length) * direction, q),
+            torch.where(take, back + expand_rows(length) * p, back),
         )
         r, misfit = torch.where(take, closer, r), torch.where(going, fresh, misfit)
         image = adjoint(r)
-        before, gamma = gamma, dot(image, weight * image)
-        turn = per_row(gamma / before.clamp_min(1e-300))
+        before, gamma = gamma, dot_per_row(image, weight * image)
+        turn = expand_rows(gamma / before.clamp_min(1e-300))
         p, direction = image + turn * p, r + turn * direction
     return q, back, enough
 
@@ -84,19 +74,19 @@ def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int, enou
         return x
     probe = adjoint(r)
     for _ in range(20):
-        probe = adjoint(forward(probe / per_row(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
+        probe = adjoint(forward(probe / expand_rows(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
     step = 1 / (1.05 * probe.flatten(1).norm(dim=1)).clamp_min(1e-12)
-    ahead, pace, misfit = x, torch.ones_like(step), dot(r, r)
+    ahead, pace, misfit = x, torch.ones_like(step), dot_per_row(r, r)
     for _ in range(rounds):
-        moved = (ahead + per_row(step) * adjoint(y - forward(ahead))).clamp(-1, 1)
+        moved = (ahead + expand_rows(step) * adjoint(y - forward(ahead))).clamp(-1, 1)
         r = y - forward(moved)
-        fresh = dot(r, r)
+        fresh = dot_per_row(r, r)
         better = going & (fresh < misfit)
         faster = (1 + (1 + 4 * pace.square()).sqrt()) / 2
-        onward = moved + per_row((pace - 1) / faster) * (moved - x)
-        ahead = torch.where(per_row(better), onward, x)
+        onward = moved + expand_rows((pace - 1) / faster) * (moved - x)
+        ahead = torch.where(expand_rows(better), onward, x)
         pace = torch.where(better, faster, 1)
-        x = torch.where(per_row(better), moved, x)
+        x = torch.where(expand_rows(better), moved, x)
         misfit = torch.where(better, fresh, misfit)
         going = going & (r.flatten(1).abs().amax(1) > 1e-7)
         if not going.any():
@@ -135,7 +125,7 @@ def project(
     enough = torch.zeros_like(going)
 
     def dual(picture, multiplier, r):
-        return dot(picture - x, picture - x) / 2 + dot(multiplier, r)
+        return dot_per_row(picture - x, picture - x) / 2 + dot_per_row(multiplier, r)
 
     value = dual(best, multiplier, r)
     for _ in range(rounds):
@@ -143,17 +133,17 @@ def project(
             break
         # clipped pixels keep a little weight, so that a y all of whose pixels are clipped can pull them back
         weight = torch.where(free.abs() <= 1, 1.0, 1e-4).to(x)
-        q, back, close = _newton_step(forward, adjoint, weight, r * per_row(going), inner, floor)
-        slope, step, waiting = dot(q, r), torch.ones_like(misfit), going.clone()
+        q, back, close = _newton_step(forward, adjoint, weight, r * expand_rows(going), inner, floor)
+        slope, step, waiting = dot_per_row(q, r), torch.ones_like(misfit), going.clone()
         for _ in range(20):
-            trial = free + per_row(step) * back
+            trial = free + expand_rows(step) * back
             picture = trial.clamp(-1, 1)
             trial_r = y - forward(picture)
-            trial_value = dual(picture, multiplier + per_row(step) * q, trial_r)
+            trial_value = dual(picture, multiplier + expand_rows(step) * q, trial_r)
             good = waiting & (trial_value >= value + 1e-4 * step * slope - 1e-12 * value.abs())
-            take = per_row(good)
+            take = expand_rows(good)
             free, r = torch.where(take, trial, free), torch.where(take, trial_r, r)
-            multiplier = torch.where(take, multiplier + per_row(step) * q, multiplier)
+            multiplier = torch.where(take, multiplier + expand_rows(step) * q, multiplier)
             value = torch.where(good, trial_value, value)
             waiting = waiting & ~good
             if not waiting.any():
@@ -161,10 +151,10 @@ def project(
             step = torch.where(waiting, step / 2, step)
         fresh = r.flatten(1).norm(dim=1)
         better = going & (fresh < 0.99 * misfit)
-        best = torch.where(per_row(better), free.clamp(-1, 1), best)
+        best = torch.where(expand_rows(better), free.clamp(-1, 1), best)
         misfit = torch.where(better, fresh, misfit)
         stalled = torch.where(better, 0, stalled + 1)
         # the dual climbs at every round, the misfit need not fall at every one
-        enough = enough | (close & (rms(r) <= floor))
+        enough = enough | (close & (rms_per_row(r) <= floor))
         going = going & ~enough & ~waiting & (r.flatten(1).abs().amax(1) > 1e-8) & (stalled < 4)
     return _descend(forward, adjoint, best, y, finish, enough)

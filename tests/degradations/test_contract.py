@@ -150,7 +150,7 @@ class Loud(Degradation):
 
 
 class WrongHole(Half):
-    def hidden(self, size, below, channels=3):
+    def propagate_unobserved(self, size, uninformative, channels=3):
         return torch.ones(1, *size, dtype=torch.bool)
 
 

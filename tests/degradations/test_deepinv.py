@@ -56,7 +56,7 @@ def test_missing_pixels_are_mid_grey():
     assert set(white.unique().tolist()) == {0.0, 1.0} and bool((y[white == 0] == 0).all())
     assert torch.equal(y[white == 1], x[white == 1])
     black_in_the_file = torch.where(white == 1, y, -1.0)
-    assert torch.equal(phi.settle(black_in_the_file), y)
+    assert torch.equal(phi.set_known_values(black_in_the_file), y)
     assert torch.equal(phi(x), parse(phi.spec)(x)), "the seed is in the text"
     assert not torch.equal(phi(x), parse("deepinv:Inpainting,mask=0.5").build(seed=8)(x))
     state = torch.get_rng_state()
