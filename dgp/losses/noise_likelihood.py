@@ -26,8 +26,7 @@ class Data(Term):
 
 def distance(part: Part) -> Tensor:
     """(n,), of the rows of a part."""
-    plain = NoiseModel()
-    noise = plain if part.operator.noise is None else part.operator.noise
+    noise = NoiseModel() if part.operator.noise is None else part.operator.noise
     if part.weight is None:
-        return getattr(noise, "distance", plain.distance)(part.prediction, part.y)
-    return per_row(getattr(noise, "differences", plain.differences)(part.prediction, part.y) * part.weight)
+        return noise.distance(part.prediction, part.y)
+    return per_row(noise.differences(part.prediction, part.y) * part.weight)

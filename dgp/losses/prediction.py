@@ -139,7 +139,7 @@ def box_of(observation: Observation) -> Tensor:
 
 def missing(operator: Degradation, y: Tensor) -> Tensor | None:
     """(1 or n, 1, h, w) bool: where y (n, c, h, w) holds no evidence; None where it all does."""
-    hidden = operator.blank(tuple(y.shape[-2:]))
+    hidden = operator.uninformative(tuple(y.shape[-2:]))
     if hidden is None or tuple(operator.size(tuple(y.shape[-2:]))) != tuple(y.shape[-2:]):
         return None
     return hidden[:, None].to(y.device)

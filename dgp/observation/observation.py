@@ -97,8 +97,10 @@ class Observation:
             return self
         place, operator = self.geometry, self.geometry.operator
         if operator is not None:
-            operator = operator.given({name: v for name, v in values.items() if name in operator.unknowns()})
-        return replace(self, degradation=self.degradation.given(values), geometry=replace(place, operator=operator))
+            operator = operator.with_values({name: v for name, v in values.items() if name in operator.unknowns()})
+        return replace(
+            self, degradation=self.degradation.with_values(values), geometry=replace(place, operator=operator)
+        )
 
     @cached_property
     def share(self) -> Tensor | None:
@@ -241,8 +243,8 @@ def _standing(operator: Degradation, estimates: Mapping[str, Estimate]) -> Degra
     """What the file itself tells is no longer unknown; for the rest the estimates are where it begins."""
     told = {name: estimate.value for name, estimate in estimates.items() if estimate.source == "file"}
     rest = {name: estimate.value for name, estimate in estimates.items() if name not in told}
-    operator = operator.given(told) if told else operator
-    return operator.standing(rest) if rest else operator
+    operator = operator.with_values(told) if told else operator
+    return operator.with_initial_values(rest) if rest else operator
 
 
 def first_estimates(
@@ -257,15 +259,15 @@ def first_estimates(
         return {}
     from dgp.identify.estimate import estimate
 
-    told = {} if picture is None else operator.told(picture)
+    told = {} if picture is None else operator.file_metadata(picture)
     found = {n: Estimate(told[n], 0.0, "file") for n, u in unknowns.items() if n in told and u.low <= told[n] <= u.high}
-    rest = operator.given({name: known.value for name, known in found.items()})
+    rest = operator.with_values({name: known.value for name, known in found.items()})
     return found | estimate(y, rest, prior, seed=seed)
 
 
 def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
     """What was done to the picture. Where transparency is the hole, white stands only behind what shines through."""
-    if whole.transparent(source.size[::-1]) is None:
+    if whole.alpha_mask(source.size[::-1]) is None:
         return (*source.notes, *whole.remarks)
     alpha = np.asarray(flatten(source)[1])
     through = "half-transparent pixels were laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
@@ -284,7 +286,7 @@ def _true(operator: Degradation, truth: str | Degradation | None, framing: Frami
     drawn = {
         name: unknown.value(float(torch.rand((), generator=random))) for name, unknown in operator.unknowns().items()
     }
-    return operator.given(drawn) if drawn else operator
+    return operator.with_values(drawn) if drawn else operator
 
 
 def _same_shape(y: Tensor, operator: Degradation, true: Degradation, resolution: int) -> None:

@@ -56,7 +56,8 @@ def _residual(part: Part) -> Tensor:
 
 
 def _floor(part: Part) -> Tensor:
-    stated = part.operator.noise.mean_square(part.prediction) if hasattr(part.operator.noise, "mean_square") else None
+    noise = part.operator.noise
+    stated = None if noise is None else noise.mean_square(part.prediction)
     return part.prediction.new_full((len(part.rows),), torch.nan) if stated is None else stated
 
 
@@ -125,7 +126,7 @@ class NoiseFloor(Stop):
     measures: ClassVar = True
 
     def idle(self, operators):
-        return not any(hasattr(operator.noise, "mean_square") for operator in operators)
+        return all(operator.noise is None for operator in operators)
 
     def reached(self, past):
         return past.residual <= self.factor * past.floor

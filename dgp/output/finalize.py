@@ -156,5 +156,5 @@ def _restoration(
 
 
 def _fidelity(picture: Tensor, observation: Observation) -> dict:
-    blank = observation.degradation.blank(tuple(observation.y.shape[-2:]))
+    blank = observation.degradation.uninformative(tuple(observation.y.shape[-2:]))
     return metrics.observation_fidelity(observation.degradation(picture), observation.y, blank)
