@@ -27,27 +27,27 @@ Size = tuple[int, int]
 class Degradation(AdaptsNoise, Parametrized):
     """A differentiable operator y = phi(x), deterministic, with its noise model kept apart.
 
-    x: (N, C, H, W) float in [-1, 1], usually C = 3 -> y: (N, c, h, w), in [-1, 1] up to ``overshoot``. Rows (the leading
-    axis) are independent: a row gives the same answer alone and among others.
+    x: (N, C, H, W) float in [-1, 1], usually C = 3 -> y: (N, c, h, w), in [-1, 1] up to ``overshoot``. Rows (the
+    leading axis) are independent: a row gives the same answer alone and among others.
 
-    The parameters, their binding to rows (``bind``) and the text (``spec``) are those of ``Parametrized``.
+    The parameters, their values for each row (``bind``) and the text form (``spec``) come from ``Parametrized``.
 
     Attributes:
         linear: phi(a x + b z) = a phi(x) + b phi(z).
         smooth: phi is differentiable in x. The contract suite tests both, and ``merge`` relies on them.
         pointwise: each pixel of y comes from the same pixel of x, and mid-grey (0) stays mid-grey.
         well_posed: ``merge`` should invert phi exactly. Where False (blur), that would amplify the rounding of y, and
-            ``merge`` only comes as close as the rounding.
+            ``merge`` comes only as close as the rounding.
         scales: a resized y is the y of a resized x, so that pictures of any size can be fitted.
         keeps_size: y has the height and width of x.
         keeps_channels: y has the channels of x.
         alpha_marks_missing: picture files of y mark its uninformative pixels as transparent.
         overshoot: by how much y may leave [-1, 1].
         parameters_spec: the parameters, each an attribute; the first may be written without its name (``sr:4``).
-        noise: what ``measure`` adds to phi(x), or None. An object with ``sample`` and ``nll`` is enough; what it
-            lacks of a ``NoiseModel`` is supplied.
+        noise: the noise that ``measure`` adds to phi(x), or None. An object with ``sample`` and ``nll`` is enough; the
+            other methods of a ``NoiseModel`` are then supplied.
         example: a spec for help texts and for the contract suite, where the name alone is not enough.
-        strengths: up to three specs from weak to strong, for the sheet of all operators; None: derived from ``example``.
+        strengths: up to three specs from weak to strong, for the sheet of all operators; None: made from ``example``.
         name: the registered name.
         asked: the text that was parsed, or None.
         assets: the files and random masks that ``build`` used: name -> {"sha256": ..., "path": ... or None}.
@@ -252,7 +252,11 @@ class Degradation(AdaptsNoise, Parametrized):
     # ---- visibility: see ``core.visibility``
 
     def unobserved(self, size: Size) -> Tensor | None:
-        """Return the pixels of x that y carries no information about: (N or 1, H, W) bool, or None: all are observed."""
+        """Return the pixels of x about which y carries no information.
+
+        Returns:
+            (N or 1, H, W) bool, or None: every pixel is observed.
+        """
         unobserved = self.propagate_unobserved(tuple(size), None)
         return unobserved if unobserved is not None and bool(unobserved.any()) else None
 

@@ -140,7 +140,7 @@ class Chain(Degradation):
     # ---- parameters
 
     def bind(self, values):
-        """Bind the links' parameters. A name may be qualified (``blur.sigma``), and must be if several links have it."""
+        """Bind the links' parameters. A name may be qualified (``blur.sigma``), and must be if it is ambiguous."""
         return self._change_links(lambda link, own: link.bind(own), values)
 
     def bound_values(self):

@@ -1,4 +1,4 @@
-"""Whether two things of Python are equal in all that they hold. In doubt they are not."""
+"""Comparison of Python objects by everything they contain; objects that cannot be compared count as different."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 
 def are_equal(a: Any, b: Any, ignore: Collection[str] = ()) -> bool:
-    """Same type and equal contents, down to the tensors.
+    """Return whether two objects have the same type and equal contents, down to the tensors.
 
     Args:
-        but: attributes of modules that do not count.
+        a, b: any objects.
+        ignore: attributes of modules that do not count.
     """
     if a is b:
         return True
@@ -31,6 +32,6 @@ def are_equal(a: Any, b: Any, ignore: Collection[str] = ()) -> bool:
         return list(a) == list(b) and all(are_equal(a[key], b[key], ignore) for key in a)
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(are_equal(x, y, ignore) for x, y in zip(a, b, strict=True))
-    if type(a).__new__ is object.__new__:  # a class written in Python, whose state can be seen
+    if type(a).__new__ is object.__new__:  # a class written in Python, whose state is accessible
         return are_equal(a.__getstate__(), b.__getstate__(), ignore)
-    return (a == b) is True  # numbers, text, fractions; functions and handles equal only themselves
+    return (a == b) is True  # numbers, text, fractions; functions and handles are equal only to themselves

@@ -1,4 +1,4 @@
-"""Nothing happened to the picture: plain inversion."""
+"""The operator that leaves a picture unchanged, for plain inversion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from degradations.files.pictures import expect_pictures
 
 @register("identity")
 class Identity(Degradation):
-    """The picture is not degraded: y = x."""
+    """Leave the picture unchanged: y = x."""
 
     linear = True
     pointwise = True

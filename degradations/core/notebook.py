@@ -1,4 +1,4 @@
-"""How an operator shows itself in a notebook: what it is, what it takes, and what it does to a small picture."""
+"""How an operator is shown in a notebook: its spec, its parameters, and its effect on a small picture."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ from degradations.errors import DegradationError
 from degradations.files.pictures import to_picture
 
 Size = tuple[int, int]
-SIDE, SHOWN = 64, 192
+SIDE, SHOWN = 64, 192  # pixels of the test picture, and of the picture on the screen
 
 
 def make_test_picture(size: Size) -> Tensor:
-    """(1, 3, H, W) in [-1, 1]: all hues, a white disc, a black frame and fine stripes, so that each loss is seen."""
+    """Make a picture in which each loss is visible: all hues, a white disc, a black frame and fine stripes.
+
+    Args:
+        size: (H, W).
+
+    Returns:
+        (1, 3, H, W) float32 in [-1, 1].
+    """
     down, across = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in size), indexing="ij")
     turns = torch.tensor([0.0, 1 / 3, 2 / 3])[:, None, None]
     x = torch.cos(torch.pi * (across + 2 * turns)) * (0.8 - 0.4 * down)
@@ -30,10 +37,13 @@ def make_test_picture(size: Size) -> Tensor:
 
 
 def draw_before_and_after(operator: nn.Module) -> tuple[Image.Image, Image.Image]:
-    """The sample, and what a file of its observation would hold, at the size of a mask where there is one.
+    """Return the test picture, and the picture that a file of its observation would hold.
+
+    Args:
+        operator: a ``Degradation``. If it has a mask, the pictures have its size.
 
     Raises:
-        DegradationError: it refuses such a picture, or needs one of its own.
+        DegradationError: the operator refuses such a picture, or needs one of its own.
     """
     tensors = [t for t in operator.buffers() if t.ndim == 4]
     size = tuple(tensors[0].shape[-2:]) if tensors else (SIDE, SIDE)
@@ -46,7 +56,7 @@ def draw_before_and_after(operator: nn.Module) -> tuple[Image.Image, Image.Image
 
 
 def enlarge(picture: Image.Image) -> Image.Image:
-    """Pixel for pixel, at a size that can be looked at; what is transparent on grey."""
+    """Enlarge a picture pixel for pixel to a readable size, with transparent pixels on grey."""
     if "A" in picture.getbands():
         ground = Image.new("RGBA", picture.size, (128, 128, 128, 255))
         picture = Image.alpha_composite(ground, picture.convert("RGBA"))
@@ -55,7 +65,7 @@ def enlarge(picture: Image.Image) -> Image.Image:
 
 
 def render_png(operator: nn.Module) -> bytes | None:
-    """Before and after, side by side; None where the operator cannot be shown on a picture made here."""
+    """Return both pictures side by side as PNG; None if the operator cannot be shown on the test picture."""
     try:
         shown = [np.asarray(enlarge(picture)) for picture in draw_before_and_after(operator)]
     except DegradationError:
@@ -66,7 +76,7 @@ def render_png(operator: nn.Module) -> bytes | None:
 
 
 def render_html(operator: nn.Module) -> str:
-    """HTML: the spec, the summary, the parameters and the pictures, or why there are none."""
+    """Return HTML: the spec, the summary, the parameters, and the pictures or the reason why there are none."""
     bound = operator.bound_values()
     title = f"{operator._title()}, bound to rows: {', '.join(bound)}" if bound else operator.spec
     links = operator.operators()

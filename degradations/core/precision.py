@@ -28,8 +28,8 @@ def compute_noise_floor(noise: NoiseModel | None, y_hat: Tensor) -> Tensor:
 def compute_precision(noise: NoiseModel | None, y: Tensor) -> Tensor:
     """Return the root mean square error to which y itself is known.
 
-    It is the larger of two: a tenth of the noise (``NoiseModel.within`` has already moved y to the edge of what the noise
-    explains), and the rounding error of rows whose values all lie on the 256 levels of a file.
+    It is the larger of two: a tenth of the noise, since ``NoiseModel.within`` has already moved y to the edge of what
+    the noise explains, and the rounding error of rows whose values all lie on the 256 levels of a file.
 
     Args:
         noise: the noise model, or None.

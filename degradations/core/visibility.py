@@ -4,13 +4,13 @@ It is one idea, seen from both sides of y = phi(x):
 
 - a pixel of y is *uninformative* where its value does not depend on x, such as the mid-grey inside a hole or beside a
   rotated picture (``Degradation.uninformative``);
-- a pixel of x is *unobserved* where every pixel of y that depends on it is uninformative, or no pixel of y does
-  (``Degradation.unobserved``).
+- a pixel of x is *unobserved* where every pixel of y that depends on it is uninformative, or no pixel of y depends on
+  it (``Degradation.unobserved``).
 
-``Degradation.propagate_unobserved`` leads from the first set to the second through one operator. A chain applies it from
-its last operator to its first, beginning with a y whose pixels all count. Where each pixel of y comes from the same pixel
-of x the two sets are equal, which is the default of ``uninformative``. ``Degradation.alpha_mask`` is the set of
-uninformative pixels again, for operators whose files mark them as transparent.
+``Degradation.propagate_unobserved`` leads from the first set to the second through one operator. A chain applies it
+from its last operator to its first, beginning with a y whose pixels all count. Where each pixel of y comes from the
+same pixel of x, the two sets are equal, which is the default of ``uninformative``. ``Degradation.alpha_mask`` is the
+set of uninformative pixels again, for operators whose files mark them as transparent.
 """
 
 from __future__ import annotations

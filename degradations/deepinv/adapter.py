@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from degradations.core.base import Degradation, Size
 from degradations.deepinv.noise import convert_noise
-from degradations.errors import DegradationError, PluginError, SizeError, SpecError
+from degradations.errors import DegradationError, PluginError, SizeError, SpecError, summarize
 from degradations.files.pictures import expect_pictures
 
 Shape = tuple[int, int, int]
@@ -123,8 +123,7 @@ def apply_physics(physics: nn.Module, x: Tensor) -> Tensor:
     try:
         y = physics.A(x)
     except Exception as error:  # a stranger's code may fail in any way
-        first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-        raise PluginError(f"{title} it raised {first}; give a picture or values that it takes") from error
+        raise PluginError(f"{title} it raised {summarize(error)}; give a picture or values that it takes") from error
     if not isinstance(y, Tensor) or not y.is_floating_point() or not 2 <= y.ndim <= 4 or len(y) != len(x):
         got = f"a {str(y.dtype)[6:]} tensor of {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
         raise PluginError(f"{title} it gave {got}; expected floats, one picture or vector a row")

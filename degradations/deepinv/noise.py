@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from degradations.errors import PluginError, SpecError
+from degradations.errors import PluginError, SpecError, summarize
 from degradations.noise.model import GaussianNoise, NoiseModel
 
 SEEDS = 8  # draws that tell the mean square of a noise whose formula we do not know
@@ -55,8 +55,9 @@ class DeepinvNoise(NoiseModel):
                 torch.manual_seed(seed)
                 noisy = self.model(levels)
         except Exception as error:  # a stranger's code may fail in any way
-            first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-            raise PluginError(f"deepinv's {type(self.model).__name__} raised {first}; give it other values") from error
+            raise PluginError(
+                f"deepinv's {type(self.model).__name__} raised {summarize(error)}; give it other values"
+            ) from error
         finally:
             self.model.rng = rng
         return y + (2 * (noisy - levels)).to(y)

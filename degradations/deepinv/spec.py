@@ -15,7 +15,7 @@ from degradations.core.parameter import Parameter, quote
 from degradations.core.registry import register
 from degradations.deepinv.adapter import Adapter, Fitted, Shape, fit, physics_module
 from degradations.deepinv.noise import convert_noise
-from degradations.errors import SpecError
+from degradations.errors import SpecError, summarize
 
 OURS = ("self", "device", "dtype", "rng", "kwargs")  # what a spec does not say: x, or the seed, says it
 WORDS = {"true": True, "false": False, "none": None}
@@ -165,10 +165,9 @@ def _make_fitted(
                 given["rng"] = torch.Generator().manual_seed(seed)
             physics: nn.Module = kind(**given)
     except Exception as error:  # a stranger's code may fail in any way
-        first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         size = "x".join(map(str, shape))
         raise SpecError(
-            f"deepinv: {kind.__name__} cannot be made for an x of {size}: {first}; give it other values"
+            f"deepinv: {kind.__name__} cannot be made for an x of {size}: {summarize(error)}; give it other values"
         ) from error
     with torch.inference_mode(False):
         return fit(physics, shape, dtype, device)

@@ -1,9 +1,9 @@
-"""Finds structured damage in a scanned photograph: thin lines, creases, uniform holes, and spots (`spots`).
+"""Detection of damage in scanned photographs: thin lines, creases, uniform holes, and spots (``spots``).
 
-Lines are ridges, lighter (or darker) than what lies a few pixels to both sides, that reach far along one direction,
-keep their tone there while what is behind them changes, and are paler (or deeper) than nearly all around. Holes are
-even, very light or very dark, and end in a step; lights, which are white nearly all over, are none. Natural lines that
-look like that (wires, glints, lettering) are found as well, so that a mask is a proposal to correct.
+Lines are ridges, lighter (or darker) than the pixels a little to both sides, which extend far in one direction, keep
+their tone while the background changes, and are lighter (or darker) than nearly everything around. Holes are even, very
+light or very dark, and end in a step; lamps and windows, which are nearly all white, are excluded. Natural lines that
+look like this (wires, glints, lettering) are found as well, so a mask is a proposal to be corrected.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from degradations.files.pictures import from_picture, luma
 from degradations.masks.spots import find_spots
 
 DIRECTIONS = 24
-RIDGE = 0.045  # how much a line stands out from both sides, of the range from black to white
-# Log-odds that a pixel is damage, of the features of ``_evidence``: a logistic regression on every third picture of
+RIDGE = 0.045  # height of a ridge above both sides, in brightness from 0 to 1
+# Logistic regression of damage on the features of ``_compute_evidence``, fitted on every third picture of
 # benchmarks/scratches.py
 WEIGHTS, BIAS = (-0.35, -5.7, 7.0, 0.7, -2.8, 3.3, 3.1), 8.8
 LIKELY, SURE = -1.5, 0.5
-EVEN = 0.018  # how much the levels of a hole may differ
-STEP = 0.08  # between a hole and what is around it
-# Paper that shines through is lighter than the picture, and yet has its grain; a lamp, a window or a reflection is as
-# white as a file can be, over so much of it.
+EVEN = 0.018  # largest standard deviation of the levels inside a hole
+STEP = 0.08  # least difference between a hole and its surroundings
+# Bare paper is lighter than the picture but has grain. A lamp, a window or a reflection is as white as a file can hold
+# in a share of its pixels between LIT[0] and LIT[1].
 WHITE, LIT = 0.985, (0.65, 0.995)
 
 
 def find_damage(picture: Image.Image | Tensor) -> Tensor:
-    """Where a picture is scratched, creased, dusty or torn.
+    """Find where a picture is scratched, creased, dusty or torn.
 
     Args:
         picture: opened, or (1, 1 or 3, H, W) float in [-1, 1].
@@ -40,7 +40,7 @@ def find_damage(picture: Image.Image | Tensor) -> Tensor:
         (1, 1, H, W) bool; may be false everywhere.
 
     Raises:
-        MaskError: the picture has less than 16 pixels along a side.
+        MaskError: a side of less than 16 pixels.
     """
     tensor = picture if isinstance(picture, Tensor) else from_picture(picture)
     if min(tensor.shape[-2:]) < 16:
@@ -55,7 +55,7 @@ def find_damage(picture: Image.Image | Tensor) -> Tensor:
 
 
 def _fill_holes(levels: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """Holes and lights replaced by what is nearest to them, so that their rims are no lines."""
+    """Replace holes and lights by the nearest other pixel, so that their borders are not taken for lines."""
     from scipy import ndimage
 
     if not holes.any():
@@ -68,7 +68,7 @@ def _fill_holes(levels: np.ndarray, holes: np.ndarray) -> np.ndarray:
 
 
 def _find_lines(levels: np.ndarray) -> np.ndarray:
-    """Where lines are likely, long enough, and sure somewhere; in their own width."""
+    """Find lines that are probable everywhere, certain somewhere and long enough, in their full width."""
     from scipy import ndimage
     from skimage import measure, morphology
 
@@ -82,14 +82,14 @@ def _find_lines(levels: np.ndarray) -> np.ndarray:
             long = max(region.bbox[2] - region.bbox[0], region.bbox[3] - region.bbox[1])
             kept[region.label] = region.intensity_max > SURE and long >= max(13, min(levels.shape) / 13)
         lines = kept[labels] & core
-        # to the foot of the line: a neighbour that still stands out by a fifth of its crest
+        # extend the line to its foot: neighbours that stand out by a fifth of the crest
         crest = ndimage.maximum_filter(np.where(lines, top, 0), 3)
         found |= lines | ((crest > 0) & (top > 0.2 * crest))
     return found
 
 
 def _compute_evidence(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(log-odds that a pixel is of a light line, how much it stands out)."""
+    """Return, for each pixel, the log-odds that it lies on a light line, and how much it stands out."""
     from scipy import ndimage
 
     side, radius = min(levels.shape), _radius(levels)
@@ -111,8 +111,17 @@ def _compute_evidence(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _measure_lines(levels: np.ndarray, widths: list[int], stretches: tuple[int, int]) -> list[np.ndarray]:
-    """Of the best stretch of line through each pixel, over directions: how uneven its tone is (short stretch), what
-    share of it is a ridge and how high (long stretch), and its tone (short). (H, W) each."""
+    """Measure the best stretch of line through each pixel, over all directions.
+
+    Args:
+        levels: (H, W).
+        widths: of ridges, in pixels.
+        stretches: lengths of the short and the long stretch, in pixels.
+
+    Returns:
+        Four (H, W): unevenness of tone (short stretch), share of ridge pixels and mean height of the ridge (long
+        stretch), and tone (short stretch).
+    """
     from scipy import ndimage
 
     h, w = levels.shape
@@ -136,14 +145,14 @@ def _measure_lines(levels: np.ndarray, widths: list[int], stretches: tuple[int, 
 
 
 def _measure_rows(turned: np.ndarray, widths: list[int], short: int, long: int) -> list[np.ndarray]:
-    """The score by which directions are compared, and what ``_along`` tells, of lines that run along rows."""
+    """Return the score by which directions are compared, and the measures of ``_measure_lines``, along rows."""
     from scipy import ndimage
 
     def mean(image: np.ndarray, length: int) -> np.ndarray:
         return ndimage.uniform_filter1d(image, length, axis=1)
 
     ridge = np.max([_ridge(turned, width) for width in widths], 0)
-    # a line that is a little askew leaves its row
+    # a line that is not quite parallel to the rows leaves its row
     ridge, crest = (ndimage.maximum_filter1d(image, 3, axis=0) for image in (ridge, turned))
     on, height = (ridge > RIDGE).astype(float), ridge.clip(0, 0.15)
     near, far = mean(on, short), mean(on, long)
@@ -154,18 +163,18 @@ def _measure_rows(turned: np.ndarray, widths: list[int], short: int, long: int) 
 
 
 def _ridge(levels: np.ndarray, width: int) -> np.ndarray:
-    """By how much each pixel is above both of those ``width`` rows above and below it; below zero: it is not."""
+    """Return by how much each pixel exceeds both pixels ``width`` rows above and below it; negative: no ridge."""
     padded = np.pad(levels, ((width, width), (0, 0)), mode="edge")
     return levels - np.maximum(padded[: -2 * width], padded[2 * width :])
 
 
 def _radius(levels: np.ndarray) -> int:
-    """Half the width of the widest line, in pixels."""
+    """Return half the width of the widest line, in pixels."""
     return max(2, round(min(levels.shape) / 110))
 
 
 def _measure_prominence(levels: np.ndarray, radius: int, around: int) -> tuple[np.ndarray, np.ndarray]:
-    """(how much thin and small light things stand out, what is usual of that around each pixel)."""
+    """Return how much thin and small light structures stand out, and the usual value of this around a pixel."""
     from scipy import ndimage
     from skimage import morphology
 
@@ -178,7 +187,7 @@ def _measure_prominence(levels: np.ndarray, radius: int, around: int) -> tuple[n
 
 
 def _find_holes(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(holes, and lights that look like them)."""
+    """Return the holes, and the lights that look like holes."""
     from scipy import ndimage
     from skimage import measure, morphology
 
@@ -200,13 +209,15 @@ def _find_holes(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             close, far = (np.abs(levels[_make_ring(body, at)] - tone) for at in (2, 6))
             if not close.size or not far.size or levels[inside].std() > EVEN:
                 continue
-            if np.mean(close > STEP) > 0.9 and np.median(close) > max(0.15, 0.85 * np.median(far)):  # a step, no slope
+            if np.mean(close > STEP) > 0.9 and np.median(close) > max(
+                0.15, 0.85 * np.median(far)
+            ):  # a step rather than a slope
                 found |= ndimage.binary_dilation(body)
     return found, lights
 
 
 def _grow_light(levels: np.ndarray, body: np.ndarray, tone: float) -> np.ndarray:
-    """With its corners and its rim, up to where it fades to less than half."""
+    """Extend a light over its corners and its rim, to where it fades to less than half."""
     from scipy import ndimage
 
     around = np.median(levels[_make_ring(body, 6)])
@@ -215,14 +226,14 @@ def _grow_light(levels: np.ndarray, body: np.ndarray, tone: float) -> np.ndarray
 
 
 def _make_ring(body: np.ndarray, away: int) -> np.ndarray:
-    """Two pixels wide, so many pixels outside."""
+    """Return a ring of two pixels' width at a distance of ``away`` pixels around a region."""
     from scipy import ndimage
 
     return ndimage.binary_dilation(body, iterations=away + 1) & ~ndimage.binary_dilation(body, iterations=away - 1)
 
 
 def _grow_to_edge(levels: np.ndarray, inside: np.ndarray, tone: float) -> np.ndarray:
-    """Up to where the tone ends: the opening and the window of the spread stop short of it."""
+    """Extend a region to where its tone ends, which the opening and the window of the spread cut short."""
     from scipy import ndimage
 
     return ndimage.binary_dilation(inside, iterations=5, mask=np.abs(levels - tone) < 3 * EVEN)

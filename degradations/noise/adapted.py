@@ -1,4 +1,4 @@
-"""Noise models of other people that have ``sample`` and ``nll`` and need not be a ``NoiseModel``."""
+"""Noise models that are no ``NoiseModel``: any object with ``sample`` and ``nll`` is accepted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from degradations.noise.model import NoiseModel
 
 
 class AdaptedNoise(NoiseModel):
-    """Any object with ``sample`` and ``nll`` as a ``NoiseModel``: methods that it lacks have the defaults.
+    """A ``NoiseModel`` that wraps any object with ``sample`` and ``nll``.
 
     Args:
-        model: the object. Its own ``mean_square``, ``differences``, ``distance`` and ``within`` are used where it has
-            them.
+        model: the object. Where it has methods ``mean_square``, ``differences``, ``distance`` or ``within`` they are
+            used, otherwise the defaults of ``NoiseModel``.
     """
 
     def __init__(self, model: Any):
@@ -41,12 +41,12 @@ class AdaptedNoise(NoiseModel):
 
 
 def adapt_noise(noise: Any) -> NoiseModel | None:
-    """Return a noise model as it is, None as None, and any other object with ``sample`` and ``nll`` adapted."""
+    """Return None and a ``NoiseModel`` unchanged, and any other noise model wrapped."""
     return noise if noise is None or isinstance(noise, NoiseModel) else AdaptedNoise(noise)
 
 
 class AdaptsNoise:
-    """Mixin of classes with an attribute ``noise``: whatever is set there is adapted once, when it is set."""
+    """Mixin for classes with an attribute ``noise``: it wraps foreign noise models once, when they are set."""
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

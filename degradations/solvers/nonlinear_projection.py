@@ -1,9 +1,9 @@
 """The picture in [-1, 1] nearest to a given one that a smooth operator, linear or not, maps to y.
 
-First to y: damped Gauss-Newton steps (Levenberg-Marquardt) over the pixels that may still move. The damping
-follows each row's own success, and a step that does not bring a row closer to y is not taken. Then along the
-pictures that have this y, towards the given one: the linear projection onto the tangent plane, and back to y.
-Rows never meet.
+First to y: damped Gauss-Newton steps (Levenberg-Marquardt) over the pixels that are free to move. The damping adapts to
+the success of each row, and a step that does not bring a row closer to y is rejected. Then along the set of pictures
+with this
+y, towards the given one: a linear projection onto the tangent plane, and back to y. Rows are independent.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from torch import Tensor
 from degradations.rows import dot_per_row, expand_rows
 from degradations.solvers.projection import Map, project
 
-# Where a curve is flat or vertical (gamma curves at black, cubes at grey), its slope there says nothing about the
-# way on: slopes are taken this far aside, in turns.
+# Where a curve is flat or vertical (gamma curves at black, cubes at grey), its slope there is no guide. Slopes are
+# taken at a point moved towards a random picture by each of these shares in turn.
 ASIDE = (1e-6, 1e-2, 1e-4)
 CLOSE = 1e-6
 
 
 def _linearize(phi: Map, x: Tensor) -> tuple[Map, Map]:
-    """(v -> J v, u -> J^T u) at x. J v is the derivative of J^T u by u: more operators can be differentiated
-    backwards twice than forwards."""
+    """Return the maps v -> J v and u -> J^T u, where J is the Jacobian of phi at x.
+
+    J v is computed as the derivative of J^T u with respect to u, since more operators support two backward passes than
+    forward-mode differentiation.
+    """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         y = phi(x)
@@ -41,7 +44,18 @@ def _linearize(phi: Map, x: Tensor) -> tuple[Map, Map]:
 
 
 def _gauss_newton_step(push: Map, pull: Map, movable: Tensor, r: Tensor, damping: Tensor, rounds: int) -> Tensor:
-    """d of the movable pixels that minimises |r - J d|^2 + damping |d|^2, to a tenth, by conjugate gradients."""
+    """Minimise |r - J d|^2 + damping |d|^2 over the movable pixels by conjugate gradients, to a tenth.
+
+    Args:
+        push, pull: J and J^T.
+        movable: (N, C, H, W), 1 for pixels that may move and 0 for others.
+        r: the residual, (N, c, h, w).
+        damping: (N,).
+        rounds: most iterations.
+
+    Returns:
+        d, (N, C, H, W).
+    """
     d = torch.zeros_like(movable)
     slope = movable * pull(r)
     p, gamma = slope, dot_per_row(slope, slope)
@@ -62,10 +76,10 @@ def _gauss_newton_step(push: Map, pull: Map, movable: Tensor, r: Tensor, damping
 
 
 def _approach(phi: Map, x: Tensor, y: Tensor, rounds: int, inner: int, within: float | Tensor = 0.0) -> Tensor:
-    """From x (N, C, H, W) in [-1, 1] towards phi(x) = y, or ``within`` it; the misfit of a row never grows.
+    """Move x (N, C, H, W) in [-1, 1] to phi(x) = y, or ``within`` a distance; the misfit of a row never grows.
 
-    A pixel moves no further at once than its row's ``reach``: in a flat part of a curve a Newton step is huge, and
-    would be thrown from one border of the gamut to the other for ever.
+    A pixel moves at most by its row's ``reach`` in one step: on a flat part of a curve a Newton step is huge, and would
+    bounce between the two borders of the gamut.
     """
     r = y - phi(x)
     misfit = dot_per_row(r, r)
@@ -78,7 +92,7 @@ def _approach(phi: Map, x: Tensor, y: Tensor, rounds: int, inner: int, within: f
             break
         push, pull = _linearize(phi, torch.lerp(x, aside, ASIDE[number % len(ASIDE)]))
         slope = pull(r)
-        # what is at the border and wants to leave stays there
+        # pixels at the border of the gamut whose step points outwards stay there
         movable = ~((x.abs() >= 1) & (slope * x > 0)) * expand_rows(going).to(x)
         slope = slope * movable
         scale = dot_per_row(slope, slope) / misfit.clamp_min(1e-300)
@@ -106,15 +120,19 @@ def project_curved(
     inner: int = 30,
     turns: int = 6,
 ) -> Tensor:
-    """See the module's text. A row that meets y to 1e-6, or within, already is returned as it is.
+    """Move x to a picture that phi maps to y, as near to x as possible (see the module).
+
+    A row within 1e-6 of y, or ``within`` the given distance, is returned unchanged.
 
     Args:
-        phi: smooth, on batches, float64.
-        x: (N, C, H, W) float64 in [-1, 1]. y: (N, c, h, w) float64.
-        within: (N,), the root mean square of y - phi(x') that is near enough, where phi is ill-posed: the damped
-            steps stop there, and there is no walk, which would be as ill-posed.
-        rounds, inner, turns: at most so many steps towards y, conjugate gradients within one, and walks along
-            the pictures that have this y.
+        phi: a smooth operator on float64 batches.
+        x: (N, C, H, W) float64 in [-1, 1].
+        y: (N, c, h, w) float64.
+        within: (N,), the root mean square of y - phi(x) at which to stop, for ill-posed operators; the walk along the
+            pictures with this y, which would be as ill-posed, is then left out.
+        rounds: most steps towards y.
+        inner: most conjugate gradient iterations in a step.
+        turns: most walks along the pictures with this y.
 
     Returns:
         (N, C, H, W) float64 in [-1, 1], with no row further from y than it was.

@@ -1,14 +1,17 @@
-"""The picture in [-1, 1] nearest to a given one that a linear operator maps to y.
+"""Projection of a picture onto {x': A x' = y, -1 <= x' <= 1} for a linear operator A.
 
-minimise |x' - x|^2 subject to A x' = y, -1 <= x' <= 1. The dual has one multiplier for each number of y, the
-picture is ``clip(x + A^T lambda)``, and Newton's method on the (concave, piecewise quadratic) dual ends in a
-few rounds. Where no pixel is clipped the first round is back-projection with the pseudo-inverse. Rows that
-this leaves short of y (a nearly singular A, or a y that no picture has) are brought to the least misfit by
-projected gradients. Rows never meet: each has its own step lengths and stops on its own.
+    minimise |x' - x|^2 subject to A x' = y, -1 <= x' <= 1
 
-Where y is known only to within a ``floor``, a row that has come so close goes on only as long as that is cheap: what a
-blur has left of fine detail lies below the rounding of a file, and undoing the blur would blow the rounding up (early
-stopping by the discrepancy principle: Morozov 1966; Hanke 1995).
+The dual has one multiplier for each value of y, the solution is ``clip(x + A^T lambda)``, and Newton's method on the
+dual, which is concave and piecewise quadratic, ends in a few rounds. Where no pixel is clipped, the first round is
+back-projection with the pseudo-inverse. Rows that this leaves short of y (A is nearly singular, or no picture has this
+y) are brought to the least misfit by projected gradients. Rows are independent: each has its own step lengths and its
+own stopping.
+
+If y is known only to within a ``floor``, a row that has come this close goes on only while that is cheap: what a blur
+has left of fine detail lies below the rounding of a file, and inverting the blur would amplify the rounding (early
+stopping by
+the discrepancy principle: Morozov 1966; Hanke 1995).
 """
 
 from __future__ import annotations
@@ -23,17 +26,27 @@ from degradations.rows import dot_per_row, expand_rows, rms_per_row
 Map = Callable[[Tensor], Tensor]
 
 
-# A change of the picture is cheap while it is at most so many times what it changes in y (both root mean square).
+# A step is cheap while it changes the picture by at most this many times what it changes y (both root mean square).
 CHEAP = 8.0
 
 
 def _newton_step(
     forward: Map, adjoint: Map, weight: Tensor, r: Tensor, rounds: int, floor: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Least-squares solution q of A W A^T q = r by CGLS on A W^(1/2) -> (q, A^T q, rows that are close enough).
+    """Solve A W A^T q = r in the least-squares sense by CGLS on A W^(1/2).
 
-    A row stops when its misfit does not fall any more: what is left is out of reach, and going on would only
-    blow up directions that A hardly sees. Or when it is within its floor, and the next step is not cheap.
+    A row stops when its misfit no longer falls, since the rest is out of reach, and going on would only amplify
+    directions to which A is nearly blind; or when it is within its floor and the next step is expensive.
+
+    Args:
+        forward, adjoint: A and A^T.
+        weight: the diagonal of W, (N, C, H, W).
+        r: (N, c, h, w).
+        rounds: most iterations.
+        floor: (N,), see ``project``.
+
+    Returns:
+        q, A^T q, and (N,) bool: the rows that stopped within their floor.
     """
     image = adjoint(r)
     p, direction = image, r
@@ -46,8 +59,8 @@ def _newton_step(
         length = torch.where(going, gamma / dot_per_row(moved, moved).clamp_min(1e-300), 0)
         closer = r - expand_rows(length) * moved
         fresh = dot_per_row(closer, closer)
-        dear = rms_per_row(weight * p) > CHEAP * rms_per_row(moved)
-        enough = enough | (going & dear & (rms_per_row(r) <= floor))
+        expensive = rms_per_row(weight * p) > CHEAP * rms_per_row(moved)
+        enough = enough | (going & expensive & (rms_per_row(r) <= floor))
         going = going & (fresh < 0.9999 * misfit) & ~enough
         if not going.any():
             break
@@ -65,9 +78,10 @@ def _newton_step(
 
 
 def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int, enough: Tensor) -> Tensor:
-    """For rows that Newton's method left short of y (nearly singular A, y out of reach): accelerated
-    projected gradient on |A x - y|^2, restarted where it overshoots, so that the misfit of a row never
-    grows."""
+    """Reduce |A x - y|^2 by accelerated projected gradients in rows that Newton's method left short of y.
+
+    The momentum is dropped where it overshoots, so that the misfit of a row never grows.
+    """
     r = y - forward(x)
     going = (r.flatten(1).abs().amax(1) > 1e-6) & ~enough
     if not going.any():
@@ -105,13 +119,16 @@ def project(
     inner: int = 100,
     finish: int = 300,
 ) -> Tensor:
-    """See the module's text. A row that meets y to 1e-6 already is returned as it is.
+    """Project x onto the pictures that A maps to y (see the module). A row within 1e-6 of y is returned unchanged.
 
     Args:
-        forward, adjoint: A and A^T on batches, float64.
-        x: (N, C, H, W) float64. y: (N, c, h, w) float64.
-        floor: (N,), to within which root mean square y is known; None: exactly.
-        rounds, inner, finish: at most so many Newton rounds, steps within one, and projected gradients.
+        forward, adjoint: A and A^T on float64 batches.
+        x: (N, C, H, W) float64.
+        y: (N, c, h, w) float64.
+        floor: (N,), the root mean square error to which y is known; None: exactly known.
+        rounds: most Newton rounds.
+        inner: most CGLS iterations in a round.
+        finish: most projected gradient steps at the end.
 
     Returns:
         (N, C, H, W) float64 in [-1, 1].
@@ -131,7 +148,7 @@ def project(
     for _ in range(rounds):
         if not going.any():
             break
-        # clipped pixels keep a little weight, so that a y all of whose pixels are clipped can pull them back
+        # clipped pixels keep a little weight, so that they can leave the border even if all pixels of a y are clipped
         weight = torch.where(free.abs() <= 1, 1.0, 1e-4).to(x)
         q, back, close = _newton_step(forward, adjoint, weight, r * expand_rows(going), inner, floor)
         slope, step, waiting = dot_per_row(q, r), torch.ones_like(misfit), going.clone()
@@ -154,7 +171,7 @@ def project(
         best = torch.where(expand_rows(better), free.clamp(-1, 1), best)
         misfit = torch.where(better, fresh, misfit)
         stalled = torch.where(better, 0, stalled + 1)
-        # the dual climbs at every round, the misfit need not fall at every one
+        # the dual rises in every round; the misfit may not fall in every one, hence the patience of 4
         enough = enough | (close & (rms_per_row(r) <= floor))
         going = going & ~enough & ~waiting & (r.flatten(1).abs().amax(1) > 1e-8) & (stalled < 4)
     return _descend(forward, adjoint, best, y, finish, enough)
