@@ -1,4 +1,4 @@
-"""Every operator at three strengths on one page, for looking at."""
+"""A page that shows every operator at three strengths."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ INK, PALE = (20, 20, 20), (150, 150, 150)
 
 
 def strengths(name: str) -> tuple[str, ...]:
-    """Three specs of an operator, weak to strong, or as many as there are.
+    """Return three specs of an operator from weak to strong, or as many as there are.
 
-    Those that its class states as ``strengths``, ("blur:1", "blur:2", "blur:4"); else its example with the first number
-    that has a range halved, as it is, and doubled; else the example alone.
+    They are the class attribute ``strengths`` if it is set, such as ("blur:1", "blur:2", "blur:4"); else the example
+    with its first number that has a range halved, unchanged, and doubled; else the example alone.
     """
     cls, example = find(name), describe(name).example
     if cls.strengths is not None:
         return cls.strengths
     shown = parse(example)
     numbers = [p for p in cls.parameters_spec if p.kind in ("float", "int") and (p.plausible or p.bounds)]
-    if not numbers or getattr(shown, numbers[0].name) is None:  # the example shows another of its parameters
+    if not numbers or getattr(shown, numbers[0].name) is None:  # the example sets another parameter
         return (example,)
     first = numbers[0]
     written = [part for part in example.partition(":")[2].split(",") if part]
@@ -51,14 +51,14 @@ def _choose_values(parameter: Parameter, shown: float) -> list[float]:
 
 
 def draw(x: Tensor, names: Sequence[str], *, seed: int = 0, side: int = 112, columns: int = 2) -> Image.Image:
-    """A page of all that the operators make of a picture.
+    """Draw a page with the results of operators for a picture.
 
     Args:
-        x: (1, 3, H, W) in [-1, 1]. What becomes smaller is enlarged pixel for pixel.
-        names: of the operators, each three pictures in a row.
-        seed: for what is drawn at random.
+        x: (1, 3, H, W) in [-1, 1]. Results that are smaller are enlarged pixel for pixel.
+        names: of the operators, each with up to three pictures in a row.
+        seed: of whatever is drawn at random.
         side: height and width of a picture on the page, in pixels.
-        columns: so many operators side by side.
+        columns: operators side by side.
     """
     lines = _group_into_lines([(name, strengths(name)) for name in names])
     across = max(sum(len(specs) for _, specs in line) for line in lines)
@@ -80,7 +80,7 @@ def draw(x: Tensor, names: Sequence[str], *, seed: int = 0, side: int = 112, col
 
 
 def _group_into_lines(every: list) -> list[list]:
-    """Operators of several strengths have a line of their own; three of one strength share one."""
+    """Give operators of several strengths a line of their own, and put three of one strength on one line."""
     single = [one for one in every if len(one[1]) == 1]
     shared = [single[i : i + 3] for i in range(0, len(single), 3)]
     return [*shared, *([one] for one in every if len(one[1]) > 1)]
@@ -92,7 +92,7 @@ def _draw_cell(
     font = ImageFont.load_default(SMALL)
     try:
         picture = draw_observation(x, spec, seed)
-    except DegradationError as refusal:  # its cell says why
+    except DegradationError as refusal:  # its cell shows the reason
         pen.rectangle((*corner, corner[0] + side - 1, corner[1] + side - 1), outline=PALE)
         pen.multiline_text((corner[0] + 4, corner[1] + 4), _wrap(str(refusal), side - 8, font), PALE, font)
     else:
@@ -102,7 +102,7 @@ def _draw_cell(
 
 
 def _make_labels(name: str, specs: Sequence[str]) -> tuple[str, list[str]]:
-    """A title with what all specs say, and for each what it alone says."""
+    """Return a title with what all specs have in common, and for each spec the rest."""
     parts = [spec.removeprefix(name).removeprefix(":").split(",") for spec in specs]
     common = [part for part in parts[0] if all(part in other for other in parts)] if len(specs) > 1 else []
     title = f"{name}:{','.join(common)}" if common else name
@@ -110,14 +110,18 @@ def _make_labels(name: str, specs: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def draw_observation(x: Tensor, spec: str, seed: int) -> Image.Image:
-    """What a file of the observation of x would hold. DegradationError where the operator refuses."""
+    """Return the picture that a file of the observation of x would hold.
+
+    Raises:
+        DegradationError: the operator refuses x.
+    """
     size = tuple(x.shape[-2:])
     operator = parse(spec).build(seed=seed, size=size)
     return operator.picture(operator.simulate(round_to_8_bits(x), torch.Generator().manual_seed(seed)))
 
 
 def fit_to_square(picture: Image.Image, side: int) -> Image.Image:
-    """Within a square of that side, enlarged pixel for pixel; what is transparent on grey."""
+    """Fit a picture into a square of a given side, pixel for pixel, with transparent pixels on grey."""
     if picture.has_transparency_data:
         ground = Image.new("RGBA", picture.size, (128, 128, 128, 255))
         picture = Image.alpha_composite(ground, picture.convert("RGBA"))

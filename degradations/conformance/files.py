@@ -1,4 +1,4 @@
-"""Contract of what is written down: pictures in files, spec texts, state dicts."""
+"""Contract of stored forms: pictures in files, spec texts, state dicts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from degradations.core.spec import parse
 
 
 def files(phi, x, draw, tolerance):
+    """Check that ``read`` inverts ``picture``, and that ``simulate`` stays in [-1, 1]."""
     for i in range(len(x)):
         y = phi.simulate(x[i : i + 1], torch.Generator().manual_seed(i))
-        if y.shape[1] not in (1, 3):  # measurements, which no picture file holds
+        if y.shape[1] not in (1, 3):  # measurements, which picture files cannot hold
             return
         if float(y.abs().max()) > 1:
             yield "simulate leaves [-1, 1]"
@@ -23,6 +24,7 @@ def files(phi, x, draw, tolerance):
 
 
 def text(phi, x, draw, tolerance):
+    """Check that spec and state dict give back an equal operator."""
     if any(link.name not in names() for link in phi.operators()):
         return
     size, again = tuple(x.shape[-2:]), parse(phi.spec)

@@ -1,4 +1,4 @@
-"""Contract of the map itself: shapes, rows, linearity, gradients, and what discriminators are shown."""
+"""Contract of the map itself: shapes, rows, linearity, gradients, ``lift`` and ``unobserved``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from degradations.conformance.distance import max_difference
 
 
 def forward(phi, x, draw, tolerance):
+    """Check shape, dtype, range and determinism of ``forward``."""
     y = phi(x)
     expected = (len(x), phi.channels(3), *phi.size(tuple(x.shape[-2:])))
     if tuple(y.shape) != expected:
@@ -28,6 +29,8 @@ def forward(phi, x, draw, tolerance):
 
 
 def rows(phi, x, draw, tolerance):
+    """Check that a row gives the same result alone and among others."""
+
     def streams(*seeds: int) -> list[torch.Generator]:
         return [torch.Generator().manual_seed(i) for i in seeds]
 
@@ -42,6 +45,7 @@ def rows(phi, x, draw, tolerance):
 
 
 def adjoint(phi, x, draw, tolerance):
+    """Check linearity, and <A x, y> = <x, A^T y>."""
     if not phi.linear:
         return
     x = x.double()
@@ -60,6 +64,7 @@ def adjoint(phi, x, draw, tolerance):
 
 
 def gradient(phi, x, draw, tolerance):
+    """Check the gradient in x against differences."""
     if not phi.smooth:
         return
     exact = phi._in_double()
@@ -73,6 +78,7 @@ def gradient(phi, x, draw, tolerance):
 
 
 def lift(phi, x, draw, tolerance):
+    """Check shape and linearity of ``lift``."""
     size = tuple(x.shape[-2:])
     a, b = phi(x), phi(x.flip(-1))
     if tuple(phi.lift(a, size).shape) != tuple(x.shape):
@@ -82,6 +88,7 @@ def lift(phi, x, draw, tolerance):
 
 
 def unobserved(phi, x, draw, tolerance):
+    """Check that y does not depend on unobserved pixels."""
     size = tuple(x.shape[-2:])
     mask = phi.unobserved(size)
     if mask is None:

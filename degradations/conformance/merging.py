@@ -1,4 +1,4 @@
-"""Contract of ``merge``: back onto what was observed, and no further than needed."""
+"""Contract of ``merge``: it reaches the observation, and changes no more than needed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from degradations.core.precision import ROUNDING
 
 
 def merge(phi, x, draw, tolerance):
+    """Check shape, range, misfit, idempotence and independence of rows of ``merge``."""
     y, other = phi(x), draw(*x.shape)
     merged = phi.merge(other, y)
     if merged.shape != x.shape or merged.dtype != x.dtype:

@@ -1,4 +1,4 @@
-"""Contract of a noise model: whose random numbers it takes, what it says of its strength, and its data term."""
+"""Contract of a noise model: its random numbers, its strength, and its data term."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ DRAWS = 8
 
 
 def noise(phi, x, draw, tolerance):
+    """Check ``sample``, ``mean_square``, ``nll``, ``distance`` and ``within`` of the operator's noise."""
     model = phi.noise
     if model is None:
         return
@@ -45,26 +46,26 @@ def _samples(model, clean):
     alone = torch.cat([model.sample(clean[i : i + 1], _streams(i, 1)) for i in range(rows)])
     if max_difference(alone, y) > 1e-5:
         yield f"sample gives a row another answer alone than among others (differs by {max_difference(alone, y):.1e})"
-    given = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
-    others = [model.sample(clean[:1], one) for one in given]
-    drew = not torch.equal(given[0].get_state(), torch.Generator().manual_seed(1).get_state())
-    if drew and clean[0].numel() > 100 and torch.equal(*others):  # a rounding error draws nothing
+    generators = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
+    others = [model.sample(clean[:1], one) for one in generators]
+    drew = not torch.equal(generators[0].get_state(), torch.Generator().manual_seed(1).get_state())
+    if drew and clean[0].numel() > 100 and torch.equal(*others):  # rounding noise draws nothing
         yield "other seeds give equal samples"
 
 
 def _strength(model, clean, noisy):
-    told = model.mean_square(clean)
-    if told is None:
+    stated = model.mean_square(clean)
+    if stated is None:
         return
-    if tuple(told.shape) != (len(clean),):
-        yield f"mean_square gives {tuple(told.shape)}; expected ({len(clean)},)"
+    if tuple(stated.shape) != (len(clean),):
+        yield f"mean_square gives {tuple(stated.shape)}; expected ({len(clean)},)"
         return
     squares = torch.stack([(y - clean).square().flatten(1).mean(1) for y in noisy])
     measured, doubt = squares.mean(0), squares.std(0) / DRAWS**0.5
-    wrong = (told - measured).abs() > 0.05 * measured + 5 * doubt + 1e-9
+    wrong = (stated - measured).abs() > 0.05 * measured + 5 * doubt + 1e-9
     if bool(wrong.any()):
         row = int(wrong.nonzero()[0, 0])
-        yield f"mean_square says {float(told[row]):.4g}; samples have {float(measured[row]):.4g}"
+        yield f"mean_square says {float(stated[row]):.4g}; samples have {float(measured[row]):.4g}"
 
 
 def _terms(model, clean, y):
@@ -91,7 +92,7 @@ def _terms(model, clean, y):
 
 
 def _bumps(like):
-    """+1 and -1 at random, towards mid-grey so that a picture stays one."""
+    """Return random steps of up to 2 towards mid-grey, so that a picture stays in range."""
     random = torch.Generator().manual_seed(7)
     size = torch.rand(like.shape, generator=random, dtype=like.dtype)
     return -2 * size * torch.where(like >= 0, 1.0, -1.0).to(like)

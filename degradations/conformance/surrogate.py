@@ -1,5 +1,7 @@
-"""Contract of operators whose ``measure`` is the true codec or filter, and ``forward`` its smooth surrogate: a step
-along the surrogate's gradient brings the true observation nearer."""
+"""Contract of operators whose ``measure`` is the true codec or filter, and ``forward`` its smooth surrogate.
+
+A step along the surrogate's gradient must bring the true observation nearer.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,18 @@ STEPS = (0.003, 0.01, 0.03, 0.1)
 
 
 def surrogate(phi, x, draw, tolerance):
+    """Check that gradient steps on the surrogate lower the error of the true observation."""
     size = tuple(x.shape[-2:])
     truth, start = _pictures(size, 1), _pictures(size, 2)
     with torch.no_grad():
         y = phi.measure(truth, torch.Generator().manual_seed(1))
         if not torch.equal(y, phi.measure(truth, torch.Generator().manual_seed(2))):
-            return  # noise, which no step can foresee
+            return  # random noise, which no step can reduce
         if y.shape != phi(truth).shape:
             yield f"measure gives {tuple(y.shape)} and forward {tuple(phi(truth).shape)}"
             return
         if float((y - phi(truth)).abs().max()) < 1e-5:
-            return  # forward is the truth
+            return  # forward is the true operator
     start = truth + 0.3 * (start - truth)
     point = start.clone().requires_grad_()
     distance = (phi.noise or NoiseModel()).distance
@@ -49,7 +52,7 @@ def _square(a, b):
 
 
 def _pictures(size, seed):
-    """(TRIALS, 3, H, W): edges, stripes and soft colours, as photographs have them and white noise has not."""
+    """Make (TRIALS, 3, H, W) with edges, stripes and soft colours, as in photographs and unlike white noise."""
     random = torch.Generator().manual_seed(seed)
     rows = []
     for _ in range(TRIALS):

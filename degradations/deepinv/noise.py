@@ -1,4 +1,4 @@
-"""deepinv's noise models as ours: the same noise on y in [-1, 1], drawn from given generators only."""
+"""deepinv's noise models for y in [-1, 1], with random numbers from the given generators only."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import nn
 from degradations.errors import PluginError, SpecError, summarize
 from degradations.noise.model import GaussianNoise, NoiseModel
 
-SEEDS = 8  # draws that tell the mean square of a noise whose formula we do not know
+SEEDS = 8  # samples from which the mean square is estimated
 
 
 def convert_noise(model: nn.Module) -> NoiseModel | None:
-    """A noise model of deepinv -> ours; None for theirs that adds none.
+    """Convert a noise model of deepinv to a ``NoiseModel``; None for one that adds no noise.
 
     Raises:
-        SpecError: a Gaussian one whose sigma is a tensor of several.
+        SpecError: a GaussianNoise with several values of sigma.
     """
     kind = type(model).__name__
     if kind == "ZeroNoise":
@@ -31,16 +31,18 @@ def convert_noise(model: nn.Module) -> NoiseModel | None:
 
 
 class DeepinvNoise(NoiseModel):
-    """Any noise model of deepinv, at ``(y + 1) / 2``. Its mean square is measured, and ``nll`` is that of a Gaussian
-    with it."""
+    """Any noise model of deepinv, applied to ``(y + 1) / 2``.
 
-    depends_on_level = True  # unlike Gaussian noise, which adds the same to every level
+    Its mean square is measured, and ``nll`` is that of a Gaussian with this mean square.
+    """
+
+    depends_on_level = True  # unlike that of Gaussian noise, its formula may use the brightness
 
     def __init__(self, model: nn.Module):
         self.model = model
 
     def sample(self, y, generator=None):
-        """One seed a row is drawn from the generator; with it, deepinv draws what it needs."""
+        """Add noise; one seed for each row is drawn from the generator, and deepinv draws the rest from it."""
         one_each = isinstance(generator, list | tuple)
         seeds = [
             int(torch.randint(2**62, (), generator=generator[i] if one_each else generator)) for i in range(len(y))
@@ -54,7 +56,7 @@ class DeepinvNoise(NoiseModel):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 noisy = self.model(levels)
-        except Exception as error:  # a stranger's code may fail in any way
+        except Exception as error:  # third-party code may fail in any way
             raise PluginError(
                 f"deepinv's {type(self.model).__name__} raised {summarize(error)}; give it other values"
             ) from error

@@ -1,4 +1,4 @@
-"""``deepinv:Downsampling,factor=4``: operators of deepinv by name, with numbers and words for values."""
+"""Operators of deepinv by name in a spec, such as ``deepinv:Downsampling,factor=4``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from degradations.deepinv.adapter import Adapter, Fitted, Shape, fit, physics_mo
 from degradations.deepinv.noise import convert_noise
 from degradations.errors import SpecError, summarize
 
-OURS = ("self", "device", "dtype", "rng", "kwargs")  # what a spec does not say: x, or the seed, says it
+OURS = ("self", "device", "dtype", "rng", "kwargs")  # not part of a spec: determined by x, or by the seed
 WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -55,12 +55,12 @@ class AnyValue(Parameter):
 
 @register("deepinv")
 class Deepinv(Adapter):
-    """Any operator of the library deepinv, by the name of its class in ``deepinv.physics``.
+    """Apply any operator of the library deepinv, by the name of its class in ``deepinv.physics``.
 
-    (N, C, H, W) -> (N, c, h, w) as the class says. Its values follow by name; ``img_size`` and ``img_width`` are
-    those of x where they are not given, and random parts are drawn from ``seed``. ``noise_model=PoissonNoise``
-    with ``noise_model.gain=0.05`` gives it noise, in deepinv's units. Nothing is evaluated. Operators that are
-    objects already: ``degradations.from_deepinv``.
+    (N, C, H, W) -> (N, c, h, w) as the class defines. Its values follow by name; ``img_size`` and ``img_width`` are
+    those of x unless they are given, and random parts are drawn from ``seed``. ``noise_model=PoissonNoise`` with
+    ``noise_model.gain=0.05`` adds noise, in deepinv's units. Nothing in the text is evaluated as code. For operators
+    that exist as objects see ``degradations.from_deepinv``.
     """
 
     parameters_spec = (
@@ -118,7 +118,7 @@ class Deepinv(Adapter):
         return ",".join([f"deepinv:{self.physics}", *(f"{name}={AnyValue(name).write(every[name])}" for name in every)])
 
     def build(self, picture=None, seed=0, size=None):
-        """The same with a seed, where something is drawn at random."""
+        """Return a copy with the given seed, if something is drawn at random and has no seed yet."""
         if not self.random or "seed" in self.values:
             return self
         built = self._shallow_copy()
@@ -131,12 +131,12 @@ class Deepinv(Adapter):
         values = {name: value for name, value in self.values.items() if name not in ("noise_model", "seed")}
         return _make_fitted(self.kind, tuple(values.items()), self.values.get("seed", 0), shape, dtype, device)
 
-    def _probe(self, c, hw):  # no seed changes the shape of y
+    def _probe(self, c, hw):  # the shape of y does not depend on the seed
         return super()._probe(c, hw) if not self.random else super(Deepinv, self.build())._probe(c, hw)
 
 
 def _find_class(name: str, base: str = "Physics", of: str = "physics") -> type:
-    """A class of deepinv.physics by its name, and nothing else that Python could make of the text."""
+    """Return a class of deepinv.physics by its name; nothing else that Python could make of the text."""
     library = physics_module()
     ancestor = getattr(library, base)
     known = [key for key, one in vars(library).items() if isinstance(one, type) and issubclass(one, ancestor)]
@@ -164,7 +164,7 @@ def _make_fitted(
             if "rng" in takes:
                 given["rng"] = torch.Generator().manual_seed(seed)
             physics: nn.Module = kind(**given)
-    except Exception as error:  # a stranger's code may fail in any way
+    except Exception as error:  # third-party code may fail in any way
         size = "x".join(map(str, shape))
         raise SpecError(
             f"deepinv: {kind.__name__} cannot be made for an x of {size}: {summarize(error)}; give it other values"

@@ -1,5 +1,8 @@
-"""A picture moved as little as needed for JPEG to write a given one of it: every coefficient to the nearest value that
-is rounded to what was written."""
+"""The smallest change of a picture after which JPEG encodes it as a given picture.
+
+The values that are rounded to the same multiple of a quantisation step form a cell; each coefficient moves to the
+nearest value in the cell of the given picture's coefficient.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from torch import Tensor
 
 from degradations.jpeg import surrogate as jpeg
 
-# How far inside their cells coefficients are put, as shares of a step: rounding of pixels throws out what lies at the
-# border, so that further rounds put it deeper.
+# How far inside their cells coefficients are put, as shares of a step: rounding to whole pixel values moves those at
+# the border out again, so each further round puts them deeper.
 INSIDE = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 SHARPENINGS = 8
 
@@ -23,14 +26,16 @@ def _split_luma_and_chroma(levels: Tensor) -> list[Tensor]:
 
 
 def _downsample_sharply(chroma: Tensor, halves: int) -> Tensor:
-    """The least plane that ``doubled`` brings close to this one, without rounding."""
+    """Find the smaller plane that ``upsample_chroma`` brings closest to this one, without rounding."""
 
     def down(plane: Tensor) -> Tensor:
         axes = (2, 2) if halves == 2 else (1, 2)
         return F.avg_pool2d(plane, axes, ceil_mode=True, count_include_pad=False)
 
     def up(plane: Tensor) -> Tensor:
-        return jpeg.upsample_chroma(plane * 1024, size, halves) / 1024  # rounding is left behind
+        return (
+            jpeg.upsample_chroma(plane * 1024, size, halves) / 1024
+        )  # scaled up, so that rounding to whole levels is negligible
 
     size = tuple(chroma.shape[-2:])
     plane = down(chroma)
@@ -48,7 +53,14 @@ def _repeat_pixels(plane: Tensor, size: tuple[int, int], halves: int) -> Tensor:
 
 
 def _move_once(levels: Tensor, missed: Tensor, steps: Tensor, halves: int, inside: float) -> Tensor:
-    """One round. missed: what JPEG writes of the levels, taken from what it should write."""
+    """Do one round of ``project_into_cells``.
+
+    Args:
+        levels: (N, c, H, W).
+        missed: the target minus what JPEG makes of the levels, (N, c, H, W).
+        steps, halves: see ``surrogate.compress``.
+        inside: how far inside their cells coefficients are put, as a share of a step.
+    """
     size, moves = tuple(levels.shape[-2:]), []
     own = [steps[:, :1], steps[:, 1:]]
     for place, (part, error) in enumerate(
@@ -70,11 +82,15 @@ def _move_once(levels: Tensor, missed: Tensor, steps: Tensor, halves: int, insid
 
 
 def project_into_cells(levels: Tensor, target: Tensor, steps: Tensor, halves: int) -> Tensor:
-    """(N, c, H, W) levels -> the best of a few rounds; a row never gets further from its target.
+    """Move levels so that JPEG encodes them as the target; a row never gets further from its target.
 
     Args:
-        target: what JPEG wrote, (N, c, H, W) levels.
-        steps, halves: as for ``jpeg_surrogate.compressed``.
+        levels: (N, c, H, W) from 0 to 255.
+        target: what JPEG made of the true picture, (N, c, H, W) levels.
+        steps, halves: see ``surrogate.compress``.
+
+    Returns:
+        The best of a few rounds, (N, c, H, W).
     """
     best = levels
     missed = target - jpeg.compress(levels, steps, halves)

@@ -1,4 +1,4 @@
-"""What JPEG leaves of a picture."""
+"""JPEG compression as an operator."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ HALVES = {"444": 0, "422": 1, "420": 2}
 
 @register("jpeg")
 class Jpeg(Degradation):
-    """The picture was saved as JPEG. (N, 1 or 3, H, W) -> the same shape, 8-bit levels.
+    """Compress as JPEG: DCT coefficients of 8x8 blocks are rounded to multiples of q. (N, 1 or 3, H, W) -> the same.
 
     ``measure`` and ``simulate`` are Pillow's encoder and decoder. The prediction follows the same steps and rounds as
     they do (most pixels are equal), with the gradient that the steps have without rounding (straight-through, as in
-    Shin & Song 2017): true values, but not smooth. A quality between two whole ones has steps between their tables,
-    and is written as the nearest whole one. ``merge`` moves each coefficient into the interval that was rounded to
-    what the file says, and no further: a picture that JPEG writes as y already is left alone.
+    Shin & Song 2017): the values are exact, but not smooth. A quality between two whole ones interpolates their tables,
+    and is written as the nearest whole one. ``merge`` moves each coefficient just into the interval that is rounded to
+    the observed value; a picture that JPEG encodes as y already is left alone.
 
-    Without ``subsampling``, ``build`` takes that of the opened file where it is a JPEG, else 4:2:0.
+    Without ``subsampling``, ``build`` takes that of the opened file if it is a JPEG, else 4:2:0.
     """
 
     smooth = False
@@ -44,7 +44,7 @@ class Jpeg(Degradation):
             75.0,
             bounds=(1, 100),
             plausible=(5, 98),
-            help="of the Independent JPEG Group's scale, as in most programs",
+            help="on the scale of the Independent JPEG Group, as in most programs",
         ),
         Parameter(
             "subsampling",
@@ -67,11 +67,12 @@ class Jpeg(Degradation):
         return built
 
     def file_metadata(self, picture: Image.Image) -> dict[str, float | str]:
-        """What the opened file's quantisation tables tell of ``quality`` and ``subsampling``; {}: it is no JPEG."""
-        return jpeg_tables.file_metadata(picture)
+        """Return ``quality`` and ``subsampling`` as the file's tables state them; {} if it is no JPEG."""
+        return jpeg_tables.read_metadata(picture)
 
     @property
     def halves(self) -> int:
+        """The number of axes along which chroma is halved."""
         return HALVES[self.subsampling or "420"]
 
     def _steps(self, x: Tensor) -> Tensor:
@@ -80,12 +81,12 @@ class Jpeg(Degradation):
         return jpeg_tables.steps(self.quality, x.shape[1], x)
 
     def forward(self, x):
-        # in float64: what float32 leaves open would be rounded to another step in another batch
+        # in float64, as float32 values near a rounding threshold could round differently in another batch
         exact = x.double()
         return jpeg_surrogate.compress((exact + 1) * 127.5, self._steps(exact), self.halves).to(x) / 127.5 - 1
 
     def measure(self, x, generator=None):
-        """What Pillow writes and reads again, (N, c, H, W)."""
+        """Return what Pillow writes and reads again, (N, c, H, W)."""
         self._steps(x)
         qualities = np.resize(np.asarray(torch.as_tensor(self.quality).detach().cpu()).ravel(), len(x))
         y = torch.cat([self._file(row[None], int(q + 0.5)) for row, q in zip(x, qualities, strict=True)]).to(x)
@@ -105,7 +106,7 @@ class Jpeg(Degradation):
         return torch.where(near == levels, exact, near / 127.5 - 1).to(x)
 
     def propagate_unobserved(self, size, uninformative, channels=3):
-        """Whole blocks of which nothing was seen, nor of the pixels beside them that their chroma reaches."""
+        """Return the blocks of which no pixel is informative, nor any pixel beside them that their chroma affects."""
         if uninformative is None or not bool(uninformative.any()):
             return None
         side = [8 * (1 + (self.halves > 0)), 8 * (1 + (self.halves > 1))] if channels == 3 else [8, 8]

@@ -1,7 +1,8 @@
-"""What JPEG does to a picture, step by step as the Independent JPEG Group's library does it (ITU-T T.81, JFIF).
+"""JPEG compression step by step, as the Independent JPEG Group's library computes it (ITU-T T.81, JFIF).
 
-Every step rounds as the library does, and has the gradient that it would have without the rounding: a coefficient that
-lies in the right cell is left alone, one that does not is pulled towards it. Levels are 0..255 of any float type.
+Every step rounds as the library does, and has the gradient that it would have without rounding (straight-through). In a
+data term, a coefficient that rounds to the observed value is left alone, and one that does not is pulled towards it.
+Levels are 0..255 of any float dtype.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from degradations.constants import constant
 
-# JFIF: luma and the two chroma differences of red, green and blue
+# JFIF: luma and the two chroma differences in terms of red, green and blue
 TO_YCC = (
     (0.299, 0.587, 0.114),
     (-0.299 / 1.772, -0.587 / 1.772, 0.5),
@@ -25,7 +26,7 @@ TO_RGB = ((1, 0, 1.402), (1, -0.114 * 1.772 / 0.587, -0.299 * 1.402 / 0.587), (1
 
 
 class _Straight(torch.autograd.Function):
-    """(v, value) -> value, with the gradient of v itself."""
+    """Return ``value`` in place of v, with the gradient of v."""
 
     generate_vmap_rule = True
 
@@ -43,27 +44,27 @@ class _Straight(torch.autograd.Function):
 
 
 def round_straight_through(v: Tensor) -> Tensor:
-    """The nearest whole number, halves away from zero, with the gradient of v itself."""
+    """Round to the nearest whole number, halves away from zero, with the gradient of v."""
     with torch.no_grad():
         whole = v.abs().add_(0.5 + 1e-9).floor_().copysign_(v)
     return _Straight.apply(v, whole)
 
 
 def floor_straight_through(v: Tensor, more: Tensor) -> Tensor:
-    """The whole number at or below v + more, with the gradient of v itself."""
+    """Return the largest whole number up to v + more, with the gradient of v."""
     with torch.no_grad():
         whole = (v + more).floor_()
     return _Straight.apply(v, whole)
 
 
 def mix_channels(pictures: Tensor, weights: tuple[tuple[float, ...], ...]) -> Tensor:
-    """(N, 3, H, W) -> the same, each channel a weighted sum of all."""
+    """Multiply the channels of each pixel by a 3 x 3 matrix: (N, 3, H, W) -> (N, 3, H, W)."""
     return (constant(weights, pictures) @ pictures.flatten(2)).unflatten(2, pictures.shape[-2:])
 
 
 @functools.cache
 def _dct() -> Tensor:
-    """(64, 64) float64, orthonormal DCT-II of 8x8 blocks, row after row."""
+    """Return the orthonormal DCT-II of 8x8 blocks, flattened row by row: (64, 64) float64."""
     k, n = torch.arange(8.0, dtype=torch.float64)[:, None], torch.arange(8.0, dtype=torch.float64)
     matrix = torch.cos(math.pi * k * (2 * n + 1) / 16) / 2
     matrix[0] /= math.sqrt(2)
@@ -72,39 +73,41 @@ def _dct() -> Tensor:
 
 @functools.cache
 def _dct_like(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """``_dct``, moved there once."""
+    """Return ``_dct`` in a dtype and on a device, cached."""
     with torch.inference_mode(False):
         return _dct().to(device, dtype)
 
 
 def transform_blocks(plane: Tensor) -> Tensor:
-    """(N, c, 8h, 8w) -> (N, c, h, w, 64), an orthonormal DCT of each block."""
+    """Apply an orthonormal DCT to each block: (N, c, 8h, 8w) -> (N, c, h, w, 64)."""
     blocks = plane.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).transpose(-3, -2)
     return blocks.flatten(-2) @ _dct_like(plane.dtype, plane.device).mT
 
 
 def join_blocks(coefficient: Tensor) -> Tensor:
-    """(N, c, h, w, 64) -> (N, c, 8h, 8w)."""
+    """Invert ``transform_blocks``: (N, c, h, w, 64) -> (N, c, 8h, 8w)."""
     blocks = (coefficient @ _dct_like(coefficient.dtype, coefficient.device)).unflatten(-1, (8, 8))
     return blocks.transpose(-3, -2).flatten(-2).flatten(-3, -2)
 
 
 def quantize(plane: Tensor, steps: Tensor) -> Tensor:
-    """(N, c, 8h, 8w) levels around 128 -> as they are after their coefficients were rounded to whole steps."""
+    """Round the DCT coefficients of levels around 128 to multiples of their steps: (N, c, 8h, 8w) -> the same."""
     return (
         round_straight_through(join_blocks(round_straight_through(transform_blocks(plane - 128) / steps) * steps)) + 128
     ).clamp(0, 255)
 
 
 def pad_to_blocks(plane: Tensor) -> Tensor:
-    """The plane with its last row and column repeated up to multiples of 8."""
+    """Repeat the last row and column of a plane up to multiples of 8."""
     h, w = plane.shape[-2:]
     return F.pad(plane, (0, -w % 8, 0, -h % 8), mode="replicate")
 
 
 def downsample_chroma(plane: Tensor, halves: int) -> Tensor:
-    """Means of two neighbours across and, for two halves, down, as many as fill whole blocks. On the right the
-    picture's last column is repeated before, at the bottom the last mean after."""
+    """Average two neighbours horizontally and, for two halves, vertically, and pad to whole blocks.
+
+    The library repeats the picture's last column before averaging, but the last row after it.
+    """
     if not halves:
         return pad_to_blocks(plane)
     h, w = plane.shape[-2:]
@@ -117,8 +120,10 @@ def downsample_chroma(plane: Tensor, halves: int) -> Tensor:
 
 
 def upsample_chroma(plane: Tensor, size: tuple[int, int], halves: int) -> Tensor:
-    """The way back to (H, W): three quarters of the nearer neighbour and one of the farther. Two columns and fewer are
-    repeated."""
+    """Return to (H, W) with weights 3/4 for the nearer and 1/4 for the farther neighbour.
+
+    Planes of two columns or fewer are repeated instead.
+    """
     h, w = size
     plane = plane[..., : -(-h // 2) if halves == 2 else h, : -(-w // 2) if halves else w]
     if not halves:
@@ -137,8 +142,15 @@ def _interpolate_columns(plane: Tensor) -> Tensor:
 
 
 def split_components(levels: Tensor, halves: int) -> list[Tensor]:
-    """(N, 1 or 3, H, W) levels -> what is cut into blocks: luma, and where there is colour both chroma differences
-    (N, 2, h, w), plus 128."""
+    """Split a picture into the planes that are divided into blocks.
+
+    Args:
+        levels: (N, 1 or 3, H, W).
+        halves: see ``compress``.
+
+    Returns:
+        Luma and, for colour pictures, both chroma differences (N, 2, h, w) plus 128.
+    """
     levels = round_straight_through(levels).clamp(0, 255)
     if levels.shape[1] == 1:
         return [pad_to_blocks(levels)]
@@ -147,7 +159,7 @@ def split_components(levels: Tensor, halves: int) -> list[Tensor]:
 
 
 def join_components(parts: list[Tensor], size: tuple[int, int], halves: int) -> Tensor:
-    """The way back from ``components`` to (N, 1 or 3, H, W) whole levels."""
+    """Invert ``split_components``: return (N, 1 or 3, H, W) whole levels."""
     luma = parts[0][..., : size[0], : size[1]]
     if len(parts) == 1:
         return luma
@@ -156,11 +168,15 @@ def join_components(parts: list[Tensor], size: tuple[int, int], halves: int) -> 
 
 
 def compress(levels: Tensor, steps: Tensor, halves: int) -> Tensor:
-    """(N, 1 or 3, H, W) levels -> what a JPEG file of them holds, whole levels.
+    """Return the picture that a JPEG file of these levels decodes to.
 
     Args:
-        steps: (1 or N, 1 or 3, 1, 1, 64), see ``jpeg_tables.steps``.
-        halves: along how many axes chroma is halved: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
+        levels: (N, 1 or 3, H, W).
+        steps: quantisation steps, (1 or N, 1 or 3, 1, 1, 64), see ``tables.steps``.
+        halves: number of axes along which chroma is halved: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
+
+    Returns:
+        Whole levels, (N, 1 or 3, H, W).
     """
     parts = split_components(levels, halves)
     own = [steps[:, :1], steps[:, 1:]]

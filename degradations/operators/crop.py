@@ -1,4 +1,4 @@
-"""Only a part of the picture is there: the rest is to be invented."""
+"""Crops of a picture, whose surroundings are to be generated."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ Box = tuple[int, int, int, int]
 
 
 class Window(Degradation):
-    """y is what lies within ``frame`` of x: (N, C, H, W) -> (N, C, h, w). Subclasses say where that is."""
+    """Keep the part of x inside ``frame``: (N, C, H, W) -> (N, C, h, w). Subclasses define where it is."""
 
     linear = True
     keeps_channels = True
 
     def frame(self, hw: Size) -> Box:
-        """(left, top, right, bottom) in the pixels of an x of (H, W); right and bottom are excluded."""
+        """Return the part that is kept, for an x of (H, W).
+
+        Returns:
+            (left, top, right, bottom) in pixels of x, right and bottom excluded.
+        """
         raise NotImplementedError
 
     def _check_frame(self, box: Box, hw: Size) -> Box:
@@ -50,13 +54,13 @@ class Window(Degradation):
         return F.pad(y, self._pads(tuple(size)))
 
     def lift(self, y, size):
-        """y where it belongs, amid mid-grey."""
+        """Place y at its position in a mid-grey picture."""
         y = F.pad(y, self._pads(tuple(size)))
         return y if y.shape[1] == 3 else super().lift(y, size)
 
     @torch.no_grad()
     def merge(self, x, y):
-        """What was seen is pasted over x."""
+        """Paste y into x."""
         pads = self._pads(tuple(x.shape[-2:]))
         seen = F.pad(torch.ones_like(y[:1, :1], dtype=torch.bool), pads)
         return torch.where(seen, F.pad(y.to(x), pads), x).clamp(-1, 1)
@@ -73,15 +77,17 @@ class Window(Degradation):
 
 @register("crop")
 class Crop(Window):
-    """The picture was cropped to a part of it. (N, C, H, W) -> (N, C, h, w).
+    """Crop the picture to a part of it: y = x[top:bottom, left:right]. (N, C, H, W) -> (N, C, h, w).
 
-    ``center`` keeps a centred part of each side (the pixels that ``inpaint:center`` would remove); ``box`` keeps a
-    rectangle of the picture as it was. ``dgp restore`` invents what is around; see ``outpaint``.
+    ``center`` keeps a centred part of each side, the pixels that ``inpaint:center`` would remove; ``box`` keeps a
+    rectangle of the original picture. ``dgp restore`` generates what is around it; see also ``outpaint``.
     """
 
     parameters_spec = (
-        Parameter("center", kind="fraction", bounds=(0, 1), help="what is kept, a fraction of each side"),
-        Parameter("box", kind="box", unit="px", help="what is kept: left-top-right-bottom, right and bottom excluded"),
+        Parameter("center", kind="fraction", bounds=(0, 1), help="the part that is kept, a fraction of each side"),
+        Parameter(
+            "box", kind="box", unit="px", help="the part that is kept: left-top-right-bottom, right and bottom excluded"
+        ),
     )
     example = "crop:center=2/3"
 
@@ -102,18 +108,20 @@ class Crop(Window):
 
 @register("outpaint")
 class Outpaint(Window):
-    """The picture is to be extended beyond its edges. (N, C, H, W) -> (N, C, h, w).
+    """Keep the inside of a larger picture, whose margins are to be generated. (N, C, H, W) -> (N, C, h, w).
 
-    The margins are fractions of the whole, i.e. of the answer: ``outpaint:1/4`` adds a quarter of the answer's side on
-    each side, so the picture that there is fills the middle half. ``outpaint:left=1/3`` adds on the left only.
+    Margins are fractions of the whole picture, that is of the result: ``outpaint:1/4`` adds a quarter of the result's
+    side on each side, so the given picture fills its middle half. ``outpaint:left=1/3`` adds on the left only.
     """
 
     parameters_spec = (
-        Parameter("margin", kind="fraction", bounds=(0, 0.999), help="what is to be added on each side, of the whole"),
-        Parameter("left", kind="fraction", bounds=(0, 0.999), help="on the left, instead"),
-        Parameter("top", kind="fraction", bounds=(0, 0.999), help="above, instead"),
-        Parameter("right", kind="fraction", bounds=(0, 0.999), help="on the right, instead"),
-        Parameter("bottom", kind="fraction", bounds=(0, 0.999), help="below, instead"),
+        Parameter(
+            "margin", kind="fraction", bounds=(0, 0.999), help="what is added on each side, as a share of the result"
+        ),
+        Parameter("left", kind="fraction", bounds=(0, 0.999), help="on the left, instead of margin"),
+        Parameter("top", kind="fraction", bounds=(0, 0.999), help="above, instead of margin"),
+        Parameter("right", kind="fraction", bounds=(0, 0.999), help="on the right, instead of margin"),
+        Parameter("bottom", kind="fraction", bounds=(0, 0.999), help="below, instead of margin"),
     )
     example = "outpaint:1/5"
 

@@ -1,4 +1,4 @@
-"""Loss of colour."""
+"""Conversion to grey."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from degradations.files.pictures import LUMA, expect_pictures, luma
 
 @register("gray")
 class Gray(Degradation):
-    """Only the luminance was kept. (N, 3, H, W) -> (N, 1, H, W).
+    """Convert to grey: y = 0.299 R + 0.587 G + 0.114 B (Rec. 601 luma). (N, 3, H, W) -> (N, 1, H, W).
 
-    The weights are Rec. 601's (0.299, 0.587, 0.114); ``luma=dgp`` has those of the published DGP code
-    (0.2989, 0.5870, 0.1140, whose sum is 0.9999).
+    ``luma=dgp`` has the weights of the published DGP code, 0.2989, 0.5870 and 0.1140, whose sum is 0.9999.
     """
 
     linear = True
@@ -39,8 +38,7 @@ class Gray(Degradation):
 
     @torch.no_grad()
     def merge(self, x, y):
-        """The luminance of y exactly; the chroma of x, shrunk towards grey just enough to stay within [-1,
-        1]."""
+        """Take the luma of y exactly, and the chroma of x, shrunk towards grey as far as [-1, 1] requires."""
         weights = LUMA[self.luma]
         total = sum(weights)
         grey = (y.double() / total).clamp(-1, 1)

@@ -21,12 +21,12 @@ SOURCES = ("mask", "center", "box", "strokes", "pixels")
 
 @register("inpaint")
 class Inpaint(Degradation):
-    """Some pixels are missing; they are 0 (mid-grey) in y. (N, C, H, W) -> (N, C, H, W).
+    """Remove the pixels of a mask: y = 0 (mid-grey) where pixels are missing, else x. (N, C, H, W) -> (N, C, H, W).
 
-    Give one of mask, center, box, strokes and pixels. ``center`` and ``box`` work at any size (that holds
-    them); the others get their pixels from ``build`` and then fit one size only. A picture written with
-    ``mask=alpha`` is transparent where pixels are missing. ``mask=auto`` is a proposal: `dgp` saves it beside the
-    result, to be corrected and given again as a file.
+    Give one of mask, center, box, strokes and pixels. ``center`` and ``box`` work at any size that holds them; the
+    others get their pixels from ``build`` and then fit one size only. A picture written with ``mask=alpha`` is
+    transparent where pixels are missing. ``mask=auto`` is a proposal: `dgp` saves it beside the result, to be corrected
+    and given again as a file.
     """
 
     linear = True
@@ -50,7 +50,7 @@ class Inpaint(Degradation):
         ),
         Parameter("strokes", bounds=(0.001, 0.95), fixed=True, help="random brush strokes that cover this fraction"),
         Parameter("pixels", bounds=(0.0001, 0.9999), fixed=True, help="random single pixels, this fraction of all"),
-        Parameter("invert", default=False, kind="bool", help="for a mask file: what it says is missing was seen"),
+        Parameter("invert", default=False, kind="bool", help="for a mask file: exchange missing and present pixels"),
         Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="for strokes and pixels; default: the run's seed"),
     )
     example = "inpaint:center=1/3"
@@ -69,14 +69,14 @@ class Inpaint(Degradation):
         if isinstance(center, str):
             center = next(p for p in self.parameters_spec if p.name == "center").read(center)
         super().__init__(mask=mask, center=center, box=box, strokes=strokes, pixels=pixels, seed=seed, invert=invert)
-        given = [name for name in SOURCES if getattr(self, name) is not None]
-        if len(given) != 1:
-            got = " and ".join(given) or "none of them"
+        sources = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(sources) != 1:
+            got = " and ".join(sources) or "none of them"
             raise SpecError(f"inpaint needs exactly one of {', '.join(SOURCES)}, got {got}; e.g. {self.example}")
-        if self.seed is not None and given[0] not in ("strokes", "pixels"):
-            raise SpecError(f"inpaint: seed has no effect with {given[0]}; leave it out")
+        if self.seed is not None and sources[0] not in ("strokes", "pixels"):
+            raise SpecError(f"inpaint: seed has no effect with {sources[0]}; leave it out")
         if self.invert and self.mask in (None, "alpha", "auto"):
-            what = given[0] if self.mask is None else f"mask={self.mask}"
+            what = sources[0] if self.mask is None else f"mask={self.mask}"
             raise SpecError(f"inpaint: invert needs a mask file, got {what}; give mask=FILE, or leave invert out")
         if self.center in (0, 1):
             raise MaskError(
@@ -88,33 +88,38 @@ class Inpaint(Degradation):
 
     @classmethod
     def of(cls, mask: Tensor) -> Inpaint:
-        """An operator from a mask in memory, ready to use.
+        """Return an operator for a mask in memory, ready to use.
+
+        Its spec names the mask by its sha256, which ``assets`` holds too. It is a record only: the mask cannot be
+        recovered from the text.
 
         Args:
-            mask: (1 or N, 1, H, W) bool, true where pixels are missing. Rows that miss nothing or everything
-                are MaskErrors.
+            mask: (1 or N, 1, H, W) bool, true where pixels are missing.
 
-        Its spec names the mask by sha256 (``assets`` has it too) and is a record: text cannot bring the mask
-        back.
+        Raises:
+            MaskError: another shape or dtype, or a row in which nothing or everything is missing.
         """
         if mask.ndim != 4 or mask.shape[1] != 1 or mask.dtype != torch.bool:
             raise MaskError(
                 f"got a {str(mask.dtype)[6:]} mask of shape {tuple(mask.shape)}; expected bool (1 or N, 1, H, W)"
             )
         sha256 = masks.compute_sha256(mask)
-        return cls(mask=f"sha256-{sha256}")._with(
+        return cls(mask=f"sha256-{sha256}")._with_mask(
             masks.check_mask(mask.clone(), "the mask"), {"sha256": sha256, "path": None}
         )
 
-    def _with(self, mask: Tensor, asset: dict) -> Inpaint:
+    def _with_mask(self, mask: Tensor, asset: dict) -> Inpaint:
         built = self._shallow_copy()
         built.missing = mask
         built.assets = {"mask": asset}
         return built
 
     def build(self, picture=None, seed=0, size=None):
-        """Read or draw the mask. MaskError: no such file, another size than the picture's, nothing or
-        everything missing."""
+        """Read or draw the mask.
+
+        Raises:
+            MaskError: no such file, another size than the picture's, or nothing or everything missing.
+        """
         own = (picture.height, picture.width) if picture is not None else None
         size = tuple(size) if size is not None else own
         if self.missing is not None:
@@ -124,7 +129,7 @@ class Inpaint(Degradation):
                 self.mask_at(size)
             return self
         if self.mask is not None and self.mask.startswith("sha256-"):
-            raise MaskError(f"{self.spec} stands for a mask that was given in memory; give it again, or give a file")
+            raise MaskError(f"{self.spec} names a mask that was given in memory; give it again, or give a file")
         if self.mask in ("alpha", "auto"):
             if picture is None:
                 raise MaskError(
@@ -137,10 +142,10 @@ class Inpaint(Degradation):
                     f"the picture with the mask is {own[1]}x{own[0]} and {size[1]}x{size[0]} "
                     "(width x height) is needed; give both at the same size"
                 )
-            return self._with(mask, {"sha256": masks.compute_sha256(mask), "path": None})
+            return self._with_mask(mask, {"sha256": masks.compute_sha256(mask), "path": None})
         if self.mask is not None:
             read = read_mask(self.mask, size, self.invert)
-            built = self._with(read.missing, read.asset)
+            built = self._with_mask(read.missing, read.asset)
             built.remarks = (read.remark,)
             return built
         if size is None:
@@ -151,11 +156,15 @@ class Inpaint(Degradation):
             (masks.draw_strokes, self.strokes) if self.strokes is not None else (masks.scatter_pixels, self.pixels)
         )
         mask = masks.check_mask(draw(amount, size, built.seed), f"{self.spec} at {size[1]}x{size[0]}")
-        return built._with(mask, {"sha256": masks.compute_sha256(mask), "path": None})
+        return built._with_mask(mask, {"sha256": masks.compute_sha256(mask), "path": None})
 
     def mask_at(self, size: tuple[int, int]) -> Tensor:
-        """(1 or N, 1, H, W) bool, true where pixels are missing. SizeError for a size that it does not
-        fit."""
+        """Return the mask for pictures of a size: (1 or N, 1, H, W) bool, true where pixels are missing.
+
+        Raises:
+            SizeError: the mask does not fit this size.
+            MaskError: the mask is not resolved yet.
+        """
         h, w = size
         if self.missing is not None:
             if tuple(self.missing.shape[-2:]) != (h, w):
@@ -177,10 +186,10 @@ class Inpaint(Degradation):
             return masks.check_mask(mask, f"{self.spec} at {w}x{h}")
         raise MaskError(f"{self.spec} is not resolved yet; call .build(picture, seed) first")
 
-    def _for(self, x: Tensor) -> Tensor:
+    def _mask_for(self, x: Tensor) -> Tensor:
         size = tuple(expect_pictures(x).shape[-2:])
         if self.missing is None and (self.center is not None or self.box is not None):
-            mask = hole(self.center, self.box, size, x.device)
+            mask = make_hole(self.center, self.box, size, x.device)
         else:
             mask = self.mask_at(size).to(x.device)
         if len(mask) not in (1, len(x)):
@@ -188,7 +197,7 @@ class Inpaint(Degradation):
         return mask
 
     def forward(self, x):
-        return x.masked_fill(self._for(x), 0)
+        return x.masked_fill(self._mask_for(x), 0)
 
     def set_known_values(self, y):
         return self(y)
@@ -202,8 +211,8 @@ class Inpaint(Degradation):
 
     @torch.no_grad()
     def merge(self, x, y):
-        """What was seen is pasted over x."""
-        return torch.where(self._for(x), x, y.to(x)).clamp(-1, 1)
+        """Paste the observed pixels of y into x."""
+        return torch.where(self._mask_for(x), x, y.to(x)).clamp(-1, 1)
 
     def propagate_unobserved(self, size, uninformative, channels=3):
         mask = self.mask_at(tuple(size))[:, 0]
@@ -211,8 +220,8 @@ class Inpaint(Degradation):
 
 
 @functools.lru_cache(maxsize=64)
-def hole(
+def make_hole(
     center: Fraction | None, box: tuple[int, int, int, int] | None, size: tuple[int, int], device: torch.device
 ) -> Tensor:
-    """``Inpaint.mask_at``, on a device: made and moved once, since every move waits for the device."""
+    """Return ``Inpaint.mask_at`` on a device, cached, since every transfer waits for the device."""
     return Inpaint(center=center, box=box).mask_at(size).to(device)

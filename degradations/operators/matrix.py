@@ -1,4 +1,4 @@
-"""Any linear map whose matrix is known."""
+"""Any linear map given by its matrix."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from degradations.errors import SizeError, SpecError
 from degradations.files.pictures import expect_pictures
 
 OF = ("channels", "pixels", "all")
-LARGE = 1024  # beyond it, singular values take too long
+LARGE = 1024  # rows or columns beyond which singular values take too long to compute
 
 
 def _is_well_conditioned(values: Tensor) -> bool:
-    """Whether no direction that the matrix shows at all is shown much more weakly than another."""
+    """Return whether the smallest singular value is more than 1/20 of the largest."""
     found = torch.linalg.svdvals(values)
     return bool(found[-1] > 0.05 * found[0])
 
 
 @register("matrix")
 class Matrix(FromFile):
-    """y = M x, with a matrix M from a file.
+    """Multiply by a matrix from a file: y = M x.
 
-    ``of`` says what it mixes: ``channels``, M is (c, 3), in each pixel: (N, 3, H, W) -> (N, c, H, W);
-    ``pixels``, M is (m, H W), row by row, in each channel: -> (N, C, h, w); ``all``, M is (m, 3 H W), channel after
-    channel as in a tensor: -> (N, 1, h, w). There h w = m, as square as that can be, or as ``height`` says. Entries
-    are used as they are: rows whose absolute values sum to more than 1 overshoot [-1, 1], and files clip that.
+    ``of`` says what M mixes. ``channels``: M is (c, 3), applied in each pixel, (N, 3, H, W) -> (N, c, H, W).
+    ``pixels``: M is (m, H W), applied in each channel to the pixels row by row, (N, C, H, W) -> (N, C, h, w). ``all``:
+    M is (m, 3 H W), applied to all values, channel after channel as in a tensor, (N, 3, H, W) -> (N, 1, h, w). There h
+    w = m, as square as possible, or of the given ``height``. Entries are used as they are: rows whose absolute values
+    sum to more than 1 overshoot [-1, 1], and files clip that.
     """
 
     linear = True
@@ -39,7 +40,7 @@ class Matrix(FromFile):
         Parameter("file", kind="text", required=True, help='.npy or .npz file, or rows such as "0.5 0.5 0/0 0.5 0.5"'),
         Parameter("of", "all", kind="choice", choices=OF, help="what the matrix mixes"),
         Parameter(
-            "height", kind="int", bounds=(1, 65536), unit="px", help="h of y, where the matrix makes h w numbers"
+            "height", kind="int", bounds=(1, 65536), unit="px", help="height of y, where the matrix has h w rows"
         ),
     )
     example = 'matrix:file="0.6 0.4 0/0.2 0.6 0.2/0 0.3 0.7",of=channels'
@@ -63,7 +64,7 @@ class Matrix(FromFile):
         return values
 
     def _shape(self) -> tuple[int, int]:
-        """(h, w) of y, where that is not x's."""
+        """Return (h, w) of y where it differs from the size of x."""
         rows = len(self.build().values)
         root = math.isqrt(rows)
         height = self.height or next(h for h in range(root, 0, -1) if rows % h == 0)
@@ -99,7 +100,7 @@ class Matrix(FromFile):
         return tuple(hw) if self.of == "channels" else self._shape()
 
     def lift(self, y, size):
-        """M^T y, scaled so that a picture comes out about as bright as it went in."""
+        """Return M^T y, scaled so that a picture keeps about its brightness."""
         if self.of == "channels":
             return super().lift(y, size)
         matrix = self.values_like(y)

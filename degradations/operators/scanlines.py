@@ -1,4 +1,4 @@
-"""Lines of a screen or of an interlaced picture."""
+"""Dark or missing lines of a screen or of an interlaced picture."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SHADES = {"black": -1.0, "gray": 0.0}
 
 @register("scanlines")
 class Scanlines(Degradation):
-    """Lines were darkened at equal distances, as on a screen, or are missing. (N, C, H, W) -> (N, C, H, W).
+    """Darken or remove lines at equal distances: y = (1 - l) x + l shade, l = strength on a line, else 0.
 
-    The last ``width`` rows of every ``period`` are mixed with black by ``strength``. With ``shade=gray,strength=1``
+    (N, C, H, W) -> (N, C, H, W). The last ``width`` rows of every ``period`` are lines. With ``shade=gray,strength=1``
     they are missing, and mid-grey in y as in ``inpaint``: half of an interlaced picture.
     """
 
@@ -26,10 +26,10 @@ class Scanlines(Degradation):
     keeps_size = True
     keeps_channels = True
     parameters_spec = (
-        Parameter("strength", 0.5, bounds=(0, 1), help="how much of the line is lost"),
-        Parameter("period", 2, kind="int", bounds=(2, 1024), unit="px", help="distance of the lines"),
-        Parameter("width", 1, kind="int", bounds=(1, 1023), unit="px", help="of a line"),
-        Parameter("shade", "black", kind="choice", choices=tuple(SHADES), help="what a line is mixed with"),
+        Parameter("strength", 0.5, bounds=(0, 1), help="share of a line that is lost"),
+        Parameter("period", 2, kind="int", bounds=(2, 1024), unit="px", help="distance between the lines"),
+        Parameter("width", 1, kind="int", bounds=(1, 1023), unit="px", help="height of a line"),
+        Parameter("shade", "black", kind="choice", choices=tuple(SHADES), help="the tone that a line is mixed with"),
     )
     example = "scanlines:0.5"
 
@@ -40,7 +40,7 @@ class Scanlines(Degradation):
         self.linear = self.pointwise = self.shade == "gray"
 
     def _loss(self, y: Tensor) -> Tensor:
-        """(1 or N, 1, H, 1), how much of each row is lost."""
+        """Return how much of each row is lost, from 0 to 1: (1 or N, 1, H, 1)."""
         lost = torch.arange(y.shape[-2], device=y.device) % self.period >= self.period - self.width
         strength = torch.as_tensor(self.strength, dtype=y.dtype, device=y.device)
         return lost.to(y.dtype)[:, None] * strength.reshape(-1, 1, 1, 1)
@@ -57,7 +57,7 @@ class Scanlines(Degradation):
 
     @torch.no_grad()
     def merge(self, x, y):
-        """The lines are made as bright again as they were; what is lost wholly is left as it is in x."""
+        """Undo the mixing; rows that are lost completely keep the values of x."""
         loss = self._loss(x.double())
         bright = (y.double() - SHADES[self.shade] * loss) / (1 - loss).clamp_min(1e-12)
         return torch.where(loss == 1, x.double(), bright).clamp(-1, 1).to(x)

@@ -1,4 +1,4 @@
-"""Loss of resolution, and what is common to operators that treat rows and columns apart."""
+"""Reduced resolution, and the base class of operators that treat rows and columns separately."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ from degradations.resampling.resample import NAMES, matrix
 
 
 class Separable(Degradation):
-    """y = A x B^T with two matrices that depend on the size only; subclasses say which."""
+    """Multiply rows and columns by matrices that depend on the size only: y = A x B^T.
+
+    Subclasses define ``matrices``.
+    """
 
     linear = True
     keeps_channels = True
 
     def matrices(self, hw: Size, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-        """(A (h, H), B (w, W)) for an x of (H, W); (N, 1, h, H) and (N, 1, w, W) where rows have their own."""
+        """Return the two matrices for an x of (H, W).
+
+        Returns:
+            A (h, H) and B (w, W); (N, 1, h, H) and (N, 1, w, W) where rows have their own.
+        """
         raise NotImplementedError
 
     def forward(self, x):
@@ -48,12 +55,11 @@ class Separable(Degradation):
 
 @register("sr")
 class SuperResolution(Separable):
-    """The picture was downscaled, exactly as Pillow does it.
+    """Reduce the resolution exactly as Pillow does: y = A x B^T. (N, C, H, W) -> (N, C, h, w).
 
-    (N, C, H, W) -> (N, C, h, w) with h = max(1, floor(H / factor)). Any factor (2.5 too) and any size. The
-    default filter is ``bicubic``, antialiased, which is what super-resolution papers and most programs mean
-    by "downscaled". Bicubic and Lanczos have negative lobes and may overshoot [-1, 1] at edges; a file clips
-    that.
+    h = max(1, floor(H / factor)), and w alike. Any factor (2.5 too) and any size. The default filter is ``bicubic``
+    with antialiasing, which super-resolution papers and most programs mean by "downscaled". Bicubic and Lanczos have
+    negative lobes and may overshoot [-1, 1] at edges; files clip that.
     """
 
     parameters_spec = (
@@ -62,7 +68,7 @@ class SuperResolution(Separable):
             bounds=(1, 256),
             required=True,
             fixed=True,
-            help="how many times smaller, along each side",
+            help="by how much each side becomes smaller",
         ),
         Parameter("filter", "bicubic", kind="choice", choices=NAMES, help="Pillow's resampling filter"),
     )
@@ -81,8 +87,7 @@ class SuperResolution(Separable):
 
     @torch.no_grad()
     def simulate(self, x, generator=None):
-        """The file that Pillow makes, to one level: on 8 bits it clips what overshoots between its two passes
-        as well."""
+        """Return the file that Pillow writes, which also clips overshoot between its two passes, to one level."""
         if self.noise is not None:
             return super().simulate(x, generator)
         a, b = self.matrices(tuple(expect_pictures(x).shape[-2:]), x.dtype, x.device)
