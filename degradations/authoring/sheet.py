@@ -12,7 +12,7 @@ from degradations.core.parameter import Parameter
 from degradations.core.registry import describe, find
 from degradations.core.spec import parse
 from degradations.errors import DegradationError
-from degradations.files.pictures import round_to_8_bits
+from degradations.files.pictures import lay_on_gray, round_to_8_bits
 
 GAP, LINE, SMALL, LARGE = 6, 15, 11, 13
 INK, PALE = (20, 20, 20), (150, 150, 150)
@@ -122,12 +122,9 @@ def draw_observation(x: Tensor, spec: str, seed: int) -> Image.Image:
 
 def fit_to_square(picture: Image.Image, side: int) -> Image.Image:
     """Fit a picture into a square of a given side, pixel for pixel, with transparent pixels on grey."""
-    if picture.has_transparency_data:
-        ground = Image.new("RGBA", picture.size, (128, 128, 128, 255))
-        picture = Image.alpha_composite(ground, picture.convert("RGBA"))
     scale = side / max(picture.size)
     size = tuple(max(1, round(n * scale)) for n in picture.size)
-    return picture.convert("RGB").resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX)
+    return lay_on_gray(picture).resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX)
 
 
 def _truncate(text: str, width: int, font) -> str:

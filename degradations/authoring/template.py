@@ -32,7 +32,7 @@ class CLASS(Degradation):
 '''
 
 TEST = '''\
-"""Test that `NAME` fulfils the contract of operators and computes its formula. Run: python -m pytest TESTFILE"""
+"""Test the contract and the formula of `NAME`. Run by: python -m pytest TESTFILE"""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ ADVICE = {
     "unobserved": "propagate_unobserved and unobserved may only mark pixels of x on which no value of y depends",
     "noise": "draw from the given generators only, and make mean_square, nll and distance agree with the samples",
     "surrogate": "make forward, or its gradient, approximate measure more closely",
-    "binding": "use self.parameter inside forward, as a number or as (N, 1, 1, 1), and compute nothing from it earlier. "
+    "binding": "use self.parameter in forward, as a number or as (N, 1, 1, 1), and compute nothing from it earlier. "
     "Declare a parameter that sets the size of y as fixed=True",
     "unknown": "give the parameter bounds, or plausible=(low, high), between which it can be searched",
 }

@@ -33,7 +33,7 @@ def unknown(phi, x, draw, tolerance):
         try:
             asked = parameter.unknown("auto")
         except SpecError as refusal:
-            yield f"{parameter.name} can be bound, but not be left unknown: {refusal}"
+            yield f"{parameter.name} can be bound, but not left unknown: {refusal}"
             continue
         open_ = phi._shallow_copy()
         open_._unknown[parameter.name] = asked
@@ -90,12 +90,12 @@ def _rows(phi, key, parameter, link, values, x):
             return
         if max_difference(alone, together[i : i + 1]) > 1e-4:
             yield (
-                f"{key} bound to {value:.4g} gives another row than an operator with {key}={value:.4g} "
+                f"{key} bound to {value:.4g} gives another result than an operator with {key}={value:.4g} "
                 f"(differs by {max_difference(alone, together[i : i + 1]):.1e})"
             )
             return
         if max_difference(single.measure(x[:1], [torch.Generator().manual_seed(i)]), measured[i : i + 1]) > 1e-3:
-            yield f"{key} bound to {value:.4g} is measured otherwise than by an operator with {key}={value:.4g}"
+            yield f"{key} bound to {value:.4g} gives another measure than an operator with {key}={value:.4g}"
             return
 
 

@@ -12,7 +12,7 @@ def forward(phi, x, draw, tolerance):
     y = phi(x)
     expected = (len(x), phi.channels(3), *phi.size(tuple(x.shape[-2:])))
     if tuple(y.shape) != expected:
-        yield f"y has shape {tuple(y.shape)}, but channels() and size() say {expected}"
+        yield f"y has shape {tuple(y.shape)}, but channels() and size() give {expected}"
     if y.dtype != x.dtype:
         yield f"x is {x.dtype} and y {y.dtype}"
     if not bool(y.isfinite().all()):
@@ -41,7 +41,7 @@ def rows(phi, x, draw, tolerance):
         alone = torch.cat([act(x[i : i + 1], i) for i in range(len(x))])
         differs = max_difference(alone, act(x, *range(len(x))))
         if differs > 1e-5:
-            yield f"{name} gives a row another answer alone than among others (differs by {differs:.1e})"
+            yield f"the {name} of a row depends on the other rows (by {differs:.1e})"
 
 
 def adjoint(phi, x, draw, tolerance):
@@ -52,7 +52,7 @@ def adjoint(phi, x, draw, tolerance):
     exact = phi._in_double()
     y, other = exact(x), draw(*x.shape, dtype=torch.float64)
     if max_difference(exact(2 * x - 3 * other), 2 * y - 3 * exact(other)) > 1e-9:
-        yield "it says linear, but phi(2a - 3b) is not 2 phi(a) - 3 phi(b)"
+        yield "linear is True, but phi(2a - 3b) is not 2 phi(a) - 3 phi(b)"
     v = draw(*y.shape, dtype=torch.float64)
     back = exact.adjoint(v, tuple(x.shape[-2:]))
     if back.shape != x.shape:
@@ -96,4 +96,4 @@ def unobserved(phi, x, draw, tolerance):
     if mask.dtype != torch.bool or mask.ndim != 3 or tuple(mask.shape[-2:]) != size:
         yield f"unobserved gives {mask.dtype} of {tuple(mask.shape)}; expected bool (1 or N, H, W)"
     elif max_difference(phi(torch.where(mask[:, None], draw(*x.shape), x)), phi(x)) > 1e-6:
-        yield "y changes with pixels that are said to be unobserved"
+        yield "y depends on pixels that unobserved marks"

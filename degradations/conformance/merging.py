@@ -30,4 +30,4 @@ def merge(phi, x, draw, tolerance):
     if phi.linear and max_difference(phi.merge(merged, y), merged) > tolerance:
         yield f"merging twice differs from merging once by {max_difference(phi.merge(merged, y), merged):.1e}"
     if max_difference(torch.cat([phi.merge(other[i : i + 1], y[i : i + 1]) for i in range(len(x))]), merged) > 1e-4:
-        yield "merge gives a row another answer alone than among others"
+        yield "the merge of a row depends on the other rows"

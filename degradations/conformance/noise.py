@@ -40,12 +40,12 @@ def _samples(model, clean):
         yield "sample is not finite"
     one = model.sample(clean, torch.Generator().manual_seed(0))
     if not torch.equal(before, torch.get_rng_state()):
-        yield "sample takes numbers from PyTorch's own random stream; take them from the generator that is given"
+        yield "sample takes numbers from PyTorch's own random stream; use the given generator"
     if not torch.equal(one, model.sample(clean, torch.Generator().manual_seed(0))):
         yield "equal seeds give other samples"
     alone = torch.cat([model.sample(clean[i : i + 1], _streams(i, 1)) for i in range(rows)])
     if max_difference(alone, y) > 1e-5:
-        yield f"sample gives a row another answer alone than among others (differs by {max_difference(alone, y):.1e})"
+        yield f"the sample of a row depends on the other rows (by {max_difference(alone, y):.1e})"
     generators = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
     others = [model.sample(clean[:1], one) for one in generators]
     drew = not torch.equal(generators[0].get_state(), torch.Generator().manual_seed(1).get_state())
@@ -65,7 +65,7 @@ def _strength(model, clean, noisy):
     wrong = (stated - measured).abs() > 0.05 * measured + 5 * doubt + 1e-9
     if bool(wrong.any()):
         row = int(wrong.nonzero()[0, 0])
-        yield f"mean_square says {float(stated[row]):.4g}; samples have {float(measured[row]):.4g}"
+        yield f"mean_square is {float(stated[row]):.4g}, but that of samples is {float(measured[row]):.4g}"
 
 
 def _terms(model, clean, y):
@@ -74,16 +74,16 @@ def _terms(model, clean, y):
     for name, term in {"nll": model.nll, "distance": model.distance}.items():
         value = term(clean, y)
         if tuple(value.shape) != (rows,):
-            yield f"{name} gives {tuple(value.shape)}; expected ({rows},), one a row"
+            yield f"{name} gives {tuple(value.shape)}; expected ({rows},), one for each row"
             continue
         if not bool(value.isfinite().all()):
             yield f"{name} is not finite for a sample"
             continue
         alone = torch.cat([term(clean[i : i + 1], y[i : i + 1]) for i in range(rows)])
         if max_difference(alone, value) > 1e-4 * float(value.abs().max().clamp_min(1)):
-            yield f"{name} gives a row another answer alone than among others"
+            yield f"the {name} of a row depends on the other rows"
         if not float(value.mean()) < float(term(other, y).mean()):
-            yield f"{name} finds a wrong picture as likely as the one that y was made of"
+            yield f"{name} is no larger for a wrong picture than for the true one"
     near = model.within(clean, y)
     if near.shape != y.shape:
         yield f"within gives {tuple(near.shape)}; expected {tuple(y.shape)}"

@@ -11,26 +11,26 @@ from torch import Tensor
 
 from degradations.core import notebook
 from degradations.core.parametrized import Parametrized
+from degradations.core.picture_storage import PictureStorage
 from degradations.core.precision import compute_noise_floor, compute_precision
 from degradations.core.visibility import find_unobserved
 from degradations.errors import DegradationError, SizeError
-from degradations.files.pictures import from_picture, luma, round_to_8_bits, to_picture
+from degradations.files.pictures import Size, round_to_8_bits
 from degradations.noise.adapted import AdaptsNoise
 from degradations.noise.model import Generators, NoiseModel
 from degradations.solvers.near_projection import project_near
 from degradations.solvers.nonlinear_projection import project_curved
 from degradations.solvers.projection import project
 
-Size = tuple[int, int]
 
-
-class Degradation(AdaptsNoise, Parametrized):
+class Degradation(AdaptsNoise, PictureStorage, Parametrized):
     """A differentiable operator y = phi(x), deterministic, with its noise model kept apart.
 
     x: (N, C, H, W) float in [-1, 1], usually C = 3 -> y: (N, c, h, w), in [-1, 1] up to ``overshoot``. Rows (the
-    leading axis) are independent: a row gives the same answer alone and among others.
+    leading axis) are independent: the result for a row does not depend on the others.
 
-    The parameters, their values for each row (``bind``) and the text form (``spec``) come from ``Parametrized``.
+    The parameters, their values for each row (``bind``) and the text form (``spec``) come from ``Parametrized``, the
+    conversion from and to picture files (``read``, ``picture``) from ``PictureStorage``.
 
     Attributes:
         linear: phi(a x + b z) = a phi(x) + b phi(z).
@@ -41,7 +41,6 @@ class Degradation(AdaptsNoise, Parametrized):
         scales: a resized y is the y of a resized x, so that pictures of any size can be fitted.
         keeps_size: y has the height and width of x.
         keeps_channels: y has the channels of x.
-        alpha_marks_missing: picture files of y mark its uninformative pixels as transparent.
         overshoot: by how much y may leave [-1, 1].
         parameters_spec: the parameters, each an attribute; the first may be written without its name (``sr:4``).
         noise: the noise that ``measure`` adds to phi(x), or None. An object with ``sample`` and ``nll`` is enough; the
@@ -61,7 +60,6 @@ class Degradation(AdaptsNoise, Parametrized):
     scales = True
     keeps_size = False
     keeps_channels = False
-    alpha_marks_missing = False
     overshoot = 0.0
     noise: NoiseModel | None = None
     strengths: tuple[str, ...] | None = None
@@ -130,50 +128,6 @@ class Degradation(AdaptsNoise, Parametrized):
         with torch.enable_grad():
             x = y.new_zeros(len(y), c, *size, requires_grad=True)
             return torch.autograd.grad(self(x), x, y, create_graph=y.requires_grad)[0]
-
-    # ---- files
-
-    def read(self, picture: Image.Image) -> Tensor:
-        """Convert an opened file, as people store such pictures, to y.
-
-        Returns:
-            (1, c, h, w) float32 in [-1, 1].
-
-        Raises:
-            SizeError: y has other than 1 or 3 channels, so that the operator must define how it is stored.
-        """
-        c = self.channels(3)
-        if c not in (1, 3):
-            raise SizeError(
-                f"{self._title()} gives y of {c} channels, and picture files have 1 or 3; define read(self, picture), "
-                "which makes such a y of a file, or simulate"
-            )
-        y = from_picture(picture, matte=not self.alpha_marks_missing)
-        if c == 1 and y.shape[1] == 3:
-            y = self.convert_to_gray(y)
-        elif c == 3 and y.shape[1] == 1:
-            y = y.expand(-1, 3, -1, -1).contiguous()
-        return self.set_known_values(y)
-
-    def picture(self, y: Tensor) -> Image.Image:
-        """Convert the first row of y to the 8-bit picture that a file would hold; ``read`` is its inverse.
-
-        A y of other than 1 or 3 channels is shown as ``lift`` shows it.
-        """
-        if y.shape[-3] not in (1, 3):
-            y = self.lift(y[:1], tuple(y.shape[-2:]))
-        return to_picture(y, self.alpha_mask(tuple(y.shape[-2:])))
-
-    def convert_to_gray(self, picture: Tensor) -> Tensor:
-        """Convert a colour file of a grey y to that y: (N, 3, h, w) -> (N, 1, h, w). Default: Rec. 601 luma."""
-        return luma(picture)
-
-    def set_known_values(self, y: Tensor) -> Tensor:
-        """Set the pixels of y whose value is known beforehand to exactly that value. Default: there are none.
-
-        A hole, for example, is mid-grey (0), which no 8-bit level equals.
-        """
-        return y
 
     def lift(self, y: Tensor, size: Size) -> Tensor:
         """Convert y linearly to the picture that a discriminator looks at, the same way for the target and phi(x).
@@ -266,10 +220,6 @@ class Degradation(AdaptsNoise, Parametrized):
         Default: for pointwise operators the unobserved pixels, else None.
         """
         return self.unobserved(hw) if self.pointwise else None
-
-    def alpha_mask(self, hw: Size) -> Tensor | None:
-        """Return the pixels of y that its file marks as transparent: (h, w) bool, or None: no alpha channel."""
-        return self.uninformative(hw)[0] if self.alpha_marks_missing else None
 
     def propagate_unobserved(self, size: Size, uninformative: Tensor | None, channels: int = 3) -> Tensor | None:
         """Return the pixels of x on which only uninformative pixels of y depend.

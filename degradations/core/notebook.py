@@ -13,9 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from degradations.errors import DegradationError
-from degradations.files.pictures import to_picture
+from degradations.files.pictures import Size, lay_on_gray, to_picture
 
-Size = tuple[int, int]
 SIDE, SHOWN = 64, 192  # pixels of the test picture, and of the picture on the screen
 
 
@@ -57,11 +56,8 @@ def draw_before_and_after(operator: nn.Module) -> tuple[Image.Image, Image.Image
 
 def enlarge(picture: Image.Image) -> Image.Image:
     """Enlarge a picture pixel for pixel to a readable size, with transparent pixels on grey."""
-    if "A" in picture.getbands():
-        ground = Image.new("RGBA", picture.size, (128, 128, 128, 255))
-        picture = Image.alpha_composite(ground, picture.convert("RGBA"))
     times = max(1, round(SHOWN / picture.height))
-    return picture.convert("RGB").resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
+    return lay_on_gray(picture).resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
 
 
 def render_png(operator: nn.Module) -> bytes | None:

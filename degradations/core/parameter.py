@@ -115,13 +115,11 @@ class Parameter:
             SpecError: the parameter cannot be estimated, or its range is missing, empty or illegal.
         """
         if not self.bindable:
-            raise SpecError(
-                f"{self.name}={text} asks for an estimate, which is not possible for {self.name}; give {self.expected}"
-            )
+            raise SpecError(f"{self.name}={text}: an estimate is not possible for {self.name}; give {self.expected}")
         stated = re.fullmatch(RANGE, text)
         span = tuple(map(float, stated.groups())) if stated else self.plausible or self.bounds
         if span is None:
-            raise SpecError(f"{self.name}={text}: no range is known; say where to search, e.g. {self.name}=0.5..4")
+            raise SpecError(f"{self.name}={text}: no range is known; state one, e.g. {self.name}=0.5..4")
         low, high = map(self.check, span)
         if not low < high:
             raise SpecError(f"{self.name}={text} is an empty range; give the lower value first")

@@ -116,7 +116,7 @@ class Parametrized(nn.Module):
             if name not in bindable:
                 raise SpecError(f"{self._title()} cannot bind {name!r}; it can bind {', '.join(bindable) or 'nothing'}")
             if value.ndim not in (1, 4) or value.numel() != len(value):
-                raise SizeError(f"got values of shape {tuple(value.shape)} for {name}; expected (N,), one a row")
+                raise SizeError(f"got values of shape {tuple(value.shape)} for {name}; expected (N,), one for each row")
             bound.__dict__[name] = value.reshape(-1, 1, 1, 1)
             bound._unknown.pop(name, None)
         bound._bound = tuple(dict.fromkeys((*self._bound, *values)))

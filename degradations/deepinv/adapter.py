@@ -1,4 +1,4 @@
-"""Operators of deepinv (https://deepinv.github.io) as degradations: another range of values, same noise and adjoints.
+"""Operators of deepinv (https://deepinv.github.io) as degradations, with their noise and their adjoints.
 
     from deepinv.physics import Blur, GaussianNoise
 
@@ -148,7 +148,7 @@ def apply_physics(physics: nn.Module, x: Tensor) -> Tensor:
         raise PluginError(f"{title} it raised {summarize(error)}; give a picture or values that it takes") from error
     if not isinstance(y, Tensor) or not y.is_floating_point() or not 2 <= y.ndim <= 4 or len(y) != len(x):
         got = f"a {str(y.dtype)[6:]} tensor of {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
-        raise PluginError(f"{title} it gave {got}; expected floats, one picture or vector a row")
+        raise PluginError(f"{title} it gave {got}; expected floats, one picture or vector for each row")
     return y if y.ndim == 4 else y.reshape(len(y), -1, 1, 1)
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from degradations.errors import PluginError, SpecError, summarize
 from degradations.noise.model import GaussianNoise, NoiseModel
+from degradations.rows import mean_per_row
 
 SEEDS = 8  # samples from which the mean square is estimated
 
@@ -67,11 +68,11 @@ class DeepinvNoise(NoiseModel):
     def mean_square(self, y_hat):
         with torch.no_grad():
             squares = [
-                (torch.cat([self._draw(row[None], seed) for row in y_hat]) - y_hat).square().flatten(1).mean(1)
+                mean_per_row((torch.cat([self._draw(row[None], seed) for row in y_hat]) - y_hat).square())
                 for seed in range(SEEDS)
             ]
         return torch.stack(squares).mean(0)
 
     def nll(self, y_hat, y):
         variance = self.mean_square(y_hat).clamp_min(1e-12)
-        return (y - y_hat).square().flatten(1).mean(1) / (2 * variance) + (2 * math.pi * variance).log() / 2
+        return mean_per_row((y - y_hat).square()) / (2 * variance) + (2 * math.pi * variance).log() / 2

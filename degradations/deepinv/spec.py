@@ -33,9 +33,7 @@ class AnyValue(Parameter):
 
     def read(self, text):
         if text in ("auto", "?") or ".." in text:
-            raise SpecError(
-                f"{self.name}={text} asks for an estimate, which is not possible for deepinv's values; give a value"
-            )
+            raise SpecError(f"{self.name}={text}: an estimate is not possible for deepinv's values; give a value")
         if text in WORDS:
             return WORDS[text]
         for pattern, meaning in (

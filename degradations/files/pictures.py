@@ -13,6 +13,7 @@ from degradations.errors import DegradationError, SizeError
 # Accepted picture and mask files, here and in dgp: decoders that run no external programs, sizes that fit in memory.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 MAX_PIXELS = 64_000_000
+Size = tuple[int, int]  # (H, W)
 LUMA = {"rec601": (0.299, 0.587, 0.114), "dgp": (0.2989, 0.5870, 0.1140)}
 
 
@@ -48,7 +49,7 @@ def luma(x: Tensor, weights: tuple[float, float, float] = LUMA["rec601"]) -> Ten
     if x.shape[1] == 1:
         return x * sum(weights)
     if x.shape[1] != 3:
-        raise SizeError(f"got {x.shape[1]} channels; grey is made of 3 (or of 1 that is grey already)")
+        raise SizeError(f"got {x.shape[1]} channels; expected 3, or 1 that is grey already")
     return (x * constant(tuple(weights), x)[:, None, None]).sum(1, keepdim=True)
 
 
@@ -70,6 +71,14 @@ def has_alpha(picture: Image.Image) -> bool:
 def alpha(picture: Image.Image) -> np.ndarray:
     """Return the alpha channel of a picture that has one: (H, W) uint8, 0 = transparent."""
     return np.asarray(picture.convert("RGBA").getchannel("A"))
+
+
+def lay_on_gray(picture: Image.Image) -> Image.Image:
+    """Convert a picture of any mode to RGB, with transparent pixels on mid-grey."""
+    if has_alpha(picture):
+        ground = Image.new("RGBA", picture.size, (128, 128, 128, 255))
+        picture = Image.alpha_composite(ground, picture.convert("RGBA"))
+    return picture.convert("RGB")
 
 
 def from_picture(picture: Image.Image, matte: bool = True) -> Tensor:

@@ -40,7 +40,9 @@ def draw_per_row(
     if generator is None or isinstance(generator, torch.Generator):
         return draw(here, generator).to(values)
     if len(generator) != len(values):
-        raise SizeError(f"got {len(generator)} random generators for {len(values)} rows; give one, or one a row")
+        raise SizeError(
+            f"got {len(generator)} random generators for {len(values)} rows; give one for all rows, or one for each row"
+        )
     return torch.stack([draw(row, one) for row, one in zip(here, generator, strict=True)]).to(values)
 
 

@@ -122,7 +122,7 @@ class FewColors(RoundingNoise):
 
     def quantize(self, y):
         if y.shape[1] not in (1, 3):
-            raise SizeError(f"got {y.shape[1]} channels; a palette is made of pictures with 1 or 3")
+            raise SizeError(f"got {y.shape[1]} channels; a palette needs 1 or 3")
         pictures = [to_picture(row) for row in y.detach()]
         quantized = [p.quantize(self.colors, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE) for p in pictures]
         return torch.cat([from_picture(q.convert(p.mode)) for p, q in zip(pictures, quantized, strict=True)]).to(y)

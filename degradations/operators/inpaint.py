@@ -193,7 +193,7 @@ class Inpaint(Degradation):
         else:
             mask = self.mask_at(size).to(x.device)
         if len(mask) not in (1, len(x)):
-            raise SizeError(f"got {len(x)} rows and {len(mask)} masks; there must be one mask, or one a row")
+            raise SizeError(f"got {len(x)} rows and {len(mask)} masks; give one mask for all rows, or one for each row")
         return mask
 
     def forward(self, x):

@@ -46,7 +46,7 @@ class Mosaic(Degradation):
 
     def forward(self, x):
         if expect_pictures(x).shape[1] != 3:
-            raise SizeError(f"got {x.shape[1]} channels; {self._title()} is made of red, green and blue")
+            raise SizeError(f"got {x.shape[1]} channels; {self._title()} needs 3: red, green and blue")
         return (x * self._filters(x)).sum(1, keepdim=True)
 
     def adjoint(self, y, size):

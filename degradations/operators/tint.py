@@ -27,7 +27,7 @@ def expand_to_rgb(x: Tensor) -> Tensor:
         SizeError: other than 1 or 3 channels.
     """
     if expect_pictures(x).shape[1] not in (1, 3):
-        raise SizeError(f"got {x.shape[1]} channels; colours are made of 3, or of 1 that is grey")
+        raise SizeError(f"got {x.shape[1]} channels; expected 3 colours, or 1 that is grey")
     return x.expand(-1, 3, -1, -1)
 
 

@@ -65,10 +65,10 @@ class Farther(GaussianNoise):
 @pytest.mark.parametrize(
     ("kind", "word"),
     [
-        (Understated, "mean_square says 0.02; samples have 0.0"),
+        (Understated, "mean_square is 0.02, but that of samples is 0.0"),
         (Everyones, "PyTorch's own random stream"),
         (Coupled, "alone than among others"),
-        (Backwards, "nll finds a wrong picture as likely"),
+        (Backwards, "nll is no larger for a wrong picture"),
         (OneForAll, r"distance gives (); expected (3,)"),
         (Farther, "farther from y_hat"),
     ],

@@ -124,7 +124,7 @@ REFUSED = {
     "deepinv:Downsampling,facto=4": "has no parameter 'facto'; it has img_size, filter, factor, padding, noise_model",
     "deepinv:Downsampling,factor=four": "factor=four is not a number",
     "deepinv:Downsampling,factor=4,factor=2": "factor is given twice",
-    "deepinv:Downsampling,factor=auto": "asks for an estimate",
+    "deepinv:Downsampling,factor=auto": "an estimate is not possible",
     "deepinv:Downsampling,4": "has no parameter name",
     "deepinv:Inpainting,seed=-1": "not a whole number from 0",
     "deepinv:Denoising,noise_model=Blur": "not a NoiseModel of deepinv.physics",

@@ -161,7 +161,7 @@ def test_the_staircase_is_exact_at_levels_and_half_way_and_never_falls():
     [
         ("quantise:1", "from 2 to 256"),
         ("quantise", "needs levels"),
-        ("quantise:levels=auto", "asks for an estimate, which is not possible for levels"),
+        ("quantise:levels=auto", "an estimate is not possible for levels"),
         ("dither:2.5", "whole number"),
         ("palette:colors=300", "out of range"),
     ],
