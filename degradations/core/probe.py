@@ -58,8 +58,8 @@ def _run_links(operator: Degradation, size: Size, built: bool) -> None:
 def _run_link(link: Degradation, x: Tensor) -> Tensor:
     if not is_foreign(link):
         return link(x)
-    asked = f", written as {link.asked}," if link.asked not in (None, link._title()) else ""
-    unusable = f"degradation {link._title()!r}{asked} of {_describe_origin(link)} cannot be used:"
+    spec = f", written as {link.asked}," if link.asked not in (None, link._title()) else ""
+    unusable = f"degradation {link._title()!r}{spec} of {_describe_origin(link)} cannot be used:"
     if type(link).forward is Degradation.forward:
         raise PluginError(f"{unusable} it defines no forward(self, x); write one that gives y")
     try:

@@ -34,7 +34,7 @@ PRECISION = {
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedPhysics:
     """An operator of deepinv that was tried at one shape of x.
 
     Attributes:
@@ -58,7 +58,7 @@ def physics_module():
         import deepinv
     except ModuleNotFoundError as error:
         if error.name != "deepinv":
-            raise PluginError(f"deepinv cannot be used: {error}; install what it needs") from error
+            raise PluginError(f"deepinv cannot be used: {error}; install the missing package") from error
         raise PluginError(
             "deepinv is not installed; install it with: pip install 'deep-generative-prior[deepinv]'"
         ) from None
@@ -75,11 +75,11 @@ class Adapter(Degradation):
     overshoot = float("inf")
     well_posed = False  # unknown, so the cautious choice
 
-    def fit_to(self, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
+    def fit_to(self, shape: Shape, dtype: torch.dtype, device: torch.device) -> FittedPhysics:
         """Return deepinv's operator for an x of (C, H, W)."""
         raise NotImplementedError
 
-    def _fit(self, x: Tensor) -> Fitted:
+    def _fit(self, x: Tensor) -> FittedPhysics:
         return self.fit_to(tuple(expect_pictures(x).shape[1:]), x.dtype, x.device)
 
     def forward(self, x):
@@ -112,7 +112,7 @@ class Adapter(Degradation):
             white = self._fit(x).white
             if not bool(((white - 1).abs().minimum(white.abs()) < 1e-3).all()):
                 raise DegradationError(
-                    f"{self._title()}: its noise depends on levels, and its y are none (white becomes "
+                    f"{self._title()}: its noise depends on the brightness, but its y is no picture (white becomes "
                     f"{float(white.max()):.3g}); use a GaussianNoise"
                 )
         return super().measure(x, generator)
@@ -145,7 +145,7 @@ def apply_physics(physics: nn.Module, x: Tensor) -> Tensor:
     try:
         y = physics.A(x)
     except Exception as error:  # third-party code may fail in any way
-        raise PluginError(f"{title} it raised {summarize(error)}; give a picture or values that it takes") from error
+        raise PluginError(f"{title} it raised {summarize(error)}; give a picture or values that it accepts") from error
     if not isinstance(y, Tensor) or not y.is_floating_point() or not 2 <= y.ndim <= 4 or len(y) != len(x):
         got = f"a {str(y.dtype)[6:]} tensor of {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
         raise PluginError(f"{title} it gave {got}; expected floats, one picture or vector for each row")
@@ -153,15 +153,16 @@ def apply_physics(physics: nn.Module, x: Tensor) -> Tensor:
 
 
 def is_linear(physics: nn.Module) -> bool:
+    """Return whether deepinv declares an operator as linear."""
     return isinstance(physics, physics_module().LinearPhysics)
 
 
 @torch.no_grad()
-def fit(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
+def fit(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> FittedPhysics:
     """Move an operator to a device and a dtype, and try it at one shape."""
     PRECISION[dtype](physics.to(device))  # not .to(dtype), which makes complex buffers real
     white = apply_physics(physics, torch.ones(1, *shape, dtype=dtype, device=device))
-    return Fitted(physics, white, is_linear(physics) and _has_adjoint(physics, shape, dtype, device))
+    return FittedPhysics(physics, white, is_linear(physics) and _has_adjoint(physics, shape, dtype, device))
 
 
 def _has_adjoint(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> bool:
@@ -183,7 +184,7 @@ def _has_adjoint(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: t
     return abs(float((image * v).sum() - (u * back).sum())) <= tolerance * float(image.norm() * v.norm())
 
 
-def _original_shape(fit: Fitted, c: int, size: Size, y: Tensor) -> tuple[int, ...]:
+def _original_shape(fit: FittedPhysics, c: int, size: Size, y: Tensor) -> tuple[int, ...]:
     """Return the shape that deepinv gave y before it became (N, m, 1, 1)."""
     if tuple(y.shape[-2:]) != (1, 1):
         return tuple(y.shape[1:])
@@ -202,7 +203,7 @@ class FromDeepinv(Adapter):
         self.pointwise = self.well_posed = isinstance(physics, physics_module().Inpainting)
         self.smooth = self.linear if smooth is None else smooth
         self.noise = convert_noise(physics.noise_model)
-        self.fits = size
+        self.only_size = size
 
     @property
     def spec(self):
@@ -221,11 +222,11 @@ class FromDeepinv(Adapter):
         return _fit_copy(self.physics, shape, dtype, device)
 
     def channels(self, c):
-        return self._probe(c, self.fits or (32, 32)).shape[1]
+        return self._probe(c, self.only_size or (32, 32)).shape[1]
 
 
 @lru_cache(maxsize=8)
-def _fit_copy(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
+def _fit_copy(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> FittedPhysics:
     return fit(copy.deepcopy(physics), shape, dtype, device)
 
 
@@ -248,9 +249,9 @@ def from_deepinv(physics: nn.Module, size: Size | None = None, smooth: bool | No
     if not torch.equal(physics.sensor(levels), levels):
         raise SpecError(
             f"deepinv's {type(physics).__name__} has a sensor model, which is not supported; "
-            "write it as a degradation of its own, after this one"
+            "write the sensor as a degradation of its own, after this one"
         )
-    own = size or getattr(physics, "img_size", None)
-    if own is not None and len(own) < 2:
-        raise SizeError(f"got a size of {tuple(own)}; expected (H, W)")
-    return FromDeepinv(physics, None if own is None else tuple(own[-2:]), smooth)
+    size = size or getattr(physics, "img_size", None)
+    if size is not None and len(size) < 2:
+        raise SizeError(f"got a size of {tuple(size)}; expected (H, W)")
+    return FromDeepinv(physics, None if size is None else tuple(size[-2:]), smooth)

@@ -13,7 +13,7 @@ from torch import nn
 
 from degradations.core.parameter import Parameter, quote
 from degradations.core.registry import register
-from degradations.deepinv.adapter import Adapter, Fitted, Shape, fit, physics_module
+from degradations.deepinv.adapter import Adapter, FittedPhysics, Shape, fit, physics_module
 from degradations.deepinv.noise import convert_noise
 from degradations.errors import SpecError, summarize
 
@@ -70,39 +70,39 @@ class Deepinv(Adapter):
     def __init__(self, physics: str | None = None, **values):
         super().__init__(physics=physics)
         self.kind = _find_class(physics)
-        takes = {name: one.default for name, one in inspect.signature(self.kind).parameters.items()}
-        known = [name for name in takes if name not in OURS] + ["noise_model"] * ("noise_model" not in takes)
-        known += ["seed"] * ("rng" in takes)
+        accepted = {name: one.default for name, one in inspect.signature(self.kind).parameters.items()}
+        known = [name for name in accepted if name not in OURS] + ["noise_model"] * ("noise_model" not in accepted)
+        known += ["seed"] * ("rng" in accepted)
         noise = {name.partition(".")[2]: values.pop(name) for name in list(values) if name.startswith("noise_model.")}
         for name, value in values.items():
             if name not in known:
                 raise SpecError(f"deepinv: {physics} has no parameter {name!r}; it has {', '.join(known)}")
-            expected = takes.get(name, 0 if name == "seed" else "")
+            expected = accepted.get(name, 0 if name == "seed" else "")
             if isinstance(expected, int | float) and not isinstance(expected, bool) and isinstance(value, str):
                 raise SpecError(f"deepinv: {physics}: {name}={value} is not a number")
         if "seed" in values and not (isinstance(values["seed"], int) and values["seed"] >= 0):
             raise SpecError(f"deepinv: {physics}: seed={values['seed']} is not a whole number from 0")
         self.values = values
         self.noise_values = noise
-        self.random = "rng" in takes
+        self.random = "rng" in accepted
         self.linear = issubclass(self.kind, physics_module().LinearPhysics)
         self.smooth = self.linear
         self.pointwise = self.well_posed = issubclass(self.kind, physics_module().Inpainting)
-        self.noise = self._noise(takes)
+        self.noise = self._noise(accepted)
 
-    def _noise(self, takes: dict):
-        chosen = self.values.get("noise_model")
-        if chosen is not None:
-            model = _find_class(chosen, "NoiseModel", "noise_model")
+    def _noise(self, accepted: dict):
+        name = self.values.get("noise_model")
+        if name is not None:
+            model = _find_class(name, "NoiseModel", "noise_model")
             try:
                 return convert_noise(model(**self.noise_values))
             except (TypeError, ValueError) as error:
-                raise SpecError(f"deepinv: {chosen} cannot be made: {error}") from error
+                raise SpecError(f"deepinv: {name} cannot be made: {error}") from error
         if self.noise_values:
             raise SpecError(f"deepinv: noise_model.{min(self.noise_values)} has no noise_model; name its class")
         return (
             convert_noise(self.kind().noise_model)
-            if "noise_model" in takes and "noise_model" not in self.values
+            if "noise_model" in accepted and "noise_model" not in self.values
             else None
         )
 
@@ -127,7 +127,7 @@ class Deepinv(Adapter):
         if self.random and "seed" not in self.values:
             raise SpecError(f"{self.spec} is drawn at random and has no seed yet; call .build(picture, seed) first")
         values = {name: value for name, value in self.values.items() if name not in ("noise_model", "seed")}
-        return _make_fitted(self.kind, tuple(values.items()), self.values.get("seed", 0), shape, dtype, device)
+        return _make_physics(self.kind, tuple(values.items()), self.values.get("seed", 0), shape, dtype, device)
 
     def _probe(self, c, hw):  # the shape of y does not depend on the seed
         return super()._probe(c, hw) if not self.random else super(Deepinv, self.build())._probe(c, hw)
@@ -147,21 +147,21 @@ def _find_class(name: str, base: str = "Physics", of: str = "physics") -> type:
 
 
 @lru_cache(maxsize=32)
-def _make_fitted(
+def _make_physics(
     kind: type, values: tuple, seed: int, shape: Shape, dtype: torch.dtype, device: torch.device
-) -> Fitted:
-    takes = inspect.signature(kind).parameters
-    given = dict(values)
-    if "img_size" in takes:
-        given.setdefault("img_size", shape)
-    if "img_width" in takes:
-        given.setdefault("img_width", shape[-1])
+) -> FittedPhysics:
+    accepted = inspect.signature(kind).parameters
+    arguments = dict(values)
+    if "img_size" in accepted:
+        arguments.setdefault("img_size", shape)
+    if "img_width" in accepted:
+        arguments.setdefault("img_width", shape[-1])
     try:
         with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            if "rng" in takes:
-                given["rng"] = torch.Generator().manual_seed(seed)
-            physics: nn.Module = kind(**given)
+            if "rng" in accepted:
+                arguments["rng"] = torch.Generator().manual_seed(seed)
+            physics: nn.Module = kind(**arguments)
     except Exception as error:  # third-party code may fail in any way
         size = "x".join(map(str, shape))
         raise SpecError(

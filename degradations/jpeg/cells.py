@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from degradations.jpeg import surrogate as jpeg
+from degradations.rows import expand_rows
 
 # How far inside their cells coefficients are put, as shares of a step: rounding to whole pixel values moves those at
 # the border out again, so each further round puts them deeper.
@@ -33,9 +34,8 @@ def _downsample_sharply(chroma: Tensor, halves: int) -> Tensor:
         return F.avg_pool2d(plane, axes, ceil_mode=True, count_include_pad=False)
 
     def up(plane: Tensor) -> Tensor:
-        return (
-            jpeg.upsample_chroma(plane * 1024, size, halves) / 1024
-        )  # scaled up, so that rounding to whole levels is negligible
+        # scaled by 1024, so that the rounding to whole levels is negligible
+        return jpeg.upsample_chroma(plane * 1024, size, halves) / 1024
 
     size = tuple(chroma.shape[-2:])
     plane = down(chroma)
@@ -62,23 +62,21 @@ def _move_once(levels: Tensor, missed: Tensor, steps: Tensor, halves: int, insid
         inside: how far inside their cells coefficients are put, as a share of a step.
     """
     size, moves = tuple(levels.shape[-2:]), []
-    own = [steps[:, :1], steps[:, 1:]]
-    for place, (part, error) in enumerate(
-        zip(jpeg.split_components(levels, halves), _split_luma_and_chroma(missed), strict=True)
-    ):
-        step, sampled = own[place], halves if place else 0
-        error = _downsample_sharply(error, sampled) if sampled else error
-        error = F.pad(error, (0, part.shape[-1] - error.shape[-1], 0, part.shape[-2] - error.shape[-2]))
+    planes, errors = jpeg.split_components(levels, halves), _split_luma_and_chroma(missed)
+    of_planes = ((steps[:, :1], 0), (steps[:, 1:], halves))  # steps and subsampling of luma and of chroma
+    for plane, error, (step, halves_here) in zip(planes, errors, of_planes, strict=False):
+        error = _downsample_sharply(error, halves_here) if halves_here else error
+        error = F.pad(error, (0, plane.shape[-1] - error.shape[-1], 0, plane.shape[-2] - error.shape[-2]))
         cells = (jpeg.transform_blocks(error) / step).round()
-        v = jpeg.transform_blocks(part - 128) / step
-        wanted = jpeg.round_straight_through(v) + cells
+        v = jpeg.transform_blocks(plane - 128) / step
+        target = jpeg.round_straight_through(v) + cells
         room = 0.5 - torch.maximum(v.new_tensor(inside), (0.5 / step).clamp(max=0.4))
-        there = torch.minimum(torch.maximum(v, wanted - room), wanted + room)
-        moved = jpeg.join_blocks(torch.where(cells != 0, there - v, 0) * step)
-        moves.append(_repeat_pixels(moved, size, sampled))
+        nearest = torch.minimum(torch.maximum(v, target - room), target + room)
+        move = jpeg.join_blocks(torch.where(cells != 0, nearest - v, 0) * step)
+        moves.append(_repeat_pixels(move, size, halves_here))
     if len(moves) == 1:
         return levels + moves[0]
-    return levels + jpeg.mix_channels(torch.cat([moves[0], moves[1]], 1), jpeg.TO_RGB)
+    return levels + jpeg.mix_channels(torch.cat(moves, 1), jpeg.TO_RGB)
 
 
 def project_into_cells(levels: Tensor, target: Tensor, steps: Tensor, halves: int) -> Tensor:
@@ -100,8 +98,8 @@ def project_into_cells(levels: Tensor, target: Tensor, steps: Tensor, halves: in
             break
         levels = _move_once(levels, missed, steps, halves, inside).clamp(0, 255)
         missed = target - jpeg.compress(levels, steps, halves)
-        left = missed.square().flatten(1).sum(1)
-        better = left < least
-        best = torch.where(better[:, None, None, None], levels, best)
-        least = torch.where(better, left, least)
+        misfit = missed.square().flatten(1).sum(1)
+        better = misfit < least
+        best = torch.where(expand_rows(better), levels, best)
+        least = torch.where(better, misfit, least)
     return best

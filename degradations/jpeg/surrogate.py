@@ -25,7 +25,7 @@ TO_YCC = (
 TO_RGB = ((1, 0, 1.402), (1, -0.114 * 1.772 / 0.587, -0.299 * 1.402 / 0.587), (1, 1.772, 0))
 
 
-class _Straight(torch.autograd.Function):
+class _StraightThrough(torch.autograd.Function):
     """Return ``value`` in place of v, with the gradient of v."""
 
     generate_vmap_rule = True
@@ -47,14 +47,14 @@ def round_straight_through(v: Tensor) -> Tensor:
     """Round to the nearest whole number, halves away from zero, with the gradient of v."""
     with torch.no_grad():
         whole = v.abs().add_(0.5 + 1e-9).floor_().copysign_(v)
-    return _Straight.apply(v, whole)
+    return _StraightThrough.apply(v, whole)
 
 
 def floor_straight_through(v: Tensor, more: Tensor) -> Tensor:
     """Return the largest whole number up to v + more, with the gradient of v."""
     with torch.no_grad():
         whole = (v + more).floor_()
-    return _Straight.apply(v, whole)
+    return _StraightThrough.apply(v, whole)
 
 
 def mix_channels(pictures: Tensor, weights: tuple[tuple[float, ...], ...]) -> Tensor:
@@ -92,9 +92,8 @@ def join_blocks(coefficient: Tensor) -> Tensor:
 
 def quantize(plane: Tensor, steps: Tensor) -> Tensor:
     """Round the DCT coefficients of levels around 128 to multiples of their steps: (N, c, 8h, 8w) -> the same."""
-    return (
-        round_straight_through(join_blocks(round_straight_through(transform_blocks(plane - 128) / steps) * steps)) + 128
-    ).clamp(0, 255)
+    coefficients = round_straight_through(transform_blocks(plane - 128) / steps) * steps
+    return (round_straight_through(join_blocks(coefficients)) + 128).clamp(0, 255)
 
 
 def pad_to_blocks(plane: Tensor) -> Tensor:
@@ -158,12 +157,12 @@ def split_components(levels: Tensor, halves: int) -> list[Tensor]:
     return [pad_to_blocks(ycc[:, :1]), downsample_chroma(ycc[:, 1:] + 128, halves)]
 
 
-def join_components(parts: list[Tensor], size: tuple[int, int], halves: int) -> Tensor:
+def join_components(planes: list[Tensor], size: tuple[int, int], halves: int) -> Tensor:
     """Invert ``split_components``: return (N, 1 or 3, H, W) whole levels."""
-    luma = parts[0][..., : size[0], : size[1]]
-    if len(parts) == 1:
+    luma = planes[0][..., : size[0], : size[1]]
+    if len(planes) == 1:
         return luma
-    chroma = upsample_chroma(parts[1], size, halves) - 128
+    chroma = upsample_chroma(planes[1], size, halves) - 128
     return round_straight_through(mix_channels(torch.cat([luma, chroma], 1), TO_RGB)).clamp(0, 255)
 
 
@@ -178,8 +177,7 @@ def compress(levels: Tensor, steps: Tensor, halves: int) -> Tensor:
     Returns:
         Whole levels, (N, 1 or 3, H, W).
     """
-    parts = split_components(levels, halves)
-    own = [steps[:, :1], steps[:, 1:]]
-    return join_components(
-        [quantize(part, step) for part, step in zip(parts, own, strict=False)], tuple(levels.shape[-2:]), halves
-    )
+    planes = split_components(levels, halves)
+    steps_of_planes = (steps[:, :1], steps[:, 1:])
+    planes = [quantize(plane, own) for plane, own in zip(planes, steps_of_planes, strict=False)]
+    return join_components(planes, tuple(levels.shape[-2:]), halves)

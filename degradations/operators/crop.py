@@ -62,16 +62,12 @@ class Window(Degradation):
     def merge(self, x, y):
         """Paste y into x."""
         pads = self._pads(tuple(x.shape[-2:]))
-        seen = F.pad(torch.ones_like(y[:1, :1], dtype=torch.bool), pads)
-        return torch.where(seen, F.pad(y.to(x), pads), x).clamp(-1, 1)
+        observed = F.pad(torch.ones_like(y[:1, :1], dtype=torch.bool), pads)
+        return torch.where(observed, F.pad(y.to(x), pads), x).clamp(-1, 1)
 
     def propagate_unobserved(self, size, uninformative, channels=3):
-        device = None if uninformative is None else uninformative.device
-        uninformative = (
-            torch.zeros(1, *self.size(size), dtype=torch.bool, device=device)
-            if uninformative is None
-            else uninformative
-        )
+        if uninformative is None:
+            uninformative = torch.zeros(1, *self.size(size), dtype=torch.bool)
         return F.pad(uninformative, self._pads(tuple(size)), value=True)
 
 
@@ -115,9 +111,7 @@ class Outpaint(Window):
     """
 
     parameters_spec = (
-        Parameter(
-            "margin", kind="fraction", bounds=(0, 0.999), help="what is added on each side, as a share of the result"
-        ),
+        Parameter("margin", kind="fraction", bounds=(0, 0.999), help="margin on each side, as a share of the result"),
         Parameter("left", kind="fraction", bounds=(0, 0.999), help="on the left, instead of margin"),
         Parameter("top", kind="fraction", bounds=(0, 0.999), help="above, instead of margin"),
         Parameter("right", kind="fraction", bounds=(0, 0.999), help="on the right, instead of margin"),
@@ -126,9 +120,9 @@ class Outpaint(Window):
     example = "outpaint:1/5"
 
     def __init__(self, margin=None, left=None, top=None, right=None, bottom=None):
-        given = {"margin": margin, "left": left, "top": top, "right": right, "bottom": bottom}
-        super().__init__(**{k: Fraction(v) if isinstance(v, str) else v for k, v in given.items()})
-        if not any(getattr(self, name) for name in given):
+        margins = {"margin": margin, "left": left, "top": top, "right": right, "bottom": bottom}
+        super().__init__(**{k: Fraction(v) if isinstance(v, str) else v for k, v in margins.items()})
+        if not any(getattr(self, name) for name in margins):
             raise SpecError(f"outpaint adds nothing; give a margin, e.g. {self.example} or outpaint:left=1/3")
         for a, b in (("left", "right"), ("top", "bottom")):
             if (share := self._share(a) + self._share(b)) >= 1:

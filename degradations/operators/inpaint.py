@@ -37,8 +37,8 @@ class Inpaint(Degradation):
         Parameter(
             "mask",
             kind="text",
-            help="a picture file, white where pixels are missing or a transparent layer with what is missing painted, "
-            "'alpha' for the transparency of the picture itself, or 'auto' for the scratches, creases, dust and holes "
+            help="a picture file, white where pixels are missing, or a transparent layer on which they are painted; "
+            "'alpha' for the transparency of the picture itself; or 'auto' for the scratches, creases, dust and holes "
             "that are found in it",
         ),
         Parameter("center", kind="fraction", bounds=(0, 1), help="a centred hole of this fraction of each side"),
@@ -67,7 +67,7 @@ class Inpaint(Degradation):
         invert: bool = False,
     ):
         if isinstance(center, str):
-            center = next(p for p in self.parameters_spec if p.name == "center").read(center)
+            center = self.parameter("center").read(center)
         super().__init__(mask=mask, center=center, box=box, strokes=strokes, pixels=pixels, seed=seed, invert=invert)
         sources = [name for name in SOURCES if getattr(self, name) is not None]
         if len(sources) != 1:
@@ -81,8 +81,7 @@ class Inpaint(Degradation):
         if self.center in (0, 1):
             raise MaskError(
                 f"inpaint: center={self.center} leaves {'nothing' if self.center else 'everything'} of the "
-                "picture; "
-                "give a fraction between 0 and 1"
+                "picture; give a fraction between 0 and 1"
             )
         self.register_buffer("missing", None)
 
@@ -120,8 +119,8 @@ class Inpaint(Degradation):
         Raises:
             MaskError: no such file, another size than the picture's, or nothing or everything missing.
         """
-        own = (picture.height, picture.width) if picture is not None else None
-        size = tuple(size) if size is not None else own
+        picture_size = (picture.height, picture.width) if picture is not None else None
+        size = tuple(size) if size is not None else picture_size
         if self.missing is not None:
             return self
         if self.center is not None or self.box is not None:
@@ -137,16 +136,16 @@ class Inpaint(Degradation):
                 )
             mask = masks.read_alpha(picture) if self.mask == "alpha" else masks.detect_damage(picture)
             mask = masks.check_mask(mask, f"the picture's {'alpha channel' if self.mask == 'alpha' else 'damage'}")
-            if own != size:
+            if picture_size != size:
                 raise MaskError(
-                    f"the picture with the mask is {own[1]}x{own[0]} and {size[1]}x{size[0]} "
+                    f"the picture with the mask is {picture_size[1]}x{picture_size[0]} and {size[1]}x{size[0]} "
                     "(width x height) is needed; give both at the same size"
                 )
             return self._with_mask(mask, {"sha256": masks.compute_sha256(mask), "path": None})
         if self.mask is not None:
-            read = read_mask(self.mask, size, self.invert)
-            built = self._with_mask(read.missing, read.asset)
-            built.remarks = (read.remark,)
+            file = read_mask(self.mask, size, self.invert)
+            built = self._with_mask(file.missing, file.asset)
+            built.remarks = (file.remark,)
             return built
         if size is None:
             raise MaskError(f"{self.spec} needs a size; call .build(picture) or .build(size=(H, W))")
@@ -168,9 +167,9 @@ class Inpaint(Degradation):
         h, w = size
         if self.missing is not None:
             if tuple(self.missing.shape[-2:]) != (h, w):
-                own = self.missing.shape
+                mask_h, mask_w = self.missing.shape[-2:]
                 raise SizeError(
-                    f"got a picture of {w}x{h}; this mask is {own[-1]}x{own[-2]} (width x height) and fits that only"
+                    f"got a picture of {w}x{h}; this mask is {mask_w}x{mask_h} (width x height) and fits that only"
                 )
             return self.missing
         if self.center is not None:

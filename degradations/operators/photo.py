@@ -111,7 +111,7 @@ class Photo(Degradation):
             size, built.seed, scratches=self.scratches, creases=self.creases, dust=self.dust
         )
         if bool(built.missing.all()):
-            raise MaskError(f"{self.spec} leaves nothing of a picture of {size[1]}x{size[0]}; ask for less wear")
+            raise MaskError(f"{self.spec} leaves nothing of a picture of {size[1]}x{size[0]}; reduce the wear")
         built.assets = {"mask": {"sha256": masks.compute_sha256(built.missing), "path": None}}
         return built
 
@@ -121,9 +121,9 @@ class Photo(Degradation):
         if self.missing is None:
             raise MaskError(f"the wear of {self.spec} is not drawn yet; call .build(picture, seed) first")
         if self.missing.shape[-2:] != y.shape[-2:]:
-            (h, w), (own_h, own_w) = y.shape[-2:], self.missing.shape[-2:]
+            (h, w), (wear_h, wear_w) = y.shape[-2:], self.missing.shape[-2:]
             raise SizeError(
-                f"got a picture of {w}x{h}; this wear is {own_w}x{own_h} (width x height) and fits that only"
+                f"got a picture of {w}x{h}; this wear is {wear_w}x{wear_h} (width x height) and fits that only"
             )
         return torch.where(self.missing.to(y.device), self.paint.to(y), y)
 

@@ -51,7 +51,7 @@ def test_what_is_wrong_is_said_in_words(call, tmp_path):
     said = call("degradations", "check", "mine.py", code=1).stdout
     assert "mine at 12x12: fails" in said
     assert "adjoint: linear is True, but phi(2a - 3b) is not 2 phi(a) - 3 phi(b)" in said
-    assert "What to do about adjoint: say linear = False" in said
+    assert "What to do about adjoint: set linear = False" in said
     found = call("degradations", "check", "mine:0.25", "--plugin", "mine.py", "--json", code=1).json
     assert not found["kept"] and found["checked"][0]["tried"] == "mine:0.25 at 12x12"
     assert {"adjoint"} <= {one["part"] for one in found["checked"][0]["findings"]} & set(found["advice"])

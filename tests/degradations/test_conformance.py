@@ -67,7 +67,7 @@ class Farther(GaussianNoise):
     [
         (Understated, "mean_square is 0.02, but that of samples is 0.0"),
         (Everyones, "PyTorch's own random stream"),
-        (Coupled, "alone than among others"),
+        (Coupled, "depends on the other rows"),
         (Backwards, "nll is no larger for a wrong picture"),
         (OneForAll, r"distance gives (); expected (3,)"),
         (Farther, "farther from y_hat"),
@@ -142,8 +142,8 @@ class Cropped(Gain):
 @pytest.mark.parametrize(
     ("phi", "word"),
     [
-        (Early(), "gain bound to 0.1622 gives another row"),
-        (Averaged(), "gives another row"),
+        (Early(), "gain bound to 0.1622 gives another result"),
+        (Averaged(), "gives another result"),
         (Constant(), "the derivative in gain is 0"),
         (Cropped(), "changes the size of y; declare it fixed=True"),
     ],

@@ -111,7 +111,7 @@ def test_other_noise_is_drawn_from_our_generators(model):
 
 def test_noise_of_levels_needs_levels():
     phi = parse("deepinv:CompressedSensing,m=20,noise_model=PoissonNoise").build(seed=0)
-    with pytest.raises(degradations.DegradationError, match="noise depends on levels.*use a GaussianNoise"):
+    with pytest.raises(degradations.DegradationError, match="noise depends on the brightness.*use a GaussianNoise"):
         phi.measure(pictures(*SIZE))
 
 
