@@ -27,18 +27,20 @@ def _is_well_conditioned(values: Tensor) -> bool:
 class Matrix(FromFile):
     """Multiply by a matrix from a file: y = M x.
 
-    ``of`` says what M mixes. ``channels``: M is (c, 3), applied in each pixel, (N, 3, H, W) -> (N, c, H, W).
-    ``pixels``: M is (m, H W), applied in each channel to the pixels row by row, (N, C, H, W) -> (N, C, h, w). ``all``:
-    M is (m, 3 H W), applied to all values, channel after channel as in a tensor, (N, 3, H, W) -> (N, 1, h, w). There h
-    w = m, as square as possible, or of the given ``height``. Entries are used as they are: rows whose absolute values
-    sum to more than 1 overshoot [-1, 1], and files clip that.
+    ``of`` names the values that M mixes: ``channels`` (M is (c, 3), applied in each pixel), ``pixels`` (M is (m, H W),
+    applied in each channel, row by row) or ``all`` (M is (m, 3 H W), applied to all values, channel after channel as in
+    a tensor). For ``pixels`` and ``all``, y has h w = m pixels, as square as possible, or the given ``height``. Entries
+    are used as they
+    are: rows whose absolute values sum to more than 1 overshoot [-1, 1], and files clip that.
+
+    (N, 3, H, W) -> (N, c, H, W), (N, C, h, w) or (N, 1, h, w).
     """
 
     linear = True
     well_posed = False
     parameters_spec = (
         Parameter("file", kind="text", required=True, help='.npy or .npz file, or rows such as "0.5 0.5 0/0 0.5 0.5"'),
-        Parameter("of", "all", kind="choice", choices=OF, help="what the matrix mixes"),
+        Parameter("of", "all", kind="choice", choices=OF, help="the values that the matrix mixes"),
         Parameter(
             "height", kind="int", bounds=(1, 65536), unit="px", help="height of y, where the matrix has h w rows"
         ),

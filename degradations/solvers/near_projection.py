@@ -42,37 +42,41 @@ def project_near(forward: Map, adjoint: Map, x: Tensor, y: Tensor, within: Tenso
     """
     r = y - forward(x)
     misfit, enough = dot_per_row(r, r), within.square() * y[0].numel()
-    going = misfit > enough
-    if not going.any():
+    active = misfit > enough
+    if not active.any():
         return x
     enough = enough * INSIDE**2
     step = _estimate_step(forward, adjoint, adjoint(r))
-    ahead, beyond = x, r  # beyond: y - A ahead
+    extrapolated, extrapolated_r = x, r  # extrapolated_r: y - A extrapolated
     turns = torch.zeros_like(misfit)
-    marked = misfit
+    misfit_before = misfit
     for number in range(1, rounds + 1):
-        moved = (ahead + expand_rows(step) * adjoint(beyond)).clamp(-1, 1)
-        left = y - forward(moved)
-        fresh = dot_per_row(left, left)
-        better = going & (fresh < misfit)
-        # shorten the last step so that it ends exactly at the distance: |r + t (left - r)|^2 = enough
-        way = left - r
-        curve, slope = dot_per_row(way, way).clamp_min(1e-300), dot_per_row(r, way)
+        trial = (extrapolated + expand_rows(step) * adjoint(extrapolated_r)).clamp(-1, 1)
+        trial_r = y - forward(trial)
+        new_misfit = dot_per_row(trial_r, trial_r)
+        better = active & (new_misfit < misfit)
+        # shorten the last step so that it ends exactly at the distance: |r + t (trial_r - r)|^2 = enough
+        change = trial_r - r
+        curve, slope = dot_per_row(change, change).clamp_min(1e-300), dot_per_row(r, change)
         root = (slope.square() - curve * (misfit - enough)).clamp_min(0).sqrt()
-        last = better & (fresh <= enough)
+        last = better & (new_misfit <= enough)
         share = expand_rows(torch.where(last, ((-slope - root) / curve).clamp(0, 1), 1))
-        moved, left = x + share * (moved - x), r + share * way
+        trial, trial_r = x + share * (trial - x), r + share * change
         # reject a step that overshoots and drop the momentum; without momentum, the step itself was too long
         step = torch.where(better | (turns > 0), step, step / 2)
         turns = torch.where(better, turns + 1, 0)
         momentum = expand_rows((turns - 1).clamp_min(0) / (turns + 2))
         take = expand_rows(better)
-        ahead = torch.where(take, moved + momentum * (moved - x), x)
-        beyond = torch.where(take, left + momentum * (left - r), r)
-        x, r, misfit = torch.where(take, moved, x), torch.where(take, left, r), torch.where(better, fresh, misfit)
-        going = going & ~last
+        extrapolated = torch.where(take, trial + momentum * (trial - x), x)
+        extrapolated_r = torch.where(take, trial_r + momentum * (trial_r - r), r)
+        x, r, misfit = (
+            torch.where(take, trial, x),
+            torch.where(take, trial_r, r),
+            torch.where(better, new_misfit, misfit),
+        )
+        active = active & ~last
         if number % PATIENCE == 0:
-            going, marked = going & (misfit < GAIN**2 * marked), misfit
-        if not going.any():
+            active, misfit_before = active & (misfit < GAIN**2 * misfit_before), misfit
+        if not active.any():
             break
     return x

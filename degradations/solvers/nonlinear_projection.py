@@ -60,16 +60,16 @@ def _gauss_newton_step(push: Map, pull: Map, movable: Tensor, r: Tensor, damping
     slope = movable * pull(r)
     p, gamma = slope, dot_per_row(slope, slope)
     enough = gamma * 1e-2
-    going = gamma > 0
+    active = gamma > 0
     for _ in range(rounds):
         pushed = push(p)
         curvature = dot_per_row(pushed, pushed) + damping * dot_per_row(p, p)
-        length = expand_rows(torch.where(going, gamma / curvature.clamp_min(1e-300), 0))
+        length = expand_rows(torch.where(active, gamma / curvature.clamp_min(1e-300), 0))
         d, r = d + length * p, r - length * pushed
         slope = movable * pull(r) - expand_rows(damping) * d
-        before, gamma = gamma, torch.where(going, dot_per_row(slope, slope), gamma)
-        going = going & (gamma > enough)
-        if not going.any():
+        before, gamma = gamma, torch.where(active, dot_per_row(slope, slope), gamma)
+        active = active & (gamma > enough)
+        if not active.any():
             break
         p = slope + expand_rows(gamma / before.clamp_min(1e-300)) * p
     return d
@@ -84,29 +84,29 @@ def _approach(phi: Map, x: Tensor, y: Tensor, rounds: int, inner: int, within: f
     r = y - phi(x)
     misfit = dot_per_row(r, r)
     enough = torch.as_tensor(within).to(misfit).square() * y[0].numel()
-    going = (r.flatten(1).abs().amax(1) > CLOSE) & (misfit > enough) & misfit.isfinite()
+    active = (r.flatten(1).abs().amax(1) > CLOSE) & (misfit > enough) & misfit.isfinite()
     damping, reach, stalled = torch.full_like(misfit, 0.1), torch.full_like(misfit, 0.5), torch.zeros_like(misfit)
     aside = torch.rand(x.shape[1:], generator=torch.Generator().manual_seed(0), dtype=x.dtype).to(x) * 2 - 1
     for number in range(rounds):
-        if not going.any():
+        if not active.any():
             break
         push, pull = _linearize(phi, torch.lerp(x, aside, ASIDE[number % len(ASIDE)]))
         slope = pull(r)
         # pixels at the border of the gamut whose step points outwards stay there
-        movable = ~((x.abs() >= 1) & (slope * x > 0)) * expand_rows(going).to(x)
+        movable = ~((x.abs() >= 1) & (slope * x > 0)) * expand_rows(active).to(x)
         slope = slope * movable
         scale = dot_per_row(slope, slope) / misfit.clamp_min(1e-300)
         d = _gauss_newton_step(push, pull, movable, r, damping * scale, inner)
         trial = (x + d.clamp(-expand_rows(reach), expand_rows(reach))).clamp(-1, 1)
         trial_r = y - phi(trial)
-        fresh = dot_per_row(trial_r, trial_r)
-        closer = going & (fresh < misfit)
-        stalled = torch.where(going & (fresh < 0.98 * misfit), 0, stalled + 1)
+        new_misfit = dot_per_row(trial_r, trial_r)
+        closer = active & (new_misfit < misfit)
+        stalled = torch.where(active & (new_misfit < 0.98 * misfit), 0, stalled + 1)
         x, r = torch.where(expand_rows(closer), trial, x), torch.where(expand_rows(closer), trial_r, r)
-        misfit = torch.where(closer, fresh, misfit)
+        misfit = torch.where(closer, new_misfit, misfit)
         damping = torch.where(closer, damping / 5, damping * 5).clamp(1e-12, 1e12)
         reach = torch.where(closer, reach * 2, reach / 3).clamp(1e-3, 1)
-        going = going & (r.flatten(1).abs().amax(1) > CLOSE) & (misfit > enough) & (stalled < 4 * len(ASIDE))
+        active = active & (r.flatten(1).abs().amax(1) > CLOSE) & (misfit > enough) & (stalled < 4 * len(ASIDE))
     return x
 
 
@@ -147,23 +147,23 @@ def project_curved(
     def misfit(z: Tensor) -> Tensor:
         return (y - phi(z)).flatten(1).norm(dim=1)
 
-    distance, error, going = away(picture), misfit(picture), away(picture) > 0
+    distance, error, active = away(picture), misfit(picture), away(picture) > 0
     for _ in range(turns):
-        if not going.any():
+        if not active.any():
             break
         push, pull = _linearize(phi, picture * (1 - ASIDE[0]))
-        start = torch.where(expand_rows(going), x, picture)
+        start = torch.where(expand_rows(active), x, picture)
         nearest = project(push, pull, start, push(picture), rounds=6, inner=inner, finish=0)
-        waiting = going & (away(nearest) < 0.999 * distance)
-        going = torch.zeros_like(going)
-        for part in (1.0, 0.5, 0.25):
+        waiting = active & (away(nearest) < 0.999 * distance)
+        active = torch.zeros_like(active)
+        for share in (1.0, 0.5, 0.25):
             if not waiting.any():
                 break
-            trial = torch.where(expand_rows(waiting), picture + part * (nearest - picture), picture)
+            trial = torch.where(expand_rows(waiting), picture + share * (nearest - picture), picture)
             trial = _approach(phi, trial, y, 10, inner)
-            fresh = away(trial)
-            good = waiting & (fresh < 0.999 * distance) & (misfit(trial) <= error.clamp_min(1e-5))
-            picture = torch.where(expand_rows(good), trial, picture)
-            distance = torch.where(good, fresh, distance)
-            waiting, going = waiting & ~good, going | good
+            new_distance = away(trial)
+            accepted = waiting & (new_distance < 0.999 * distance) & (misfit(trial) <= error.clamp_min(1e-5))
+            picture = torch.where(expand_rows(accepted), trial, picture)
+            distance = torch.where(accepted, new_distance, distance)
+            waiting, active = waiting & ~accepted, active | accepted
     return picture

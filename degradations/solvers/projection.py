@@ -51,25 +51,25 @@ def _newton_step(
     image = adjoint(r)
     p, direction = image, r
     gamma, misfit = dot_per_row(image, weight * image), dot_per_row(r, r)
-    going = misfit > 0
+    active = misfit > 0
     q, back = torch.zeros_like(r), torch.zeros_like(image)
-    enough = torch.zeros_like(going)
+    enough = torch.zeros_like(active)
     for _ in range(rounds):
-        moved = forward(weight * p)
-        length = torch.where(going, gamma / dot_per_row(moved, moved).clamp_min(1e-300), 0)
-        closer = r - expand_rows(length) * moved
-        fresh = dot_per_row(closer, closer)
-        expensive = rms_per_row(weight * p) > CHEAP * rms_per_row(moved)
-        enough = enough | (going & expensive & (rms_per_row(r) <= floor))
-        going = going & (fresh < 0.9999 * misfit) & ~enough
-        if not going.any():
+        forward_p = forward(weight * p)
+        length = torch.where(active, gamma / dot_per_row(forward_p, forward_p).clamp_min(1e-300), 0)
+        new_r = r - expand_rows(length) * forward_p
+        new_misfit = dot_per_row(new_r, new_r)
+        expensive = rms_per_row(weight * p) > CHEAP * rms_per_row(forward_p)
+        enough = enough | (active & expensive & (rms_per_row(r) <= floor))
+        active = active & (new_misfit < 0.9999 * misfit) & ~enough
+        if not active.any():
             break
-        take = expand_rows(going)
+        take = expand_rows(active)
         q, back = (
             torch.where(take, q + expand_rows(length) * direction, q),
             torch.where(take, back + expand_rows(length) * p, back),
         )
-        r, misfit = torch.where(take, closer, r), torch.where(going, fresh, misfit)
+        r, misfit = torch.where(take, new_r, r), torch.where(active, new_misfit, misfit)
         image = adjoint(r)
         before, gamma = gamma, dot_per_row(image, weight * image)
         turn = expand_rows(gamma / before.clamp_min(1e-300))
@@ -83,27 +83,27 @@ def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int, enou
     The momentum is dropped where it overshoots, so that the misfit of a row never grows.
     """
     r = y - forward(x)
-    going = (r.flatten(1).abs().amax(1) > 1e-6) & ~enough
-    if not going.any():
+    active = (r.flatten(1).abs().amax(1) > 1e-6) & ~enough
+    if not active.any():
         return x
     probe = adjoint(r)
     for _ in range(20):
         probe = adjoint(forward(probe / expand_rows(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
     step = 1 / (1.05 * probe.flatten(1).norm(dim=1)).clamp_min(1e-12)
-    ahead, pace, misfit = x, torch.ones_like(step), dot_per_row(r, r)
+    extrapolated, momentum, misfit = x, torch.ones_like(step), dot_per_row(r, r)
     for _ in range(rounds):
-        moved = (ahead + expand_rows(step) * adjoint(y - forward(ahead))).clamp(-1, 1)
-        r = y - forward(moved)
-        fresh = dot_per_row(r, r)
-        better = going & (fresh < misfit)
-        faster = (1 + (1 + 4 * pace.square()).sqrt()) / 2
-        onward = moved + expand_rows((pace - 1) / faster) * (moved - x)
-        ahead = torch.where(expand_rows(better), onward, x)
-        pace = torch.where(better, faster, 1)
-        x = torch.where(expand_rows(better), moved, x)
-        misfit = torch.where(better, fresh, misfit)
-        going = going & (r.flatten(1).abs().amax(1) > 1e-7)
-        if not going.any():
+        trial = (extrapolated + expand_rows(step) * adjoint(y - forward(extrapolated))).clamp(-1, 1)
+        r = y - forward(trial)
+        new_misfit = dot_per_row(r, r)
+        better = active & (new_misfit < misfit)
+        new_momentum = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
+        beyond = trial + expand_rows((momentum - 1) / new_momentum) * (trial - x)
+        extrapolated = torch.where(expand_rows(better), beyond, x)
+        momentum = torch.where(better, new_momentum, 1)
+        x = torch.where(expand_rows(better), trial, x)
+        misfit = torch.where(better, new_misfit, misfit)
+        active = active & (r.flatten(1).abs().amax(1) > 1e-7)
+        if not active.any():
             break
     return x
 
@@ -137,21 +137,21 @@ def project(
     best = x.clamp(-1, 1)
     r = y - forward(best)
     misfit = r.flatten(1).norm(dim=1)
-    going = r.flatten(1).abs().amax(1) > 1e-6
+    active = r.flatten(1).abs().amax(1) > 1e-6
     stalled, floor = torch.zeros_like(misfit), torch.zeros_like(misfit) if floor is None else floor
-    enough = torch.zeros_like(going)
+    enough = torch.zeros_like(active)
 
     def dual(picture, multiplier, r):
         return dot_per_row(picture - x, picture - x) / 2 + dot_per_row(multiplier, r)
 
     value = dual(best, multiplier, r)
     for _ in range(rounds):
-        if not going.any():
+        if not active.any():
             break
         # clipped pixels keep a little weight, so that they can leave the border even if all pixels of a y are clipped
         weight = torch.where(free.abs() <= 1, 1.0, 1e-4).to(x)
-        q, back, close = _newton_step(forward, adjoint, weight, r * expand_rows(going), inner, floor)
-        slope, step, waiting = dot_per_row(q, r), torch.ones_like(misfit), going.clone()
+        q, back, close = _newton_step(forward, adjoint, weight, r * expand_rows(active), inner, floor)
+        slope, step, waiting = dot_per_row(q, r), torch.ones_like(misfit), active.clone()
         for _ in range(20):
             trial = free + expand_rows(step) * back
             picture = trial.clamp(-1, 1)
@@ -166,12 +166,12 @@ def project(
             if not waiting.any():
                 break
             step = torch.where(waiting, step / 2, step)
-        fresh = r.flatten(1).norm(dim=1)
-        better = going & (fresh < 0.99 * misfit)
+        new_misfit = r.flatten(1).norm(dim=1)
+        better = active & (new_misfit < 0.99 * misfit)
         best = torch.where(expand_rows(better), free.clamp(-1, 1), best)
-        misfit = torch.where(better, fresh, misfit)
+        misfit = torch.where(better, new_misfit, misfit)
         stalled = torch.where(better, 0, stalled + 1)
         # the dual rises in every round; the misfit may not fall in every one, hence the patience of 4
         enough = enough | (close & (rms_per_row(r) <= floor))
-        going = going & ~enough & ~waiting & (r.flatten(1).abs().amax(1) > 1e-8) & (stalled < 4)
+        active = active & ~enough & ~waiting & (r.flatten(1).abs().amax(1) > 1e-8) & (stalled < 4)
     return _descend(forward, adjoint, best, y, finish, enough)
