@@ -12,17 +12,10 @@ import torch
 from torch import Tensor
 
 from degradations.rows import dot_per_row, expand_rows
-from degradations.solvers.projection import Map
+from degradations.solvers.projection import Map, estimate_step
 
 PATIENCE, GAIN = 20, 0.9  # a row that does not come a tenth closer in 20 rounds is out of reach
 INSIDE = 0.98  # aim a little inside the distance, so that rounding the result to float32 keeps it within
-
-
-def _estimate_step(forward: Map, adjoint: Map, probe: Tensor) -> Tensor:
-    """Estimate the step length 1 / |A|^2 of each row by the power method: (N,)."""
-    for _ in range(8):
-        probe = adjoint(forward(probe / expand_rows(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
-    return 1 / (1.05 * probe.flatten(1).norm(dim=1)).clamp_min(1e-12)
 
 
 def project_near(forward: Map, adjoint: Map, x: Tensor, y: Tensor, within: Tensor, *, rounds: int = 400) -> Tensor:
@@ -46,7 +39,7 @@ def project_near(forward: Map, adjoint: Map, x: Tensor, y: Tensor, within: Tenso
     if not active.any():
         return x
     enough = enough * INSIDE**2
-    step = _estimate_step(forward, adjoint, adjoint(r))
+    step = estimate_step(forward, adjoint, adjoint(r), rounds=8)
     extrapolated, extrapolated_r = x, r  # extrapolated_r: y - A extrapolated
     turns = torch.zeros_like(misfit)
     misfit_before = misfit

@@ -77,6 +77,22 @@ def _newton_step(
     return q, back, enough
 
 
+def estimate_step(forward: Map, adjoint: Map, probe: Tensor, rounds: int) -> Tensor:
+    """Estimate the step length 1 / |A|^2 of gradient descent for each row, by the power method.
+
+    Args:
+        forward, adjoint: A and A^T.
+        probe: where to begin, (N, C, H, W).
+        rounds: iterations of the power method.
+
+    Returns:
+        (N,).
+    """
+    for _ in range(rounds):
+        probe = adjoint(forward(probe / expand_rows(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
+    return 1 / (1.05 * probe.flatten(1).norm(dim=1)).clamp_min(1e-12)
+
+
 def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int, enough: Tensor) -> Tensor:
     """Reduce |A x - y|^2 by accelerated projected gradients in rows that Newton's method left short of y.
 
@@ -86,10 +102,7 @@ def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int, enou
     active = (r.flatten(1).abs().amax(1) > 1e-6) & ~enough
     if not active.any():
         return x
-    probe = adjoint(r)
-    for _ in range(20):
-        probe = adjoint(forward(probe / expand_rows(probe.flatten(1).norm(dim=1).clamp_min(1e-300))))
-    step = 1 / (1.05 * probe.flatten(1).norm(dim=1)).clamp_min(1e-12)
+    step = estimate_step(forward, adjoint, adjoint(r), rounds=20)
     extrapolated, momentum, misfit = x, torch.ones_like(step), dot_per_row(r, r)
     for _ in range(rounds):
         trial = (extrapolated + expand_rows(step) * adjoint(y - forward(extrapolated))).clamp(-1, 1)
