@@ -1,5 +1,4 @@
-"""Every registered operator, and chains of them, keep the contract; the contract notices those that do
-not."""
+"""Test that every registered operator, and chains of them, fulfil the contract, and that violations are detected."""
 
 import pytest
 import torch

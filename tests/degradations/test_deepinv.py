@@ -1,4 +1,4 @@
-"""deepinv's operators give what they give there, on our scale, and keep our contract."""
+"""Test that deepinv's operators give the same results as in deepinv, on our scale, and fulfil our contract."""
 
 import sys
 

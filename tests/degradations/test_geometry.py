@@ -1,4 +1,4 @@
-"""Warps against kornia; crop and outpaint; what lies beyond the picture."""
+"""Test warps against kornia, crop and outpaint, and the pixels outside the picture."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""JPEG: as Pillow writes it, with gradients that lead towards what a file holds, and what a file tells of itself."""
+"""Test JPEG against Pillow, the gradients of its surrogate, and the quality that a file states."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What an operator shows of itself in a notebook."""
+"""Test how operators are shown in notebooks."""
 
 import html
 import io

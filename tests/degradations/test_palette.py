@@ -1,4 +1,4 @@
-"""Rounding to few levels and colours: the real program in what is simulated, a smooth prediction near it."""
+"""Test rounding to few levels and colours: real programs in simulations, smooth predictions near them."""
 
 import numpy as np
 import pytest

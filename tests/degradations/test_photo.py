@@ -1,4 +1,4 @@
-"""Old photographs: what the wear covers is not seen, and all of it follows from the seed."""
+"""Test old photographs: pixels under the wear are unobserved, and the seed determines the wear."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Operators of other people: files, installed packages, and classes defined on the spot."""
+"""Test third-party operators: from files, from installed packages, and defined in place."""
 
 import hashlib
 import warnings

@@ -1,4 +1,4 @@
-"""Structured damage is found, and what is not damage mostly left alone."""
+"""Test that structured damage is found, and that undamaged areas are mostly left alone."""
 
 import functools
 

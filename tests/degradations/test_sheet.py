@@ -1,4 +1,4 @@
-"""The page of all operators: which strengths it shows, and what it draws."""
+"""Test the page of all operators: the strengths that it shows, and its pictures."""
 
 import numpy as np
 import pytest

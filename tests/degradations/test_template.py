@@ -1,4 +1,4 @@
-"""What is written for authors works as it is written."""
+"""Test that the files written for authors of operators work unchanged."""
 
 import runpy
 

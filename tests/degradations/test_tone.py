@@ -1,4 +1,4 @@
-"""Tone operators against Pillow, in their parameters, and back."""
+"""Test tone operators against Pillow, their gradients, and their inverses."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Parameters that are left to be estimated: how they are written, where they stand, and how they are found."""
+"""Test parameters to be estimated: their text, their initial values, and their known values."""
 
 import pytest
 import torch
