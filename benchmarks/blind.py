@@ -137,7 +137,7 @@ def damaged(clean: Tensor, chains: Sequence[Names], random: np.random.Generator,
         else:
             operator = operator_of(chain, [int(random.integers(len(damage_named(name).seen))) for name in chain])
             values = {n: u.value(float(random.random())) for n, u in operator.unknowns().items()}
-            operator = operator.given(values) if values else operator
+            operator = operator.with_values(values) if values else operator
         seen.append(operator.simulate(picture[None], noise).expand(-1, 3, -1, -1))
     return torch.cat(seen)
 

@@ -2,8 +2,8 @@
 
     python benchmarks/scratches.py photos/ > scratches.json
 
-Every photograph of a folder is worn by ``degradations.operators.wear`` (scratches, a crease, dust, a torn-off piece; all of them
-together and each alone, and round blobs), and saved as PNG or as JPEG of quality 90. Precision is the share of the
+Every photograph of a folder is damaged by ``degradations.operators.wear`` (scratches, a crease, dust, a torn-off piece; all of
+them together and each alone, and round blobs), and saved as PNG or as JPEG of quality 90. Precision is the share of the
 pixels found that lie on damage or next to it, recall the share of the damage that was found or lies next to it; means
 over pictures. Beside ``find_damage`` a baseline: top-hat and bottom-hat above a threshold (Otsu's, at least 0.1).
 Prints JSON; the pictures that weights were fitted on (every third) are counted apart. See README.md beside this.
@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from degradations import find_damage
-from degradations.operators.wear import worn
+from degradations.operators.wear import draw_wear
 
 KINDS = {
     "all": {"scratches": 8, "creases": 1, "dust": 20, "tears": 1},
@@ -38,7 +38,7 @@ def damaged(
     picture: Image.Image, wear: dict[str, int], seed: int, quality: int | None
 ) -> tuple[Image.Image, np.ndarray]:
     """(the picture with the wear on it, (H, W) bool where it is)."""
-    mask, paint = worn(picture.size[::-1], seed, **wear)
+    mask, paint = draw_wear(picture.size[::-1], seed, **wear)
     over = Image.fromarray(((paint[0, 0] + 1) * 127.5).round().byte().numpy()).convert("RGB")
     spoilt = picture.copy()
     spoilt.paste(over, mask=Image.fromarray(mask[0, 0].numpy()))

@@ -1,4 +1,4 @@
-"""What happens to pictures: differentiable operators with adjoints, noise kept apart, and a text for each.
+"""Differentiable degradation operators with adjoints, noise models kept apart, and a text form for each.
 
     import degradations
 

@@ -1,32 +1,50 @@
-"""What can go wrong here: one family, whose members are builtins as well. ``exit_code`` is for command
-lines."""
+"""The exceptions of this package: one family, whose members are also builtin exceptions."""
+
+from __future__ import annotations
+
+import traceback
 
 
 class DegradationError(Exception):
-    """Any failure of an operator or of its description."""
+    """A failure of an operator, or of its description.
+
+    Attributes:
+        exit_code: what a command-line program returns for it.
+    """
 
     exit_code = 1
 
 
 class SpecError(DegradationError, ValueError):
-    """A degradation was described wrongly: its name, a parameter or a value."""
+    """A spec with a wrong name, parameter or value."""
 
     exit_code = 2
 
 
 class MaskError(DegradationError, ValueError):
-    """A mask cannot be read, is empty or full, or does not fit its picture."""
+    """A mask that cannot be read, is empty or full, or does not fit its picture."""
 
     exit_code = 2
 
 
 class SizeError(DegradationError, ValueError):
-    """A tensor has a shape that the operator cannot take."""
+    """A tensor of a shape that the operator does not accept."""
 
     exit_code = 2
 
 
 class PluginError(DegradationError, RuntimeError):
-    """A third-party operator cannot be used."""
+    """A third-party operator that cannot be used."""
 
     exit_code = 3
+
+
+def summarize(error: BaseException) -> str:
+    """Return the type and the first line of an exception, for a message of one line."""
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+
+
+def find_line(error: BaseException, file: str | None) -> str:
+    """Return " (line N)", the last line of ``file`` in the traceback of an exception, or "" if there is none."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f" (line {lines[-1]})" if lines else ""

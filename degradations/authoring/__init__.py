@@ -1,4 +1,5 @@
-"""For authors of operators: a file to begin with, and a sheet that shows every operator.
+"""For authors of operators: a plugin to begin with, and a sheet that shows every operator.
 
-To add an example, extend ``template.PLUGIN``; it is tested as it is written.
+To add an example to the plugin, extend ``template.PLUGIN``; its test is ``template.TEST``, and both are run by our
+tests.
 """

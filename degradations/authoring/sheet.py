@@ -1,4 +1,4 @@
-"""Every operator at three strengths on one page, for looking at."""
+"""A page that shows every operator at three strengths."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from degradations.core.parameter import Parameter
 from degradations.core.registry import describe, find
 from degradations.core.spec import parse
 from degradations.errors import DegradationError
-from degradations.files.pictures import rounded
+from degradations.files.pictures import lay_on_gray, round_to_8_bits
 
 GAP, LINE, SMALL, LARGE = 6, 15, 11, 13
 INK, PALE = (20, 20, 20), (150, 150, 150)
 
 
 def strengths(name: str) -> tuple[str, ...]:
-    """Three specs of an operator, weak to strong, or as many as there are.
+    """Return three specs of an operator from weak to strong, or as many as there are.
 
-    Those that its class states as ``strengths``, ("blur:1", "blur:2", "blur:4"); else its example with the first number
-    that has a range halved, as it is, and doubled; else the example alone.
+    They are the class attribute ``strengths`` if it is set, such as ("blur:1", "blur:2", "blur:4"); else the example
+    with its first number that has a range halved, unchanged, and doubled; else the example alone.
     """
     cls, example = find(name), describe(name).example
     if cls.strengths is not None:
         return cls.strengths
     shown = parse(example)
     numbers = [p for p in cls.parameters_spec if p.kind in ("float", "int") and (p.plausible or p.bounds)]
-    if not numbers or getattr(shown, numbers[0].name) is None:  # the example shows another of its parameters
+    if not numbers or getattr(shown, numbers[0].name) is None:  # the example sets another parameter
         return (example,)
     first = numbers[0]
     written = [part for part in example.partition(":")[2].split(",") if part]
     nameless = [part for part in written[:1] if "=" not in part and first is not cls.parameters_spec[0]]
     kept = [part for part in written if "=" in part and not part.startswith(f"{first.name}=")]
     key = "" if first.required and not kept and not nameless else f"{first.name}="
-    texts = [key + first.write(value) for value in _values(first, getattr(shown, first.name))]
+    texts = [key + first.write(value) for value in _choose_values(first, getattr(shown, first.name))]
     return tuple(dict.fromkeys(f"{name}:{','.join([*nameless, text, *kept])}" for text in texts))
 
 
-def _values(parameter: Parameter, shown: float) -> list[float]:
+def _choose_values(parameter: Parameter, shown: float) -> list[float]:
     low, high = parameter.plausible or parameter.bounds
     if shown == 0:
         values = [low + share * (high - low) for share in (0.2, 0.5, 0.8)]
@@ -51,16 +51,16 @@ def _values(parameter: Parameter, shown: float) -> list[float]:
 
 
 def draw(x: Tensor, names: Sequence[str], *, seed: int = 0, side: int = 112, columns: int = 2) -> Image.Image:
-    """A page of all that the operators make of a picture.
+    """Draw a page with the results of operators for a picture.
 
     Args:
-        x: (1, 3, H, W) in [-1, 1]. What becomes smaller is enlarged pixel for pixel.
-        names: of the operators, each three pictures in a row.
-        seed: for what is drawn at random.
+        x: (1, 3, H, W) in [-1, 1]. Results that are smaller are enlarged pixel for pixel.
+        names: of the operators, each with up to three pictures in a row.
+        seed: of whatever is drawn at random.
         side: height and width of a picture on the page, in pixels.
-        columns: so many operators side by side.
+        columns: operators side by side.
     """
-    lines = _lines([(name, strengths(name)) for name in names])
+    lines = _group_into_lines([(name, strengths(name)) for name in names])
     across = max(sum(len(specs) for _, specs in line) for line in lines)
     cell = (side + GAP, side + LINE + GAP)
     block = (across * cell[0] + 2 * GAP, cell[1] + LINE + 2)
@@ -70,61 +70,64 @@ def draw(x: Tensor, names: Sequence[str], *, seed: int = 0, side: int = 112, col
     for place, line in enumerate(lines):  # down the first column, then down the next
         left, top = GAP + place // rows * block[0], GAP + place % rows * block[1]
         for name, specs in line:
-            title, labels = _labels(name, specs)
+            title, labels = _make_labels(name, specs)
             font = ImageFont.load_default(LARGE)
-            pen.text((left, top), _cut(title, len(specs) * cell[0], font), INK, font)
+            pen.text((left, top), _truncate(title, len(specs) * cell[0], font), INK, font)
             for spec, label in zip(specs, labels, strict=True):
-                _cell(page, pen, (left, top + LINE + 2), x, spec, label, seed, side)
+                _draw_cell(page, pen, (left, top + LINE + 2), x, spec, label, seed, side)
                 left += cell[0]
     return page
 
 
-def _lines(every: list) -> list[list]:
-    """Operators of several strengths have a line of their own; three of one strength share one."""
+def _group_into_lines(every: list) -> list[list]:
+    """Give operators of several strengths a line of their own, and put three of one strength on one line."""
     single = [one for one in every if len(one[1]) == 1]
     shared = [single[i : i + 3] for i in range(0, len(single), 3)]
     return [*shared, *([one] for one in every if len(one[1]) > 1)]
 
 
-def _cell(page: Image.Image, pen: ImageDraw.ImageDraw, corner, x: Tensor, spec: str, label: str, seed: int, side: int):
+def _draw_cell(
+    page: Image.Image, pen: ImageDraw.ImageDraw, corner, x: Tensor, spec: str, label: str, seed: int, side: int
+):
     font = ImageFont.load_default(SMALL)
     try:
-        picture = observed(x, spec, seed)
-    except DegradationError as refusal:  # its cell says why
+        picture = draw_observation(x, spec, seed)
+    except DegradationError as refusal:  # its cell shows the reason
         pen.rectangle((*corner, corner[0] + side - 1, corner[1] + side - 1), outline=PALE)
-        pen.multiline_text((corner[0] + 4, corner[1] + 4), _wrapped(str(refusal), side - 8, font), PALE, font)
+        pen.multiline_text((corner[0] + 4, corner[1] + 4), _wrap(str(refusal), side - 8, font), PALE, font)
     else:
-        shown = fitted(picture, side)
+        shown = fit_to_square(picture, side)
         page.paste(shown, (corner[0] + (side - shown.width) // 2, corner[1] + (side - shown.height) // 2))
-    pen.text((corner[0], corner[1] + side), _cut(label, side, font), INK, font)
+    pen.text((corner[0], corner[1] + side), _truncate(label, side, font), INK, font)
 
 
-def _labels(name: str, specs: Sequence[str]) -> tuple[str, list[str]]:
-    """A title with what all specs say, and for each what it alone says."""
+def _make_labels(name: str, specs: Sequence[str]) -> tuple[str, list[str]]:
+    """Return a title with what all specs have in common, and for each spec the rest."""
     parts = [spec.removeprefix(name).removeprefix(":").split(",") for spec in specs]
     common = [part for part in parts[0] if all(part in other for other in parts)] if len(specs) > 1 else []
     title = f"{name}:{','.join(common)}" if common else name
     return title, [",".join(part for part in one if part not in common) for one in parts]
 
 
-def observed(x: Tensor, spec: str, seed: int) -> Image.Image:
-    """What a file of the observation of x would hold. DegradationError where the operator refuses."""
+def draw_observation(x: Tensor, spec: str, seed: int) -> Image.Image:
+    """Return the picture that a file of the observation of x would hold.
+
+    Raises:
+        DegradationError: the operator refuses x.
+    """
     size = tuple(x.shape[-2:])
     operator = parse(spec).build(seed=seed, size=size)
-    return operator.picture(operator.simulate(rounded(x), torch.Generator().manual_seed(seed)))
+    return operator.picture(operator.simulate(round_to_8_bits(x), torch.Generator().manual_seed(seed)))
 
 
-def fitted(picture: Image.Image, side: int) -> Image.Image:
-    """Within a square of that side, enlarged pixel for pixel; what is transparent on grey."""
-    if picture.has_transparency_data:
-        ground = Image.new("RGBA", picture.size, (128, 128, 128, 255))
-        picture = Image.alpha_composite(ground, picture.convert("RGBA"))
+def fit_to_square(picture: Image.Image, side: int) -> Image.Image:
+    """Fit a picture into a square of a given side, pixel for pixel, with transparent pixels on grey."""
     scale = side / max(picture.size)
     size = tuple(max(1, round(n * scale)) for n in picture.size)
-    return picture.convert("RGB").resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX)
+    return lay_on_gray(picture).resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX)
 
 
-def _cut(text: str, width: int, font) -> str:
+def _truncate(text: str, width: int, font) -> str:
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "...") > width:
@@ -132,12 +135,12 @@ def _cut(text: str, width: int, font) -> str:
     return text + "..."
 
 
-def _wrapped(text: str, width: int, font) -> str:
+def _wrap(text: str, width: int, font) -> str:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width:
             lines[-1] = longer
         else:
-            lines.append(_cut(word, width, font))
+            lines.append(_truncate(word, width, font))
     return "\n".join(lines[:7])

@@ -1,4 +1,4 @@
-"""What ``dgp degradations new`` writes: a plugin that works, and a test of it that passes, to be changed."""
+"""The files that ``dgp degradations new`` writes: a working plugin and its passing test, to be adapted."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from degradations import Degradation, Parameter, register
 
 @register("NAME")
 class CLASS(Degradation):
-    """Contrast is lost. (N, C, H, W) -> (N, C, H, W)."""
+    """Reduce the contrast: y = (1 - strength) x. (N, C, H, W) -> (N, C, H, W)."""
 
-    # linear: y = A x, without a constant. smooth: differentiable. Say False where it is not so.
+    # linear: y = A x, without a constant. smooth: differentiable. Set them to False otherwise.
     linear = True
     smooth = True
-    parameters_spec = (Parameter("strength", 0.5, bounds=(0.0, 0.9), help="the share of the contrast that is lost"),)
+    parameters_spec = (Parameter("strength", 0.5, bounds=(0.0, 0.9), help="share of the contrast that is lost"),)
     example = "NAME:0.3"
     strengths = ("NAME:0.2", "NAME:0.5", "NAME:0.8")  # for `dgp degradations sheet`
 
     def forward(self, x):
         """x and y: floats in [-1, 1]. Rows (the leading axis) are independent. `self.strength` is a number, or a tensor
-        (N, 1, 1, 1) with one value a row, so that it can be estimated: NAME:strength=auto."""
+        (N, 1, 1, 1) with one value for each row, so that it can be estimated: NAME:strength=auto."""
         return (1 - self.strength) * x
 '''
 
 TEST = '''\
-"""`NAME` passes the checks of operators, and does what it says. Run it by: python -m pytest TESTFILE"""
+"""Test the contract and the formula of `NAME`. Run by: python -m pytest TESTFILE"""
 
 from pathlib import Path
 
@@ -62,12 +62,12 @@ def test_what_it_refuses():
 '''
 
 
-def plugin_and_test(name: str) -> dict[str, str]:
-    """The two files of a new operator: their names and contents.
+def make_plugin_and_test(name: str) -> dict[str, str]:
+    """Return the two files of a new operator: file name -> content.
 
     Raises:
-        SpecError: it cannot be a name.
-        PluginError: an operator has that name already.
+        SpecError: the name is malformed.
+        PluginError: an operator of that name exists.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise SpecError(f"{name!r} cannot name a degradation; use small letters, digits and hyphens, a letter first")
@@ -88,12 +88,13 @@ def plugin_and_test(name: str) -> dict[str, str]:
 
 
 def write_new(name: str, folder: Path) -> list[Path]:
-    """Write both files into a folder, which is made where it is missing; nothing is replaced.
+    """Write both files into a folder, which is created if necessary. Existing files are not replaced.
 
     Raises:
-        SpecError, PluginError: see ``plugin_and_test``; a file of that name exists, or cannot be written.
+        SpecError: the name is malformed, a file of that name exists, or the folder cannot be written to.
+        PluginError: an operator of that name exists.
     """
-    files = {folder / file: text for file, text in plugin_and_test(name).items()}
+    files = {folder / file: text for file, text in make_plugin_and_test(name).items()}
     for path in files:
         if path.exists():
             raise SpecError(f"{path} exists, and is not replaced; choose another name, or another folder with -o")

@@ -1,4 +1,4 @@
-"""Convolutions with fixed and parametric kernels.
+"""Blur: convolutions with fixed and parametric kernels.
 
-To add one, subclass ``convolution.Convolution``, give its kernel, and register it by name.
+To add one, subclass ``convolution.Convolution``, define its ``kernel``, and register it by name.
 """

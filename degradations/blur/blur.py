@@ -1,4 +1,4 @@
-"""Loss of sharpness: gaussian blur, motion, and a lens out of focus. Each is smooth in its parameters."""
+"""Blur by a Gaussian, by camera motion and by defocus. All are smooth in their parameters."""
 
 from __future__ import annotations
 
@@ -13,12 +13,20 @@ from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.resampling.super_resolution import Separable
 
-REACH = 4.0  # standard deviations after which scipy.ndimage cuts a gaussian
-POSITIONS = 256  # along the way of a moving camera
+REACH = 4.0  # standard deviations at which scipy.ndimage cuts a Gaussian
+POSITIONS = 256  # samples along the path of the camera
 
 
-def gaussian(n: int, sigma: Tensor) -> Tensor:
-    """(..., n, n) for sigma (..., 1, 1): the matrix of ``scipy.ndimage.gaussian_filter1d(..., mode="reflect")``."""
+def make_gaussian_matrix(n: int, sigma: Tensor) -> Tensor:
+    """Return the matrix of ``scipy.ndimage.gaussian_filter1d(..., mode="reflect")``.
+
+    Args:
+        n: pixels of a line.
+        sigma: standard deviation in pixels, (..., 1, 1).
+
+    Returns:
+        (..., n, n).
+    """
     radius = (REACH * sigma + 0.5).floor().detach()
     most = int(radius.max())
     offsets = torch.arange(-most, most + 1, device=sigma.device, dtype=sigma.dtype)
@@ -37,32 +45,36 @@ def gaussian(n: int, sigma: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=32)
-def _plain(n: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(n, n), remembered. Must not be changed in place."""
-    return gaussian(n, torch.tensor(sigma, dtype=torch.float64, device=device)).to(dtype)
+def _make_fixed_gaussian_matrix(n: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return (n, n) for one sigma, cached; it must not be changed in place."""
+    return make_gaussian_matrix(n, torch.tensor(sigma, dtype=torch.float64, device=device)).to(dtype)
 
 
 def _column(value: float | Tensor, like: Tensor) -> Tensor:
-    """A parameter, bound or not, as (1 or N, 1)."""
+    """Convert a parameter, bound or not, to (1 or N, 1)."""
     return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)
 
 
-def _near(distance: Tensor) -> Tensor:
-    """Weights of bilinear interpolation; at the kinks the derivative is the mean of those of both sides, so that a line
-    along the pixels can be turned."""
+def _bilinear_weight(distance: Tensor) -> Tensor:
+    """Return the weights of bilinear interpolation, max(0, 1 - |distance|).
+
+    At the kinks the derivative is the mean of both sides, so that there is a gradient in the angle of a line along the
+    pixels.
+    """
     left = 1 - distance.abs()
     return (left + left.abs()) / 2
 
 
 @register("blur")
 class Blur(Separable):
-    """The picture is blurred by a Gaussian. (N, C, H, W) -> (N, C, H, W).
+    """Blur with a Gaussian: y = k_sigma * x. (N, C, H, W) -> (N, C, H, W).
 
     Equals ``scipy.ndimage.gaussian_filter(x, sigma, mode="reflect")`` in each channel: cut at 4 sigma, the picture
-    mirrored at its border. Below 0.125 px that is the picture itself.
+    mirrored at its border. Below 0.125 px it is the identity.
     """
 
     well_posed = False
+    keeps_size = True
     parameters_spec = (
         Parameter(
             "sigma",
@@ -71,28 +83,25 @@ class Blur(Separable):
             plausible=(0.4, 6),
             unit="px",
             transform="log",
-            help="standard deviation of the gaussian",
+            help="standard deviation of the Gaussian",
         ),
     )
     example = "blur:1.5"
 
-    def size(self, hw):
-        return tuple(hw)
-
     def matrices(self, hw, dtype, device):
         if not isinstance(self.sigma, Tensor):
-            return tuple(_plain(n, self.sigma, dtype, device) for n in hw)
+            return tuple(_make_fixed_gaussian_matrix(n, self.sigma, dtype, device) for n in hw)
         sigma = self.sigma.to(device, torch.float64)
-        height = gaussian(hw[0], sigma).to(dtype)
-        return height, height if hw[0] == hw[1] else gaussian(hw[1], sigma).to(dtype)
+        height = make_gaussian_matrix(hw[0], sigma).to(dtype)
+        return height, height if hw[0] == hw[1] else make_gaussian_matrix(hw[1], sigma).to(dtype)
 
 
 @register("motion-blur")
 class MotionBlur(Convolution):
-    """The camera moved along a straight line. (N, C, H, W) -> (N, C, H, W).
+    """Blur by camera motion along a straight line: y = k * x, k a line. (N, C, H, W) -> (N, C, H, W).
 
-    The mean of the picture over its places on the line, each by bilinear interpolation; the line is centred, so
-    nothing moves on the whole. Length 0 is the picture itself.
+    y is the mean of the picture at the positions on the line, each by bilinear interpolation. The line is centred, so
+    the picture is not shifted on the whole. Length 0 is the identity.
     """
 
     parameters_spec = (
@@ -109,19 +118,21 @@ class MotionBlur(Convolution):
         along = ((torch.arange(POSITIONS).to(like) + 0.5) / POSITIONS - 0.5) * length
         pixels = torch.arange(-reach, reach + 1).to(like)[:, None]
         turn = angle * (math.pi / 180)
-        across, down = (_near(pixels - along[:, None] * way[..., None]) for way in (turn.cos(), -turn.sin()))
+        across, down = (_bilinear_weight(pixels - along[:, None] * way[..., None]) for way in (turn.cos(), -turn.sin()))
         return (down @ across.mT)[:, None] / POSITIONS
 
 
 @register("defocus")
 class Defocus(Convolution):
-    """The lens was out of focus: every point became a disc. (N, C, H, W) -> (N, C, H, W).
+    """Blur by defocus: y = k * x, k a disc. (N, C, H, W) -> (N, C, H, W).
 
-    The disc is even, its rim antialiased over one pixel. Up to half a pixel that is the picture itself.
+    The disc is even, with a border antialiased over one pixel. Up to a radius of half a pixel it is the identity.
     """
 
     parameters_spec = (
-        Parameter("radius", 2.0, bounds=(0.1, 64), unit="px", plausible=(0.8, 10), transform="log", help="of the disc"),
+        Parameter(
+            "radius", 2.0, bounds=(0.1, 64), unit="px", plausible=(0.8, 10), transform="log", help="radius of the disc"
+        ),
     )
     example = "defocus:1.5"
 

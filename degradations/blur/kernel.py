@@ -1,4 +1,4 @@
-"""Blur by a kernel of one's own, and what is common to operators that take a matrix from a file."""
+"""Blur with a given kernel, and the base class of operators that take a matrix from a file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from degradations.core.base import Degradation
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SpecError
-from degradations.files.arrays import WRITTEN, matrix_of
+from degradations.files.arrays import WRITTEN, read_matrix
 
 
 class FromFile(Degradation):
-    """An operator with a buffer ``values`` (h, w) float64, from the file that its parameter ``file`` names, or from
-    the numbers that stand there instead. Numbers are read at once, a file by ``build``."""
+    """An operator with a matrix from a file, or from the numbers that are written instead of its name.
+
+    Written numbers are read by the constructor, a file by ``build``.
+
+    Attributes:
+        values: buffer, (h, w) float64, or None until it is read.
+        what: the name of the matrix in error messages.
+        pictures: whether the file may be a picture.
+    """
 
     what: ClassVar[str]
     pictures: ClassVar[bool] = False
@@ -25,25 +32,38 @@ class FromFile(Degradation):
     def _prepare(self) -> None:
         self.register_buffer("values", None)
         if WRITTEN.fullmatch(self.file):
-            self._take(*matrix_of(self.file, self.what))
+            self._take(*read_matrix(self.file, self.what))
 
     def _take(self, values: Tensor, asset: dict) -> None:
-        self.values = self.accept(values)
+        self.values = self.check_values(values)
         self.assets = {"file": asset} if asset else {}
 
-    def accept(self, values: Tensor) -> Tensor:
-        """The matrix (h, w) float64 as it is used; SpecError where it cannot be."""
+    def check_values(self, values: Tensor) -> Tensor:
+        """Return the matrix (h, w) float64 as the operator uses it. Default: unchanged.
+
+        Raises:
+            SpecError: the operator cannot use it.
+        """
         return values
 
     def build(self, picture=None, seed=0, size=None):
-        """Read the file. SpecError: none, or not of numbers."""
+        """Read the file.
+
+        Raises:
+            SpecError: there is no such file, or it does not contain numbers.
+        """
         if self.values is not None:
             return self
-        built = self._shallow()
-        built._take(*matrix_of(self.file, self.what, self.pictures))
+        built = self._shallow_copy()
+        built._take(*read_matrix(self.file, self.what, self.pictures))
         return built
 
-    def resolved(self, like: Tensor) -> Tensor:
+    def values_like(self, like: Tensor) -> Tensor:
+        """Return the matrix in the dtype and on the device of ``like``.
+
+        Raises:
+            SpecError: the file was not read yet.
+        """
         if self.values is None:
             raise SpecError(f"{self.spec} is not resolved yet; call .build() first")
         return self.values.to(like)
@@ -56,9 +76,9 @@ class FromFile(Degradation):
 
 @register("kernel")
 class Kernel(FromFile, Convolution):
-    """The picture was convolved with a kernel, say the measured blur of a camera. (N, C, H, W) -> (N, C, H, W).
+    """Convolve with a given kernel, such as the measured blur of a camera: y = k * x. (N, C, H, W) -> (N, C, H, W).
 
-    The kernel (h, w) is what becomes of a single bright point; it is made to sum to 1, and its centre is pixel
+    The kernel (h, w) is the picture of a single bright point. It is scaled to sum to 1, and its centre is pixel
     ``(h // 2, w // 2)``. It comes from a picture (grey, black = 0), a .npy or .npz file, or from rows of numbers.
     Equals ``scipy.ndimage.convolve(x, kernel, mode="reflect")`` in each channel.
     """
@@ -75,7 +95,7 @@ class Kernel(FromFile, Convolution):
         super().__init__(file=file)
         self._prepare()
 
-    def accept(self, values):
+    def check_values(self, values):
         total = float(values.sum())
         if abs(total) < 1e-6 * float(values.abs().sum()) or total == 0:
             raise SpecError(f"kernel {self.file} sums to {total:g}, which leaves no picture; expected a blur")
@@ -85,4 +105,4 @@ class Kernel(FromFile, Convolution):
         return values
 
     def kernel(self, like):
-        return self.resolved(like)[None, None]
+        return self.values_like(like)[None, None]

@@ -1,9 +1,11 @@
 """The contract of an operator as a function, for our tests and for plugin authors.
 
-from degradations.conformance import check, survey
+    from degradations.conformance import check, survey
 
-assert not check(MyDegradation(), size=(37, 31))
-assert not survey("mine:0.5")  # at several sizes, alone and in chains
+    assert not check(MyDegradation(), size=(37, 31))
+    assert not survey("mine:0.5")  # at several sizes, alone and in chains
+
+To add one, write a generator of findings and name it in ``PARTS``, with an advice in ``advice.ADVICE``.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from torch import Tensor
 from degradations.conformance import binding, files, mapping, merging, noise, surrogate
 from degradations.core.base import Degradation, Size
 from degradations.core.spec import parse
-from degradations.errors import DegradationError, SizeError
+from degradations.errors import DegradationError, SizeError, summarize
 
 PARTS = {
     "forward": mapping.forward,
@@ -43,13 +45,18 @@ def check(
     seed: int = 0,
     merge_tolerance: float = 1e-5,
 ) -> list[str]:
-    """Try a built operator on random pictures of (H, W); returns what is wrong, in words. Empty: it keeps the
-    contract.
+    """Test a built operator on random pictures.
 
     Args:
-        operator: for any number of rows (nothing bound, one mask for all).
-        merge_tolerance: how far phi(merge(x, y)) may be from the y of a real picture, and merging twice from
-            merging once, for linear operators.
+        operator: for any number of rows: nothing is bound, and a mask is the same for all rows.
+        size: (H, W) of the pictures.
+        rows: number of pictures.
+        seed: of the pictures.
+        merge_tolerance: for linear operators, how far phi(merge(x, y)) may be from the y of a real picture, and merging
+            twice from merging once.
+
+    Returns:
+        Violations of the contract, in words; empty if there are none.
     """
     random = torch.Generator().manual_seed(seed)
 
@@ -60,29 +67,33 @@ def check(
     findings = []
     for title, part in PARTS.items():
         if title == "merge" and any(finding.startswith("adjoint") for finding in findings):
-            continue  # which takes for granted what was just found wrong
+            continue  # merge relies on the adjoint, which is wrong
         try:
             for finding in part(operator, x, draw, merge_tolerance):
-                findings.append(f"{title}: {finding}")  # what was found before a failure is kept
-        except Exception as error:  # noqa: BLE001  a stranger's code may fail in any way
-            said = str(error).splitlines()[0] if str(error) else ""
-            findings.append(f"{title}: raised {type(error).__name__}: {said}")
-            if title == "forward":  # the rest would say the same
+                findings.append(f"{title}: {finding}")  # one by one, so that findings before an exception are kept
+        except Exception as error:  # noqa: BLE001  third-party code may fail in any way
+            findings.append(f"{title}: raised {summarize(error)}")
+            if title == "forward":  # all other parts would fail alike
                 break
     return findings
 
 
 def survey(spec: str, *, seed: int = 0, merge_tolerance: float = 1e-3) -> dict[str, list[str]]:
-    """``check`` an operator by its text, at two sizes and in chains of two and three.
+    """Run ``check`` on an operator given by its spec, at two sizes and in chains of two and three operators.
 
-    Chains are tried where the operator alone passes; those that it refuses by a SizeError (``gray+`` where
-    it needs colours) are left out.
+    Chains are tried if the operator alone passes; a chain that an operator refuses with a SizeError (``gray+`` in front
+    of one that needs colours) is left out.
+
+    Args:
+        spec: of the operator.
+        seed: of the pictures.
+        merge_tolerance: as in ``check``.
 
     Returns:
-        What was tried ("mine:0.5 at 37x31", height first) -> what is wrong with it.
+        What was tried ("mine:0.5 at 37x31", height first) -> the violations found.
     """
     found = {
-        f"{spec} at {h}x{w}": check(_built(spec, (h, w), seed), (h, w), seed=seed, merge_tolerance=merge_tolerance)
+        f"{spec} at {h}x{w}": check(_build(spec, (h, w), seed), (h, w), seed=seed, merge_tolerance=merge_tolerance)
         for h, w in SIZES
     }
     if any(found.values()):
@@ -90,7 +101,7 @@ def survey(spec: str, *, seed: int = 0, merge_tolerance: float = 1e-3) -> dict[s
     h, w = SIZES[-1]
     for chain in (pattern.format(spec) for pattern in CHAINS):
         try:
-            operator = _built(chain, (h, w), seed)
+            operator = _build(chain, (h, w), seed)
             operator(torch.zeros(1, 3, h, w))
         except SizeError:
             continue
@@ -101,5 +112,5 @@ def survey(spec: str, *, seed: int = 0, merge_tolerance: float = 1e-3) -> dict[s
     return found
 
 
-def _built(spec: str, size: Size, seed: int) -> Degradation:
+def _build(spec: str, size: Size, seed: int) -> Degradation:
     return parse(spec).build(seed=seed, size=size)

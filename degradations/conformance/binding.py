@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from degradations.conformance.distance import far
+from degradations.conformance.distance import max_difference
 from degradations.core.base import Degradation
 from degradations.core.chain import Chain
 from degradations.core.registry import names
@@ -12,10 +12,11 @@ from degradations.core.spec import parse
 from degradations.core.unknown import Unknown
 from degradations.errors import SpecError
 
-POSITIONS = (0.21, 0.43, 0.73)  # of a range; off its middle, where a warp by nothing has a kink
+POSITIONS = (0.21, 0.43, 0.73)  # in the range; not its middle, where the identity warp has a kink
 
 
 def binding(phi, x, draw, tolerance):
+    """Check that a bound parameter gives each row the result of an operator with its value, and a gradient."""
     for key, parameter, link in _bindable(phi):
         values = _values(parameter, getattr(link, parameter.name))
         wrong = list(_rows(phi, key, parameter, link, values, x))
@@ -25,31 +26,32 @@ def binding(phi, x, draw, tolerance):
 
 
 def unknown(phi, x, draw, tolerance):
+    """Check that every bindable parameter can be unknown, written, parsed, and given a value."""
     if isinstance(phi, Chain) or phi.name not in names():
         return
     for _, parameter, _ in _bindable(phi):
         try:
             asked = parameter.unknown("auto")
         except SpecError as refusal:
-            yield f"{parameter.name} can be bound, but not be left unknown: {refusal}"
+            yield f"{parameter.name} can be bound, but not left unknown: {refusal}"
             continue
-        open_ = phi._shallow()
+        open_ = phi._shallow_copy()
         open_._unknown[parameter.name] = asked
         again = parse(open_.spec)
         if again.spec != open_.spec or list(again.unknowns()) != [parameter.name]:
             yield f"{open_.spec!r} parses to something that is written {again.spec!r}"
             continue
-        found = again.given({parameter.name: asked.middle})
+        found = again.with_values({parameter.name: asked.middle})
         if parse(found.spec).unknowns():
             yield f"{parameter.name} stays unknown in {found.spec!r} once it is given"
 
 
 def _bindable(phi):
-    """(the name that bind takes, the parameter, its link) of all that have a value."""
+    """Return (the name that bind takes, the parameter, its link) of all bindable parameters that have a value."""
     if not isinstance(phi, Chain):
         every = [(p.name, p, phi) for p in phi.parameters_spec if p.bindable]
     else:
-        every = [(key, phi.links[i].parameter(name), phi.links[i]) for i, name, key in phi._named()]
+        every = [(key, phi.links[i].parameter(name), phi.links[i]) for i, name, key in phi._qualified_names()]
     return [(key, p, link) for key, p, link in every if getattr(link, p.name) is not None]
 
 
@@ -62,17 +64,17 @@ def _values(parameter, now: float) -> list[float]:
 
 
 def _single(phi, parameter, link, value):
-    """The operator made anew with another value, so that what a constructor computes from it is computed again."""
-    given = {p.name: getattr(link, p.name) for p in link.parameters_spec if getattr(link, p.name) is not None}
-    made_once = type(link).build is not Degradation.build or any(True for _ in link.buffers())
-    if made_once:  # a mask that was drawn, a kernel that was read
-        single = link._shallow()
+    """Make the operator with another value, so that the constructor computes everything from that value."""
+    values = {p.name: getattr(link, p.name) for p in link.parameters_spec if getattr(link, p.name) is not None}
+    is_built = type(link).build is not Degradation.build or any(True for _ in link.buffers())
+    if is_built:  # keep a mask that was drawn, or a kernel that was read
+        single = link._shallow_copy()
         single.__dict__[parameter.name] = value
     else:
-        single = type(link)(**{**given, parameter.name: value})
+        single = type(link)(**{**values, parameter.name: value})
         if "noise" in vars(link):
             single.noise = link.noise
-    return single if phi is link else phi._copy(single if one is link else one for one in phi.links)
+    return single if phi is link else phi._with_links(single if one is link else one for one in phi.links)
 
 
 def _rows(phi, key, parameter, link, values, x):
@@ -86,19 +88,19 @@ def _rows(phi, key, parameter, link, values, x):
         if alone.shape != together[i : i + 1].shape:
             yield f"{key} changes the size of y; declare it fixed=True"
             return
-        if far(alone, together[i : i + 1]) > 1e-4:
+        if max_difference(alone, together[i : i + 1]) > 1e-4:
             yield (
-                f"{key} bound to {value:.4g} gives another row than an operator with {key}={value:.4g} "
-                f"(differs by {far(alone, together[i : i + 1]):.1e})"
+                f"{key} bound to {value:.4g} gives another result than an operator with {key}={value:.4g} "
+                f"(differs by {max_difference(alone, together[i : i + 1]):.1e})"
             )
             return
-        if far(single.measure(x[:1], [torch.Generator().manual_seed(i)]), measured[i : i + 1]) > 1e-3:
-            yield f"{key} bound to {value:.4g} is measured otherwise than by an operator with {key}={value:.4g}"
+        if max_difference(single.measure(x[:1], [torch.Generator().manual_seed(i)]), measured[i : i + 1]) > 1e-3:
+            yield f"{key} bound to {value:.4g} gives another measure than an operator with {key}={value:.4g}"
             return
 
 
 def _gradient(phi, key, value, x, draw):
-    """Of a random projection of y, against differences in float64."""
+    """Compare the derivative of a random projection of y with differences in float64."""
     exact, picture = phi._in_double(), x[:1].double() * 0.8
     weight = draw(*exact(picture).shape, dtype=torch.float64)
 
@@ -113,6 +115,6 @@ def _gradient(phi, key, value, x, draw):
     answer = at(point)
     slope = float(torch.autograd.grad(answer, point, allow_unused=True)[0] or 0) if answer.requires_grad else 0.0
     doubt = 1e-3 * max(abs(left), abs(right), 1e-3 * float(weight.norm()))
-    # a warp has a kink wherever it meets a pixel; there, either side's will do
+    # a warp has a kink wherever a sample passes a pixel centre; either one-sided derivative is accepted there
     if not min(left, right) - doubt <= slope <= max(left, right) + doubt:
         yield f"the derivative in {key} is {slope:.6g} at {value:.4g}; differences of values give {right:.6g}"

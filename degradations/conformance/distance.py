@@ -1,7 +1,8 @@
-"""How far two answers are apart."""
+"""The distance of two results."""
 
 from torch import Tensor
 
 
-def far(a: Tensor, b: Tensor) -> float:
+def max_difference(a: Tensor, b: Tensor) -> float:
+    """Return the largest absolute difference of two tensors; infinity if their shapes differ."""
     return float((a - b).abs().max()) if a.shape == b.shape else float("inf")

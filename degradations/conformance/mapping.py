@@ -1,17 +1,18 @@
-"""Contract of the map itself: shapes, rows, linearity, gradients, and what discriminators are shown."""
+"""Contract of the map itself: shapes, rows, linearity, gradients, ``lift`` and ``unobserved``."""
 
 from __future__ import annotations
 
 import torch
 
-from degradations.conformance.distance import far
+from degradations.conformance.distance import max_difference
 
 
 def forward(phi, x, draw, tolerance):
+    """Check shape, dtype, range and determinism of ``forward``."""
     y = phi(x)
     expected = (len(x), phi.channels(3), *phi.size(tuple(x.shape[-2:])))
     if tuple(y.shape) != expected:
-        yield f"y has shape {tuple(y.shape)}, but channels() and size() say {expected}"
+        yield f"y has shape {tuple(y.shape)}, but channels() and size() give {expected}"
     if y.dtype != x.dtype:
         yield f"x is {x.dtype} and y {y.dtype}"
     if not bool(y.isfinite().all()):
@@ -28,6 +29,8 @@ def forward(phi, x, draw, tolerance):
 
 
 def rows(phi, x, draw, tolerance):
+    """Check that a row gives the same result alone and among others."""
+
     def streams(*seeds: int) -> list[torch.Generator]:
         return [torch.Generator().manual_seed(i) for i in seeds]
 
@@ -36,19 +39,20 @@ def rows(phi, x, draw, tolerance):
         "measure": lambda v, *i: phi.measure(v, streams(*i)),
     }.items():
         alone = torch.cat([act(x[i : i + 1], i) for i in range(len(x))])
-        differs = far(alone, act(x, *range(len(x))))
+        differs = max_difference(alone, act(x, *range(len(x))))
         if differs > 1e-5:
-            yield f"{name} gives a row another answer alone than among others (differs by {differs:.1e})"
+            yield f"the {name} of a row depends on the other rows (by {differs:.1e})"
 
 
 def adjoint(phi, x, draw, tolerance):
+    """Check linearity, and <A x, y> = <x, A^T y>."""
     if not phi.linear:
         return
     x = x.double()
     exact = phi._in_double()
     y, other = exact(x), draw(*x.shape, dtype=torch.float64)
-    if far(exact(2 * x - 3 * other), 2 * y - 3 * exact(other)) > 1e-9:
-        yield "it says linear, but phi(2a - 3b) is not 2 phi(a) - 3 phi(b)"
+    if max_difference(exact(2 * x - 3 * other), 2 * y - 3 * exact(other)) > 1e-9:
+        yield "linear is True, but phi(2a - 3b) is not 2 phi(a) - 3 phi(b)"
     v = draw(*y.shape, dtype=torch.float64)
     back = exact.adjoint(v, tuple(x.shape[-2:]))
     if back.shape != x.shape:
@@ -60,6 +64,7 @@ def adjoint(phi, x, draw, tolerance):
 
 
 def gradient(phi, x, draw, tolerance):
+    """Check the gradient in x against differences."""
     if not phi.smooth:
         return
     exact = phi._in_double()
@@ -73,20 +78,22 @@ def gradient(phi, x, draw, tolerance):
 
 
 def lift(phi, x, draw, tolerance):
+    """Check shape and linearity of ``lift``."""
     size = tuple(x.shape[-2:])
     a, b = phi(x), phi(x.flip(-1))
     if tuple(phi.lift(a, size).shape) != tuple(x.shape):
         yield f"lift gives {tuple(phi.lift(a, size).shape)}; expected {tuple(x.shape)}"
-    elif far(phi.lift(2 * a - b, size), 2 * phi.lift(a, size) - phi.lift(b, size)) > 1e-4:
+    elif max_difference(phi.lift(2 * a - b, size), 2 * phi.lift(a, size) - phi.lift(b, size)) > 1e-4:
         yield "lift is not linear"
 
 
 def unobserved(phi, x, draw, tolerance):
+    """Check that y does not depend on unobserved pixels."""
     size = tuple(x.shape[-2:])
     mask = phi.unobserved(size)
     if mask is None:
         return
     if mask.dtype != torch.bool or mask.ndim != 3 or tuple(mask.shape[-2:]) != size:
         yield f"unobserved gives {mask.dtype} of {tuple(mask.shape)}; expected bool (1 or N, H, W)"
-    elif far(phi(torch.where(mask[:, None], draw(*x.shape), x)), phi(x)) > 1e-6:
-        yield "y changes with pixels that are said to be unobserved"
+    elif max_difference(phi(torch.where(mask[:, None], draw(*x.shape), x)), phi(x)) > 1e-6:
+        yield "y depends on pixels that unobserved marks"

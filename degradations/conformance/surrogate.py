@@ -1,32 +1,37 @@
-"""Contract of operators whose ``measure`` is the true codec or filter, and ``forward`` its smooth surrogate: a step
-along the surrogate's gradient brings the true observation nearer."""
+"""Contract of operators whose ``measure`` is the true codec or filter, and ``forward`` its smooth surrogate.
+
+A step along the surrogate's gradient must bring the true observation nearer.
+"""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 
-from degradations.core.notebook import sample
+from degradations.core.notebook import make_test_picture
+from degradations.noise.model import NoiseModel
 
 TRIALS, SHARE = 20, 0.9
 STEPS = (0.003, 0.01, 0.03, 0.1)
 
 
 def surrogate(phi, x, draw, tolerance):
+    """Check that gradient steps on the surrogate lower the error of the true observation."""
     size = tuple(x.shape[-2:])
     truth, start = _pictures(size, 1), _pictures(size, 2)
     with torch.no_grad():
         y = phi.measure(truth, torch.Generator().manual_seed(1))
         if not torch.equal(y, phi.measure(truth, torch.Generator().manual_seed(2))):
-            return  # noise, which no step can foresee
+            return  # random noise, which no step can reduce
         if y.shape != phi(truth).shape:
             yield f"measure gives {tuple(y.shape)} and forward {tuple(phi(truth).shape)}"
             return
         if float((y - phi(truth)).abs().max()) < 1e-5:
-            return  # forward is the truth
+            return  # forward is the true operator
     start = truth + 0.3 * (start - truth)
     point = start.clone().requires_grad_()
-    distance = getattr(phi.noise, "distance", _square)
+    squared = NoiseModel().distance
+    distance = squared if phi.noise is None else phi.noise.distance
     misfit = distance(phi(point), y).sum()
     if not misfit.requires_grad:
         yield "measure differs from forward, which passes no gradient on"
@@ -37,18 +42,14 @@ def surrogate(phi, x, draw, tolerance):
         trials = [start, *((start - step * way).clamp(-1, 1) for step in STEPS)]
         best = torch.stack([distance(phi(trial), y) for trial in trials]).argmin(0)
         stepped = torch.stack(trials)[best, torch.arange(TRIALS)]
-        before, after = _square(phi.measure(start), y), _square(phi.measure(stepped), y)
+        before, after = squared(phi.measure(start), y), squared(phi.measure(stepped), y)
     lowered = float(((after < before) | (before < 1e-7)).float().mean())
     if lowered < SHARE:
         yield f"a step along the gradient lowers the true error in {lowered:.0%} of {TRIALS} trials, not in {SHARE:.0%}"
 
 
-def _square(a, b):
-    return (a - b).square().flatten(1).mean(1)
-
-
 def _pictures(size, seed):
-    """(TRIALS, 3, H, W): edges, stripes and soft colours, as photographs have them and white noise has not."""
+    """Make (TRIALS, 3, H, W) with edges, stripes and soft colours, as in photographs and unlike white noise."""
     random = torch.Generator().manual_seed(seed)
     rows = []
     for _ in range(TRIALS):
@@ -57,5 +58,5 @@ def _pictures(size, seed):
         soft = F.interpolate(
             torch.rand(1, 3, 4, 4, generator=random) * 2 - 1, size=size, mode="bicubic", align_corners=False
         )
-        rows.append(0.5 * sample(size)[:, colours].roll((down, across), (2, 3)) + 0.5 * soft)
+        rows.append(0.5 * make_test_picture(size)[:, colours].roll((down, across), (2, 3)) + 0.5 * soft)
     return torch.cat(rows).clamp(-1, 1)

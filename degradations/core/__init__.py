@@ -1,4 +1,4 @@
-"""The operator base class, chains, and what reads an operator from text: parameters, specs, registry.
+"""The operator base class, chains, and the way from text to an operator: parameters, specs, registry.
 
 To add something every operator needs, put a method with a working default on ``base.Degradation``.
 """

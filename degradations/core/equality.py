@@ -1,4 +1,4 @@
-"""Whether two things of Python are equal in all that they hold. In doubt they are not."""
+"""Comparison of Python objects by everything they contain; objects that cannot be compared count as different."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 
-def alike(a: Any, b: Any, but: Collection[str] = ()) -> bool:
-    """Same type and equal contents, down to the tensors.
+def are_equal(a: Any, b: Any, ignore: Collection[str] = ()) -> bool:
+    """Return whether two objects have the same type and equal contents, down to the tensors.
 
     Args:
-        but: attributes of modules that do not count.
+        a, b: any objects.
+        ignore: attributes of modules that do not count.
     """
     if a is b:
         return True
@@ -25,12 +26,12 @@ def alike(a: Any, b: Any, but: Collection[str] = ()) -> bool:
     if isinstance(a, np.ndarray | np.generic):
         return a.dtype == b.dtype and np.array_equal(a, b)
     if isinstance(a, nn.Module):
-        ours, theirs = ({k: v for k, v in vars(one).items() if k not in but} for one in (a, b))
-        return alike(ours, theirs, but)
+        ours, theirs = ({k: v for k, v in vars(one).items() if k not in ignore} for one in (a, b))
+        return are_equal(ours, theirs, ignore)
     if isinstance(a, Mapping):
-        return list(a) == list(b) and all(alike(a[key], b[key], but) for key in a)
+        return list(a) == list(b) and all(are_equal(a[key], b[key], ignore) for key in a)
     if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(alike(x, y, but) for x, y in zip(a, b, strict=True))
-    if type(a).__new__ is object.__new__:  # a class written in Python, whose state can be seen
-        return alike(a.__getstate__(), b.__getstate__(), but)
-    return (a == b) is True  # numbers, text, fractions; functions and handles equal only themselves
+        return len(a) == len(b) and all(are_equal(x, y, ignore) for x, y in zip(a, b, strict=True))
+    if type(a).__new__ is object.__new__:  # a class written in Python, whose state is accessible
+        return are_equal(a.__getstate__(), b.__getstate__(), ignore)
+    return (a == b) is True  # numbers, text, fractions; functions and handles are equal only to themselves

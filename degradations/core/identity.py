@@ -1,4 +1,4 @@
-"""Nothing happened to the picture: plain inversion."""
+"""The operator that leaves a picture unchanged, for plain inversion."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ from degradations.files.pictures import expect_pictures
 
 @register("identity")
 class Identity(Degradation):
-    """The picture is not degraded: y = x."""
+    """Leave the picture unchanged: y = x."""
 
     linear = True
     pointwise = True
+    keeps_size = True
+    keeps_channels = True
 
     def forward(self, x):
         return expect_pictures(x)
-
-    def channels(self, c):
-        return c
-
-    def size(self, hw):
-        return tuple(hw)
 
     def adjoint(self, y, size):
         return y
@@ -29,5 +25,5 @@ class Identity(Degradation):
     def merge(self, x, y):
         return y.to(x).expand_as(x).clamp(-1, 1)
 
-    def hidden(self, size, below, channels=3):
-        return below
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        return uninformative

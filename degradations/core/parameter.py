@@ -1,4 +1,4 @@
-"""One parameter of an operator: how it is written and checked, and what help and searches may know of it."""
+"""One parameter of an operator: how it is written, checked, described and searched for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = ("float", "int", "fraction", "choice", "text", "box", "bool")
 
 
 def quote(text: str) -> str:
-    """A value as it stands in a spec: quoted only where it must be; a quotation mark inside is doubled."""
+    """Return a value as it is written in a spec: quoted only if necessary, with quotation marks inside doubled."""
     if text and not re.search(r"""[+,:='"\s]""", text):
         return text
     return '"' + text.replace('"', '""') + '"'
@@ -27,19 +27,19 @@ class Parameter:
     """A named value of an operator.
 
     Args:
-        name: how it is written in a spec; the operator has an attribute of this name.
-        default: value when it is not given.
+        name: its name in a spec, and the name of the operator's attribute.
+        default: the value if none is given.
         bounds: lowest and highest legal value, both included.
-        plausible: between which values an unknown one is searched; default: ``bounds``.
         unit: for help texts ("px", ...).
         transform: ``linear`` or ``log``, the scale on which an unknown value is searched.
         kind: ``float``, ``int``, ``fraction`` (exact: 1/3 or 0.25), ``choice``, ``text``, ``box``
             (left-top-right-bottom) or ``bool`` (true or false).
         choices: the words that a ``choice`` may be.
-        required: there is no sensible default, so it must be given.
-        fixed: a float that cannot vary smoothly (one that sets the size of y, say) and so cannot be bound to
-            rows.
+        required: there is no sensible default, so a value must be given.
+        fixed: a float that cannot vary smoothly, for example because it sets the size of y, and so cannot be bound to
+            rows or estimated.
         help: one line.
+        plausible: the range in which an unknown value is searched; default: ``bounds``.
     """
 
     name: str
@@ -68,12 +68,12 @@ class Parameter:
 
     @property
     def bindable(self) -> bool:
-        """May it differ from row to row, as an unknown that is estimated does?"""
+        """Whether it may differ from row to row, as the value of an unknown parameter does."""
         return self.kind == "float" and not self.fixed
 
     @property
     def expected(self) -> str:
-        """What a value looks like, in words."""
+        """The expected values in words, for messages and help texts."""
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
         words = {
@@ -89,7 +89,11 @@ class Parameter:
         return words
 
     def read(self, text: str) -> Any:
-        """Text from a spec -> value. SpecError when it is not one."""
+        """Convert text from a spec to a value.
+
+        Raises:
+            SpecError: the text is no legal value.
+        """
         if self.kind != "text" and (text in ("auto", "?") or re.fullmatch(RANGE, text)):
             return self.unknown(text)
         try:
@@ -105,15 +109,17 @@ class Parameter:
         return self.check(value)
 
     def unknown(self, text: str) -> Unknown:
-        """What ``auto``, ``?`` or a range such as ``0.5..4`` asks for. SpecError where it cannot be had."""
+        """Convert ``auto``, ``?`` or a range such as ``0.5..4`` to an unknown value.
+
+        Raises:
+            SpecError: the parameter cannot be estimated, or its range is missing, empty or illegal.
+        """
         if not self.bindable:
-            raise SpecError(
-                f"{self.name}={text} asks for an estimate, which is not possible for {self.name}; give {self.expected}"
-            )
+            raise SpecError(f"{self.name}={text}: an estimate is not possible for {self.name}; give {self.expected}")
         stated = re.fullmatch(RANGE, text)
         span = tuple(map(float, stated.groups())) if stated else self.plausible or self.bounds
         if span is None:
-            raise SpecError(f"{self.name}={text}: no range is known; say where to search, e.g. {self.name}=0.5..4")
+            raise SpecError(f"{self.name}={text}: no range is known; state one, e.g. {self.name}=0.5..4")
         low, high = map(self.check, span)
         if not low < high:
             raise SpecError(f"{self.name}={text} is an empty range; give the lower value first")
@@ -125,8 +131,11 @@ class Parameter:
         )
 
     def check(self, value: Any) -> Any:
-        """A value given in Python -> the value kept. SpecError when it is of the wrong kind or out of
-        bounds."""
+        """Convert a value given in Python to the value that is kept.
+
+        Raises:
+            SpecError: it is of the wrong kind or out of bounds.
+        """
         if isinstance(value, Unknown):
             return value
         wrong = SpecError(f"{self.name}={value} is not {self.expected}")
@@ -156,7 +165,7 @@ class Parameter:
         return int(value) if self.kind == "int" else float(value)
 
     def write(self, value: Any) -> str:
-        """The canonical text of a value; ``read`` gives the value back."""
+        """Return the canonical text of a value, from which ``read`` gives the value back."""
         if isinstance(value, Unknown):
             return value.asked
         if self.kind == "float":

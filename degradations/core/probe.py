@@ -1,38 +1,39 @@
-"""Trying operators of other people before work begins: what is wrong with their code is told as such, at once."""
+"""A trial run of third-party operators before work begins, so that faults in their code are reported as such."""
 
 from __future__ import annotations
 
 import sys
-import traceback
 
 import torch
 from torch import Tensor
 
 from degradations.core.base import Degradation, Size
-from degradations.core.notebook import sample
-from degradations.errors import DegradationError, PluginError
+from degradations.core.notebook import make_test_picture
+from degradations.errors import DegradationError, PluginError, find_line, summarize
 
 
-def foreign(operator: Degradation) -> bool:
-    """Whether its class comes from a plugin, an installed package or a script."""
+def is_foreign(operator: Degradation) -> bool:
+    """Return whether the operator's class comes from a plugin, an installed package or a script."""
     return type(operator).__module__.partition(".")[0] != __name__.partition(".")[0]
 
 
 def try_out(operator: Degradation, *sizes: Size, built: bool = True) -> None:
-    """Run it, link by link, on a picture of all hues of each (H, W) until one goes through.
+    """Run an operator, link by link, on a test picture of each size until one succeeds.
 
-    A refusal in our family of errors is the operator's right: it may need another size, or to be built.
+    An exception of our own family is not reported: the operator may need another size, or need to be built.
 
     Args:
-        built: whether ``build`` was called; before it, a strange link with a ``build`` of its own is not run.
+        operator: the operator to try.
+        *sizes: (H, W) of the test pictures.
+        built: whether ``build`` was called; if not, third-party links with a ``build`` of their own are not run.
 
     Raises:
-        PluginError: a link that is not ours has no ``forward``, or one that fails at every size or gives no
-            finite (1, c, h, w) floats. It names the link as it was asked for; its own error is the cause.
+        PluginError: a third-party link has no ``forward``, or one that fails at every size or does not return finite
+            (1, c, h, w) floats. The message names the link by its spec; its own error is the cause.
     """
     for number, size in enumerate(sizes, 1):
         try:
-            _through(operator, size, built)
+            _run_links(operator, size, built)
         except PluginError:
             if number == len(sizes):
                 raise
@@ -40,36 +41,36 @@ def try_out(operator: Degradation, *sizes: Size, built: bool = True) -> None:
             return
 
 
-def _through(operator: Degradation, size: Size, built: bool) -> None:
-    x = sample(size)
-    for link in getattr(operator, "links", [operator]):
-        if not built and foreign(link) and type(link).build is not Degradation.build:
+def _run_links(operator: Degradation, size: Size, built: bool) -> None:
+    x = make_test_picture(size)
+    for link in operator.operators():
+        if not built and is_foreign(link) and type(link).build is not Degradation.build:
             return
         try:
             with torch.no_grad():
-                x = _answer(link, x)
+                x = _run_link(link, x)
         except DegradationError as refusal:
             if isinstance(refusal, PluginError):
                 raise
             return
 
 
-def _answer(link: Degradation, x: Tensor) -> Tensor:
-    if not foreign(link):
+def _run_link(link: Degradation, x: Tensor) -> Tensor:
+    if not is_foreign(link):
         return link(x)
-    asked = f", asked for as {link.asked}," if link.asked not in (None, link._title()) else ""
-    unusable = f"degradation {link._title()!r}{asked} of {_origin(link)} cannot be used:"
+    spec = f", written as {link.asked}," if link.asked not in (None, link._title()) else ""
+    unusable = f"degradation {link._title()!r}{spec} of {_describe_origin(link)} cannot be used:"
     if type(link).forward is Degradation.forward:
         raise PluginError(f"{unusable} it defines no forward(self, x); write one that gives y")
     try:
         y = link(x)
     except DegradationError:
         raise
-    except Exception as error:  # a stranger's code may fail in any way
-        first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+    except Exception as error:  # third-party code may fail in any way
+        file = getattr(sys.modules.get(type(link).__module__), "__file__", None)
         shape = "x".join(map(str, x.shape))
         raise PluginError(
-            f"{unusable} on an x of {shape} its forward raised {first}{_line(error, link)}; correct it"
+            f"{unusable} on an x of {shape} its forward raised {summarize(error)}{find_line(error, file)}; correct it"
         ) from error
     if not isinstance(y, Tensor) or y.ndim != 4 or len(y) != 1 or not y.is_floating_point():
         got = f"a {str(y.dtype)[6:]} tensor of {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
@@ -80,14 +81,7 @@ def _answer(link: Degradation, x: Tensor) -> Tensor:
     return y
 
 
-def _line(error: Exception, link: Degradation) -> str:
-    """Where in the author's own file it went wrong."""
-    file = getattr(sys.modules.get(type(link).__module__), "__file__", None)
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f" (line {lines[-1]})" if lines else ""
-
-
-def _origin(link: Degradation) -> str:
+def _describe_origin(link: Degradation) -> str:
     module = type(link).__module__
     if module.startswith("degradations_plugin_"):
         return f"plugin {getattr(sys.modules.get(module), '__file__', module)}"

@@ -1,5 +1,7 @@
-"""Operators by name: ours, those of installed packages (entry-point group ``dgp.degradations``) and of plugin
-files."""
+"""Operators by name: ours, those of installed packages, and those of plugin files.
+
+Installed packages offer theirs through the entry-point group ``dgp.degradations``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,6 @@ import hashlib
 import inspect
 import re
 import sys
-import traceback
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from degradations.core.base import Degradation
 from degradations.core.parameter import Parameter
-from degradations.errors import PluginError, SpecError
+from degradations.errors import PluginError, SpecError, find_line, summarize
 
 GROUP = "dgp.degradations"
 
@@ -29,7 +30,17 @@ _files: dict[tuple[str, str], tuple[str, ...]] = {}  # (path, sha256) -> names
 
 @dataclass(frozen=True)
 class Description:
-    """What help texts say of an operator."""
+    """The description of an operator in help texts.
+
+    Attributes:
+        name: the registered name.
+        summary: the first line of the docstring.
+        parameters: what it accepts.
+        linear, smooth: see ``Degradation``.
+        example: a spec.
+        source: the module of its class.
+        text: the whole docstring.
+    """
 
     name: str
     summary: str
@@ -46,11 +57,14 @@ class Description:
 
 
 def register(name: str) -> Callable[[type[Degradation]], type[Degradation]]:
-    """Class decorator: make an operator known as ``name`` (small letters, digits and hyphens).
+    """Return a class decorator that registers an operator by name.
+
+    Args:
+        name: lower-case letters, digits and hyphens.
 
     Raises:
-        PluginError: the name is taken or not a name, the class is no Degradation, or a parameter's name hides
-            a method.
+        PluginError: the name is taken or malformed, the class is no Degradation, or a parameter has the name of an
+            attribute of Degradation.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise PluginError(f"{name!r} cannot name a degradation; use small letters, digits and hyphens, a letter first")
@@ -79,19 +93,8 @@ def register(name: str) -> Callable[[type[Degradation]], type[Degradation]]:
     return add
 
 
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
-
-
-def _place(error: BaseException, path: Path) -> str:
-    """The line of the file in which it went wrong."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f" (line {lines[-1]})" if lines else ""
-
-
 def _scan() -> None:
-    """Look at the installed packages, once. A broken one is remembered by name and does not stop the
-    others."""
+    """Import the operators of installed packages, once. A broken one is recorded and does not affect the others."""
     global _scanned
     if _scanned:
         return
@@ -102,30 +105,30 @@ def _scan() -> None:
             loaded = entry.load()
             if isinstance(loaded, type) and issubclass(loaded, Degradation) and loaded not in _classes.values():
                 register(entry.name)(loaded)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a package may fail in any way
+        except (Exception, SystemExit) as error:  # noqa: BLE001  third-party code may fail in any way
             _classes.clear()
             _classes.update(before)
-            _broken[entry.name] = f"plugin {entry.name!r} ({entry.value}) cannot be used: {_one_line(error)}"
+            _broken[entry.name] = f"plugin {entry.name!r} ({entry.value}) cannot be used: {summarize(error)}"
 
 
 def names() -> list[str]:
-    """Every registered name, sorted. Plugins that fail to import are left out; ``broken`` names them."""
+    """Return every registered name, sorted, without the plugins that ``broken`` lists."""
     _scan()
     return sorted(_classes)
 
 
 def broken() -> dict[str, str]:
-    """The plugins of installed packages that cannot be used: name -> why, in one line."""
+    """Return the plugins of installed packages that cannot be used: name -> the reason, in one line."""
     _scan()
     return dict(_broken)
 
 
 def find(name: str) -> type[Degradation]:
-    """The class registered as ``name``.
+    """Return the class registered as ``name``.
 
     Raises:
-        SpecError: there is none; the nearest is suggested.
-        PluginError: a package offers it and fails to import.
+        SpecError: there is none; the nearest name is suggested.
+        PluginError: an installed package offers it but fails to import.
     """
     if name not in _classes:
         _scan()
@@ -142,7 +145,7 @@ def find(name: str) -> type[Degradation]:
 
 
 def describe(name: str) -> Description:
-    """What help texts say of the operator called ``name``; errors as ``find``."""
+    """Return the description of the operator called ``name``; raises like ``find``."""
     cls = find(name)
     text = inspect.cleandoc(cls.__doc__ or "No description.")
     return Description(
@@ -158,13 +161,13 @@ def describe(name: str) -> Description:
 
 
 def load_plugin(path: str | Path) -> tuple[tuple[str, ...], str]:
-    """Run a Python file that registers operators. It is a program: it can do what you can do.
+    """Run a Python file that registers operators. Only load files that you trust: they can do anything you can do.
 
     Returns:
-        The names it registered and the sha256 of the file. A file that is loaded again is not run again.
+        The names it registered, and the sha256 of the file. A file that was loaded before is not run again.
 
     Raises:
-        PluginError: no such file, it raises, or it registers nothing.
+        PluginError: no such file, it raises an exception, or it registers nothing.
     """
     path = Path(path)
     try:
@@ -181,12 +184,12 @@ def load_plugin(path: str | Path) -> tuple[tuple[str, ...], str]:
     before = dict(_classes)
     sys.modules[module.__name__] = module
     try:
-        exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102  running it is the point
+        exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102  the caller wants the file to be run
     except (Exception, SystemExit) as error:
         _classes.clear()
         _classes.update(before)
         del sys.modules[module.__name__]
-        raise PluginError(f"plugin {path} failed: {_one_line(error)}{_place(error, path)}") from error
+        raise PluginError(f"plugin {path} failed: {summarize(error)}{find_line(error, str(path))}") from error
     added = tuple(name for name in _classes if name not in before)
     if not added:
         raise PluginError(f'plugin {path} registers nothing; decorate its class with @degradations.register("name")')

@@ -1,25 +1,28 @@
-"""Spec text -> operators.
+"""Parsing of spec text into operators.
 
-``gray+sr:factor=2,filter=lanczos+inpaint:mask="a+b.png"`` is a chain from left to right.
+``gray+sr:factor=2,filter=lanczos+inpaint:mask="a+b.png"`` is a chain, applied from left to right.
 
-chain = operator ("+" operator)*;  operator = name [":" value ("," value)*];  value = [parameter "="] text.
-The first value may stand without its parameter's name. Text that contains ``+ , : =``, blanks or quotation
-marks is quoted, with ' or ", and a quotation mark is doubled inside.
+    chain    = operator ("+" operator)*
+    operator = name [":" value ("," value)*]
+    value    = [parameter "="] text
+
+The first value may be written without its parameter's name. Text that contains ``+ , : =``, blanks or quotation marks
+is quoted with ' or ", and a quotation mark inside is doubled.
 """
 
 from __future__ import annotations
 
 from degradations.core.base import Degradation
 from degradations.core.chain import Chain
-from degradations.core.probe import foreign, try_out
+from degradations.core.probe import is_foreign, try_out
 from degradations.core.registry import find
-from degradations.errors import DegradationError, PluginError, SpecError
+from degradations.errors import DegradationError, PluginError, SpecError, summarize
 
-TRIED_AT = ((32, 32), (256, 256))  # the larger for operators whose filters do not fit the smaller
+TRIED_AT = ((32, 32), (256, 256))  # the larger for operators whose filters do not fit into the smaller
 
 
 def _split(text: str, mark: str, limit: int = -1) -> list[str]:
-    """Split at the marks that are outside quotation marks."""
+    """Split text at the marks outside quotation marks."""
     parts, current, quoted = [], "", ""
     for letter in text:
         if letter in "'\"" and quoted in ("", letter):
@@ -43,7 +46,7 @@ def _unquote(text: str) -> str:
     return text
 
 
-def _operator(text: str, whole: str) -> Degradation:
+def _parse_operator(text: str, whole: str) -> Degradation:
     name, *rest = _split(text, ":", 1)
     if not name:
         raise SpecError(f"a degradation's name is missing in {whole!r}; expected e.g. gray or sr:4, joined by +")
@@ -79,25 +82,27 @@ def _operator(text: str, whole: str) -> Degradation:
         raise SpecError(f"{name} cannot be made from {text!r}: {error}") from error
     except DegradationError:
         raise
-    except Exception as error:  # a plugin's own may fail in any way
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PluginError(f"{name} cannot be made from {text!r}: {reason}; correct its __init__") from error
+    except Exception as error:  # third-party code may fail in any way
+        raise PluginError(f"{name} cannot be made from {text!r}: {summarize(error)}; correct its __init__") from error
     operator.asked = text
     return operator
 
 
 def parse(text: str) -> Degradation:
-    """Spec text -> an operator, or a Chain of several. Files and seeds are resolved later, by ``build``.
+    """Parse spec text into an operator, or a Chain of several. Files and seeds are resolved later, by ``build``.
+
+    Args:
+        text: such as ``gray``, ``sr:4`` or ``gray+inpaint:center=1/3``.
 
     Raises:
-        SpecError: one line that says what was got, what was expected and what to do.
-        PluginError: the name belongs to a plugin that fails to import, or whose operator fails on any picture.
+        SpecError: malformed text, an unknown name or an illegal value.
+        PluginError: the name belongs to a plugin that fails to import, or whose operator fails on every picture.
     """
     if not isinstance(text, str) or not text.strip():
         raise SpecError(f"got {text!r} as a degradation; expected e.g. gray, sr:4 or inpaint:center=1/3")
-    links = [_operator(part, text) for part in _split(text, "+")]
+    links = [_parse_operator(part, text) for part in _split(text, "+")]
     operator = links[0] if len(links) == 1 else Chain(links)
     operator.asked = text
-    if any(map(foreign, links)):
+    if any(map(is_foreign, links)):
         try_out(operator, *TRIED_AT, built=False)
     return operator

@@ -1,4 +1,4 @@
-"""A parameter that is to be estimated with the picture: where it may lie, and on which scale it is searched."""
+"""A parameter that is estimated together with the picture: its range and the scale of its search."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ Number = TypeVar("Number", float, Tensor)
 
 @dataclass(frozen=True)
 class Unknown:
-    """A value between ``low`` and ``high``. Its position is 0 at the one and 1 at the other.
+    """A parameter value to be estimated, known to lie between ``low`` and ``high``.
 
-    name: of the parameter.  transform: "linear", or "log": equal steps of the position are equal ratios.
-    asked: as it stands in a spec: "auto", or "0.5..4".
+    Searches use its position, which is 0 at ``low`` and 1 at ``high``.
+
+    Args:
+        name: of the parameter.
+        low: lowest value.
+        high: highest value.
+        transform: "linear", or "log", for which equal steps of the position are equal ratios of the value.
+        asked: the text in the spec: "auto", or a range such as "0.5..4".
     """
 
     name: str
@@ -28,14 +34,14 @@ class Unknown:
     asked: str
 
     def value(self, position: Number) -> Number:
-        """At a position, a number or a tensor of any shape; differentiable."""
+        """Return the value at a position, for a number or a tensor of any shape; differentiable."""
         if self.transform == "log":
             ratio = math.log(self.high / self.low)
             return self.low * ((position * ratio).exp() if isinstance(position, Tensor) else math.exp(position * ratio))
         return self.low + (self.high - self.low) * position
 
     def position(self, value: Number) -> Number:
-        """Of a value; the inverse of ``value``."""
+        """Return the position of a value; the inverse of ``value``."""
         if self.transform == "log":
             ratio = value / self.low
             return (ratio.log() if isinstance(ratio, Tensor) else math.log(ratio)) / math.log(self.high / self.low)
@@ -43,4 +49,5 @@ class Unknown:
 
     @property
     def middle(self) -> float:
+        """The value at position 0.5."""
         return self.value(0.5)

@@ -1,4 +1,5 @@
 """Operators of the deepinv package as degradations.
 
-To add support for another of its noise models, extend ``noise.py``.
+To add one, nothing is needed here: every class of ``deepinv.physics`` is accepted by its name. To add an exact formula
+for one of its noise models, extend ``noise.py``.
 """

@@ -1,11 +1,12 @@
-"""Operators of deepinv (https://deepinv.github.io) as ours: another scale of levels, the same noise, their adjoints.
+"""Operators of deepinv (https://deepinv.github.io) as degradations, with their noise and their adjoints.
 
     from deepinv.physics import Blur, GaussianNoise
 
     phi = degradations.from_deepinv(Blur(filter, padding="circular", noise_model=GaussianNoise(0.05)))
 
-deepinv's pictures are in [0, 1]. Of a linear operator A we keep ``y = A x``, which is their ``2 y - A 1``: the same
-picture wherever A keeps mid-grey, and mid-grey where a pixel is missing. Others are taken as ``2 A((x + 1) / 2) - 1``.
+deepinv's pictures are in [0, 1]. For a linear operator A we keep ``y = A x`` with x in [-1, 1], which is ``2 y' - A 1``
+of deepinv's y': the same picture wherever A keeps mid-grey, and mid-grey where a pixel is missing. Other operators
+become ``2 A((x + 1) / 2) - 1``.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from degradations.core.base import Degradation, Size
-from degradations.deepinv.noise import taken_over
-from degradations.errors import DegradationError, PluginError, SizeError, SpecError
+from degradations.deepinv.noise import convert_noise
+from degradations.errors import DegradationError, PluginError, SizeError, SpecError, summarize
 from degradations.files.pictures import expect_pictures
 
 Shape = tuple[int, int, int]
@@ -33,8 +34,14 @@ PRECISION = {
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """An operator of deepinv at one shape of x: what it makes of white, and whether its A_adjoint is one."""
+class FittedPhysics:
+    """An operator of deepinv that was tried at one shape of x.
+
+    Attributes:
+        physics: the operator.
+        white: its result for a white picture, (1, c, h, w) in deepinv's range.
+        adjoint: whether its A_adjoint is exact at this shape.
+    """
 
     physics: nn.Module
     white: Tensor
@@ -42,12 +49,16 @@ class Fitted:
 
 
 def physics_module():
-    """``deepinv.physics``. PluginError where deepinv is not installed."""
+    """Return the module ``deepinv.physics``.
+
+    Raises:
+        PluginError: deepinv is not installed, or cannot be imported.
+    """
     try:
         import deepinv
     except ModuleNotFoundError as error:
         if error.name != "deepinv":
-            raise PluginError(f"deepinv cannot be used: {error}; install what it needs") from error
+            raise PluginError(f"deepinv cannot be used: {error}; install the missing package") from error
         raise PluginError(
             "deepinv is not installed; install it with: pip install 'deep-generative-prior[deepinv]'"
         ) from None
@@ -55,103 +66,117 @@ def physics_module():
 
 
 class Adapter(Degradation):
-    """What operators of deepinv have in common, however they were given. Subclasses say ``fitted`` and ``linear``.
+    """The base class of adapters to deepinv. Subclasses define ``fit_to`` and ``linear``.
 
-    y that deepinv gives as a vector, (N, m) or (N, C, m), is (N, m, 1, 1): measurements, one a channel. They are
-    neither rounded nor kept in picture files.
+    If deepinv returns y as a vector, (N, m) or (N, C, m), it becomes (N, m, 1, 1): measurements, one for each channel.
+    They are neither rounded nor kept in picture files.
     """
 
     overshoot = float("inf")
-    well_posed = False  # for all that we know
+    well_posed = False  # unknown, so the cautious choice
 
-    def fitted(self, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
-        """deepinv's operator for an x of (C, H, W)."""
+    def fit_to(self, shape: Shape, dtype: torch.dtype, device: torch.device) -> FittedPhysics:
+        """Return deepinv's operator for an x of (C, H, W)."""
         raise NotImplementedError
 
-    def _fit(self, x: Tensor) -> Fitted:
-        return self.fitted(tuple(expect_pictures(x).shape[1:]), x.dtype, x.device)
+    def _fit(self, x: Tensor) -> FittedPhysics:
+        return self.fit_to(tuple(expect_pictures(x).shape[1:]), x.dtype, x.device)
 
     def forward(self, x):
         physics = self._fit(x).physics
         if self.linear:
-            return observed(physics, x)
-        return 2 * observed(physics, (x + 1) / 2) - 1
+            return apply_physics(physics, x)
+        return 2 * apply_physics(physics, (x + 1) / 2) - 1
 
     def adjoint(self, y, size):
-        """By their ``A_adjoint`` where that is the adjoint at this size; else by differentiating."""
+        """Apply deepinv's ``A_adjoint`` where it is exact at this size, else the derivative."""
         if self.linear:
             c = 3 if self.channels(3) == y.shape[1] else y.shape[1]
-            fit = self.fitted((c, *size), y.dtype, y.device)
+            fit = self.fit_to((c, *size), y.dtype, y.device)
             if fit.adjoint:
-                return fit.physics.A_adjoint(y.reshape(len(y), *_raw(fit, c, size, y)))
+                return fit.physics.A_adjoint(y.reshape(len(y), *_original_shape(fit, c, size, y)))
         return super().adjoint(y, size)
 
-    def settle(self, y):
-        """Pixels that deepinv's masks leave out are mid-grey, whatever level a file has there."""
+    def set_known_values(self, y):
+        """Set the pixels that deepinv's masks remove to mid-grey, whatever level a file has there."""
         if not self.pointwise:
             return y
-        once = self(y)
-        return once if torch.equal(self(once), once) else y
+        projected = self(y)
+        return projected if torch.equal(self(projected), projected) else y
 
-    def _in_double(self):  # it computes in the precision of x
+    def _in_double(self):  # the operator computes in the dtype of x
         return self
 
     def measure(self, x, generator=None):
-        if self.linear and getattr(self.noise, "needs_levels", False):
+        if self.linear and self.noise is not None and self.noise.depends_on_level:
             white = self._fit(x).white
             if not bool(((white - 1).abs().minimum(white.abs()) < 1e-3).all()):
                 raise DegradationError(
-                    f"{self._title()}: its noise depends on levels, and its y are none (white becomes "
+                    f"{self._title()}: its noise depends on the brightness, but its y is no picture (white becomes "
                     f"{float(white.max()):.3g}); use a GaussianNoise"
                 )
         return super().measure(x, generator)
 
     @torch.no_grad()
     def simulate(self, x, generator=None):
-        """``measure``; rounded to 8 bits where y is a picture."""
+        """Return ``measure``, rounded to 8 bits if y is a picture."""
         return super().simulate(x, generator) if self.channels(x.shape[1]) in (1, 3) else self.measure(x, generator)
 
     def lift(self, y, size):
-        """Measurements that are no picture are shown as A^T y."""
+        """Show measurements that are no picture as A^T y."""
         return super().lift(y, size) if y.shape[1] in (1, 3) or not self.linear else self.adjoint(y, size)
 
 
-def observed(physics: nn.Module, x: Tensor) -> Tensor:
-    """A x in deepinv's own scale, (N, c, h, w). PluginError where it fails or gives something else."""
+def apply_physics(physics: nn.Module, x: Tensor) -> Tensor:
+    """Compute A x in deepinv's own range.
+
+    Args:
+        physics: deepinv's operator.
+        x: (N, C, H, W).
+
+    Returns:
+        (N, c, h, w).
+
+    Raises:
+        PluginError: the operator fails, or returns something else.
+    """
     shape = "x".join(map(str, x.shape))
     title = f"deepinv's {type(physics).__name__} cannot be used: on an x of {shape}"
     try:
         y = physics.A(x)
-    except Exception as error:  # a stranger's code may fail in any way
-        first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-        raise PluginError(f"{title} it raised {first}; give a picture or values that it takes") from error
+    except Exception as error:  # third-party code may fail in any way
+        raise PluginError(f"{title} it raised {summarize(error)}; give a picture or values that it accepts") from error
     if not isinstance(y, Tensor) or not y.is_floating_point() or not 2 <= y.ndim <= 4 or len(y) != len(x):
         got = f"a {str(y.dtype)[6:]} tensor of {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
-        raise PluginError(f"{title} it gave {got}; expected floats, one picture or vector a row")
+        raise PluginError(f"{title} it gave {got}; expected floats, one picture or vector for each row")
     return y if y.ndim == 4 else y.reshape(len(y), -1, 1, 1)
 
 
 def is_linear(physics: nn.Module) -> bool:
+    """Return whether deepinv declares an operator as linear."""
     return isinstance(physics, physics_module().LinearPhysics)
 
 
 @torch.no_grad()
-def fit(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
-    """Take an operator to a device and a precision, and look at what it does at one shape."""
+def fit(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> FittedPhysics:
+    """Move an operator to a device and a dtype, and try it at one shape."""
     PRECISION[dtype](physics.to(device))  # not .to(dtype), which makes complex buffers real
-    white = observed(physics, torch.ones(1, *shape, dtype=dtype, device=device))
-    return Fitted(physics, white, is_linear(physics) and _has_adjoint(physics, shape, dtype, device))
+    white = apply_physics(physics, torch.ones(1, *shape, dtype=dtype, device=device))
+    return FittedPhysics(physics, white, is_linear(physics) and _has_adjoint(physics, shape, dtype, device))
 
 
 def _has_adjoint(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether <A u, v> = <u, A_adjoint v> here: some of deepinv's give another size, or an approximation."""
+    """Return whether <A u, v> = <u, A_adjoint v> at this shape.
+
+    Some operators of deepinv have an A_adjoint of another size, or an approximate one.
+    """
     random = torch.Generator().manual_seed(0)
     u = torch.randn(1, *shape, generator=random, dtype=dtype).to(device)
     try:
         image = physics.A(u)
         v = torch.randn(image.shape, generator=random, dtype=dtype).to(device)
         back = physics.A_adjoint(v)
-    except Exception:  # noqa: BLE001  one that cannot run is none; the derivative serves as well
+    except Exception:  # noqa: BLE001  an A_adjoint that cannot run is no adjoint; the derivative is used instead
         return False
     if back.shape != u.shape or back.dtype != u.dtype:
         return False
@@ -159,15 +184,15 @@ def _has_adjoint(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: t
     return abs(float((image * v).sum() - (u * back).sum())) <= tolerance * float(image.norm() * v.norm())
 
 
-def _raw(fitted: Fitted, c: int, size: Size, y: Tensor) -> tuple[int, ...]:
-    """The shape that deepinv gave y before it became (N, m, 1, 1)."""
+def _original_shape(fit: FittedPhysics, c: int, size: Size, y: Tensor) -> tuple[int, ...]:
+    """Return the shape that deepinv gave y before it became (N, m, 1, 1)."""
     if tuple(y.shape[-2:]) != (1, 1):
         return tuple(y.shape[1:])
-    return tuple(fitted.physics.A(y.new_zeros(1, c, *size)).shape[1:])
+    return tuple(fit.physics.A(y.new_zeros(1, c, *size)).shape[1:])
 
 
 class FromDeepinv(Adapter):
-    """An operator of deepinv that exists already; see ``from_deepinv``."""
+    """An existing operator object of deepinv; see ``from_deepinv``."""
 
     name = None
 
@@ -177,12 +202,12 @@ class FromDeepinv(Adapter):
         self.linear = is_linear(physics)
         self.pointwise = self.well_posed = isinstance(physics, physics_module().Inpainting)
         self.smooth = self.linear if smooth is None else smooth
-        self.noise = taken_over(physics.noise_model)
-        self.fits = size
+        self.noise = convert_noise(physics.noise_model)
+        self.only_size = size
 
     @property
     def spec(self):
-        """A record: text cannot bring the object back."""
+        """A record of the operator. The object cannot be recovered from this text."""
         digest = hashlib.sha256(type(self.physics).__qualname__.encode())
         for name, value in self.physics.state_dict().items():
             digest.update(
@@ -193,28 +218,28 @@ class FromDeepinv(Adapter):
     def _title(self):
         return f"deepinv:{type(self.physics).__name__}"
 
-    def fitted(self, shape, dtype, device):
-        return _look(self.physics, shape, dtype, device)
+    def fit_to(self, shape, dtype, device):
+        return _fit_copy(self.physics, shape, dtype, device)
 
     def channels(self, c):
-        return self._probe(c, self.fits or (32, 32)).shape[1]
+        return self._probe(c, self.only_size or (32, 32)).shape[1]
 
 
 @lru_cache(maxsize=8)
-def _look(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
+def _fit_copy(physics: nn.Module, shape: Shape, dtype: torch.dtype, device: torch.device) -> FittedPhysics:
     return fit(copy.deepcopy(physics), shape, dtype, device)
 
 
 def from_deepinv(physics: nn.Module, size: Size | None = None, smooth: bool | None = None) -> Degradation:
-    """An operator of deepinv, with its noise model, as a Degradation.
+    """Adapt an operator of deepinv, with its noise model, to a Degradation.
 
     Args:
         physics: a ``deepinv.physics.Physics`` that takes pictures (N, C, H, W) in [0, 1].
-        size: (H, W) of x, where it takes one only; default: what its ``img_size`` says.
-        smooth: whether an operator that is not linear is differentiable; default: it is not said to be.
+        size: (H, W) of x, if it accepts one size only; default: its ``img_size``.
+        smooth: whether an operator that is not linear is differentiable; default: False.
 
     Raises:
-        SpecError: no such object; a noise whose strength is not one number; a sensor model.
+        SpecError: no such object, a noise whose strength is not one number, or a sensor model.
         PluginError: deepinv is not installed.
     """
     library = physics_module()
@@ -224,9 +249,9 @@ def from_deepinv(physics: nn.Module, size: Size | None = None, smooth: bool | No
     if not torch.equal(physics.sensor(levels), levels):
         raise SpecError(
             f"deepinv's {type(physics).__name__} has a sensor model, which is not supported; "
-            "write it as a degradation of its own, after this one"
+            "write the sensor as a degradation of its own, after this one"
         )
-    own = size or getattr(physics, "img_size", None)
-    if own is not None and len(own) < 2:
-        raise SizeError(f"got a size of {tuple(own)}; expected (H, W)")
-    return FromDeepinv(physics, None if own is None else tuple(own[-2:]), smooth)
+    size = size or getattr(physics, "img_size", None)
+    if size is not None and len(size) < 2:
+        raise SizeError(f"got a size of {tuple(size)}; expected (H, W)")
+    return FromDeepinv(physics, None if size is None else tuple(size[-2:]), smooth)

@@ -1,4 +1,4 @@
-"""``deepinv:Downsampling,factor=4``: operators of deepinv by name, with numbers and words for values."""
+"""Operators of deepinv by name in a spec, such as ``deepinv:Downsampling,factor=4``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import nn
 
 from degradations.core.parameter import Parameter, quote
 from degradations.core.registry import register
-from degradations.deepinv.adapter import Adapter, Fitted, Shape, fit, physics_module
-from degradations.deepinv.noise import taken_over
-from degradations.errors import SpecError
+from degradations.deepinv.adapter import Adapter, FittedPhysics, Shape, fit, physics_module
+from degradations.deepinv.noise import convert_noise
+from degradations.errors import SpecError, summarize
 
-OURS = ("self", "device", "dtype", "rng", "kwargs")  # what a spec does not say: x, or the seed, says it
+OURS = ("self", "device", "dtype", "rng", "kwargs")  # not part of a spec: determined by x, or by the seed
 WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -33,9 +33,7 @@ class AnyValue(Parameter):
 
     def read(self, text):
         if text in ("auto", "?") or ".." in text:
-            raise SpecError(
-                f"{self.name}={text} asks for an estimate, which is not possible for deepinv's values; give a value"
-            )
+            raise SpecError(f"{self.name}={text}: an estimate is not possible for deepinv's values; give a value")
         if text in WORDS:
             return WORDS[text]
         for pattern, meaning in (
@@ -55,12 +53,12 @@ class AnyValue(Parameter):
 
 @register("deepinv")
 class Deepinv(Adapter):
-    """Any operator of the library deepinv, by the name of its class in ``deepinv.physics``.
+    """Apply any operator of the library deepinv, by the name of its class in ``deepinv.physics``.
 
-    (N, C, H, W) -> (N, c, h, w) as the class says. Its values follow by name; ``img_size`` and ``img_width`` are
-    those of x where they are not given, and random parts are drawn from ``seed``. ``noise_model=PoissonNoise``
-    with ``noise_model.gain=0.05`` gives it noise, in deepinv's units. Nothing is evaluated. Operators that are
-    objects already: ``degradations.from_deepinv``.
+    (N, C, H, W) -> (N, c, h, w) as the class defines. Its values follow by name; ``img_size`` and ``img_width`` are
+    those of x unless they are given, and random parts are drawn from ``seed``. ``noise_model=PoissonNoise`` with
+    ``noise_model.gain=0.05`` adds noise, in deepinv's units. Nothing in the text is evaluated as code. For operators
+    that exist as objects see ``degradations.from_deepinv``.
     """
 
     parameters_spec = (
@@ -71,39 +69,41 @@ class Deepinv(Adapter):
 
     def __init__(self, physics: str | None = None, **values):
         super().__init__(physics=physics)
-        self.kind = _class(physics)
-        takes = {name: one.default for name, one in inspect.signature(self.kind).parameters.items()}
-        known = [name for name in takes if name not in OURS] + ["noise_model"] * ("noise_model" not in takes)
-        known += ["seed"] * ("rng" in takes)
+        self.kind = _find_class(physics)
+        accepted = {name: one.default for name, one in inspect.signature(self.kind).parameters.items()}
+        known = [name for name in accepted if name not in OURS] + ["noise_model"] * ("noise_model" not in accepted)
+        known += ["seed"] * ("rng" in accepted)
         noise = {name.partition(".")[2]: values.pop(name) for name in list(values) if name.startswith("noise_model.")}
         for name, value in values.items():
             if name not in known:
                 raise SpecError(f"deepinv: {physics} has no parameter {name!r}; it has {', '.join(known)}")
-            expected = takes.get(name, 0 if name == "seed" else "")
+            expected = accepted.get(name, 0 if name == "seed" else "")
             if isinstance(expected, int | float) and not isinstance(expected, bool) and isinstance(value, str):
                 raise SpecError(f"deepinv: {physics}: {name}={value} is not a number")
         if "seed" in values and not (isinstance(values["seed"], int) and values["seed"] >= 0):
             raise SpecError(f"deepinv: {physics}: seed={values['seed']} is not a whole number from 0")
         self.values = values
         self.noise_values = noise
-        self.random = "rng" in takes
+        self.random = "rng" in accepted
         self.linear = issubclass(self.kind, physics_module().LinearPhysics)
         self.smooth = self.linear
         self.pointwise = self.well_posed = issubclass(self.kind, physics_module().Inpainting)
-        self.noise = self._noise(takes)
+        self.noise = self._noise(accepted)
 
-    def _noise(self, takes: dict):
-        chosen = self.values.get("noise_model")
-        if chosen is not None:
-            model = _class(chosen, "NoiseModel", "noise_model")
+    def _noise(self, accepted: dict):
+        name = self.values.get("noise_model")
+        if name is not None:
+            model = _find_class(name, "NoiseModel", "noise_model")
             try:
-                return taken_over(model(**self.noise_values))
+                return convert_noise(model(**self.noise_values))
             except (TypeError, ValueError) as error:
-                raise SpecError(f"deepinv: {chosen} cannot be made: {error}") from error
+                raise SpecError(f"deepinv: {name} cannot be made: {error}") from error
         if self.noise_values:
             raise SpecError(f"deepinv: noise_model.{min(self.noise_values)} has no noise_model; name its class")
         return (
-            taken_over(self.kind().noise_model) if "noise_model" in takes and "noise_model" not in self.values else None
+            convert_noise(self.kind().noise_model)
+            if "noise_model" in accepted and "noise_model" not in self.values
+            else None
         )
 
     @classmethod
@@ -116,25 +116,25 @@ class Deepinv(Adapter):
         return ",".join([f"deepinv:{self.physics}", *(f"{name}={AnyValue(name).write(every[name])}" for name in every)])
 
     def build(self, picture=None, seed=0, size=None):
-        """The same with a seed, where something is drawn at random."""
+        """Return a copy with the given seed, if something is drawn at random and has no seed yet."""
         if not self.random or "seed" in self.values:
             return self
-        built = self._shallow()
+        built = self._shallow_copy()
         built.values = {**self.values, "seed": seed}
         return built
 
-    def fitted(self, shape, dtype, device):
+    def fit_to(self, shape, dtype, device):
         if self.random and "seed" not in self.values:
             raise SpecError(f"{self.spec} is drawn at random and has no seed yet; call .build(picture, seed) first")
         values = {name: value for name, value in self.values.items() if name not in ("noise_model", "seed")}
-        return _made(self.kind, tuple(values.items()), self.values.get("seed", 0), shape, dtype, device)
+        return _make_physics(self.kind, tuple(values.items()), self.values.get("seed", 0), shape, dtype, device)
 
-    def _probe(self, c, hw):  # no seed changes the shape of y
+    def _probe(self, c, hw):  # the shape of y does not depend on the seed
         return super()._probe(c, hw) if not self.random else super(Deepinv, self.build())._probe(c, hw)
 
 
-def _class(name: str, base: str = "Physics", of: str = "physics") -> type:
-    """A class of deepinv.physics by its name, and nothing else that Python could make of the text."""
+def _find_class(name: str, base: str = "Physics", of: str = "physics") -> type:
+    """Return a class of deepinv.physics by its name; nothing else that Python could make of the text."""
     library = physics_module()
     ancestor = getattr(library, base)
     known = [key for key, one in vars(library).items() if isinstance(one, type) and issubclass(one, ancestor)]
@@ -147,24 +147,25 @@ def _class(name: str, base: str = "Physics", of: str = "physics") -> type:
 
 
 @lru_cache(maxsize=32)
-def _made(kind: type, values: tuple, seed: int, shape: Shape, dtype: torch.dtype, device: torch.device) -> Fitted:
-    takes = inspect.signature(kind).parameters
-    given = dict(values)
-    if "img_size" in takes:
-        given.setdefault("img_size", shape)
-    if "img_width" in takes:
-        given.setdefault("img_width", shape[-1])
+def _make_physics(
+    kind: type, values: tuple, seed: int, shape: Shape, dtype: torch.dtype, device: torch.device
+) -> FittedPhysics:
+    accepted = inspect.signature(kind).parameters
+    arguments = dict(values)
+    if "img_size" in accepted:
+        arguments.setdefault("img_size", shape)
+    if "img_width" in accepted:
+        arguments.setdefault("img_width", shape[-1])
     try:
         with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            if "rng" in takes:
-                given["rng"] = torch.Generator().manual_seed(seed)
-            physics: nn.Module = kind(**given)
-    except Exception as error:  # a stranger's code may fail in any way
-        first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            if "rng" in accepted:
+                arguments["rng"] = torch.Generator().manual_seed(seed)
+            physics: nn.Module = kind(**arguments)
+    except Exception as error:  # third-party code may fail in any way
         size = "x".join(map(str, shape))
         raise SpecError(
-            f"deepinv: {kind.__name__} cannot be made for an x of {size}: {first}; give it other values"
+            f"deepinv: {kind.__name__} cannot be made for an x of {size}: {summarize(error)}; give it other values"
         ) from error
     with torch.inference_mode(False):
         return fit(physics, shape, dtype, device)

@@ -1,9 +1,9 @@
-"""Files of masks, as paint programs, browsers and scripts write them: what is painted is missing.
+"""Mask files as paint programs, browsers and scripts write them: what is painted is missing.
 
-A file without transparency is white where pixels are missing. Of a layer with transparency the strokes are missing:
-where they all have one tone, their colour says nothing and the opacity is the mask; where there are light and dark
-ones, the layer is laid over black, and what is light is missing. A photograph with parts erased, which is no mask that
-somebody painted, is missing where it is transparent.
+In a file without transparency white marks missing pixels. In a layer with transparency the strokes mark them: if all
+strokes have about the same tone, whatever is opaque is missing; if there are light and dark ones, the layer is laid
+over black, and what is light is missing. A photograph with parts erased, which is no painted mask, is missing where it
+is transparent.
 """
 
 from __future__ import annotations
@@ -23,14 +23,23 @@ from degradations.errors import MaskError
 from degradations.files.pictures import FORMATS, MAX_PIXELS, alpha, from_picture, has_alpha, luma
 
 EXPECTED = "expected a picture, white where pixels are missing"
-OPAQUE = 250  # from this alpha on, rounding and lossy compression apart
-ONE_TONE = 0.25  # of the range from black to white, within which strokes are of one tone
-COLOURS, MOST = 16, 0.8  # so many colours make up so much of what somebody painted, and much less of a photograph
+OPAQUE = 250  # alpha from which a pixel counts as opaque, allowing for rounding and lossy compression
+ONE_TONE = 0.25  # largest spread of the strokes' brightness (0 to 1) that counts as one tone
+COLOURS, MOST = (
+    16,
+    0.8,
+)  # in a painted layer, the 16 commonest colours cover 80 % of the strokes; far less in photographs
 
 
 @dataclass(frozen=True)
 class MaskFile:
-    """missing: (1, 1, H, W) bool.  asset: {"sha256", "path"} of the file.  remark: how it was understood."""
+    """A mask that was read from a file.
+
+    Attributes:
+        missing: (1, 1, H, W) bool, true where pixels are missing.
+        asset: {"sha256", "path"} of the file.
+        remark: how the file was interpreted, in words.
+    """
 
     missing: Tensor
     asset: dict
@@ -38,14 +47,15 @@ class MaskFile:
 
 
 def read_mask(path: str, size: tuple[int, int] | None, invert: bool = False) -> MaskFile:
-    """What a mask file says is missing.
+    """Read which pixels a mask file marks as missing.
 
     Args:
+        path: the file.
         size: (H, W) that it must have, or None.
-        invert: take as missing what the file says was seen.
+        invert: exchange missing and present pixels.
 
     Raises:
-        MaskError: no picture, of another size, or one by which nothing or everything is missing.
+        MaskError: not a picture, of another size, or a mask in which nothing or everything is missing.
     """
     try:
         content = Path(path).read_bytes()
@@ -54,11 +64,11 @@ def read_mask(path: str, size: tuple[int, int] | None, invert: bool = False) -> 
         raise MaskError(f"mask file {path}: {reason}; {EXPECTED}") from None
     if not content:
         raise MaskError(f"mask file {path} is empty; {EXPECTED}")
-    missing, how = understood(_decoded(path, content, size))
+    missing, how = interpret_mask(_decode(path, content, size))
     if missing.all() or not missing.any():
-        said, left = ("everything", "nothing of the picture") if missing.all() else ("nothing", "nothing missing")
+        named, left = ("everything", "nothing of the picture") if missing.all() else ("nothing", "nothing missing")
         raise MaskError(
-            f"mask file {path} says that {said} is missing ({how}), which leaves {left}; paint only what is missing, "
+            f"mask file {path} says that {named} is missing ({how}), which leaves {left}; paint only what is missing, "
             "white on black or on a transparent layer"
         )
     if invert:
@@ -70,54 +80,63 @@ def read_mask(path: str, size: tuple[int, int] | None, invert: bool = False) -> 
     return MaskFile(torch.from_numpy(missing)[None, None], asset, remark)
 
 
-def understood(picture: Image.Image) -> tuple[np.ndarray, str]:
-    """((H, W) bool, true where pixels are missing; in words, what was taken for missing)."""
+def interpret_mask(picture: Image.Image) -> tuple[np.ndarray, str]:
+    """Decide which pixels of an opened mask are missing.
+
+    Returns:
+        (H, W) bool, true where pixels are missing, and in words what was taken as missing.
+    """
     if has_alpha(picture) and not picture.mode.startswith("I"):
         opacity = alpha(picture)
-        if opacity.min() < OPAQUE:  # else it is transparent nowhere
-            return _layer(picture, opacity)
+        if opacity.min() < OPAQUE:  # otherwise no pixel is transparent
+            return _interpret_layer(picture, opacity)
     values = np.asarray(picture)
     levels = np.unique(values) if picture.mode == "L" or picture.mode.startswith("I") else ()
-    if len(levels) == 2 and levels[0] == 0 and levels[1] in (1, 255):  # 8-bit or 0/1 masks, of whatever depth
+    if len(levels) == 2 and levels[0] == 0 and levels[1] in (1, 255):  # masks of 0 and 255, or of 0 and 1, at any depth
         return values > 0, "white" if levels[1] == 255 and picture.mode == "L" else f"the value {levels[1]}"
-    return _light(picture), "white"
+    return _find_light(picture), "white"
 
 
-def _light(picture: Image.Image) -> np.ndarray:
+def _find_light(picture: Image.Image) -> np.ndarray:
     return (luma(from_picture(picture, matte=False))[0, 0] >= 0).numpy()
 
 
-def _layer(picture: Image.Image, opacity: np.ndarray) -> tuple[np.ndarray, str]:
-    """``understood`` of a layer that is transparent somewhere. opacity: (H, W) uint8."""
+def _interpret_layer(picture: Image.Image, opacity: np.ndarray) -> tuple[np.ndarray, str]:
+    """Interpret a layer that is transparent somewhere.
+
+    Args:
+        picture: the layer.
+        opacity: its alpha channel, (H, W) uint8.
+    """
     painted = opacity >= max(1, int(opacity.max()) / 2)
     if not painted.any():
         return painted, "nothing is painted on a transparent layer"
     straight = picture.convert("RGBA")
     colours = np.asarray(straight.convert("RGB"))[painted]
-    if not _few(colours):
+    if not _has_few_colours(colours):
         return opacity < 128, "the transparent parts of a picture"
     tones = colours @ np.array([0.299, 0.587, 0.114]) / 255
     if np.ptp(np.quantile(tones, (0.02, 0.98))) > ONE_TONE:
         black = Image.new("RGBA", picture.size, "black")
-        light = _light(Image.alpha_composite(black, straight).convert("RGB"))
+        light = _find_light(Image.alpha_composite(black, straight).convert("RGB"))
         if light.any():
             return light, "light strokes on a transparent layer"
     return painted, "painted strokes on a transparent layer"
 
 
-def _few(colours: np.ndarray) -> bool:
-    """Whether a few of the colours (N, 3) uint8 make up most of them, as where somebody painted."""
+def _has_few_colours(colours: np.ndarray) -> bool:
+    """Return whether a few of the colours (N, 3) uint8 make up most of them, as in something painted."""
     counts = np.unique(colours.astype(np.int32) @ np.array([2**16, 2**8, 1]), return_counts=True)[1]
     return np.sort(counts)[-COLOURS:].sum() >= MOST * len(colours)
 
 
-def _decoded(path: str, content: bytes, size: tuple[int, int] | None) -> Image.Image:
-    """The picture in a file, upright. What Pillow warns of is either refused here or of no account."""
+def _decode(path: str, content: bytes, size: tuple[int, int] | None) -> Image.Image:
+    """Decode the picture of a file and turn it upright. Pillow's warnings concern only what is refused here anyway."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             opened = Image.open(io.BytesIO(content), formats=FORMATS)
-        except Exception as error:  # decoders raise nearly anything on what is not theirs
+        except Exception as error:  # decoders raise all kinds of exceptions on foreign formats
             large = isinstance(error, Image.DecompressionBombError)
             raise MaskError(
                 f"mask file {path} has more than {MAX_PIXELS} pixels; scale it down first"
@@ -125,12 +144,12 @@ def _decoded(path: str, content: bytes, size: tuple[int, int] | None) -> Image.I
                 else f"mask file {path} cannot be read as a picture; expected one of {', '.join(FORMATS)}"
             ) from error
         try:
-            _compare(path, opened, size)
+            _check_size(path, opened, size)
             picture = ImageOps.exif_transpose(opened)
             picture.load()
         except MaskError:
             raise
-        except Exception as error:  # and on what is damaged
+        except Exception as error:  # and on damaged files
             reason = str(error).split("\n")[0] or type(error).__name__
             raise MaskError(f"mask file {path} is damaged or cut short ({reason}); get the file again") from error
     if picture.mode == "F":
@@ -138,8 +157,8 @@ def _decoded(path: str, content: bytes, size: tuple[int, int] | None) -> Image.I
     return picture
 
 
-def _compare(path: str, opened: Image.Image, size: tuple[int, int] | None) -> None:
-    """Before the file is decoded, which is cheap to refuse."""
+def _check_size(path: str, opened: Image.Image, size: tuple[int, int] | None) -> None:
+    """Check the size in the header, before the file is decoded."""
     if opened.width * opened.height > MAX_PIXELS:
         raise MaskError(
             f"mask file {path} is {opened.width}x{opened.height}, expected at most {MAX_PIXELS / 1e6:.0f} million "

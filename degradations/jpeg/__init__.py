@@ -1,4 +1,4 @@
-"""JPEG compression: the quantisation tables, a differentiable surrogate and the true codec.
+"""JPEG compression: quantisation tables, a differentiable surrogate, and the true codec.
 
-To add a codec, write an operator beside ``jpeg.py`` with its own ``measure``.
+To add a codec, write an operator beside ``jpeg.py`` whose ``measure`` runs the codec.
 """

@@ -1,4 +1,4 @@
-"""What JPEG leaves of a picture."""
+"""JPEG compression as an operator."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ from degradations.errors import SizeError
 from degradations.files.pictures import expect_pictures, from_picture, to_picture
 from degradations.jpeg import surrogate as jpeg_surrogate
 from degradations.jpeg import tables as jpeg_tables
-from degradations.jpeg.cells import into_cells
+from degradations.jpeg.cells import project_into_cells
 
 HALVES = {"444": 0, "422": 1, "420": 2}
 
 
 @register("jpeg")
 class Jpeg(Degradation):
-    """The picture was saved as JPEG. (N, 1 or 3, H, W) -> the same shape, 8-bit levels.
+    """Compress as JPEG: DCT coefficients of 8x8 blocks are rounded to multiples of q. (N, 1 or 3, H, W) -> the same.
 
     ``measure`` and ``simulate`` are Pillow's encoder and decoder. The prediction follows the same steps and rounds as
     they do (most pixels are equal), with the gradient that the steps have without rounding (straight-through, as in
-    Shin & Song 2017): true values, but not smooth. A quality between two whole ones has steps between their tables,
-    and is written as the nearest whole one. ``merge`` moves each coefficient into the interval that was rounded to
-    what the file says, and no further: a picture that JPEG writes as y already is left alone.
+    Shin & Song 2017): the values are exact, but not smooth. A quality between two whole ones interpolates their tables,
+    and is written as the nearest whole one. ``merge`` moves each coefficient just into the interval that is rounded to
+    the observed value; a picture that JPEG encodes as y already is left alone.
 
-    Without ``subsampling``, ``build`` takes that of the opened file where it is a JPEG, else 4:2:0.
+    Without ``subsampling``, ``build`` takes that of the opened file if it is a JPEG, else 4:2:0.
     """
 
     smooth = False
+    keeps_size = True
+    keeps_channels = True
     parameters_spec = (
         Parameter(
             "quality",
             75.0,
             bounds=(1, 100),
             plausible=(5, 98),
-            help="of the Independent JPEG Group's scale, as in most programs",
+            help="on the scale of the Independent JPEG Group, as in most programs",
         ),
         Parameter(
             "subsampling",
@@ -57,19 +59,20 @@ class Jpeg(Degradation):
         super().__init__(quality=quality, subsampling=subsampling)
 
     def build(self, picture=None, seed=0, size=None):
-        own = self.told(picture).get("subsampling") if picture is not None else None
+        own = self.file_metadata(picture).get("subsampling") if picture is not None else None
         if self.subsampling is not None or own is None:
             return self
-        built = self._shallow()
+        built = self._shallow_copy()
         built.subsampling = own
         return built
 
-    def told(self, picture: Image.Image) -> dict[str, float | str]:
-        """What the opened file's quantisation tables tell of ``quality`` and ``subsampling``; {}: it is no JPEG."""
-        return jpeg_tables.told(picture)
+    def file_metadata(self, picture: Image.Image) -> dict[str, float | str]:
+        """Return ``quality`` and ``subsampling`` as the file's tables state them; {} if it is no JPEG."""
+        return jpeg_tables.read_metadata(picture)
 
     @property
     def halves(self) -> int:
+        """The number of axes along which chroma is halved."""
         return HALVES[self.subsampling or "420"]
 
     def _steps(self, x: Tensor) -> Tensor:
@@ -78,18 +81,12 @@ class Jpeg(Degradation):
         return jpeg_tables.steps(self.quality, x.shape[1], x)
 
     def forward(self, x):
-        # in float64: what float32 leaves open would be rounded to another step in another batch
+        # in float64, as float32 values near a rounding threshold could round differently in another batch
         exact = x.double()
-        return jpeg_surrogate.compressed((exact + 1) * 127.5, self._steps(exact), self.halves).to(x) / 127.5 - 1
-
-    def channels(self, c):
-        return c
-
-    def size(self, hw):
-        return tuple(hw)
+        return jpeg_surrogate.compress((exact + 1) * 127.5, self._steps(exact), self.halves).to(x) / 127.5 - 1
 
     def measure(self, x, generator=None):
-        """What Pillow writes and reads again, (N, c, H, W)."""
+        """Return what Pillow writes and reads again, (N, c, H, W)."""
         self._steps(x)
         qualities = np.resize(np.asarray(torch.as_tensor(self.quality).detach().cpu()).ravel(), len(x))
         y = torch.cat([self._file(row[None], int(q + 0.5)) for row, q in zip(x, qualities, strict=True)]).to(x)
@@ -105,15 +102,15 @@ class Jpeg(Degradation):
     def merge(self, x, y):
         exact, target = x.double().clamp(-1, 1), y.to(x).double().expand(len(x), -1, -1, -1)
         levels = (exact + 1) * 127.5
-        near = into_cells(levels, ((target + 1) * 127.5).round(), self._steps(exact), self.halves)
+        near = project_into_cells(levels, ((target + 1) * 127.5).round(), self._steps(exact), self.halves)
         return torch.where(near == levels, exact, near / 127.5 - 1).to(x)
 
-    def hidden(self, size, below, channels=3):
-        """Whole blocks of which nothing was seen, nor of the pixels beside them that their chroma reaches."""
-        if below is None or not bool(below.any()):
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        """Return the blocks of which no pixel is informative, nor any pixel beside them that their chroma affects."""
+        if uninformative is None or not bool(uninformative.any()):
             return None
         side = [8 * (1 + (self.halves > 0)), 8 * (1 + (self.halves > 1))] if channels == 3 else [8, 8]
-        seen = (~below).float()[:, None]
+        seen = (~uninformative).float()[:, None]
         if channels == 3 and self.halves:
             seen = F.max_pool2d(seen, 5, stride=1, padding=2)
         blocks = F.max_pool2d(seen, (side[1], side[0]), ceil_mode=True)

@@ -1,5 +1,4 @@
-"""Quantisation tables of JPEG files: those that a quality stands for, and the quality and subsampling that a file's
-own tables tell."""
+"""Quantisation tables of JPEG files: from a quality to its tables, and from a file's tables to its quality."""
 
 from __future__ import annotations
 
@@ -33,18 +32,29 @@ SUBSAMPLING = {(1, 1): "444", (2, 1): "422", (2, 2): "420"}
 
 @functools.cache
 def tables() -> Tensor:
-    """(100, 2, 8, 8) int64: the steps of luma and chroma that the Independent JPEG Group's library (and so Pillow)
-    writes for qualities 1 to 100."""
+    """Return the tables that the Independent JPEG Group's library, and so Pillow, writes for qualities 1 to 100.
+
+    Returns:
+        (100, 2, 8, 8) int64, the steps of luma and chroma.
+    """
     base = torch.tensor((LUMINANCE, CHROMINANCE))
     scales = [5000 // quality if quality < 50 else 200 - 2 * quality for quality in range(1, 101)]
     return torch.stack([((base * scale + 50) // 100).clamp(1, 255) for scale in scales])
 
 
 def steps(quality: float | Tensor, channels: int, like: Tensor) -> Tensor:
-    """(1 or N, channels, 1, 1, 64): quantisation steps at a quality, a number or (N, 1, 1, 1). Between whole
-    qualities, which have tables, on the line from one to the next."""
+    """Return the quantisation steps at a quality, interpolated linearly between whole qualities.
+
+    Args:
+        quality: a number, or (N, 1, 1, 1).
+        channels: 1 or 3.
+        like: gives dtype and device.
+
+    Returns:
+        (1 or N, channels, 1, 1, 64).
+    """
     if not isinstance(quality, Tensor):
-        return _of_a_number(float(quality), channels, like.dtype, like.device)
+        return _steps_of_number(float(quality), channels, like.dtype, like.device)
     quality = quality.to(like).reshape(-1, 1, 1, 1).clamp(1, 100)
     below = quality.detach().floor().clamp(max=99)
     every, index = tables().flatten(2).to(like), below.flatten().long()
@@ -54,16 +64,22 @@ def steps(quality: float | Tensor, channels: int, like: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=256)
-def _of_a_number(quality: float, channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """``steps`` of one quality, made and moved once, since every move waits for the device."""
+def _steps_of_number(quality: float, channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return ``steps`` of one quality, cached, since every transfer waits for the device."""
     with torch.inference_mode(False):
         value = torch.tensor(quality, dtype=dtype, device="cpu")
         return steps(value, channels, value).to(device)
 
 
-def quality_of(luma: Tensor, chroma: Tensor | None) -> float:
-    """The quality from 1 to 100 whose tables are these (8, 8), or the nearest in the mean ratio of steps, where another
-    program made them."""
+def estimate_quality(luma: Tensor, chroma: Tensor | None) -> float:
+    """Return the quality from 1 to 100 with these tables.
+
+    For tables of other programs it is the one whose steps are nearest in the mean absolute log ratio.
+
+    Args:
+        luma: (8, 8).
+        chroma: (8, 8), or None for grey files.
+    """
     every = tables().double()
     found = (every[:, 0].log() - luma.double().log()).abs().flatten(1).mean(1)
     if chroma is not None:
@@ -71,16 +87,19 @@ def quality_of(luma: Tensor, chroma: Tensor | None) -> float:
     return float(found.argmin() + 1)
 
 
-def told(picture: Image.Image) -> dict[str, float | str]:
-    """What a JPEG file says of how it was written, {} for other pictures: ``quality``, exact for files of libjpeg and
-    Pillow, and ``subsampling`` where it is one of 444, 422 and 420."""
+def read_metadata(picture: Image.Image) -> dict[str, float | str]:
+    """Return what a JPEG file states about its compression; {} for other pictures.
+
+    Returns:
+        ``quality``, exact for files of libjpeg and Pillow, and ``subsampling`` if it is one of 444, 422 and 420.
+    """
     stored = getattr(picture, "quantization", None)
     if not stored:
         return {}
     components = getattr(picture, "layer", [])
     luma, *rest = [stored[one[3]] for one in components] if components else list(stored.values())
     square = [torch.tensor(table).reshape(8, 8).clamp_min(1) for table in (luma, *rest[:1])]
-    found: dict[str, float | str] = {"quality": quality_of(square[0], square[1] if len(square) > 1 else None)}
+    found: dict[str, float | str] = {"quality": estimate_quality(square[0], square[1] if len(square) > 1 else None)}
     sampling = [tuple(one[1:3]) for one in components]
     if len(sampling) == 3 and sampling[1:] == [(1, 1), (1, 1)] and sampling[0] in SUBSAMPLING:
         found["subsampling"] = SUBSAMPLING[sampling[0]]

@@ -14,8 +14,16 @@ from degradations.errors import MaskError
 from degradations.files.pictures import alpha, has_alpha
 
 
-def checked(mask: Tensor, what: str) -> Tensor:
-    """The mask itself, unless a row of it misses nothing or everything (MaskError)."""
+def check_mask(mask: Tensor, what: str) -> Tensor:
+    """Return the mask if every row misses some pixels and keeps some.
+
+    Args:
+        mask: (1 or N, 1, H, W) bool.
+        what: the name of the mask in error messages.
+
+    Raises:
+        MaskError: nothing or everything is missing.
+    """
     missing = mask.flatten(1).sum(1)
     if bool((missing == 0).any()):
         raise MaskError(f"{what} leaves nothing missing; mark what is missing")
@@ -24,16 +32,23 @@ def checked(mask: Tensor, what: str) -> Tensor:
     return mask
 
 
-def centred(fraction: Fraction, size: tuple[int, int]) -> Tensor:
-    """A hole of a fraction f of each side: from (n - floor(f n)) // 2 to n minus that."""
+def make_centred_hole(fraction: Fraction, size: tuple[int, int]) -> Tensor:
+    """Return a centred hole that covers a fraction f of each side.
+
+    On n pixels it begins at (n - floor(f n)) // 2 and ends at n minus that.
+
+    Args:
+        fraction: f.
+        size: (H, W).
+    """
     mask = torch.zeros(1, 1, *size, dtype=torch.bool)
     (top, bottom), (left, right) = (((n - int(fraction * n)) // 2, n - (n - int(fraction * n)) // 2) for n in size)
     mask[..., top:bottom, left:right] = True
     return mask
 
 
-def scattered(fraction: float, size: tuple[int, int], seed: int) -> Tensor:
-    """Single missing pixels, ``round(fraction H W)`` of them (at least one, never all), drawn with PCG64."""
+def scatter_pixels(fraction: float, size: tuple[int, int], seed: int) -> Tensor:
+    """Draw single missing pixels, ``round(fraction H W)`` of them (at least one, never all), with PCG64."""
     n = size[0] * size[1]
     count = min(max(round(fraction * n), 1), n - 1)
     mask = torch.zeros(n, dtype=torch.bool)
@@ -41,8 +56,8 @@ def scattered(fraction: float, size: tuple[int, int], seed: int) -> Tensor:
     return mask.view(1, 1, *size)
 
 
-def strokes(coverage: float, size: tuple[int, int], seed: int) -> Tensor:
-    """Free-form strokes: round brushes that wander until at least ``coverage`` of the picture is missing."""
+def draw_strokes(coverage: float, size: tuple[int, int], seed: int) -> Tensor:
+    """Draw round brush strokes that wander until at least ``coverage`` of the picture is missing, with PCG64."""
     random = np.random.Generator(np.random.PCG64(seed))
     h, w = size
     rows, columns = np.mgrid[:h, :w] + 0.5
@@ -60,8 +75,12 @@ def strokes(coverage: float, size: tuple[int, int], seed: int) -> Tensor:
             x = float(np.clip(x + radius * np.cos(angle), 0, w))
 
 
-def from_alpha(picture: Image.Image) -> Tensor:
-    """The transparent pixels (alpha below 128) of a picture."""
+def read_alpha(picture: Image.Image) -> Tensor:
+    """Return the transparent pixels (alpha below 128) of a picture.
+
+    Raises:
+        MaskError: it has no alpha channel.
+    """
     if not has_alpha(picture):
         raise MaskError(
             f"mask=alpha needs a picture with transparency, got mode {picture.mode}; save it with an alpha "
@@ -70,8 +89,12 @@ def from_alpha(picture: Image.Image) -> Tensor:
     return torch.from_numpy(alpha(picture) < 128)[None, None]
 
 
-def found(picture: Image.Image) -> Tensor:
-    """The damage that is found in a picture. MaskError: there is none."""
+def detect_damage(picture: Image.Image) -> Tensor:
+    """Return the damage that ``find_damage`` finds in a picture.
+
+    Raises:
+        MaskError: it finds none.
+    """
     from degradations.masks.scratches import find_damage
 
     mask = find_damage(picture)
@@ -80,7 +103,7 @@ def found(picture: Image.Image) -> Tensor:
     return mask
 
 
-def digest(mask: Tensor) -> str:
-    """sha256 of a mask's shape and pixels."""
+def compute_sha256(mask: Tensor) -> str:
+    """Return the sha256 of a mask's shape and pixels."""
     bits = np.packbits(mask.cpu().numpy())
     return hashlib.sha256(f"{tuple(mask.shape)}".encode() + bits.tobytes()).hexdigest()

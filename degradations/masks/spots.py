@@ -1,7 +1,7 @@
-"""Finds dust and blobs in a scanned photograph: small compact spots, lighter or darker than what is around them.
+"""Detection of dust and blobs in scanned photographs: small compact light or dark spots.
 
-A spot is even, of a tone that little around it reaches, and ends within a pixel or two. Lamps, highlights and
-reflections are larger or fade out; in fur, grass and print there are many spots alike.
+A spot is even, has a tone that little around it reaches, and ends within a pixel or two. Lamps, highlights and
+reflections are larger or fade out; in fur, grass and print there are many similar spots.
 """
 
 from __future__ import annotations
@@ -10,21 +10,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Log-odds that a spot is damage, of the features of ``_spot``: a logistic regression on every third picture of
+# Logistic regression of damage on the features of ``_measure_spot``, fitted on every third picture of
 # benchmarks/scratches.py.
 WEIGHTS, BIAS = np.array([1.13, -0.43, -1.71, 4.13, 2.51, -5.65, 4.20, 0.52, 4.53]), -16.68
 LIKELY = -1.25
-LEAST = 0.08  # how much a spot stands out, of the range from black to white
-SIDE = 384  # the shorter side of a picture in whose pixels the next three are
-RADII = (2, 4, 7)  # half the width of the widest spots that are looked for
-NEIGHBOURHOOD = 12  # how far around a spot it is looked for others like it
-SURROUNDINGS = 21  # and for its tone
-MARGIN = 5  # pixels around a spot that are looked at
+LEAST = 0.08  # least contrast of a spot, in brightness from 0 to 1
+SIDE = 384  # shorter side of the picture to which the next three lengths refer
+RADII = (2, 4, 7)  # half the width of the widest spots, at three scales
+NEIGHBOURHOOD = 12  # distance within which similar spots count against a spot
+SURROUNDINGS = 21  # width of the window for the tones around a spot
+MARGIN = 5  # pixels around a spot that are measured
 
 
 @dataclass(frozen=True)
 class Spot:
-    """pixels: (rows, columns).  features: (9,), see ``_spot``."""
+    """A compact spot.
+
+    Attributes:
+        pixels: (rows, columns).
+        features: (9,), see ``_measure_spot``.
+    """
 
     pixels: tuple[np.ndarray, np.ndarray]
     features: np.ndarray
@@ -36,10 +41,15 @@ class Spot:
 
 @dataclass(frozen=True)
 class _Scale:
-    """A picture as spots of up to ``radius`` pixels are looked for in it, (H, W) each.
+    """A picture prepared for the search for spots of one size. Arrays are (H, W).
 
-    levels: from 0 to 1.  top: how much small light things stand out.  usual: what is usual of that around each pixel.
-    high: the lightest tone around, outliers apart.  unit: pixels of the picture for one of a picture of ``SIDE``.
+    Attributes:
+        levels: brightness from 0 to 1.
+        top: how much small light structures stand out.
+        usual: the local mean of ``top``.
+        high: the lightest tone around, without outliers.
+        radius: of the largest spot, in pixels.
+        unit: pixels of this picture for one pixel of a picture whose shorter side is ``SIDE``.
     """
 
     levels: np.ndarray
@@ -51,33 +61,40 @@ class _Scale:
 
 
 def find_spots(levels: np.ndarray) -> np.ndarray:
-    """(H, W) levels of 0 to 1 -> (H, W) bool, where dust and blobs are likely, light or dark ones."""
+    """Find dust and blobs, light and dark ones.
+
+    Args:
+        levels: (H, W) brightness from 0 to 1.
+
+    Returns:
+        (H, W) bool.
+    """
     found = np.zeros(levels.shape, bool)
     for tones in (levels, 1 - levels):
-        for spot in candidates(tones):
+        for spot in find_candidates(tones):
             if spot.likely:
                 found[spot.pixels] = True
     return found
 
 
-def candidates(levels: np.ndarray) -> list[Spot]:
-    """Every compact spot of (H, W) levels that is lighter than what is around it. Some are found at several scales."""
+def find_candidates(levels: np.ndarray) -> list[Spot]:
+    """Return every compact spot of (H, W) levels that is lighter than its surroundings; some at several scales."""
     from scipy import ndimage
 
     found = []
-    for scale in _scales(levels):
+    for scale in _make_scales(levels):
         highest = scale.top == ndimage.maximum_filter(scale.top, 2 * scale.radius + 1)
         peaks = highest & (scale.top > np.maximum(LEAST, 2 * scale.usual))
-        taken = np.zeros(levels.shape, bool)  # an even spot has many peaks
+        taken = np.zeros(levels.shape, bool)  # an even spot has many peaks, of which one is enough
         for peak in zip(*np.nonzero(peaks), strict=True):
-            spot = None if taken[peak] else _spot(scale, peak)
+            spot = None if taken[peak] else _measure_spot(scale, peak)
             if spot is not None:
                 found.append(spot)
                 taken[spot.pixels] = True
     return found
 
 
-def _scales(levels: np.ndarray) -> list[_Scale]:
+def _make_scales(levels: np.ndarray) -> list[_Scale]:
     from scipy import ndimage
 
     h, w = levels.shape
@@ -93,8 +110,8 @@ def _scales(levels: np.ndarray) -> list[_Scale]:
     return scales
 
 
-def _spot(scale: _Scale, peak: tuple[int, int]) -> Spot | None:
-    """The spot around a peak, or None where what is there is too large, too long, or hardly stands out."""
+def _measure_spot(scale: _Scale, peak: tuple[int, int]) -> Spot | None:
+    """Measure the spot around a peak; None if it is too large, too long, or hardly stands out."""
     from scipy import ndimage
 
     all_around = np.ones((3, 3))
@@ -124,12 +141,12 @@ def _spot(scale: _Scale, peak: tuple[int, int]) -> Spot | None:
     centre = tuple(where.mean(0).astype(int) + corner)
     features = (
         np.log(contrast),
-        np.log(np.subtract(*np.quantile(here[far], (0.9, 0.1))) + 0.02),  # unrest of the ground
+        np.log(np.subtract(*np.quantile(here[far], (0.9, 0.1))) + 0.02),  # unevenness of the background
         np.log(scale.usual[centre] + 0.005),
-        area / (np.pi / 4 * long**2),  # how compact it is
-        np.clip((np.median(here[edge]) - np.median(here[near])) / contrast, 0, 1.5),  # how steeply it ends
-        min(here[core].std() / contrast, 1),  # how uneven it is
-        np.clip(tone - scale.high[centre], -0.3, 0.3),  # how far it is beyond the tones around
+        area / (np.pi / 4 * long**2),  # compactness
+        np.clip((np.median(here[edge]) - np.median(here[near])) / contrast, 0, 1.5),  # steepness of its edge
+        min(here[core].std() / contrast, 1),  # unevenness
+        np.clip(tone - scale.high[centre], -0.3, 0.3),  # distance from the tones around
         np.log(area / scale.unit**2),
         tone,
     )

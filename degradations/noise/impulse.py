@@ -1,4 +1,4 @@
-"""Noise that replaces whole pixels and leaves the others alone."""
+"""Impulse noise: some pixels are replaced and the others stay unchanged."""
 
 from __future__ import annotations
 
@@ -7,57 +7,64 @@ import math
 import torch
 from torch import Tensor
 
-from degradations.noise.model import LEVEL, Amount, NoiseModel, number, per_row, positive, uniform_like
+from degradations.noise.model import LEVEL, Amount, NoiseModel, as_tensor_like, check_positive, uniform_like
+from degradations.rows import expand_rows, mean_per_row
 
 BLACK, WHITE = -1.0, 1.0
-SPREAD = 0.05  # how far from phi(x) the likelihood lets an untouched number be, in [-1, 1]
-KNEE = 0.1  # from here on an error in a doubtful pixel pulls no harder
+SPREAD = 0.05  # standard deviation of y - phi(x) in unchanged pixels, on the scale of [-1, 1]
+KNEE = 0.1  # error in a suspect pixel beyond which the loss grows linearly
 
 
 class ImpulseNoise(NoiseModel):
-    """A share of the pixels, each by itself and in all channels, is black or white instead of what it was.
+    """With probability ``share`` a pixel is replaced, in all channels, by one of a few fixed values.
 
     Args:
-        share: of the pixels, in (0, 1).
-        values: what a pixel becomes, each equally often: black and white (salt and pepper), or black alone.
+        share: of the pixels that are replaced, in (0, 1).
+        values: what a pixel may become, all equally likely: black and white (salt and pepper), or black alone.
     """
 
     def __init__(self, share: Amount, values: tuple[float, ...] = (BLACK, WHITE)):
-        self.share, self.values = positive("share", share), tuple(values)
+        self.share, self.values = check_positive("share", share), tuple(values)
 
     def sample(self, y, generator=None):
-        share, u = number(self.share, y), uniform_like(y[:, :1], generator)
+        share, u = as_tensor_like(self.share, y), uniform_like(y[:, :1], generator)
         which = (u / share * len(self.values)).long().clamp_max(len(self.values) - 1)
         return torch.where(u < share, y.new_tensor(self.values)[which], y)
 
     def suspects(self, y: Tensor) -> Tensor:
-        """(N, 1, h, w) bool: the pixels that are one of the values, to half a level."""
+        """Find the pixels that equal one of the values to within half a level: (N, 1, h, w) bool."""
         return torch.stack([((y - v).abs() < LEVEL / 2).all(1, keepdim=True) for v in self.values]).any(0)
 
     def nll(self, y_hat, y):
-        """Of a density over [-1, 1]: a value has the width of a level, and what was left alone a deviation of
-        ``SPREAD``."""
-        share, c = number(self.share, y_hat), y.shape[1]
-        left = -((y - y_hat) / SPREAD).square() / 2 - math.log(SPREAD * math.sqrt(2 * math.pi))
-        left = (1 - share).log() + left.sum(1, keepdim=True)
-        struck = (share / len(self.values)).log() - c * math.log(LEVEL)
-        density = torch.where(self.suspects(y), torch.logaddexp(left, struck.expand_as(left)), left)
-        return -per_row(density) / c
+        """Return the negative log of a density on [-1, 1], (N,).
+
+        A replaced pixel is uniform over the width of one level around its value; an unchanged one is normal around
+        y_hat with deviation ``SPREAD``.
+        """
+        share, c = as_tensor_like(self.share, y_hat), y.shape[1]
+        unchanged = -((y - y_hat) / SPREAD).square() / 2 - math.log(SPREAD * math.sqrt(2 * math.pi))
+        unchanged = (1 - share).log() + unchanged.sum(1, keepdim=True)
+        replaced = (share / len(self.values)).log() - c * math.log(LEVEL)
+        density = torch.where(self.suspects(y), torch.logaddexp(unchanged, replaced.expand_as(unchanged)), unchanged)
+        return -mean_per_row(density) / c
 
     def mean_square(self, y_hat):
         squares = torch.stack([(y_hat - v).square() for v in self.values]).mean(0)
-        return per_row(number(self.share, y_hat) * squares)
+        return mean_per_row(as_tensor_like(self.share, y_hat) * squares)
 
     def differences(self, y_hat, y):
-        """Squares where y is none of the values. Where it is, how far a pixel counts is the chance that it was so
-        before: of all suspects in the row the share that noise did not strike; and its error pulls like an absolute
-        one, so that those that were struck are outvoted by their surroundings."""
+        """Return squared differences where y is none of the values, and down-weighted robust ones where it is.
+
+        The weight of a suspect pixel is the probability that it was like this before: the share of the row's suspects
+        that the noise does not account for. Its error is charged by a Huber-like loss (quadratic up to ``KNEE``, then
+        linear), so that replaced pixels are outvoted by their surroundings.
+        """
         error, suspect = y_hat - y, self.suspects(y)
-        known = per_row(suspect.to(y)).clamp_min(1e-12)[:, None, None, None]
-        innocent = 1 - (number(self.share, y_hat).detach() / known).clamp_max(1)
-        loose = 2 * KNEE * ((error.square() + KNEE**2).sqrt() - KNEE)
-        return torch.where(suspect, innocent * loose, error.square())
+        suspect_share = expand_rows(mean_per_row(suspect.to(y)).clamp_min(1e-12))
+        innocent = 1 - (as_tensor_like(self.share, y_hat).detach() / suspect_share).clamp_max(1)
+        robust = 2 * KNEE * ((error.square() + KNEE**2).sqrt() - KNEE)
+        return torch.where(suspect, innocent * robust, error.square())
 
     def within(self, y_hat, y):
-        """Suspects are as noise may have made them; the others are exact."""
+        """Return y_hat at suspect pixels, which the noise may have replaced, and y elsewhere."""
         return torch.where(self.suspects(y), y_hat, y)

@@ -1,9 +1,9 @@
-"""Noise that grows with the light: of photons, and of coherent light.
+"""Noise that grows with brightness: shot noise of photons and speckle of coherent light.
 
-Brightness v = (y + 1) / 2 is 0 at black and 1 at white. Both data terms are Bregman divergences, whose mean over
-the noise is least at the true picture whatever the small ``dark`` that keeps them finite at black (Banerjee,
-Merugu, Dhillon, Ghosh. Clustering with Bregman Divergences. JMLR 2005, theorem 1): a squared difference divided by
-the variance that the prediction has would make predictions brighter than what was seen.
+Brightness v = (y + 1) / 2 is 0 at black and 1 at white. Both data terms are Bregman divergences. Their mean over the
+noise is smallest at the true picture, whatever the small ``dark`` that keeps them finite at black (Banerjee, Merugu,
+Dhillon, Ghosh. Clustering with Bregman Divergences. JMLR 2005, theorem 1). A squared difference divided by the variance
+that the prediction implies would instead make predictions brighter than the observation.
 """
 
 from __future__ import annotations
@@ -13,93 +13,102 @@ import math
 import torch
 from torch import Tensor
 
-from degradations.noise.model import LEVEL, Amount, NoiseModel, drawn, normal_like, number, per_row, positive, shrunk
+from degradations.noise.model import (
+    LEVEL,
+    Amount,
+    NoiseModel,
+    as_tensor_like,
+    check_positive,
+    draw_per_row,
+    normal_like,
+    shrink_to_noise,
+)
+from degradations.rows import expand_rows, mean_per_row
 
 
 def brightness(y: Tensor) -> Tensor:
-    """y in [-1, 1] -> v in [0, 1]; what overshoots below black is black."""
+    """Convert y in [-1, 1] to brightness v in [0, 1], with values below black set to black."""
     return ((y + 1) / 2).clamp_min(0)
 
 
-def row_mean(values: Tensor) -> Tensor:
-    return values.detach().flatten(1).mean(1)[:, None, None, None]
-
-
 class PoissonNoise(NoiseModel):
-    """Each number counts light: v * photons ~ Poisson(v_hat * photons), independently.
+    """Shot noise: v * photons ~ Poisson(v_hat * photons), independently for each value.
 
     Args:
-        photons: how many are counted at white, on average.
+        photons: expected number at white, float or (N, 1, 1, 1).
     """
 
     def __init__(self, photons: Amount):
-        self.photons = positive("photons", photons)
+        self.photons = check_positive("photons", photons)
 
     def _dark(self, photons: Tensor) -> Tensor:
-        # Anscombe's 3/8 of a photon, and the variance of rounding to 256 levels
+        # Anscombe's 3/8 of a photon, plus the variance of rounding to 256 levels
         return 3 / 8 / photons + photons * (LEVEL / 2) ** 2 / 12
 
     def sample(self, y, generator=None):
-        """With the gradient of y itself, as its mean is y."""
-        photons = number(self.photons, y)
-        counts = drawn(brightness(y) * photons, generator, torch.poisson)
+        """Add noise; the gradient is that of y, as the mean of the noisy value is y."""
+        photons = as_tensor_like(self.photons, y)
+        counts = draw_per_row(brightness(y) * photons, generator, torch.poisson)
         return y + (2 * counts / photons - 1 - y).detach()
 
     def nll(self, y_hat, y):
-        """Of the density of y: counts lie 2 / photons apart, and rounded ones lie between."""
-        photons = number(self.photons, y_hat)
+        """Return the negative log of the density of y, (N,).
+
+        The probability of a count is spread over 2 / photons, the distance of two counts on the scale of y. Counts are
+        continued to real numbers, as rounding to 8 bits leaves y between two counts.
+        """
+        photons = as_tensor_like(self.photons, y_hat)
         count, expected = brightness(y) * photons, (brightness(y_hat) * photons).clamp_min(1e-2)
-        return per_row(expected - count * expected.log() + torch.lgamma(count + 1) - (photons / 2).log())
+        return mean_per_row(expected - count * expected.log() + torch.lgamma(count + 1) - (photons / 2).log())
 
     def mean_square(self, y_hat):
-        return per_row(4 * brightness(y_hat) / number(self.photons, y_hat))
+        return mean_per_row(4 * brightness(y_hat) / as_tensor_like(self.photons, y_hat))
 
     def differences(self, y_hat, y):
-        """The deviance, in units that make it a squared difference at the row's mean brightness."""
-        dark = self._dark(number(self.photons, y_hat).detach())
+        """Return the Poisson deviance, scaled to a squared difference at the row's mean brightness."""
+        dark = self._dark(as_tensor_like(self.photons, y_hat).detach())
         seen, expected = brightness(y) + dark, brightness(y_hat) + dark
-        return 8 * row_mean(seen) * (seen * (seen / expected).log() - seen + expected)
+        return 8 * expand_rows(mean_per_row(seen.detach())) * (seen * (seen / expected).log() - seen + expected)
 
     def within(self, y_hat, y):
-        photons = number(self.photons, y_hat)
-        return shrunk(y_hat, y, (4 * (brightness(y) + self._dark(photons)) / photons).sqrt())
+        photons = as_tensor_like(self.photons, y_hat)
+        return shrink_to_noise(y_hat, y, (4 * (brightness(y) + self._dark(photons)) / photons).sqrt())
 
 
 class SpeckleNoise(NoiseModel):
-    """Independent and multiplied: v ~ N(v_hat, (sigma * v_hat)^2).
+    """Multiplicative Gaussian noise: v ~ N(v_hat, (sigma v_hat)^2), independently for each value.
 
     Args:
-        sigma: as a share of the brightness.
+        sigma: standard deviation as a share of the brightness, float or (N, 1, 1, 1).
     """
 
     def __init__(self, sigma: Amount):
-        self.sigma = positive("sigma", sigma)
+        self.sigma = check_positive("sigma", sigma)
 
     def sample(self, y, generator=None):
-        return y + number(self.sigma, y) * (y + 1) * normal_like(y, generator)
+        return y + as_tensor_like(self.sigma, y) * (y + 1) * normal_like(y, generator)
 
     def _variance(self, y_hat: Tensor) -> Tensor:
-        return (number(self.sigma, y_hat) * (y_hat + 1)).square()
+        return (as_tensor_like(self.sigma, y_hat) * (y_hat + 1)).square()
 
     def nll(self, y_hat, y):
-        """With the variance of rounding to 256 levels, which is all that is left at black."""
+        """Return the negative log likelihood, with the variance of 8-bit rounding, all that is left at black."""
         variance = self._variance(y_hat) + LEVEL**2 / 12
-        return per_row((y - y_hat).square() / variance + (2 * math.pi * variance).log()) / 2
+        return mean_per_row((y - y_hat).square() / variance + (2 * math.pi * variance).log()) / 2
 
     def mean_square(self, y_hat):
-        return per_row(self._variance(y_hat))
+        return mean_per_row(self._variance(y_hat))
 
     def _dark(self, sigma: Tensor) -> Tensor:
-        return LEVEL / 4 / sigma  # where the noise is half a level
+        return LEVEL / 4 / sigma  # the brightness at which the standard deviation is half a level
 
     def differences(self, y_hat, y):
-        """The divergence of Itakura and Saito, in units that make it a squared difference at the row's root mean
-        square of brightness."""
-        dark = self._dark(number(self.sigma, y_hat).detach())
+        """Return the Itakura-Saito divergence, scaled to a squared difference at the row's RMS brightness."""
+        dark = self._dark(as_tensor_like(self.sigma, y_hat).detach())
         seen, expected = brightness(y) + dark, brightness(y_hat) + dark
         ratio = seen / expected
-        return 8 * row_mean(seen.square()) * (ratio - ratio.log() - 1)
+        return 8 * expand_rows(mean_per_row(seen.square().detach())) * (ratio - ratio.log() - 1)
 
     def within(self, y_hat, y):
-        sigma = number(self.sigma, y_hat)
-        return shrunk(y_hat, y, 2 * sigma * (brightness(y) + self._dark(sigma)))
+        sigma = as_tensor_like(self.sigma, y_hat)
+        return shrink_to_noise(y_hat, y, 2 * sigma * (brightness(y) + self._dark(sigma)))

@@ -1,4 +1,4 @@
-"""One file for each family of operators that need no room of their own.
+"""Operators that need no folder of their own, one file for each family.
 
 To add one, write a file with a registered ``core.base.Degradation`` and import it in ``degradations/__init__.py``.
 """

@@ -1,4 +1,4 @@
-"""Only a part of the picture is there: the rest is to be invented."""
+"""Crops of a picture, whose surroundings are to be generated."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ from degradations.files.pictures import expect_pictures
 Box = tuple[int, int, int, int]
 
 
-class Part(Degradation):
-    """y is what lies within ``frame`` of x: (N, C, H, W) -> (N, C, h, w). Subclasses say where that is."""
+class Window(Degradation):
+    """Keep the part of x inside ``frame``: (N, C, H, W) -> (N, C, h, w). Subclasses define where it is."""
 
     linear = True
+    keeps_channels = True
 
     def frame(self, hw: Size) -> Box:
-        """(left, top, right, bottom) in the pixels of an x of (H, W); right and bottom are excluded."""
+        """Return the part that is kept, for an x of (H, W).
+
+        Returns:
+            (left, top, right, bottom) in pixels of x, right and bottom excluded.
+        """
         raise NotImplementedError
 
-    def _checked(self, box: Box, hw: Size) -> Box:
+    def _check_frame(self, box: Box, hw: Size) -> Box:
         left, top, right, bottom = box
         if not (0 <= left < right <= hw[1] and 0 <= top < bottom <= hw[0]):
             raise SizeError(
@@ -41,9 +46,6 @@ class Part(Degradation):
         left, top, right, bottom = self.frame(tuple(expect_pictures(x).shape[-2:]))
         return x[..., top:bottom, left:right]
 
-    def channels(self, c):
-        return c
-
     def size(self, hw):
         left, top, right, bottom = self.frame(tuple(hw))
         return bottom - top, right - left
@@ -52,34 +54,36 @@ class Part(Degradation):
         return F.pad(y, self._pads(tuple(size)))
 
     def lift(self, y, size):
-        """y where it belongs, amid mid-grey."""
+        """Place y at its position in a mid-grey picture."""
         y = F.pad(y, self._pads(tuple(size)))
         return y if y.shape[1] == 3 else super().lift(y, size)
 
     @torch.no_grad()
     def merge(self, x, y):
-        """What was seen is pasted over x."""
+        """Paste y into x."""
         pads = self._pads(tuple(x.shape[-2:]))
-        seen = F.pad(torch.ones_like(y[:1, :1], dtype=torch.bool), pads)
-        return torch.where(seen, F.pad(y.to(x), pads), x).clamp(-1, 1)
+        observed = F.pad(torch.ones_like(y[:1, :1], dtype=torch.bool), pads)
+        return torch.where(observed, F.pad(y.to(x), pads), x).clamp(-1, 1)
 
-    def hidden(self, size, below, channels=3):
-        device = None if below is None else below.device
-        below = torch.zeros(1, *self.size(size), dtype=torch.bool, device=device) if below is None else below
-        return F.pad(below, self._pads(tuple(size)), value=True)
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        if uninformative is None:
+            uninformative = torch.zeros(1, *self.size(size), dtype=torch.bool)
+        return F.pad(uninformative, self._pads(tuple(size)), value=True)
 
 
 @register("crop")
-class Crop(Part):
-    """The picture was cropped to a part of it. (N, C, H, W) -> (N, C, h, w).
+class Crop(Window):
+    """Crop the picture to a part of it: y = x[top:bottom, left:right]. (N, C, H, W) -> (N, C, h, w).
 
-    ``center`` keeps a centred part of each side (the pixels that ``inpaint:center`` would remove); ``box`` keeps a
-    rectangle of the picture as it was. ``dgp restore`` invents what is around; see ``outpaint``.
+    ``center`` keeps a centred part of each side, the pixels that ``inpaint:center`` would remove; ``box`` keeps a
+    rectangle of the original picture. ``dgp restore`` generates what is around it; see also ``outpaint``.
     """
 
     parameters_spec = (
-        Parameter("center", kind="fraction", bounds=(0, 1), help="what is kept, a fraction of each side"),
-        Parameter("box", kind="box", unit="px", help="what is kept: left-top-right-bottom, right and bottom excluded"),
+        Parameter("center", kind="fraction", bounds=(0, 1), help="the part that is kept, a fraction of each side"),
+        Parameter(
+            "box", kind="box", unit="px", help="the part that is kept: left-top-right-bottom, right and bottom excluded"
+        ),
     )
     example = "crop:center=2/3"
 
@@ -93,32 +97,32 @@ class Crop(Part):
 
     def frame(self, hw):
         if self.box is not None:
-            return self._checked(self.box, hw)
+            return self._check_frame(self.box, hw)
         top, left = ((n - int(self.center * n)) // 2 for n in hw)
-        return self._checked((left, top, hw[1] - left, hw[0] - top), hw)
+        return self._check_frame((left, top, hw[1] - left, hw[0] - top), hw)
 
 
 @register("outpaint")
-class Outpaint(Part):
-    """The picture is to be extended beyond its edges. (N, C, H, W) -> (N, C, h, w).
+class Outpaint(Window):
+    """Keep the inside of a larger picture, whose margins are to be generated. (N, C, H, W) -> (N, C, h, w).
 
-    The margins are fractions of the whole, i.e. of the answer: ``outpaint:1/4`` adds a quarter of the answer's side on
-    each side, so the picture that there is fills the middle half. ``outpaint:left=1/3`` adds on the left only.
+    Margins are fractions of the whole picture, that is of the result: ``outpaint:1/4`` adds a quarter of the result's
+    side on each side, so the given picture fills its middle half. ``outpaint:left=1/3`` adds on the left only.
     """
 
     parameters_spec = (
-        Parameter("margin", kind="fraction", bounds=(0, 0.999), help="what is to be added on each side, of the whole"),
-        Parameter("left", kind="fraction", bounds=(0, 0.999), help="on the left, instead"),
-        Parameter("top", kind="fraction", bounds=(0, 0.999), help="above, instead"),
-        Parameter("right", kind="fraction", bounds=(0, 0.999), help="on the right, instead"),
-        Parameter("bottom", kind="fraction", bounds=(0, 0.999), help="below, instead"),
+        Parameter("margin", kind="fraction", bounds=(0, 0.999), help="margin on each side, as a share of the result"),
+        Parameter("left", kind="fraction", bounds=(0, 0.999), help="on the left, instead of margin"),
+        Parameter("top", kind="fraction", bounds=(0, 0.999), help="above, instead of margin"),
+        Parameter("right", kind="fraction", bounds=(0, 0.999), help="on the right, instead of margin"),
+        Parameter("bottom", kind="fraction", bounds=(0, 0.999), help="below, instead of margin"),
     )
     example = "outpaint:1/5"
 
     def __init__(self, margin=None, left=None, top=None, right=None, bottom=None):
-        given = {"margin": margin, "left": left, "top": top, "right": right, "bottom": bottom}
-        super().__init__(**{k: Fraction(v) if isinstance(v, str) else v for k, v in given.items()})
-        if not any(getattr(self, name) for name in given):
+        margins = {"margin": margin, "left": left, "top": top, "right": right, "bottom": bottom}
+        super().__init__(**{k: Fraction(v) if isinstance(v, str) else v for k, v in margins.items()})
+        if not any(getattr(self, name) for name in margins):
             raise SpecError(f"outpaint adds nothing; give a margin, e.g. {self.example} or outpaint:left=1/3")
         for a, b in (("left", "right"), ("top", "bottom")):
             if (share := self._share(a) + self._share(b)) >= 1:
@@ -131,4 +135,4 @@ class Outpaint(Part):
     def frame(self, hw):
         left, right = (round(self._share(side) * hw[1]) for side in ("left", "right"))
         top, bottom = (round(self._share(side) * hw[0]) for side in ("top", "bottom"))
-        return self._checked((left, top, hw[1] - right, hw[0] - bottom), hw)
+        return self._check_frame((left, top, hw[1] - right, hw[0] - bottom), hw)

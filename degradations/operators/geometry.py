@@ -1,4 +1,4 @@
-"""Pictures that were turned, tilted or bent. Bilinear interpolation; smooth in the parameters but for its kinks."""
+"""Geometric distortions: rotation, perspective and lens distortion, by bilinear interpolation."""
 
 from __future__ import annotations
 
@@ -14,21 +14,31 @@ from degradations.core.registry import register
 from degradations.errors import SpecError
 from degradations.files.pictures import expect_pictures
 
-SEEN = 1e-6
+SEEN = 1e-6  # weight of x above which a pixel of y counts as inside
 
 
 class Warp(Degradation):
-    """y at a place is x at another: (N, C, H, W) -> (N, C, H, W). Beyond x lies mid-grey. Subclasses say where."""
+    """Resample the picture at other places: y(p) = x(source(p)). (N, C, H, W) -> (N, C, H, W).
+
+    Outside x, y is mid-grey. Smooth in the parameters except where a sample passes a pixel centre. Subclasses define
+    ``source``.
+    """
 
     linear = True
     well_posed = False
+    keeps_size = True
+    keeps_channels = True
 
     def source(self, u: Tensor, v: Tensor, half: tuple[float, float]) -> tuple[Tensor, Tensor]:
-        """The place in x that y shows at (u, v), in pixels right of and below the centre: twice (1 or N, H, W).
+        """Return the place in x that y shows at (u, v).
 
         Args:
-            u, v: (1, 1, W) and (1, H, 1).
-            half: of the width and of the height.
+            u: pixels to the right of the centre, (1, 1, W).
+            v: pixels below the centre, (1, H, 1).
+            half: half the width and half the height, in pixels.
+
+        Returns:
+            The place in the same coordinates, two tensors broadcastable to (1 or N, H, W).
         """
         raise NotImplementedError
 
@@ -43,39 +53,41 @@ class Warp(Degradation):
         grid = torch.stack([u, v], -1).expand(len(x), h, w, 2)
         return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
-    def channels(self, c):
-        return c
-
-    def size(self, hw):
-        return tuple(hw)
-
     @torch.no_grad()
     def _empty(self, like: Tensor) -> Tensor:
-        """(1 or N, 1, H, W) bool: what lies beyond x."""
-        rows = max(map(len, self.bound().values()), default=1)
-        return self(like.new_ones(rows, 1, *like.shape[-2:])) <= SEEN
+        """Return the pixels of y that lie outside x: (1 or N, 1, H, W) bool."""
+        return self(like.new_ones(self._count_bound_rows(), 1, *like.shape[-2:])) <= SEEN
 
-    def settle(self, y):
-        """Beyond x there is nothing but mid-grey, which no 8-bit level is."""
+    def set_known_values(self, y):
+        """Set the pixels outside x to exactly mid-grey (0), which no 8-bit level equals."""
         return y.masked_fill(self._empty(y), 0)
 
-    def blank(self, hw):
-        bound = next(iter(self.bound().values()), torch.zeros(()))
+    def uninformative(self, hw):
+        bound = next(iter(self.bound_values().values()), torch.zeros(()))
         empty = self._empty(bound.new_zeros(1, 1, *hw))[:, 0]
         return empty if bool(empty.any()) else None
 
 
 @register("affine")
 class Affine(Warp):
-    """The picture was scaled, sheared, turned and shifted, in this order, about its centre.
+    """Scale, shear, rotate and shift the picture about its centre, in this order: y(p) = x(M^-1 p).
 
-    (N, C, H, W) -> (N, C, H, W); where it leaves the frame empty, y is mid-grey. y(p) = x(M^-1 p), bilinear.
+    (N, C, H, W) -> (N, C, H, W). Bilinear; where the frame is left empty, y is mid-grey.
     """
 
     parameters_spec = (
         Parameter("angle", 0.0, bounds=(-180, 180), unit="degrees", plausible=(-30, 30), help="counter-clockwise"),
-        Parameter("scale", 1.0, bounds=(0.1, 10), transform="log", plausible=(0.7, 1.4), help="above 1 it is larger"),
-        Parameter("shear", 0.0, bounds=(-60, 60), unit="degrees", plausible=(-15, 15), help="the top goes right"),
+        Parameter(
+            "scale",
+            1.0,
+            bounds=(0.1, 10),
+            transform="log",
+            plausible=(0.7, 1.4),
+            help="above 1 the picture becomes larger",
+        ),
+        Parameter(
+            "shear", 0.0, bounds=(-60, 60), unit="degrees", plausible=(-15, 15), help="the top moves to the right"
+        ),
         Parameter("right", 0.0, bounds=(-4096, 4096), unit="px", plausible=(-8, 8), help="shift to the right"),
         Parameter("down", 0.0, bounds=(-4096, 4096), unit="px", plausible=(-8, 8), help="shift downwards"),
     )
@@ -91,10 +103,10 @@ class Affine(Warp):
 
 @register("perspective")
 class Perspective(Warp):
-    """The picture was seen from the side: one edge is further away and looks smaller.
+    """View the picture at an angle: y(u, v) = x((u, v) / (1 - across u - down v)).
 
-    (N, C, H, W) -> (N, C, H, W). y(u, v) = x((u, v) / (1 - across u - down v)) with u and v from -1 to 1; the centre
-    stays. Where that leaves the frame empty, y is mid-grey.
+    (N, C, H, W) -> (N, C, H, W). u and v go from -1 to 1, and the centre stays. One edge is further away and looks
+    smaller; where the frame is left empty, y is mid-grey.
     """
 
     parameters_spec = (
@@ -119,15 +131,15 @@ class Perspective(Warp):
 
 @register("lens")
 class Lens(Warp):
-    """Lens distortion: straight lines are bent. (N, C, H, W) -> (N, C, H, W).
+    """Distort as a lens does, bending straight lines: y(p) = x(p (1 + k r^2 + k2 r^4)). (N, C, H, W) -> (N, C, H, W).
 
-    y(p) = x(p (1 + k r^2 + k2 r^4)), r = 1 in the corners: Brown's radial distortion. ``k`` above 0 is a barrel (the
-    corners are drawn in, beyond them y is mid-grey), below 0 a pincushion.
+    Brown's radial distortion, with r = 1 in the corners. ``k`` above 0 is a barrel (the corners are drawn in, and y is
+    mid-grey outside them), below 0 a pincushion.
     """
 
     parameters_spec = (
-        Parameter("k", 0.0, bounds=(-0.3, 1), plausible=(-0.2, 0.4), help="of the second order"),
-        Parameter("k2", 0.0, bounds=(-0.15, 1), plausible=(-0.1, 0.2), help="of the fourth order"),
+        Parameter("k", 0.0, bounds=(-0.3, 1), plausible=(-0.2, 0.4), help="coefficient of r^2"),
+        Parameter("k2", 0.0, bounds=(-0.15, 1), plausible=(-0.1, 0.2), help="coefficient of r^4"),
     )
     example = "lens:0.2"
 

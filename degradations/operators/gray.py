@@ -1,4 +1,4 @@
-"""Loss of colour."""
+"""Conversion to grey."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from degradations.files.pictures import LUMA, expect_pictures, luma
 
 @register("gray")
 class Gray(Degradation):
-    """Only the luminance was kept. (N, 3, H, W) -> (N, 1, H, W).
+    """Convert to grey: y = 0.299 R + 0.587 G + 0.114 B (Rec. 601 luma). (N, 3, H, W) -> (N, 1, H, W).
 
-    The weights are Rec. 601's (0.299, 0.587, 0.114); ``luma=dgp`` has those of the published DGP code
-    (0.2989, 0.5870, 0.1140, whose sum is 0.9999).
+    ``luma=dgp`` has the weights of the published DGP code, 0.2989, 0.5870 and 0.1140, whose sum is 0.9999.
     """
 
     linear = True
     pointwise = True
+    keeps_size = True
     parameters_spec = (
         Parameter("luma", "rec601", kind="choice", choices=tuple(LUMA), help="weights of red, green and blue"),
     )
@@ -33,16 +33,12 @@ class Gray(Degradation):
     def channels(self, c):
         return 1
 
-    def size(self, hw):
-        return tuple(hw)
-
-    def tone(self, picture):
+    def convert_to_gray(self, picture):
         return self(picture)
 
     @torch.no_grad()
     def merge(self, x, y):
-        """The luminance of y exactly; the chroma of x, shrunk towards grey just enough to stay within [-1,
-        1]."""
+        """Take the luma of y exactly, and the chroma of x, shrunk towards grey as far as [-1, 1] requires."""
         weights = LUMA[self.luma]
         total = sum(weights)
         grey = (y.double() / total).clamp(-1, 1)
@@ -51,5 +47,5 @@ class Gray(Degradation):
         keep = room.amin(1, keepdim=True).clamp(0, 1)
         return (grey + keep * chroma).clamp(-1, 1).to(x)
 
-    def hidden(self, size, below, channels=3):
-        return below
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        return uninformative

@@ -1,4 +1,4 @@
-"""Any linear map whose matrix is known."""
+"""Any linear map given by its matrix."""
 
 from __future__ import annotations
 
@@ -14,32 +14,35 @@ from degradations.errors import SizeError, SpecError
 from degradations.files.pictures import expect_pictures
 
 OF = ("channels", "pixels", "all")
-LARGE = 1024  # beyond it, singular values take too long
+LARGE = 1024  # rows or columns beyond which singular values take too long to compute
 
 
-def _conditioned(values: Tensor) -> bool:
-    """Whether no direction that the matrix shows at all is shown much more weakly than another."""
+def _is_well_conditioned(values: Tensor) -> bool:
+    """Return whether the smallest singular value is more than 1/20 of the largest."""
     found = torch.linalg.svdvals(values)
     return bool(found[-1] > 0.05 * found[0])
 
 
 @register("matrix")
 class Matrix(FromFile):
-    """y = M x, with a matrix M from a file.
+    """Multiply by a matrix from a file: y = M x.
 
-    ``of`` says what it mixes: ``channels``, M is (c, 3), in each pixel: (N, 3, H, W) -> (N, c, H, W);
-    ``pixels``, M is (m, H W), row by row, in each channel: -> (N, C, h, w); ``all``, M is (m, 3 H W), channel after
-    channel as in a tensor: -> (N, 1, h, w). There h w = m, as square as that can be, or as ``height`` says. Entries
-    are used as they are: rows whose absolute values sum to more than 1 overshoot [-1, 1], and files clip that.
+    ``of`` names the values that M mixes: ``channels`` (M is (c, 3), applied in each pixel), ``pixels`` (M is (m, H W),
+    applied in each channel, row by row) or ``all`` (M is (m, 3 H W), applied to all values, channel after channel as in
+    a tensor). For ``pixels`` and ``all``, y has h w = m pixels, as square as possible, or the given ``height``. Entries
+    are used as they
+    are: rows whose absolute values sum to more than 1 overshoot [-1, 1], and files clip that.
+
+    (N, 3, H, W) -> (N, c, H, W), (N, C, h, w) or (N, 1, h, w).
     """
 
     linear = True
     well_posed = False
     parameters_spec = (
         Parameter("file", kind="text", required=True, help='.npy or .npz file, or rows such as "0.5 0.5 0/0 0.5 0.5"'),
-        Parameter("of", "all", kind="choice", choices=OF, help="what the matrix mixes"),
+        Parameter("of", "all", kind="choice", choices=OF, help="the values that the matrix mixes"),
         Parameter(
-            "height", kind="int", bounds=(1, 65536), unit="px", help="h of y, where the matrix makes h w numbers"
+            "height", kind="int", bounds=(1, 65536), unit="px", help="height of y, where the matrix has h w rows"
         ),
     )
     example = 'matrix:file="0.6 0.4 0/0.2 0.6 0.2/0 0.3 0.7",of=channels'
@@ -52,25 +55,25 @@ class Matrix(FromFile):
         self.pointwise = self.scales = self.of == "channels"
         self._prepare()
 
-    def accept(self, values):
+    def check_values(self, values):
         rows, columns = values.shape
         if self.of == "channels" and (columns != 3 or rows not in (1, 3)):
             raise SpecError(f"matrix {self.file} is {rows}x{columns}; of=channels takes 1 or 3 rows of 3 columns")
         if self.of != "channels" and self.height is not None and rows % self.height:
             raise SpecError(f"matrix {self.file} has {rows} rows, which are no picture of height {self.height}")
         self.overshoot = max(float(values.abs().sum(1).max()) - 1, 0)
-        self.well_posed = min(rows, columns) <= LARGE and _conditioned(values)
+        self.well_posed = min(rows, columns) <= LARGE and _is_well_conditioned(values)
         return values
 
     def _shape(self) -> tuple[int, int]:
-        """(h, w) of y, where that is not x's."""
+        """Return (h, w) of y where it differs from the size of x."""
         rows = len(self.build().values)
         root = math.isqrt(rows)
         height = self.height or next(h for h in range(root, 0, -1) if rows % h == 0)
         return height, rows // height
 
     def forward(self, x):
-        matrix, c = self.resolved(expect_pictures(x)), x.shape[1]
+        matrix, c = self.values_like(expect_pictures(x)), x.shape[1]
         if self.of == "channels":
             self._expect(c, f"{c} channels", matrix)
             return torch.einsum("oc,nchw->nohw", matrix, x)
@@ -83,7 +86,7 @@ class Matrix(FromFile):
             raise SizeError(f"got {got}, {numbers} numbers; matrix {self.file} takes {matrix.shape[1]}")
 
     def adjoint(self, y, size):
-        matrix = self.resolved(y)
+        matrix = self.values_like(y)
         if self.of == "channels":
             return torch.einsum("oc,nohw->nchw", matrix, y)
         if self.of == "pixels":
@@ -99,8 +102,8 @@ class Matrix(FromFile):
         return tuple(hw) if self.of == "channels" else self._shape()
 
     def lift(self, y, size):
-        """M^T y, scaled so that a picture comes out about as bright as it went in."""
+        """Return M^T y, scaled so that a picture keeps about its brightness."""
         if self.of == "channels":
             return super().lift(y, size)
-        matrix = self.resolved(y)
+        matrix = self.values_like(y)
         return (self.adjoint(y, size) / matrix.square().sum(0).mean().clamp_min(1e-12)).expand(-1, 3, -1, -1)

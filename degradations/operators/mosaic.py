@@ -1,4 +1,4 @@
-"""What a colour sensor sees: one colour a pixel."""
+"""The colour filter array of a camera sensor: one colour for each pixel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
 
 @lru_cache(maxsize=32)
 def _filters(pattern: str, size: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(1, 3, H, W): 1 where a pixel sees the channel."""
+    """Return (1, 3, H, W), 1 where a pixel measures the channel."""
     numbers = torch.tensor(["rgb".index(letter) for letter in pattern], device=device).view(2, 2)
     down, across = (torch.arange(n, device=device) % 2 for n in size)
     return F.one_hot(numbers[down[:, None], across], 3).permute(2, 0, 1)[None].to(dtype)
@@ -27,14 +27,15 @@ def _filters(pattern: str, size: tuple[int, int], dtype: torch.dtype, device: to
 
 @register("mosaic")
 class Mosaic(Degradation):
-    """Each pixel has one colour only, as behind the Bayer filter of a camera. (N, 3, H, W) -> (N, 1, H, W).
+    """Keep one colour of each pixel, as a Bayer filter does: y = sum_c filter_c x_c. (N, 3, H, W) -> (N, 1, H, W).
 
-    ``pattern`` names the colours of the top left 2 x 2 pixels, row by row. A colour file of such a picture (each pixel
-    black but in its own channel) is read as well as a grey one. ``lift`` is bilinear demosaicing.
+    ``pattern`` names the colours of the top left 2 x 2 pixels, row by row. Colour files of such pictures, in which each
+    pixel is black but for its own channel, can be read as well as grey ones. ``lift`` is bilinear demosaicing.
     """
 
     linear = True
     pointwise = True
+    keeps_size = True
     scales = False
     parameters_spec = (
         Parameter("pattern", "rggb", kind="choice", choices=PATTERNS, help="colours of the top left four pixels"),
@@ -45,7 +46,7 @@ class Mosaic(Degradation):
 
     def forward(self, x):
         if expect_pictures(x).shape[1] != 3:
-            raise SizeError(f"got {x.shape[1]} channels; {self._title()} is made of red, green and blue")
+            raise SizeError(f"got {x.shape[1]} channels; {self._title()} needs 3: red, green and blue")
         return (x * self._filters(x)).sum(1, keepdim=True)
 
     def adjoint(self, y, size):
@@ -54,10 +55,7 @@ class Mosaic(Degradation):
     def channels(self, c):
         return 1
 
-    def size(self, hw):
-        return tuple(hw)
-
-    def tone(self, picture):
+    def convert_to_gray(self, picture):
         return self(picture)
 
     def lift(self, y, size):
@@ -70,8 +68,8 @@ class Mosaic(Degradation):
 
     @torch.no_grad()
     def merge(self, x, y):
-        """What was seen is pasted over x, channel by channel."""
+        """Replace the measured values of x by those of y, channel by channel."""
         return torch.where(self._filters(x) > 0, y.to(x), x).clamp(-1, 1)
 
-    def hidden(self, size, below, channels=3):
-        return below
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        return uninformative

@@ -1,4 +1,4 @@
-"""Operators that only add noise: phi(x) = x, and their noise model is what there is to know."""
+"""Operators that only add noise: phi(x) = x, and y differs from it by the noise model."""
 
 from __future__ import annotations
 
@@ -12,34 +12,39 @@ from degradations.noise.model import GaussianNoise
 from degradations.noise.signal_dependent import PoissonNoise, SpeckleNoise
 
 
-class Noisy(Identity):
-    """(N, C, H, W) -> the same; ``measure`` adds ``noise``, which follows from the parameters as they are now.
+class NoiseOperator(Identity):
+    """Add noise: y ~ p(y | x). (N, C, H, W) -> the same shape.
 
-    The last link of a chain says how y is compared with phi(x), and when it is explained; noise of an earlier one
-    only enters what is simulated. Files clip what leaves [-1, 1].
+    Subclasses define ``noise`` as a property, so that it follows the parameters, also when they are bound to rows. In a
+    chain the noise of the last link determines how y is compared with phi(x) and when it is explained; noise of an
+    earlier link only affects simulated observations. Values beyond [-1, 1] are clipped by files.
     """
 
     @torch.no_grad()
     def merge(self, x, y):
-        """Only as close to y as the noise asks for."""
+        """Move x only as close to y as the noise requires."""
         exact = self._in_double()
         return exact.noise.within(x.double(), y.double().expand_as(x)).clamp(-1, 1).to(x)
 
 
-@register("noise")
-class AdditiveNoise(Noisy):
-    """Gaussian noise, independent in each value. (N, C, H, W) -> (N, C, H, W)."""
+def _strength(name: str, **about) -> tuple[Parameter]:
+    """Declare the one parameter of a noise operator: required, and searched on a logarithmic scale."""
+    return (Parameter(name, transform="log", required=True, **about),)
 
-    parameters_spec = (
-        Parameter(
-            "sigma",
-            bounds=(0.001, 1),
-            plausible=(0.01, 0.3),
-            unit="of the range from black to white",
-            transform="log",
-            required=True,
-            help="standard deviation (0.1 is 25.5 of 255 levels)",
-        ),
+
+@register("noise")
+class AdditiveNoise(NoiseOperator):
+    """Add Gaussian noise: y = x + 2 sigma n, n ~ N(0, 1) for each value. (N, C, H, W) -> (N, C, H, W).
+
+    The factor 2 is the range from black to white, in which ``sigma`` is measured.
+    """
+
+    parameters_spec = _strength(
+        "sigma",
+        bounds=(0.001, 1),
+        plausible=(0.01, 0.3),
+        unit="of the range from black to white",
+        help="standard deviation (0.1 is 25.5 of 255 levels)",
     )
     example = "noise:0.1"
 
@@ -49,19 +54,18 @@ class AdditiveNoise(Noisy):
 
 
 @register("poisson")
-class ShotNoise(Noisy):
-    """Shot noise: every value is a count of photons. (N, C, H, W) -> the same."""
+class ShotNoise(NoiseOperator):
+    """Add shot noise: brightness v becomes Poisson(photons v) / photons. (N, C, H, W) -> the same.
 
-    parameters_spec = (
-        Parameter(
-            "photons",
-            bounds=(1, 1e5),
-            plausible=(5, 1000),
-            unit="photons",
-            transform="log",
-            required=True,
-            help="how many a white number counts, on average",
-        ),
+    v = (x + 1) / 2 is 0 at black and 1 at white.
+    """
+
+    parameters_spec = _strength(
+        "photons",
+        bounds=(1, 1e5),
+        plausible=(5, 1000),
+        unit="photons",
+        help="expected number of photons at white",
     )
     example = "poisson:60"
 
@@ -71,19 +75,18 @@ class ShotNoise(Noisy):
 
 
 @register("speckle")
-class Speckle(Noisy):
-    """Each brightness is multiplied by 1 + sigma times a standard normal number. (N, C, H, W) -> the same."""
+class Speckle(NoiseOperator):
+    """Add speckle noise: brightness v becomes v (1 + sigma n), n ~ N(0, 1). (N, C, H, W) -> the same.
 
-    parameters_spec = (
-        Parameter(
-            "sigma",
-            bounds=(0.005, 1),
-            plausible=(0.03, 0.6),
-            unit="of the brightness",
-            transform="log",
-            required=True,
-            help="standard deviation",
-        ),
+    v = (x + 1) / 2 is 0 at black and 1 at white.
+    """
+
+    parameters_spec = _strength(
+        "sigma",
+        bounds=(0.005, 1),
+        plausible=(0.03, 0.6),
+        unit="of the brightness",
+        help="standard deviation",
     )
     example = "speckle:0.2"
 
@@ -92,37 +95,34 @@ class Speckle(Noisy):
         return SpeckleNoise(self.sigma)
 
 
-class Struck(Noisy):
-    parameters_spec = (
-        Parameter(
-            "share",
-            bounds=(0.0005, 0.95),
-            plausible=(0.005, 0.6),
-            unit="of the pixels",
-            transform="log",
-            required=True,
-            help="how many are struck",
-        ),
+class ImpulseOperator(NoiseOperator):
+    """Replace a share of the pixels by one of ``values``. (N, C, H, W) -> the same."""
+
+    values: tuple[float, ...]
+    parameters_spec = _strength(
+        "share",
+        bounds=(0.0005, 0.95),
+        plausible=(0.005, 0.6),
+        unit="of the pixels",
+        help="probability that a pixel is replaced",
     )
+
+    @property
+    def noise(self):
+        return ImpulseNoise(self.share, self.values)
 
 
 @register("salt-pepper")
-class SaltAndPepper(Struck):
-    """Random pixels are black or white, equally often. (N, C, H, W) -> the same."""
+class SaltAndPepper(ImpulseOperator):
+    """Make random pixels black or white, with equal probability. (N, C, H, W) -> the same."""
 
+    values = (BLACK, WHITE)
     example = "salt-pepper:0.05"
-
-    @property
-    def noise(self):
-        return ImpulseNoise(self.share, (BLACK, WHITE))
 
 
 @register("dropout")
-class Dropout(Struck):
-    """Random pixels are black, as they gave no signal. (N, C, H, W) -> the same."""
+class Dropout(ImpulseOperator):
+    """Make random pixels black, as sensor elements without a signal do. (N, C, H, W) -> the same."""
 
+    values = (BLACK,)
     example = "dropout:0.2"
-
-    @property
-    def noise(self):
-        return ImpulseNoise(self.share, (BLACK,))

@@ -1,6 +1,6 @@
-"""Few levels, dots in their place, or few colours: old screens, old files, print.
+"""Few levels, dithering, or few colours, as on old screens, in old files and in print.
 
-Predictions are smooth; ``measure`` and ``simulate`` are the real thing.
+Predictions are smooth; ``measure`` and ``simulate`` round as the real programs do.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.files.pictures import expect_pictures
 from degradations.noise.rounding import Dithering, EvenLevels, FewColors
-from degradations.operators.noisy import Noisy
+from degradations.operators.noisy import NoiseOperator
 
-EDGE = 0.1  # width of the smooth step between two levels, in steps: steeper ones have no slope to follow
+EDGE = 0.1  # width of the smooth step between two levels, in level spacings; gradients vanish for much steeper steps
 
 
-class Rounded(Noisy):
-    """``measure`` is the program's answer for x itself; nothing in it is random."""
+class RoundingOperator(NoiseOperator):
+    """Round values by a program whose result ``measure`` returns; nothing is random."""
 
     def measure(self, x, generator=None):
-        return self.noise.true(expect_pictures(x))
+        return self.noise.quantize(expect_pictures(x))
 
 
 @register("quantise")
-class Quantise(Rounded):
-    """Each value is rounded to the nearest of a few evenly spaced levels. (N, C, H, W) -> the same.
+class Quantise(RoundingOperator):
+    """Round each value to the nearest of a few evenly spaced levels. (N, C, H, W) -> the same.
 
-    ``forward`` is a smooth staircase, which is exact at the levels and half-way between them.
+    ``forward`` is a smooth staircase that is exact at the levels and half-way between them.
     """
 
     linear = False
     pointwise = False
     adjoint = Degradation.adjoint
-    parameters_spec = (Parameter("levels", kind="int", bounds=(2, 256), required=True, help="how many are left"),)
+    parameters_spec = (Parameter("levels", kind="int", bounds=(2, 256), required=True, help="number of levels"),)
     example = "quantise:8"
 
     @property
@@ -49,15 +49,15 @@ class Quantise(Rounded):
 
 
 @register("dither")
-class Dither(Rounded):
-    """Dots of a few evenly spaced levels, by Floyd and Steinberg's error diffusion in each channel, as Pillow does it.
-    (N, C, H, W) -> the same.
+class Dither(RoundingOperator):
+    """Replace tones by dots of a few evenly spaced levels (Floyd and Steinberg). (N, C, H, W) -> the same.
 
-    ``forward`` is x, of which the dots are the local mean; y is compared at the frequencies that survive.
+    Each channel is dithered by itself, as Pillow does it. ``forward`` is x, the local mean of the dots; the data term
+    compares the low frequencies, which survive.
     """
 
     parameters_spec = (
-        Parameter("levels", 2, kind="int", bounds=(2, 64), help="how many are left; 2 is black and white"),
+        Parameter("levels", 2, kind="int", bounds=(2, 64), help="number of levels; 2 is black and white"),
     )
     example = "dither:2"
 
@@ -67,7 +67,7 @@ class Dither(Rounded):
 
     @torch.no_grad()
     def merge(self, x, y):
-        """Alternately within the noise and within the gamut, until both hold."""
+        """Project alternately onto what the noise explains and onto [-1, 1], until both hold."""
         noise, merged, y = self.noise, x.double().clamp(-1, 1), y.double().expand_as(x)
         for _ in range(30):
             before, merged = merged, noise.within(merged, y).clamp(-1, 1)
@@ -77,13 +77,13 @@ class Dither(Rounded):
 
 
 @register("palette")
-class Palette(Rounded):
-    """A few colours, found in each picture by Pillow's median cut. (N, 3 or 1, H, W) -> the same.
+class Palette(RoundingOperator):
+    """Reduce each picture to a few colours by Pillow's median cut. (N, 3 or 1, H, W) -> the same.
 
-    ``forward`` is x: which colours there will be is for the picture to decide, and no smooth function of it.
+    ``forward`` is x, as the choice of the colours is no smooth function of it.
     """
 
-    parameters_spec = (Parameter("colors", kind="int", bounds=(2, 256), required=True, help="how many are left"),)
+    parameters_spec = (Parameter("colors", kind="int", bounds=(2, 256), required=True, help="number of colours"),)
     example = "palette:16"
 
     @property

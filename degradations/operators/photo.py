@@ -1,4 +1,4 @@
-"""Old photographs."""
+"""Old photographs: blur, faded colours, grain and wear in one operator."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor
 from degradations.blur.blur import Blur
 from degradations.core.base import Degradation
 from degradations.core.parameter import Parameter
+from degradations.core.precision import compute_noise_floor
 from degradations.core.registry import register
 from degradations.errors import MaskError, SizeError
 from degradations.files.pictures import expect_pictures
@@ -15,34 +16,49 @@ from degradations.masks import masks
 from degradations.noise.model import GaussianNoise
 from degradations.operators.tint import WhiteBalance
 from degradations.operators.tone import Fade
-from degradations.operators.wear import worn
+from degradations.operators.wear import draw_wear
 from degradations.solvers.near_projection import project_near
 
 
-def _part(cls: type[Degradation], **values: float | Tensor) -> Degradation:
-    """An operator with these parameters, each one number or one a row (N, 1, 1, 1)."""
+def _make_operator(cls: type[Degradation], **values: float | Tensor) -> Degradation:
+    """Make an operator with parameters that are single numbers, or tensors (N, 1, 1, 1) with one for each row."""
     rows = {name: value for name, value in values.items() if isinstance(value, Tensor)}
-    alike = cls(**{name: value for name, value in values.items() if name not in rows})
-    return alike.bind(rows) if rows else alike
+    operator = cls(**{name: value for name, value in values.items() if name not in rows})
+    return operator.bind(rows) if rows else operator
 
 
 @register("photo")
 class Photo(Degradation):
-    """An old photograph: soft, yellowed, faded, grainy, scratched and creased. (N, 3 or 1, H, W) -> (N, 3, H, W).
+    """Age a photograph: soft, yellowed, faded, grainy, scratched and creased. (N, 3 or 1, H, W) -> (N, 3, H, W).
 
-    In this order: ``blur``; blue light is lost, and a quarter as much of the green; contrast is lost, and black turns
-    grey; scratches, creases and dust cover what lies under them. ``build`` draws these for one size; nothing is seen of
-    x under them, and y has their own levels there, which ``settle`` keeps free of grain. ``grain`` is the noise model.
+    y = cover(fade(yellow(blur(x)))) + grain. Yellowing removes blue light, and a quarter as much of the green. Fading
+    reduces the contrast and turns black grey. Scratches, creases and dust cover what lies under them: they are drawn by
+    ``build`` for one size, x is unobserved under them, and y has their own tones there, without grain. ``grain`` is the
+    noise model.
     """
 
     well_posed = False
+    keeps_size = True
     parameters_spec = (
         Parameter(
-            "blur", 0.7, (0.05, 16), plausible=(0.3, 3), unit="px", transform="log", help="deviation of the gaussian"
+            "blur",
+            0.7,
+            (0.05, 16),
+            plausible=(0.3, 3),
+            unit="px",
+            transform="log",
+            help="standard deviation of the Gaussian",
         ),
-        Parameter("yellowing", 0.4, (0, 0.9), plausible=(0, 0.8), unit="of the light", help="how much blue is lost"),
         Parameter(
-            "fading", 0.35, (0, 0.9), plausible=(0, 0.7), unit="of what it was", help="how much contrast is lost"
+            "yellowing", 0.4, (0, 0.9), plausible=(0, 0.8), unit="of the light", help="share of the blue that is lost"
+        ),
+        Parameter(
+            "fading",
+            0.35,
+            (0, 0.9),
+            plausible=(0, 0.7),
+            unit="of the original",
+            help="share of the contrast that is lost",
         ),
         Parameter(
             "grain",
@@ -51,12 +67,12 @@ class Photo(Degradation):
             plausible=(0.005, 0.15),
             unit="of the range from black to white",
             transform="log",
-            help="its standard deviation",
+            help="standard deviation of the grain",
         ),
-        Parameter("scratches", 6, (0, 500), kind="int", help="how many"),
-        Parameter("creases", 1, (0, 50), kind="int", help="how many, from edge to edge"),
-        Parameter("dust", 12, (0, 5000), kind="int", help="how many pieces"),
-        Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="for the wear; default: the run's seed"),
+        Parameter("scratches", 6, (0, 500), kind="int", help="number of scratches"),
+        Parameter("creases", 1, (0, 50), kind="int", help="number of creases, from edge to edge"),
+        Parameter("dust", 12, (0, 5000), kind="int", help="number of pieces"),
+        Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="seed of the wear; default: the run's seed"),
     )
     example = "photo"
     strengths = (
@@ -75,71 +91,66 @@ class Photo(Degradation):
         return GaussianNoise(2 * self.grain)
 
     @property
-    def _wears(self) -> bool:
+    def _has_wear(self) -> bool:
         return self.scratches + self.creases + self.dust > 0
 
     def build(self, picture=None, seed=0, size=None):
-        """Draw the wear. MaskError: no size is known, or nothing of the picture is left."""
-        if self.missing is not None or not self._wears:
+        """Draw the wear.
+
+        Raises:
+            MaskError: no size is known, or nothing of the picture is left.
+        """
+        if self.missing is not None or not self._has_wear:
             return self
         if size is None and picture is None:
             raise MaskError(f"the wear of {self.spec} needs a size; call .build(size=(H, W))")
         size = tuple(size) if size is not None else (picture.height, picture.width)
-        built = self._shallow()
+        built = self._shallow_copy()
         built.seed = seed if self.seed is None else self.seed
-        built.missing, built.paint = worn(
+        built.missing, built.paint = draw_wear(
             size, built.seed, scratches=self.scratches, creases=self.creases, dust=self.dust
         )
         if bool(built.missing.all()):
-            raise MaskError(f"{self.spec} leaves nothing of a picture of {size[1]}x{size[0]}; ask for less wear")
-        built.assets = {"mask": {"sha256": masks.digest(built.missing), "path": None}}
+            raise MaskError(f"{self.spec} leaves nothing of a picture of {size[1]}x{size[0]}; reduce the wear")
+        built.assets = {"mask": {"sha256": masks.compute_sha256(built.missing), "path": None}}
         return built
 
-    def _covered(self, y: Tensor) -> Tensor:
-        if not self._wears:
+    def _cover(self, y: Tensor) -> Tensor:
+        if not self._has_wear:
             return y
         if self.missing is None:
             raise MaskError(f"the wear of {self.spec} is not drawn yet; call .build(picture, seed) first")
         if self.missing.shape[-2:] != y.shape[-2:]:
-            (h, w), (own_h, own_w) = y.shape[-2:], self.missing.shape[-2:]
+            (h, w), (wear_h, wear_w) = y.shape[-2:], self.missing.shape[-2:]
             raise SizeError(
-                f"got a picture of {w}x{h}; this wear is {own_w}x{own_h} (width x height) and fits that only"
+                f"got a picture of {w}x{h}; this wear is {wear_w}x{wear_h} (width x height) and fits that only"
             )
         return torch.where(self.missing.to(y.device), self.paint.to(y), y)
 
     def forward(self, x):
-        soft = _part(Blur, sigma=self.blur)(expect_pictures(x))
-        yellow = _part(WhiteBalance, blue=1 - self.yellowing, green=1 - self.yellowing / 4)(soft)
-        return self._covered(_part(Fade, contrast=1 - self.fading, black=self.fading / 4)(yellow))
+        soft = _make_operator(Blur, sigma=self.blur)(expect_pictures(x))
+        yellow = _make_operator(WhiteBalance, blue=1 - self.yellowing, green=1 - self.yellowing / 4)(soft)
+        return self._cover(_make_operator(Fade, contrast=1 - self.fading, black=self.fading / 4)(yellow))
 
     def measure(self, x, generator=None):
-        return self.settle(super().measure(x, generator))
+        return self.set_known_values(super().measure(x, generator))
 
-    def settle(self, y):
-        return self._covered(y)
+    def set_known_values(self, y):
+        return self._cover(y)
 
     @torch.no_grad()
     def merge(self, x, y):
-        """A near picture that brings phi(x) to within the grain: phi is linear but for a constant."""
+        """Find a near picture that brings phi(x) to within the grain; phi is linear up to a constant."""
         exact, picture = self._in_double(), x.double().clamp(-1, 1)
-        y = exact.settle(y.double()).expand(len(x), -1, -1, -1)
+        y = exact.set_known_values(y.double()).expand(len(x), -1, -1, -1)
         constant = exact(torch.zeros_like(picture))
         pull = torch.func.vjp(exact, picture)[1]
-        near = exact._noise_floor(exact(picture))
+        near = compute_noise_floor(exact.noise, exact(picture))
         merged = project_near(lambda v: exact(v) - constant, lambda v: pull(v)[0], picture, y - constant, near)
         return merged.to(x)
 
-    def blank(self, hw):
+    def uninformative(self, hw):
         return None if self.missing is None else self.missing[:, 0]
 
     def channels(self, c):
         return 3
-
-    def size(self, hw):
-        return tuple(hw)
-
-    def _load_from_state_dict(self, state_dict, prefix, *args):
-        for name in ("missing", "paint"):
-            if getattr(self, name) is None and prefix + name in state_dict:
-                setattr(self, name, torch.empty_like(state_dict[prefix + name]))
-        super()._load_from_state_dict(state_dict, prefix, *args)

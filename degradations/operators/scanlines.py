@@ -1,4 +1,4 @@
-"""Lines of a screen or of an interlaced picture."""
+"""Dark or missing lines of a screen or of an interlaced picture."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ SHADES = {"black": -1.0, "gray": 0.0}
 
 @register("scanlines")
 class Scanlines(Degradation):
-    """Lines were darkened at equal distances, as on a screen, or are missing. (N, C, H, W) -> (N, C, H, W).
+    """Darken or remove lines at equal distances: y = (1 - l) x + l shade, l = strength on a line, else 0.
 
-    The last ``width`` rows of every ``period`` are mixed with black by ``strength``. With ``shade=gray,strength=1``
+    (N, C, H, W) -> (N, C, H, W). The last ``width`` rows of every ``period`` are lines. With ``shade=gray,strength=1``
     they are missing, and mid-grey in y as in ``inpaint``: half of an interlaced picture.
     """
 
     scales = False
+    keeps_size = True
+    keeps_channels = True
     parameters_spec = (
-        Parameter("strength", 0.5, bounds=(0, 1), help="how much of the line is lost"),
-        Parameter("period", 2, kind="int", bounds=(2, 1024), unit="px", help="distance of the lines"),
-        Parameter("width", 1, kind="int", bounds=(1, 1023), unit="px", help="of a line"),
-        Parameter("shade", "black", kind="choice", choices=tuple(SHADES), help="what a line is mixed with"),
+        Parameter("strength", 0.5, bounds=(0, 1), help="share of a line that is lost"),
+        Parameter("period", 2, kind="int", bounds=(2, 1024), unit="px", help="distance between the lines"),
+        Parameter("width", 1, kind="int", bounds=(1, 1023), unit="px", help="height of a line"),
+        Parameter("shade", "black", kind="choice", choices=tuple(SHADES), help="the tone that a line is mixed with"),
     )
     example = "scanlines:0.5"
 
@@ -38,7 +40,7 @@ class Scanlines(Degradation):
         self.linear = self.pointwise = self.shade == "gray"
 
     def _loss(self, y: Tensor) -> Tensor:
-        """(1 or N, 1, H, 1), how much of each row is lost."""
+        """Return how much of each row is lost, from 0 to 1: (1 or N, 1, H, 1)."""
         lost = torch.arange(y.shape[-2], device=y.device) % self.period >= self.period - self.width
         strength = torch.as_tensor(self.strength, dtype=y.dtype, device=y.device)
         return lost.to(y.dtype)[:, None] * strength.reshape(-1, 1, 1, 1)
@@ -50,23 +52,19 @@ class Scanlines(Degradation):
     def adjoint(self, y, size):
         return y * (1 - self._loss(y)) if self.linear else super().adjoint(y, size)
 
-    def channels(self, c):
-        return c
-
-    def size(self, hw):
-        return tuple(hw)
-
-    def settle(self, y):
+    def set_known_values(self, y):
         return torch.where(self._loss(y) == 1, SHADES[self.shade], y)
 
     @torch.no_grad()
     def merge(self, x, y):
-        """The lines are made as bright again as they were; what is lost wholly is left as it is in x."""
+        """Undo the mixing; rows that are lost completely keep the values of x."""
         loss = self._loss(x.double())
         bright = (y.double() - SHADES[self.shade] * loss) / (1 - loss).clamp_min(1e-12)
         return torch.where(loss == 1, x.double(), bright).clamp(-1, 1).to(x)
 
-    def hidden(self, size, below, channels=3):
-        like = torch.zeros(1, 1, *size, dtype=torch.float64, device=None if below is None else below.device)
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        like = torch.zeros(
+            1, 1, *size, dtype=torch.float64, device=None if uninformative is None else uninformative.device
+        )
         lost = (self._loss(like) == 1)[:, 0].expand(-1, *size)
-        return lost if below is None else lost | below
+        return lost if uninformative is None else lost | uninformative

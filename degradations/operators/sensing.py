@@ -1,4 +1,4 @@
-"""Compressive sensing: fewer numbers than pixels, each a random mixture of all pixels."""
+"""Compressive sensing: fewer measurements than pixels, each a random mixture of all pixels."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from degradations.core.registry import register
 from degradations.errors import SizeError
 from degradations.files.pictures import expect_pictures
 
-GAIN = 0.25  # the measurements of a picture of full contrast then stay in [-1, 1] but for 1 in 15000
-LARGEST = 2**26  # entries of a matrix that is written out
+GAIN = 0.25  # of the measurements of a picture of full contrast, about 1 in 15000 leaves [-1, 1]
+LARGEST = 2**26  # entries of a matrix that is stored explicitly
 KINDS = ("circulant", "gaussian")
 
 
 @lru_cache(maxsize=8)
 def _convolution(size: tuple[int, int], m: int, seed: int, dtype: torch.dtype, device: torch.device):
-    """(signs (H, W), spectrum of an orthogonal circulant matrix, m rows of it), see ``Sensing``."""
-    random = np.random.Generator(np.random.PCG64(seed))  # torch's would resemble pictures drawn with the same seed
+    """Return the random parts of the circulant matrix (see ``Sensing``).
+
+    Returns:
+        Signs (H, W), the spectrum (H, W // 2 + 1) of an orthogonal circulant matrix, and the indices of m of its rows.
+    """
+    random = np.random.Generator(
+        np.random.PCG64(seed)
+    )  # torch's stream would correlate with pictures drawn with the same seed
     signs = torch.from_numpy(random.integers(0, 2, size) * 2.0 - 1)
     spectrum = torch.fft.rfft2(torch.from_numpy(random.standard_normal(size)))
     spectrum = spectrum / spectrum.abs()
@@ -33,41 +39,39 @@ def _convolution(size: tuple[int, int], m: int, seed: int, dtype: torch.dtype, d
 
 @lru_cache(maxsize=2)
 def _gaussian(n: int, m: int, seed: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(m, n), independent N(0, 1 / n)."""
+    """Return an (m, n) matrix of independent N(0, 1 / n) entries."""
     drawn = np.random.Generator(np.random.PCG64(seed)).standard_normal((m, n), np.float32)
     return torch.from_numpy(drawn).to(device, dtype) / n**0.5
 
 
 @register("sensing")
 class Sensing(Degradation):
-    """Random mixtures of all pixels were measured, the same in each channel. (N, C, H, W) -> (N, C, h, W).
+    """Measure random mixtures of all pixels: y = A x, the same A in each channel. (N, C, H, W) -> (N, C, h, W).
 
-    There are h W of them with h = max(1, round(fraction H)); y only has the form of a picture, so that files can hold
-    it. ``circulant``: convolution with a random filter of unit modulus at every frequency after random changes of
-    sign, of which h W places are kept (J. Romberg 2009, "Compressive sensing by random convolution", section 2): the
-    rows are orthogonal, at any size. ``gaussian``: a matrix of independent normal numbers (Bora et al. 2017), for
-    small pictures. Both times a quarter, so that a picture's measurements rarely leave [-1, 1].
+    There are h W measurements with h = max(1, round(fraction H)); y only has the shape of a picture so that files can
+    hold it. ``circulant``: convolution with a random filter of unit modulus at every frequency after random changes of
+    sign, of which h W places are kept (J. Romberg 2009, "Compressive sensing by random convolution", section 2); the
+    rows are orthogonal, at any size. ``gaussian``: a matrix of independent normal entries (Bora et al. 2017), for small
+    pictures. Both are scaled by a quarter, so that the measurements of a picture rarely leave [-1, 1].
     """
 
     linear = True
+    keeps_channels = True
     scales = False
     overshoot = 0.5
     parameters_spec = (
         Parameter("fraction", 0.25, bounds=(0.001, 1), fixed=True, help="measurements per pixel"),
         Parameter("kind", "circulant", kind="choice", choices=KINDS, help="how the mixtures are drawn"),
-        Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="of the mixtures; default: the run's seed"),
+        Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="seed of the mixtures; default: the run's seed"),
     )
     example = "sensing:0.25"
 
     def build(self, picture=None, seed=0, size=None):
         if self.seed is not None:
             return self
-        built = self._shallow()
+        built = self._shallow_copy()
         built.seed = seed
         return built
-
-    def channels(self, c):
-        return c
 
     def size(self, hw):
         return max(1, round(self.fraction * hw[0])), hw[1]
@@ -77,7 +81,7 @@ class Sensing(Degradation):
         if n * m > LARGEST:
             raise SizeError(
                 f"{self.spec} of {size[1]}x{size[0]} pixels is a matrix of {m}x{n} numbers; use kind=circulant, which "
-                "writes none out"
+                "stores no matrix"
             )
         return _gaussian(n, m, self._seed, like.dtype, like.device) * GAIN
 
@@ -108,9 +112,9 @@ class Sensing(Degradation):
         return torch.fft.irfft2(torch.fft.rfft2(spread) * spectrum.conj(), s=size) * signs * GAIN
 
     def lift(self, y, size):
-        """A^T y / gain^2: the smallest picture that has these measurements (about that for ``gaussian``)."""
+        """Return A^T y / gain^2, the smallest picture with these measurements (approximately, for ``gaussian``)."""
         x = self.adjoint(y, size) / GAIN**2
         return x if x.shape[1] == 3 else super().lift(x, size)
 
-    def hidden(self, size, below, channels=3):
-        return None if below is None else super().hidden(size, below, channels)
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        return None if uninformative is None else super().propagate_unobserved(size, uninformative, channels)

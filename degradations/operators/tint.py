@@ -1,6 +1,6 @@
-"""What time, light and film do to colours, pixel by pixel.
+"""Changes of colour by time, light and film, pixel by pixel.
 
-Brightness v = (x + 1) / 2 is 0 at black and 1 at white; nothing here leaves these.
+Brightness v = (x + 1) / 2 is 0 at black and 1 at white; all operators here map [0, 1] into itself.
 """
 
 from __future__ import annotations
@@ -15,63 +15,89 @@ from degradations.errors import SizeError
 from degradations.files.pictures import expect_pictures, luma
 from degradations.operators.tone import Tone
 
-# The three rows of the matrix that programs share, (0.393, 0.769, 0.189) and so on, are nearly one luma times these
-# factors; the largest is made 1, so that white is not clipped.
+# The rows of the sepia matrix that many programs use, (0.393, 0.769, 0.189) and so on, are nearly one luma times these
+# factors, here scaled so that the largest is 1 and white is not clipped.
 SEPIA = (1.0, 0.890, 0.694)
 
 
-def coloured(x: Tensor) -> Tensor:
-    """x (N, 3, H, W), or (N, 1, H, W) three times."""
+def expand_to_rgb(x: Tensor) -> Tensor:
+    """Return x (N, 3, H, W) unchanged, or x (N, 1, H, W) repeated to three channels.
+
+    Raises:
+        SizeError: other than 1 or 3 channels.
+    """
     if expect_pictures(x).shape[1] not in (1, 3):
-        raise SizeError(f"got {x.shape[1]} channels; colours are made of 3, or of 1 that is grey")
+        raise SizeError(f"got {x.shape[1]} channels; expected 3 colours, or 1 that is grey")
     return x.expand(-1, 3, -1, -1)
 
 
-def thirds(x: Tensor, values: tuple) -> Tensor:
-    """(1 or N, 3, 1, 1) of x's type: one value for each of red, green and blue, floats or (N, 1, 1, 1)."""
+def stack_rgb(x: Tensor, values: tuple) -> Tensor:
+    """Stack one value each for red, green and blue.
+
+    Args:
+        x: gives dtype and device.
+        values: three floats or tensors (N, 1, 1, 1).
+
+    Returns:
+        (1 or N, 3, 1, 1).
+    """
     each = [torch.as_tensor(v, dtype=x.dtype, device=x.device).reshape(-1, 1, 1, 1) for v in values]
     return torch.cat(torch.broadcast_tensors(*each), 1)
 
 
 @register("sepia")
 class Sepia(Tone):
-    """The colours became shades of brown. (N, 3 or 1, H, W) -> (N, 3, H, W).
+    """Tone in brown: v becomes (1 - strength) v + strength luma(v) brown. (N, 3 or 1, H, W) -> (N, 3, H, W).
 
-    v becomes (1 - strength) * v + strength * brown * luma(v), with the luma of Rec. 601.
+    The luma is that of Rec. 601; brown is (1, 0.890, 0.694) in red, green and blue.
     """
 
     parameters_spec = (
-        Parameter("strength", 1.0, bounds=(0, 1), plausible=(0.1, 1), help="0 keeps the colours, 1 leaves none"),
+        Parameter(
+            "strength", 1.0, bounds=(0, 1), plausible=(0.1, 1), help="0 keeps the colours, 1 replaces them by brown"
+        ),
     )
 
     def forward(self, x):
         brown = constant(SEPIA, x)[:, None, None]
-        return (1 - self.strength) * coloured(x) + self.strength * (brown * (luma(x) + 1) - 1)
+        return (1 - self.strength) * expand_to_rgb(x) + self.strength * (brown * (luma(x) + 1) - 1)
 
     def channels(self, c):
         return 3
 
 
-class Light(Tone):
-    """Of each colour some of its light is left; black stays. (N, 3 or 1, H, W) -> (N, 3, H, W)."""
+class ColorCast(Tone):
+    """Dim each colour: v_c becomes t_c v_c, with a transmission t_c from 0 to 1. (N, 3 or 1, H, W) -> (N, 3, H, W).
 
-    def left(self, x: Tensor) -> Tensor:
-        """(1 or N, 3, 1, 1) of x's type, from 0 to 1: what is left of red, green and blue."""
+    Black stays black. Subclasses define ``transmission``.
+    """
+
+    def transmission(self, x: Tensor) -> Tensor:
+        """Return the transmission of red, green and blue: (1 or N, 3, 1, 1) of the dtype of x."""
         raise NotImplementedError
 
     def forward(self, x):
-        left = self.left(x)
-        return left * coloured(x) + left - 1
+        transmission = self.transmission(x)
+        return transmission * expand_to_rgb(x) + transmission - 1
 
     def channels(self, c):
         return 3
 
+    @torch.no_grad()
+    def merge(self, x, y):
+        """Divide y by the transmission; channels of which nothing is left keep the values of x."""
+        if x.shape[1] == 1:
+            return super().merge(x, y)
+        transmission = self.transmission(x.double())
+        restored = ((y.double() + 1) / transmission.clamp_min(1e-12) - 1).clamp(-1, 1)
+        return torch.where(transmission < 1e-3, x.double().clamp(-1, 1), restored).to(x)
+
 
 @register("white-balance")
-class WhiteBalance(Light):
-    """A colour cast: red, green and blue are multiplied by a factor each. (N, 3 or 1, H, W) -> (N, 3, H, W).
+class WhiteBalance(ColorCast):
+    """Add a colour cast: red, green and blue are each multiplied by a factor. (N, 3 or 1, H, W) -> (N, 3, H, W).
 
-    Shares are at most 1, so that nothing is clipped; a cast with the exposure kept is the same, made brighter.
+    Factors are at most 1, so that nothing is clipped; a cast that keeps the exposure is the same cast made brighter.
     """
 
     parameters_spec = tuple(
@@ -82,42 +108,27 @@ class WhiteBalance(Light):
             plausible=(0.4, 1),
             transform="log",
             unit="of the light",
-            help=f"how much of the {name} is left",
+            help=f"share of the {name} that remains",
         )
         for name in ("red", "green", "blue")
     )
     example = "white-balance:green=0.8,blue=0.5"
 
-    def left(self, x):
-        return thirds(x, (self.red, self.green, self.blue))
-
-    @torch.no_grad()
-    def merge(self, x, y):
-        """What became y, in [-1, 1]: nothing of x is needed, but where grey became coloured."""
-        if x.shape[1] == 1:
-            return super().merge(x, y)
-        left = self.left(x.double())
-        return ((y.double() + 1) / left - 1).clamp(-1, 1).expand_as(x).to(x)
+    def transmission(self, x):
+        return stack_rgb(x, (self.red, self.green, self.blue))
 
 
 @register("channel")
-class Channel(Light):
-    """One colour channel was lost, completely (it is black) or in part. (N, 3 or 1, H, W) -> (N, 3, H, W)."""
+class Channel(ColorCast):
+    """Lose one colour channel, completely (it becomes black) or in part. (N, 3 or 1, H, W) -> (N, 3, H, W)."""
 
     parameters_spec = (
         Parameter("lost", kind="choice", choices=("red", "green", "blue"), required=True, help="which one"),
-        Parameter("amount", 1.0, bounds=(0, 1), plausible=(0.2, 1), unit="of its light", help="how much of it is lost"),
+        Parameter(
+            "amount", 1.0, bounds=(0, 1), plausible=(0.2, 1), unit="of its light", help="share of it that is lost"
+        ),
     )
     example = "channel:blue"
 
-    def left(self, x):
-        return thirds(x, tuple(1 - self.amount if name == self.lost else 1.0 for name in ("red", "green", "blue")))
-
-    @torch.no_grad()
-    def merge(self, x, y):
-        """The other two colours are those of y, and so is the third as far as something is left of it."""
-        if x.shape[1] == 1:
-            return super().merge(x, y)
-        left = self.left(x.double())
-        found = ((y.double() + 1) / left.clamp_min(1e-12) - 1).clamp(-1, 1)
-        return torch.where(left < 1e-3, x.double().clamp(-1, 1), found).to(x)
+    def transmission(self, x):
+        return stack_rgb(x, tuple(1 - self.amount if name == self.lost else 1.0 for name in ("red", "green", "blue")))

@@ -1,6 +1,6 @@
-"""What time and film do to brightness, pixel by pixel.
+"""Changes of brightness over time and on film, pixel by pixel.
 
-Brightness v = (x + 1) / 2 is 0 at black and 1 at white; every curve here stays within these.
+Brightness v = (x + 1) / 2 is 0 at black and 1 at white; every curve here maps [0, 1] into itself.
 """
 
 from __future__ import annotations
@@ -13,41 +13,42 @@ from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.files.pictures import expect_pictures
 
-TOE = 1 / 255  # brightness of the level next to black: below it a gamma curve is a straight line
+TOE = 1 / 255  # brightness of the level next to black, below which the gamma curve is a straight line
 
 
 class Tone(Degradation):
-    """Pixels keep their places, and all of them are seen."""
+    """Change each pixel by itself: pixels keep their places, and all of them are observed."""
 
-    def size(self, hw):
-        return tuple(hw)
+    keeps_size = True
 
-    def hidden(self, size, below, channels=3):
-        return below
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        return uninformative
 
 
 class Curve(Tone):
-    """Each number by itself, by a curve that rises: ``inverse`` undoes it. (N, C, H, W) -> (N, C, H, W)."""
+    """Apply a rising curve to each value: y = curve(x). (N, C, H, W) -> (N, C, H, W).
+
+    Subclasses define ``forward`` and ``inverse``.
+    """
+
+    keeps_channels = True
 
     def inverse(self, y: Tensor) -> Tensor:
-        """The number that becomes y; of any y, also one that no picture gives."""
+        """Return the value that the curve maps to y, also for a y that no picture in [-1, 1] gives."""
         raise NotImplementedError
-
-    def channels(self, c):
-        return c
 
     @torch.no_grad()
     def merge(self, x, y):
-        """What became y, in [-1, 1]; a number that becomes y already stays."""
+        """Invert the curve and clip to [-1, 1]; a value that already gives y stays unchanged."""
         exact, picture, y = self._in_double(), x.double().clamp(-1, 1), y.double()
         return torch.where((exact(picture) - y).abs() < 1e-6, picture, exact.inverse(y).clamp(-1, 1)).to(x)
 
 
 @register("fade")
 class Fade(Curve):
-    """Contrast is lost around mid-grey, and black becomes grey while white stays white. (N, C, H, W) -> the same.
+    """Fade the picture: y = black + (1 - black) * contrast * x. (N, C, H, W) -> the same.
 
-    y = black + (1 - black) * contrast * x.
+    Contrast is lost around mid-grey; then black becomes grey, while white stays white.
     """
 
     parameters_spec = (
@@ -57,8 +58,8 @@ class Fade(Curve):
             bounds=(0.05, 1),
             plausible=(0.2, 1),
             transform="log",
-            unit="of what it was",
-            help="how much of the contrast is left",
+            unit="of the original",
+            help="share of the contrast that remains",
         ),
         Parameter(
             "black",
@@ -66,7 +67,7 @@ class Fade(Curve):
             bounds=(0, 0.9),
             plausible=(0, 0.5),
             unit="of the range from black to white",
-            help="how bright black becomes",
+            help="brightness of what was black",
         ),
     )
     example = "fade:contrast=0.6,black=0.1"
@@ -80,10 +81,11 @@ class Fade(Curve):
 
 @register("gamma")
 class Gamma(Curve):
-    """v becomes v^gamma: above 1 darker, below 1 brighter, black and white stay. (N, C, H, W) -> the same.
+    """Apply a gamma curve: v becomes v^gamma, with brightness v = (x + 1) / 2. (N, C, H, W) -> the same.
 
-    Exact at every one of the 256 levels. Between black and the level next to it the curve is a straight line, and
-    so it is beyond black and white, where pictures that overshoot may be.
+    Above 1 the picture becomes darker, below 1 brighter; black and white stay. Exact at all of the 256 levels of a
+    file. Between black and the next level, and beyond black and white, where pictures may overshoot, the curve is a
+    straight line.
     """
 
     parameters_spec = (
@@ -104,7 +106,7 @@ class Gamma(Curve):
         return 2 * (curve + (v.clamp_max(TOE) - TOE) * self._toe() + (v - 1).clamp_min(0)) - 1
 
     def _toe(self) -> Tensor | float:
-        """Slope of the line from black to where the curve begins."""
+        """Return the slope of the straight line between black and the beginning of the curve."""
         return TOE ** (self.gamma - 1)
 
     def inverse(self, y):

@@ -1,4 +1,4 @@
 """Resizing that agrees with Pillow, and the super-resolution operators built on it.
 
-To add one, subclass ``super_resolution.SuperResolution`` and register it by name.
+To add one, subclass ``super_resolution.Separable``, return its two matrices, and register it by name.
 """

@@ -1,8 +1,8 @@
-"""Super-resolution as the published DGP code has it (XingangPan/deep-generative-prior, ``pre_process``).
+"""Super-resolution as in the published DGP code (XingangPan/deep-generative-prior, ``pre_process``).
 
-It makes the target with Pillow and the prediction with a fixed 16 x 16 Lanczos-2 kernel, two filters about 40
-dB apart, and compares both after enlargement. Here as an operator of its own, so that published numbers can
-be met; use ``sr`` otherwise.
+It makes the target with Pillow and the prediction with a fixed 16 x 16 Lanczos-2 kernel, two filters that differ by
+about 40 dB, and compares both after enlargement. It is an operator of its own so that published numbers can be
+reproduced; use ``sr`` otherwise.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from degradations.resampling.super_resolution import Separable
 FACTOR = 4
 
 
-def _enlarge(n: int, m: int) -> torch.Tensor:
-    """(m, n) float64, bilinear enlargement with pixel centres at halves."""
+def _make_enlargement(n: int, m: int) -> torch.Tensor:
+    """Return (m, n) float64: bilinear enlargement with pixel centres at halves (align_corners=False)."""
     return F.interpolate(torch.eye(n, dtype=torch.float64)[None], size=m, mode="linear", align_corners=False)[0].mT
 
 
 @lru_cache(maxsize=16)
-def _smear(n: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """(n, n): the 16-tap kernel at every fourth pixel with the border repeated, then bilinear enlargement."""
+def _make_blur_matrix(n: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Return (n, n): the 16-tap kernel at every fourth pixel, border repeated, then bilinear enlargement."""
     away = np.abs(np.arange(16) - 7.5) / FACTOR
     kernel = np.sinc(away) * np.sinc(away / 2)
     small = n // FACTOR
@@ -36,14 +36,14 @@ def _smear(n: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     for i in range(small):
         source = np.clip(np.arange(16) + FACTOR * i - 6, 0, n - 1)
         np.add.at(shrink[i], source, kernel / kernel.sum())
-    return (_enlarge(small, n) @ torch.from_numpy(shrink)).to(device, dtype)
+    return (_make_enlargement(small, n) @ torch.from_numpy(shrink)).to(device, dtype)
 
 
 @register("sr-dgp")
 class PublishedSuperResolution(Separable):
-    """Four times smaller and enlarged again, as published by DGP. (N, C, H, W) -> (N, C, H, W).
+    """Reduce to a quarter and enlarge again, as published by DGP. (N, C, H, W) -> (N, C, H, W).
 
-    ``forward`` (prediction): kernel, then bilinear enlargement. ``measure`` (target): 8 bits by truncation,
+    ``forward`` (the prediction): kernel, then bilinear enlargement. ``measure`` (the target): 8 bits by truncation,
     Pillow's Lanczos to a quarter, bilinear enlargement. Sides of at least 4 pixels.
     """
 
@@ -56,10 +56,10 @@ class PublishedSuperResolution(Separable):
 
     def matrices(self, hw, dtype, device):
         h, w = self.size(hw)
-        return _smear(h, dtype, device), _smear(w, dtype, device)
+        return _make_blur_matrix(h, dtype, device), _make_blur_matrix(w, dtype, device)
 
     def measure(self, x, generator=None):
-        """The published target: not differentiable."""
+        """Return the published target, without gradient."""
         hw = tuple(x.shape[-2:])
         small = tuple(n // FACTOR for n in self.size(hw))
         levels = ((x.detach().cpu() + 1) / 2 * 255).clamp(0, 255).to(torch.uint8).flatten(0, 1).numpy()

@@ -1,8 +1,8 @@
-"""Super-resolution as the published PULSE code has it (Menon et al. 2020; its ``BicubicDownSample``).
+"""Super-resolution as in the published PULSE code (Menon et al. 2020; its ``BicubicDownSample``).
 
-Inside the picture it is Pillow's bicubic filter; at the border it mirrors the picture, where Pillow weighs less of it,
-which differs by up to 0.06 on white noise. Odd factors look half a pixel aside, so that 1 is no identity. Here as an
-operator of its own, so that published numbers can be met; use ``sr`` otherwise.
+Inside the picture it is Pillow's bicubic filter. At the border it mirrors the picture, where Pillow cuts the filter and
+normalises it, which differs by up to 0.06 on white noise. Odd factors are half a pixel off, so that factor 1 is not the
+identity. It is an operator of its own so that published numbers can be reproduced; use ``sr`` otherwise.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from degradations.resampling.super_resolution import Separable
 
 
 @lru_cache(maxsize=64)
-def _shrink(n: int, factor: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """(n // factor, n): 4 * factor taps at every factor-th pixel, 3 * factor pixels of mirrored border in all."""
+def _make_reduction(n: int, factor: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Return (n // factor, n): 4 factor taps at every factor-th pixel, 3 factor pixels of mirrored border in all."""
     bicubic, _ = FILTERS["bicubic"]
     taps = bicubic((np.arange(4 * factor) - 2 * factor + 0.5) / factor)
     before = 3 * factor // 2
@@ -34,13 +34,13 @@ def _shrink(n: int, factor: int, dtype: torch.dtype, device: torch.device) -> to
 
 @register("sr-pulse")
 class PulseSuperResolution(Separable):
-    """The picture was downscaled as PULSE does it: bicubic, mirrored at the border.
+    """Reduce the resolution as PULSE does: bicubic, mirrored at the border. (N, C, H, W) -> (N, C, h, w).
 
-    (N, C, H, W) -> (N, C, H // factor, W // factor); factors are whole. May overshoot [-1, 1] at edges.
+    h = H // factor, and w alike; factors are whole numbers. May overshoot [-1, 1] at edges.
     """
 
     parameters_spec = (
-        Parameter("factor", bounds=(1, 256), kind="int", required=True, help="how many times smaller, along each side"),
+        Parameter("factor", bounds=(1, 256), kind="int", required=True, help="by how much each side becomes smaller"),
     )
     example = "sr-pulse:4"
     overshoot = 0.4
@@ -52,4 +52,4 @@ class PulseSuperResolution(Separable):
 
     def matrices(self, hw, dtype, device):
         self.size(hw)
-        return tuple(_shrink(n, self.factor, dtype, device) for n in hw)
+        return tuple(_make_reduction(n, self.factor, dtype, device) for n in hw)

@@ -1,8 +1,8 @@
-"""Resampling exactly as Pillow does it, as two small matrices: A x B^T.
+"""Resampling exactly as Pillow does it, as two small matrices: y = A x B^T.
 
-The rule is Pillow's ``precompute_coeffs`` (Resample.c): output pixel i is centred at ``(i + 0.5) * in /
-out``; the filter is stretched by ``in / out`` when that exceeds 1, cut at the border and normalised there.
-Nearest takes the pixel under the centre.
+The rule is Pillow's ``precompute_coeffs`` (Resample.c): output pixel i is centred at ``(i + 0.5) * in / out``; the
+filter is stretched by ``in / out`` where that exceeds 1, cut at the border, and normalised there. Nearest takes the
+pixel under the centre.
 """
 
 from __future__ import annotations
@@ -48,11 +48,20 @@ NAMES = ("nearest", *FILTERS)
 
 
 def coefficients(n: int, m: int, filter: str) -> np.ndarray:
-    """The (m, n) float64 matrix that resamples n pixels to m."""
+    """Return the matrix that resamples a line of n pixels to m.
+
+    Args:
+        n: pixels of the input.
+        m: pixels of the output.
+        filter: nearest, box, bilinear, hamming, bicubic or lanczos.
+
+    Returns:
+        (m, n) float64.
+    """
     scale = n / m
     matrix = np.zeros((m, n))
     if filter == "nearest":
-        # Pillow walks by adding the step, so the sum is built the same way: ties then fall alike.
+        # Pillow accumulates the step, so the same sum is formed here; otherwise ties would be rounded differently
         centres = np.add.accumulate(np.concatenate([[scale * 0.5], np.full(m - 1, scale)]))
         matrix[np.arange(m), np.clip(np.floor(centres).astype(int), 0, n - 1)] = 1
         return matrix
@@ -69,16 +78,20 @@ def coefficients(n: int, m: int, filter: str) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def matrix(n: int, m: int, filter: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """``coefficients`` as a tensor, remembered. Must not be changed in place."""
+    """Return ``coefficients`` as a cached tensor, which must not be changed in place."""
     return torch.from_numpy(coefficients(n, m, filter)).to(device, dtype)
 
 
 def resize(x: Tensor, size: tuple[int, int], filter: str = "bicubic") -> Tensor:
-    """x (N, C, H, W) float -> (N, C, h, w), as ``PIL.Image.resize`` does it.
+    """Resize pictures as ``PIL.Image.resize`` does.
 
     Args:
+        x: (N, C, H, W) float.
         size: (h, w).
         filter: nearest, box, bilinear, hamming, bicubic or lanczos.
+
+    Returns:
+        (N, C, h, w), same dtype.
     """
     rows = matrix(x.shape[-2], size[0], filter, x.dtype, x.device)
     columns = matrix(x.shape[-1], size[1], filter, x.dtype, x.device)

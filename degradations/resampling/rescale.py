@@ -1,4 +1,4 @@
-"""Pictures that were made smaller and larger again, once or several times."""
+"""Pictures that were reduced and enlarged again, once or several times."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ HIGHEST = 256
 
 
 @lru_cache(maxsize=32)
-def _round_trips(n: int, factors: tuple[float, ...], down: str, up: str, device: torch.device) -> Tensor:
-    """(n, n) float64: to each size and back, one after the other."""
+def _make_round_trips(n: int, factors: tuple[float, ...], down: str, up: str, device: torch.device) -> Tensor:
+    """Return (n, n) float64, the product of reducing to each size and enlarging again, one after the other."""
     result = torch.eye(n, dtype=torch.float64, device=device)
     for factor in factors:
         small = max(1, int(n / factor))
@@ -30,17 +30,18 @@ def _round_trips(n: int, factors: tuple[float, ...], down: str, up: str, device:
 
 @register("rescale")
 class Rescale(Separable):
-    """The picture was made smaller and brought back to its size, as often as there are factors.
+    """Reduce the picture and enlarge it again, once for each factor: y = U D x. (N, C, H, W) -> (N, C, H, W).
 
-    (N, C, H, W) -> (N, C, H, W). ``rescale:4`` goes to floor(n / 4) pixels and back; ``rescale:2-3-1.5`` does so three
-    times, with a half, a third and two thirds. Both ways are Pillow's. ``rescale:factor=8,filter=box,up=nearest`` is
-    what hides faces in blocks. Bicubic and Lanczos may overshoot [-1, 1]; a file clips that.
+    ``rescale:4`` goes to floor(n / 4) pixels and back; ``rescale:2-3-1.5`` does so three times, with a half, a third
+    and two thirds. Both filters are Pillow's. ``rescale:factor=8,filter=box,up=nearest`` is the pixelation that hides
+    faces. Bicubic and Lanczos may overshoot [-1, 1]; files clip that.
     """
 
     well_posed = False
+    keeps_size = True
     parameters_spec = (
         Parameter(
-            "factor", kind="text", required=True, help="how many times smaller, along each side; several joined by -"
+            "factor", kind="text", required=True, help="by how much each side becomes smaller; several joined by -"
         ),
         Parameter("filter", "bicubic", kind="choice", choices=NAMES, help="Pillow's filter on the way down"),
         Parameter("up", "bicubic", kind="choice", choices=NAMES, help="Pillow's filter on the way up"),
@@ -58,8 +59,5 @@ class Rescale(Separable):
         each = lobes.get(self.filter, 1.0) * lobes.get(self.up, 1.0)
         self.overshoot = each ** len(self.factors) - 1
 
-    def size(self, hw):
-        return tuple(hw)
-
     def matrices(self, hw, dtype, device):
-        return tuple(_round_trips(n, self.factors, self.filter, self.up, device).to(dtype) for n in hw)
+        return tuple(_make_round_trips(n, self.factors, self.filter, self.up, device).to(dtype) for n in hw)

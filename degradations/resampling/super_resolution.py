@@ -1,4 +1,4 @@
-"""Loss of resolution, and what is common to operators that treat rows and columns apart."""
+"""Reduced resolution, and the base class of operators that treat rows and columns separately."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ from degradations.core.base import Degradation, Size
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SizeError
-from degradations.files.pictures import expect_pictures, rounded
+from degradations.files.pictures import expect_pictures, round_to_8_bits
 from degradations.resampling.resample import NAMES, matrix
 
 
 class Separable(Degradation):
-    """y = A x B^T with two matrices that depend on the size only; subclasses say which."""
+    """Multiply rows and columns by matrices that depend on the size only: y = A x B^T.
+
+    Subclasses define ``matrices``.
+    """
 
     linear = True
+    keeps_channels = True
 
     def matrices(self, hw: Size, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-        """(A (h, H), B (w, W)) for an x of (H, W); (N, 1, h, H) and (N, 1, w, W) where rows have their own."""
+        """Return the two matrices for an x of (H, W).
+
+        Returns:
+            A (h, H) and B (w, W); (N, 1, h, H) and (N, 1, w, W) where rows have their own.
+        """
         raise NotImplementedError
 
     def forward(self, x):
@@ -33,25 +41,25 @@ class Separable(Degradation):
             raise SizeError(f"got y of {tuple(y.shape[-2:])}; {self._title()} makes {expected} of {tuple(size)}")
         return a.mT @ y @ b
 
-    def channels(self, c):
-        return c
-
-    def hidden(self, size, below, channels=3):
-        device = torch.device("cpu") if below is None else below.device
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        device = torch.device("cpu") if uninformative is None else uninformative.device
         a, b = self.matrices(tuple(size), torch.float64, device)
         shape = (1, 1, a.shape[-2], b.shape[-2])
-        seen = torch.ones(shape, dtype=a.dtype, device=device) if below is None else (~below[:, None]).double()
+        seen = (
+            torch.ones(shape, dtype=a.dtype, device=device)
+            if uninformative is None
+            else (~uninformative[:, None]).double()
+        )
         return (a.abs().mT @ seen @ b.abs() == 0)[:, 0]
 
 
 @register("sr")
 class SuperResolution(Separable):
-    """The picture was downscaled, exactly as Pillow does it.
+    """Reduce the resolution exactly as Pillow does: y = A x B^T. (N, C, H, W) -> (N, C, h, w).
 
-    (N, C, H, W) -> (N, C, h, w) with h = max(1, floor(H / factor)). Any factor (2.5 too) and any size. The
-    default filter is ``bicubic``, antialiased, which is what super-resolution papers and most programs mean
-    by "downscaled". Bicubic and Lanczos have negative lobes and may overshoot [-1, 1] at edges; a file clips
-    that.
+    h = max(1, floor(H / factor)), and w alike. Any factor (2.5 too) and any size. The default filter is ``bicubic``
+    with antialiasing, which super-resolution papers and most programs mean by "downscaled". Bicubic and Lanczos have
+    negative lobes and may overshoot [-1, 1] at edges; files clip that.
     """
 
     parameters_spec = (
@@ -60,7 +68,7 @@ class SuperResolution(Separable):
             bounds=(1, 256),
             required=True,
             fixed=True,
-            help="how many times smaller, along each side",
+            help="by how much each side becomes smaller",
         ),
         Parameter("filter", "bicubic", kind="choice", choices=NAMES, help="Pillow's resampling filter"),
     )
@@ -79,9 +87,8 @@ class SuperResolution(Separable):
 
     @torch.no_grad()
     def simulate(self, x, generator=None):
-        """The file that Pillow makes, to one level: on 8 bits it clips what overshoots between its two passes
-        as well."""
+        """Return the file that Pillow writes, which also clips overshoot between its two passes, to one level."""
         if self.noise is not None:
             return super().simulate(x, generator)
         a, b = self.matrices(tuple(expect_pictures(x).shape[-2:]), x.dtype, x.device)
-        return rounded(a @ (x @ b.mT).clamp(-1, 1))
+        return round_to_8_bits(a @ (x @ b.mT).clamp(-1, 1))

@@ -246,7 +246,7 @@ def stems(images: Sequence[Path]) -> list[str]:
 
 def with_plugins(degradation: Degradation, plugins: tuple[dict, ...]) -> Degradation:
     """The same operator; a link that a plugin file defines says so among its assets, which results record."""
-    for link in getattr(degradation, "links", [degradation]):
+    for link in degradation.operators():
         for plugin in plugins:
             if link.name in plugin["names"]:
                 link.assets["plugin"] = {"sha256": plugin["sha256"], "path": plugin["path"]}

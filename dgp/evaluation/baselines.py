@@ -37,7 +37,7 @@ def classical(degradation: Degradation, y: Tensor, size: tuple[int, int], chroma
     gray: `chroma` (3,) is added and shrunk into gamut at y's luminance. inpaint: biharmonic equation.
     sr: Pillow's bicubic enlargement. Everything else: its own `lift`.
     """
-    links = list(getattr(degradation, "links", [degradation]))
+    links = degradation.operators()
     sizes = [tuple(size)]
     for link in links[:-1]:
         sizes.append(tuple(link.size(sizes[-1])))

@@ -58,7 +58,9 @@ def observe_auto(picture, prior: Prior, *, fit: str, seed: int, simulate: bool, 
 def _told(source: Picture, resolution: int) -> frozenset[str]:
     """What the file itself says; of a picture that is not resized, for otherwise its blocks are not those of x."""
     image = source.image
-    told = degradations.parse("jpeg:quality=auto").told(image) if image.size == (resolution, resolution) else {}
+    told = (
+        degradations.parse("jpeg:quality=auto").file_metadata(image) if image.size == (resolution, resolution) else {}
+    )
     return frozenset({JPEG}) if told.get("quality", 100) <= COARSE else frozenset()
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import degradations
 from degradations import Degradation
-from degradations.operators.crop import Part
+from degradations.operators.crop import Window
 from dgp.errors import InputError
 from dgp.observation import geometry as g
 from dgp.observation.geometry import Geometry
@@ -79,7 +79,7 @@ def framed(asked: Degradation, framing: Framing) -> Framed:
             f"got {image.width}x{image.height}, expected {size[1]}x{size[0]}; the result of {asked.spec} "
             "cannot be resized; make it from a picture of the prior's size"
         )
-    if isinstance(asked, Part):
+    if isinstance(asked, Window):
         return _part(asked, framing)
     return _same_size(asked, framing) if size == framing.square else _smaller(asked, framing)
 
@@ -180,7 +180,7 @@ def _same_size(asked: Degradation, framing: Framing) -> Framed:
     image, fit, resolution = framing.image, framing.fit, framing.resolution
     full = image.size
     whole = asked.build(framing.source.image, framing.seed, full[::-1])
-    hidden = whole.blank(full[::-1])
+    hidden = whole.uninformative(full[::-1])
     missing = None if hidden is None else hidden[0].cpu().numpy()
     grey, pasted = whole.channels(3) == 1, missing is not None and _passes(whole, full, resolution)
     box, placed = framing.box(fit)
@@ -227,7 +227,7 @@ def _passes(whole: Degradation, full: tuple[int, int], resolution: int) -> bool:
     """Whether what is observed of a picture is the picture itself, so that it can be kept; tried at R x R."""
     if not whole.pointwise or whole.channels(3) != 3:
         return False
-    if any(getattr(part, "noise", None) is not None for part in whole.modules()):
+    if any(part.noise is not None for part in whole.operators()):
         return False
     operator = _moved(whole, full, g.whole_box(full), (resolution, resolution))
     x = torch.rand(1, 3, resolution, resolution, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -244,8 +244,8 @@ def _moved(operator: Degradation, full: tuple[int, int], box: g.Box, size: tuple
     """
     if box == g.whole_box(full) and size == full:
         return operator
-    if links := getattr(operator, "links", None):
-        return degradations.Chain(_moved(link, full, box, size) for link in links)
+    if isinstance(operator, degradations.Chain):
+        return degradations.Chain(_moved(link, full, box, size) for link in operator.links)
     if not operator.pointwise:
         return operator
     hidden = operator.unobserved(full[::-1])

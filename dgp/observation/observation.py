@@ -88,8 +88,10 @@ class Observation:
             return self
         place, operator = self.geometry, self.geometry.operator
         if operator is not None:
-            operator = operator.given({name: v for name, v in values.items() if name in operator.unknowns()})
-        return replace(self, degradation=self.degradation.given(values), geometry=replace(place, operator=operator))
+            operator = operator.with_values({name: v for name, v in values.items() if name in operator.unknowns()})
+        return replace(
+            self, degradation=self.degradation.with_values(values), geometry=replace(place, operator=operator)
+        )
 
     @cached_property
     def pixel_weight(self) -> Tensor | None:

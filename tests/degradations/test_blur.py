@@ -1,4 +1,4 @@
-"""Blur against scipy, and as a function of its parameters."""
+"""Test blur operators against scipy, and as functions of their parameters."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Observations of two channels, four, or more: shown by lift, stored as their operator says or not at all."""
+"""Test observations of two, four or more channels: shown by ``lift``, stored as the operator defines, or not at all."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The contract suite notices noise models, surrogates and parameters that do not do what they say."""
+"""Test that the contract suite detects faulty noise models, surrogates and parameters."""
 
 import pytest
 import torch
@@ -65,10 +65,10 @@ class Farther(GaussianNoise):
 @pytest.mark.parametrize(
     ("kind", "word"),
     [
-        (Understated, "mean_square says 0.02; samples have 0.0"),
+        (Understated, "mean_square is 0.02, but that of samples is 0.0"),
         (Everyones, "PyTorch's own random stream"),
-        (Coupled, "alone than among others"),
-        (Backwards, "nll finds a wrong picture as likely"),
+        (Coupled, "depends on the other rows"),
+        (Backwards, "nll is no larger for a wrong picture"),
         (OneForAll, r"distance gives (); expected (3,)"),
         (Farther, "farther from y_hat"),
     ],
@@ -142,8 +142,8 @@ class Cropped(Gain):
 @pytest.mark.parametrize(
     ("phi", "word"),
     [
-        (Early(), "gain bound to 0.1622 gives another row"),
-        (Averaged(), "gives another row"),
+        (Early(), "gain bound to 0.1622 gives another result"),
+        (Averaged(), "gives another result"),
         (Constant(), "the derivative in gain is 0"),
         (Cropped(), "changes the size of y; declare it fixed=True"),
     ],
@@ -196,8 +196,7 @@ def test_survey_tries_sizes_and_chains(clean):
     found = survey("coloured")
     assert list(found) == ["coloured at 12x12", "coloured at 13x11"]
     assert found["coloured at 12x12"] == [
-        "unknown: gain can be bound, but not be left unknown: gain=auto: no range is known; say where to search, "
-        "e.g. gain=0.5..4"
+        "unknown: gain can be bound, but not be left unknown: gain=auto: no range is known; state one, e.g. gain=0.5..4"
     ]
     Coloured.parameters_spec = (Parameter("gain", 0.5, (0.1, 1)),)
     found = survey("coloured")

@@ -1,5 +1,4 @@
-"""Every registered operator, and chains of them, keep the contract; the contract notices those that do
-not."""
+"""Test that every registered operator, and chains of them, fulfil the contract, and that violations are detected."""
 
 import pytest
 import torch
@@ -150,7 +149,7 @@ class Loud(Degradation):
 
 
 class WrongHole(Half):
-    def hidden(self, size, below, channels=3):
+    def propagate_unobserved(self, size, uninformative, channels=3):
         return torch.ones(1, *size, dtype=torch.bool)
 
 

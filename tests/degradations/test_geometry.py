@@ -1,4 +1,4 @@
-"""Warps against kornia; crop and outpaint; what lies beyond the picture."""
+"""Test warps against kornia, crop and outpaint, and the pixels outside the picture."""
 
 import math
 
@@ -88,12 +88,12 @@ def test_smooth_in_each_rows_parameters(values, request):
 
 def test_beyond_the_picture_is_mid_grey_and_tells_nothing():
     phi, x = parse("affine:scale=0.5"), pictures(2, 3, 16, 16).float()
-    empty = phi.blank((16, 16))
+    empty = phi.uninformative((16, 16))
     assert 0.7 < empty.float().mean() < 0.8
     assert torch.equal(phi.simulate(x)[empty[:, None].expand(2, 3, -1, -1)], torch.zeros(int(empty.sum()) * 6))
     assert phi.unobserved((16, 16)) is None or phi.unobserved((16, 16)).float().mean() < 0.8
     zoomed = parse("affine:scale=2")
-    assert zoomed.blank((16, 16)) is None
+    assert zoomed.uninformative((16, 16)) is None
     seen = ~zoomed.unobserved((16, 16))[0]
     assert seen[4:12, 4:12].all()
     assert not seen[:3].any()

@@ -1,4 +1,4 @@
-"""Masks: where they come from, what they mean, and when they are refused."""
+"""Test masks: their sources, their meaning, and the reasons for which they are refused."""
 
 import hashlib
 

@@ -1,5 +1,4 @@
-"""A distribution of somebody else, built and installed by pip, offers its operator to the command line by its entry
-point."""
+"""Test that a distribution built and installed by pip offers its operator to the command line."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""JPEG: as Pillow writes it, with gradients that lead towards what a file holds, and what a file tells of itself."""
+"""Test JPEG against Pillow, the gradients of its surrogate, and the quality that a file states."""
 
 import io
 
@@ -130,19 +130,19 @@ def test_a_file_tells_its_quality_and_subsampling(quality):
     x = photograph(40, 40)
     for subsampling in SAMPLING:
         opened = written(x, quality, subsampling)
-        assert parse("jpeg").told(opened) == {"quality": quality, "subsampling": subsampling}
+        assert parse("jpeg").file_metadata(opened) == {"quality": quality, "subsampling": subsampling}
         assert parse("jpeg:quality=auto").build(opened).subsampling == subsampling
         assert parse("jpeg:quality=30,subsampling=422").build(opened).subsampling == "422"
-    assert parse("jpeg").told(written(x[:, :1], quality, "444")) == {"quality": quality}
-    assert parse("gray+jpeg:quality=auto").told(opened)["quality"] == quality
-    assert parse("jpeg").told(Image.new("RGB", (8, 8))) == {}
+    assert parse("jpeg").file_metadata(written(x[:, :1], quality, "444")) == {"quality": quality}
+    assert parse("gray+jpeg:quality=auto").file_metadata(opened)["quality"] == quality
+    assert parse("jpeg").file_metadata(Image.new("RGB", (8, 8))) == {}
 
 
 def test_tables_of_other_programs_are_told_by_the_nearest():
     file = io.BytesIO()
     near = [max(1, round(1.1 * step)) for step in written(photograph(16, 16), 60, "444").quantization[0]]
     Image.new("RGB", (16, 16)).save(file, "JPEG", qtables=[near, near])
-    told = parse("jpeg").told(Image.open(file))
+    told = parse("jpeg").file_metadata(Image.open(file))
     assert 30 < told["quality"] < 60
 
 

@@ -1,4 +1,4 @@
-"""Mask files are opened as carefully as pictures: few formats, a limit, one line for what is refused."""
+"""Test that mask files are opened as carefully as pictures: few formats, a size limit, messages of one line."""
 
 import subprocess
 import warnings

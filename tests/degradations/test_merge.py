@@ -1,5 +1,4 @@
-"""Merging: the observation exactly, the prior's picture changed as little as that allows. And reading of
-stored pictures."""
+"""Test merging (the observation is met exactly and the picture changed little) and reading of stored pictures."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Merging with operators that are smooth and not linear: y is met, by a small change, row by row."""
+"""Test merging with operators that are smooth but not linear."""
 
 import warnings
 

@@ -1,12 +1,11 @@
-"""Noise as likelihood: samples follow the formulas, the data term is least at the truth, ``within`` goes no further
-than the noise."""
+"""Test noise models: samples follow the formulas, data terms are least at the truth, ``within`` stops at the noise."""
 
 import math
 
 import pytest
 import torch
 
-from degradations import DegradationError, SpecError, parse
+from degradations import Blur, Chain, DegradationError, SpecError, parse
 from degradations.noise.model import GaussianNoise, NoiseModel
 
 MODELS = ("noise:0.1", "poisson:40", "speckle:0.2", "salt-pepper:0.1", "dropout:0.3")
@@ -188,3 +187,46 @@ def test_unknown_strengths_are_parsed_and_given():
     bound = phi.bind({name: torch.tensor([0.1, 0.2])})
     y = torch.zeros(2, 1, 200, 200)
     assert rows_mean((bound.noise.sample(y, random())).square()).sqrt().tolist() == pytest.approx([0.2, 0.4], rel=0.02)
+
+
+class Minimal:
+    """Has ``sample`` and ``nll`` only, and is no ``NoiseModel``."""
+
+    def sample(self, y, generator=None):
+        return y + 0.1 * torch.randn(y.shape, generator=generator).to(y)
+
+    def nll(self, y_hat, y):
+        return rows_mean((y - y_hat).square()) * 50
+
+
+class MinimalModule(Minimal, torch.nn.Module):
+    pass
+
+
+@pytest.mark.parametrize("model", [Minimal(), MinimalModule()])
+@pytest.mark.parametrize("way", ["class", "instance", "property"])
+def test_any_object_with_sample_and_nll_is_a_noise_model(model, way):
+    class Blurred(Blur):
+        noise = {"class": model, "property": property(lambda self: model)}.get(way)
+
+    phi = Blurred(sigma=1.0)
+    if way == "instance":
+        phi.noise = model
+    x = picture().float()
+    y = phi.measure(x, random())
+    assert isinstance(phi.noise, NoiseModel) and phi.noise.mean_square(y) is None
+    assert torch.equal(y, model.sample(phi(x), random())) and torch.equal(phi.noise.within(-y, y), y)
+    assert torch.equal(phi.noise.distance(phi(x), y), rows_mean((phi(x) - y).square()))
+    assert torch.equal(phi.noise.nll(phi(x), y), model.nll(phi(x), y))
+    assert Chain([phi]).noise is phi.noise or way == "property"
+    assert phi.merge(x, y).shape == x.shape
+
+
+def test_methods_of_a_noise_model_of_another_class_are_used():
+    class Stated(Minimal):
+        def mean_square(self, y_hat):
+            return y_hat.new_full((len(y_hat),), 0.01)
+
+    phi = parse("blur:1")
+    phi.noise = Stated()
+    assert phi.noise.mean_square(ramp(side=8)).tolist() == pytest.approx([0.01, 0.01])

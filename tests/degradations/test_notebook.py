@@ -1,4 +1,4 @@
-"""What an operator shows of itself in a notebook."""
+"""Test how operators are shown in notebooks."""
 
 import html
 import io
@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from degradations import Chain, Degradation, Inpaint, Parameter, SizeError, parse
-from degradations.core.notebook import sample
+from degradations.core.notebook import make_test_picture
 from tests.degradations.test_contract import SPECS
 
 
@@ -33,7 +33,7 @@ def test_what_is_lost_is_seen():
     left, right = picture.crop((0, 0, 192, 192)), picture.crop((200, 0, 392, 192))
     assert len(left.getcolors(2**20)) > 500
     assert all(r == g == b for _, (r, g, b) in right.getcolors(2**20))
-    assert sample((64, 64)).abs().max() <= 1
+    assert make_test_picture((64, 64)).abs().max() <= 1
 
 
 class Two(Degradation):

@@ -1,4 +1,4 @@
-"""Rounding to few levels and colours: the real program in what is simulated, a smooth prediction near it."""
+"""Test rounding to few levels and colours: real programs in simulations, smooth predictions near them."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from degradations import SizeError, SpecError, parse
-from degradations.files.pictures import from_picture, levels8, to_picture
+from degradations.files.pictures import convert_to_levels, from_picture, to_picture
 
 SPECS = ("quantise:4", "quantise:16", "dither:2", "dither:4", "palette:8", "palette:32")
 
@@ -18,7 +18,7 @@ def scene(seed=0, side=32, rows=1):
     x = F.interpolate(torch.rand(rows, 3, 5, 5, generator=random) * 2 - 1, size=(side, side), mode="bicubic")
     x = torch.where((torch.arange(side) < side // 3)[None, None, :, None], 0.6 * x.flip(-1) + 0.2, x)
     x = (x + 0.05 * torch.randn(x.shape, generator=random)).clamp(-1, 1)
-    return levels8(x) / 127.5 - 1
+    return convert_to_levels(x) / 127.5 - 1
 
 
 def test_levels_are_those_of_a_table():
@@ -26,7 +26,7 @@ def test_levels_are_those_of_a_table():
     for levels in (2, 3, 8, 64, 256):
         table = [round(round(v / 255 * (levels - 1)) * 255 / (levels - 1)) for v in range(256)]
         theirs = from_picture(to_picture(x).point(table))
-        assert torch.equal(levels8(parse(f"quantise:{levels}").simulate(x)), levels8(theirs))
+        assert torch.equal(convert_to_levels(parse(f"quantise:{levels}").simulate(x)), convert_to_levels(theirs))
 
 
 @pytest.mark.parametrize("levels", [2, 3, 4])
@@ -139,7 +139,7 @@ def test_rounding_as_noise(spec):
     assert (phi.noise.nll(x, y) < phi.noise.nll(wrong, y)).all()
     assert (phi.noise.distance(phi(x), y) < phi.noise.distance(phi(wrong), y)).all()
     drawn = phi.noise.sample(x.clone().requires_grad_())
-    torch.testing.assert_close(drawn.detach(), phi.noise.true(x), rtol=0, atol=1e-6)
+    torch.testing.assert_close(drawn.detach(), phi.noise.quantize(x), rtol=0, atol=1e-6)
     (slope,) = torch.autograd.grad(drawn.sum(), drawn.grad_fn.next_functions[0][0].variable)
     assert torch.equal(slope, torch.ones_like(slope))
 
@@ -161,7 +161,7 @@ def test_the_staircase_is_exact_at_levels_and_half_way_and_never_falls():
     [
         ("quantise:1", "from 2 to 256"),
         ("quantise", "needs levels"),
-        ("quantise:levels=auto", "asks for an estimate, which is not possible for levels"),
+        ("quantise:levels=auto", "an estimate is not possible for levels"),
         ("dither:2.5", "whole number"),
         ("palette:colors=300", "out of range"),
     ],

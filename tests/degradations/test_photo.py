@@ -1,10 +1,10 @@
-"""Old photographs: what the wear covers is not seen, and all of it follows from the seed."""
+"""Test old photographs: pixels under the wear are unobserved, and the seed determines the wear."""
 
 import pytest
 import torch
 
 from degradations import GaussianNoise, MaskError, SizeError, parse
-from degradations.operators.wear import worn
+from degradations.operators.wear import draw_wear
 
 WHOLE = "photo:scratches=0,creases=0,dust=0"
 
@@ -17,7 +17,7 @@ def test_wear_covers_what_lies_under_it():
     phi = parse("photo:blur=0.05,seed=4").build(size=(48, 40))
     y, there = phi(x()), phi.missing
     assert 0.01 < there.float().mean() < 0.6
-    assert torch.equal(phi.unobserved((48, 40)), there[:, 0]) and torch.equal(phi.blank((48, 40)), there[:, 0])
+    assert torch.equal(phi.unobserved((48, 40)), there[:, 0]) and torch.equal(phi.uninformative((48, 40)), there[:, 0])
     assert torch.equal(y[there.expand_as(y)], phi.paint.expand_as(y)[there.expand_as(y)])
     assert torch.equal(phi(torch.where(there, -x(), x())), y)
     soft = parse("photo:blur=1.5,seed=4").build(size=(48, 40))
@@ -84,7 +84,7 @@ def test_sizes():
 
 @pytest.mark.parametrize("kind", ["scratches", "creases", "dust", "tears"])
 def test_each_kind_of_wear_is_drawn(kind):
-    mask, paint = worn((120, 90), 3, **{kind: 4})
+    mask, paint = draw_wear((120, 90), 3, **{kind: 4})
     assert 0 < mask.float().mean() < 0.6 and mask.shape == paint.shape == (1, 1, 120, 90)
     assert paint[mask].abs().mean() > 0.5, "paper or dirt"
-    assert not torch.equal(worn((120, 90), 4, **{kind: 4})[0], mask)
+    assert not torch.equal(draw_wear((120, 90), 4, **{kind: 4})[0], mask)

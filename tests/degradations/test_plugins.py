@@ -1,4 +1,4 @@
-"""Operators of other people: files, installed packages, and classes defined on the spot."""
+"""Test third-party operators: from files, from installed packages, and defined in place."""
 
 import hashlib
 import warnings
@@ -179,7 +179,7 @@ def test_bound_values_belong_to_rows():
     assert "gain" in repr(bound)
     with pytest.raises(SpecError, match="cannot bind 'mode'; it can bind gain"):
         phi.bind({"mode": values})
-    with pytest.raises(SizeError, match="one a row"):
+    with pytest.raises(SizeError, match="one for each row"):
         phi.bind({"gain": torch.ones(3, 2)})
 
 

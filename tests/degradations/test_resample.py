@@ -1,4 +1,4 @@
-"""Pillow is the oracle of resampling; the published code of ``sr-dgp``."""
+"""Test resampling against Pillow, and ``sr-dgp`` against the published code."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Which operators may stand for each other in a batch: what they hold decides, not what their specs say."""
+"""Test which operators may process each other's rows: those with equal contents, whatever their specs."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Structured damage is found, and what is not damage mostly left alone."""
+"""Test that structured damage is found, and that undamaged areas are mostly left alone."""
 
 import functools
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from degradations import MaskError, find_damage, parse
 from degradations.masks.spots import find_spots
-from degradations.operators.wear import worn
+from degradations.operators.wear import draw_wear
 
 
 @functools.cache
@@ -22,7 +22,7 @@ def photograph():
 
 def damaged(picture, **wear):
     """(the picture with the wear on it, (H, W) bool where it is)."""
-    mask, paint = worn(picture.size[::-1], 5, **wear)
+    mask, paint = draw_wear(picture.size[::-1], 5, **wear)
     over = Image.fromarray(((paint[0, 0] + 1) * 127.5).round().byte().numpy())
     worn_off = picture.copy()
     worn_off.paste(over.convert(picture.mode), mask=Image.fromarray(mask[0, 0].numpy()))

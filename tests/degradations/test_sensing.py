@@ -1,4 +1,4 @@
-"""Compressive sensing, Bayer mosaic, scanlines, matrices and rescaling."""
+"""Test compressive sensing, Bayer mosaic, scanlines, matrices and rescaling."""
 
 import numpy as np
 import pytest

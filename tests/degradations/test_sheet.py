@@ -1,13 +1,13 @@
-"""The page of all operators: which strengths it shows, and what it draws."""
+"""Test the page of all operators: the strengths that it shows, and its pictures."""
 
 import numpy as np
 import pytest
 
 import degradations
 from degradations import Degradation, Parameter, SizeError, parse
-from degradations.authoring.sheet import GAP, LINE, draw, observed, strengths
+from degradations.authoring.sheet import GAP, LINE, draw, draw_observation, strengths
 from degradations.core import registry
-from degradations.core.notebook import sample
+from degradations.core.notebook import make_test_picture
 
 
 @pytest.fixture(autouse=True)
@@ -44,17 +44,17 @@ def test_strengths_are_those_stated_or_around_the_example(parameters, example, e
 
 
 def test_every_registered_operator_has_strengths_that_can_be_drawn():
-    x = sample((48, 48))
+    x = make_test_picture((48, 48))
     for name in degradations.names():
         if name == "deepinv":
             pytest.importorskip("deepinv")
         for spec in strengths(name):
-            assert parse(spec).spec and observed(x, spec, seed=0).size
+            assert parse(spec).spec and draw_observation(x, spec, seed=0).size
 
 
 def test_the_page():
     operator("half", strengths=("half", "half+half", "half+half+half"))
-    x = sample((48, 48))
+    x = make_test_picture((48, 48))
     page = np.asarray(draw(x, ["gray", "half", "identity"], side=48, columns=1)).astype(int)
     cell, block = 48 + GAP, 48 + 2 * LINE + GAP + 2
     assert page.shape == (2 * block + GAP, 3 * cell + 3 * GAP, 3), "gray and identity share a line"
@@ -73,11 +73,11 @@ def test_what_cannot_be_drawn_says_why():
         raise SizeError("got 48x48; expected 64x64; give a larger picture")
 
     operator("wide", forward=refuses)
-    page = np.asarray(draw(sample((48, 48)), ["wide"], side=96))
+    page = np.asarray(draw(make_test_picture((48, 48)), ["wide"], side=96))
     inside = page[GAP + LINE + 4 : GAP + LINE + 2 + 94, GAP + 2 : GAP + 94]
     assert (inside < 200).any() and (inside > 250).mean() > 0.5, "text on white"
 
 
 def test_equal_seeds_draw_equal_pages():
-    pages = [draw(sample((32, 32)), ["inpaint"], seed=seed, side=32) for seed in (1, 1, 2)]
+    pages = [draw(make_test_picture((32, 32)), ["inpaint"], seed=seed, side=32) for seed in (1, 1, 2)]
     assert pages[0].tobytes() == pages[1].tobytes() != pages[2].tobytes()

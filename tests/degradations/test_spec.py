@@ -1,4 +1,4 @@
-"""Spec text: what it means, how it is written back, and one line for each mistake."""
+"""Test spec text: its meaning, its canonical form, and one line for each mistake."""
 
 from fractions import Fraction
 

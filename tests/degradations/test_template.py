@@ -1,4 +1,4 @@
-"""What is written for authors works as it is written."""
+"""Test that the files written for authors of operators work unchanged."""
 
 import runpy
 
@@ -6,7 +6,7 @@ import pytest
 
 import degradations
 from degradations import PluginError, SpecError, conformance
-from degradations.authoring.template import plugin_and_test, write_new
+from degradations.authoring.template import make_plugin_and_test, write_new
 from degradations.core import registry
 
 
@@ -36,7 +36,7 @@ def test_the_written_test_notices_a_fault(tmp_path):
 
 
 def test_lines_are_short():
-    for text in plugin_and_test("vignette").values():
+    for text in make_plugin_and_test("vignette").values():
         assert max(map(len, text.splitlines())) <= 120 and "NAME" not in text and "FILE" not in text
 
 

@@ -1,4 +1,4 @@
-"""Tone operators against Pillow, in their parameters, and back."""
+"""Test tone operators against Pillow, their gradients, and their inverses."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from degradations import SizeError, SpecError, parse
-from degradations.files.pictures import from_picture, levels8
+from degradations.files.pictures import convert_to_levels, from_picture
 from degradations.operators.tint import SEPIA
 
 LUMA = (0.299, 0.587, 0.114)
@@ -58,8 +58,8 @@ ORACLES = {
 @pytest.mark.parametrize("spec", SPECS)
 def test_pillow_makes_the_same_to_a_level(spec):
     picture = every_level()
-    ours = levels8(parse(spec).simulate(from_picture(picture)))
-    theirs = levels8(from_picture(ORACLES[spec](picture)))
+    ours = convert_to_levels(parse(spec).simulate(from_picture(picture)))
+    theirs = convert_to_levels(from_picture(ORACLES[spec](picture)))
     assert float((ours - theirs).abs().max()) <= 1
     assert float((ours - theirs).abs().mean()) < 0.6, "no systematic difference"
 

@@ -1,4 +1,4 @@
-"""Operators of other people that cannot work are told apart, before any work, from uses that they refuse."""
+"""Test that third-party operators with faults are reported before any work, and legitimate refusals are not."""
 
 import pytest
 import torch

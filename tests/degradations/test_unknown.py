@@ -1,4 +1,4 @@
-"""Parameters that are left to be estimated: how they are written, where they stand, and how they are found."""
+"""Test parameters to be estimated: their text, their initial values, and their known values."""
 
 import pytest
 import torch
@@ -59,9 +59,9 @@ def test_an_unknown_stands_in_the_middle_until_it_is_bound():
 def test_what_is_given_is_a_number_and_what_stands_is_still_unknown():
     chain = parse("bend:auto+gray+bend:width=1..3")
     assert set(chain.unknowns()) == {"bend.amount", "bend2.width"}
-    given = chain.given({"bend.amount": 0.25, "bend2.width": 3.0})
+    given = chain.with_values({"bend.amount": 0.25, "bend2.width": 3.0})
     assert given.spec == "bend:amount=0.25+gray+bend:width=3" and not given.unknowns()
-    stands = chain.standing({"bend2.width": 1.5})
+    stands = chain.with_initial_values({"bend2.width": 1.5})
     assert stands.spec == chain.spec and stands.links[2].width == 1.5
     assert isinstance(chain, Chain) and chain.links[2].width != 1.5
 
@@ -105,6 +105,6 @@ def test_a_scale_of_ratios_does_not_begin_at_nothing():
 
 def test_names_that_are_not_unknown_are_refused():
     with pytest.raises(SpecError, match="no unknown parameter 'width'"):
-        parse("bend:auto").given({"width": 1.0})
+        parse("bend:auto").with_values({"width": 1.0})
     with pytest.raises(SpecError, match="out of range"):
-        parse("bend:auto").given({"amount": 7.0})
+        parse("bend:auto").with_values({"amount": 7.0})

@@ -132,7 +132,7 @@ def test_what_is_known_beforehand_pulls(toy, picture):
 
 def test_what_a_file_tells_is_not_unknown(toy, picture):
     class Told(Dim):
-        def told(self, opened):
+        def file_metadata(self, opened):
             return {"share": 0.25}
 
     operator = Told(share=Dim.parameters_spec[0].read("auto"))
