@@ -69,12 +69,12 @@ def estimate_unknowns(observation: Observation, prior: Prior, *, seed: int = 0) 
     unknowns = operator.unknowns()
     if not unknowns:
         return observation
-    stated = {} if observation.simulated else operator.told(observation.source.image)
+    stated = {} if observation.simulated else operator.file_metadata(observation.source.image)
     known = {name: stated[name] for name, u in unknowns.items() if name in stated and u.low <= stated[name] <= u.high}
-    operator = operator.given(known) if known else operator
+    operator = operator.with_values(known) if known else operator
     found = estimate(observation.y, operator, prior, seed=seed)
     start = {name: one.value for name, one in found.items()}
-    operator = operator.standing(start) if start else operator
+    operator = operator.with_initial_values(start) if start else operator
     estimates = {name: Estimate(value, 0.0, "file") for name, value in known.items()} | found
     return replace(observation, degradation=operator, estimates=estimates)
 

@@ -187,7 +187,7 @@ def find_missing(operator: Degradation, y: Tensor) -> Tensor | None:
 
     Only operators whose y has the pixels of x are asked.
     """
-    hidden = operator.blank(tuple(y.shape[-2:]))
+    hidden = operator.uninformative(tuple(y.shape[-2:]))
     if hidden is None or tuple(operator.size(tuple(y.shape[-2:]))) != tuple(y.shape[-2:]):
         return None
     return hidden[:, None].to(y.device)

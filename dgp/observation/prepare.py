@@ -98,7 +98,7 @@ def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
 
     Where transparency marks the hole, only half-transparent pixels were laid on white.
     """
-    if whole.transparent(source.size[::-1]) is None:
+    if whole.alpha_mask(source.size[::-1]) is None:
         return (*source.notes, *whole.remarks)
     alpha = np.asarray(flatten(source)[1])
     through = "half-transparent pixels were laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
@@ -117,7 +117,7 @@ def _true_operator(operator: Degradation, truth: str | Degradation | None, frami
     drawn = {
         name: unknown.value(float(torch.rand((), generator=random))) for name, unknown in operator.unknowns().items()
     }
-    return operator.given(drawn) if drawn else operator
+    return operator.with_values(drawn) if drawn else operator
 
 
 def _refuse_other_shape(y: Tensor, operator: Degradation, true: Degradation, resolution: int) -> None:

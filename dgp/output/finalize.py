@@ -197,5 +197,5 @@ def _measure(recipe: Recipe, observation: Observation, finished: Tensor, images:
 
 
 def _fidelity(picture: Tensor, observation: Observation) -> dict:
-    missing = observation.degradation.blank(tuple(observation.y.shape[-2:]))
+    missing = observation.degradation.uninformative(tuple(observation.y.shape[-2:]))
     return metrics.observation_fidelity(observation.degradation(picture), observation.y, missing)
