@@ -40,7 +40,7 @@ def ran(name, where, degradation="gray", pictures=1, **options):
     recipe = load_recipe(name, ["stages.*.steps=2"])
     if any(set(term.networks) - {"discriminator"} for stage in recipe.stages for term in stage.terms):
         recipe = load_recipe(name, ["trunk=discriminator", "stages.*.steps=2"])
-    searches = tuple(search.scaled(0.01) for search in recipe.searches)
+    searches = tuple(search.scale(0.01) for search in recipe.searches)
     prior = family(where)
     observations = [seen(prior, degradation)] * pictures
     stages = recipe.stages

@@ -36,7 +36,7 @@ def test_every_recipe_runs_two_steps_a_stage(name, toy):
     recipe = load_recipe(name, ["stages.*.steps=2", "trunk=discriminator"])
     recipe = recipe.model_copy(
         update={
-            "searches": tuple(search.scaled(0.0) for search in recipe.searches),
+            "searches": tuple(search.scale(0.0) for search in recipe.searches),
             "stages": tuple(s.model_copy(update={"rows_kept": None}) for s in recipe.stages),
         }
     )

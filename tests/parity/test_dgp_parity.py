@@ -141,7 +141,7 @@ def test_candidate_scores(case):
 def test_first_forward_and_gradients(case):
     inversion = Inversion(case.observation, case.prior, case.recipe, start=case.start)
     problem, stage = inversion.problem, case.recipe.stages[0]
-    rows = inversion._starts()
+    rows = inversion._search()
     if stage.norm == "instance":
         rows.values.update(problem.capture_norm(rows))
     parameters = dict(case.prior.generator.named_parameters())
@@ -194,7 +194,7 @@ def test_nine_steps_in_three_stages(case):
         close(torch.cat(errors)[first], case.out["traj_mse"][first], 5e-6)
         close(torch.cat(errors), case.out["traj_mse"], 1e-4)
     close(last, case.out["last_x_returned"], 4e-3)
-    close(inversion.problem.pictures(inversion.rows), case.out["x_after_last_step"], 4e-3)
+    close(inversion.renderer.render(inversion.rows), case.out["x_after_last_step"], 4e-3)
     ended(inversion.rows.values["z"].detach(), case.out["final_z"], case.rates["z"], "z")
     for name in (
         "linear.weight",
