@@ -56,7 +56,7 @@ RUNS = [(name, "biggan" if name not in OF_W else "stylegan2") for name in recipe
 RUNS += [("pulse-repaired", where) for where in FAMILIES] + [("all-at-once-mse", "stylegan3")]
 RUNS += [("dgp-colorization", "biggan-deep"), ("rsr", "stylegan1")]
 # What waits still: whether any row is better than before, whether any stops, and rows that stand still among others.
-KEPT = ("StageRun._remember", "StageRun._stopping", "Descent.move")
+KEPT = ("BestRows.update", "EarlyStopping.reached", "GradientDescent._project")
 
 
 def clean(watch):

@@ -87,8 +87,8 @@ def test_what_is_missing_or_weighs_nothing_does_not_count(toy, observations):
     weighed = dataclasses.replace(weighed, weight=(~mask).float())
     spoiled = dataclasses.replace(weighed, y=torch.where(mask, -weighed.y, weighed.y))
     everything = observe(clean[0], "identity", toy, simulate=True)
-    problem = Inversion([holed, weighed, spoiled, everything], toy, recipe()).problem
-    lists = [order.tolist() for order in order_by_distance(problem.targets, bank_of(toy, COUNT))]
+    batch = Inversion([holed, weighed, spoiled, everything], toy, recipe()).batch
+    lists = [order.tolist() for order in order_by_distance(batch, bank_of(toy, COUNT))]
     assert lists[0] == lists[1] == lists[2] != lists[3]
 
 

@@ -158,8 +158,8 @@ def test_the_start_lays_the_usual_object_over_the_mask(toy, picture):
     batch = ObservationBatch([observation], None, (32, 32))
     assert batch.boxes[0].tolist() == [14 / 32, 12 / 32, 12 / 32, 12 / 32]
     transform = SpatialTransform(start="object", typical=WHOLE)
-    cover = transform.cover("warp", {"warp": torch.zeros(1, 4)}, batch, torch.zeros(1, dtype=torch.long))
-    assert torch.allclose(cover, observation.share, atol=1e-4)
+    cover = transform.coverage(torch.zeros(1, 4), batch, torch.zeros(1, dtype=torch.long))
+    assert torch.allclose(cover, observation.pixel_weight, atol=1e-4)
 
 
 def test_uncovered_is_what_of_the_object_the_square_leaves(toy, picture):
