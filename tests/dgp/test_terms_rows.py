@@ -55,7 +55,7 @@ def test_all_kinds_are_here():
     assert {term.kind for term in ALL} == ours - {
         "uncovered",
         "unknowns",
-    }  # tests of their own: test_warp.py, test_blind.py
+    }  # tests of their own: test_spatial_transform.py, test_blind.py
 
 
 @pytest.mark.parametrize("term", ALL, ids=repr)

@@ -1,4 +1,4 @@
-"""Optimisers: what they have gathered belongs to rows, follows them, and is carried or reset as a stage says."""
+"""Optimizers: their state belongs to rows, follows them, and is carried or reset as a stage says."""
 
 import pytest
 import torch
@@ -130,7 +130,7 @@ def test_normalised_steps_have_the_length_of_the_rate():
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_curves_are_factors(name):
+def test_schedules_are_factors(name):
     values = [SCHEDULES[name](i / 400) for i in range(400)]
     assert all(0 <= v <= 1 for v in values) and max(values) > 0.99
     assert max(abs(a - b) for a, b in zip(values, values[1:], strict=False)) < 0.06

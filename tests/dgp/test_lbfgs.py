@@ -160,7 +160,7 @@ def recipe(steps, terms=("mse",), **stage):
     table = {"steps": steps, "lr": 1.0, "move": {"z": {}, "class": {}}, "terms": list(terms), **stage}
     return Recipe.model_validate(
         {
-            "name": "polished",
+            "name": "l-bfgs",
             "summary": "",
             "cites": (),
             "searches": [{"kind": "best-of", "count": 4, "terms": list(terms)}],
@@ -178,7 +178,7 @@ def test_it_gets_lower_than_adam_at_equal_cost(toy, observations):
     assert (runs["l-bfgs"].scores < runs["adam"].scores).all()
 
 
-def test_pictures_are_polished_as_if_alone_and_the_best_is_kept(toy, observations):
+def test_pictures_are_optimised_as_if_alone_and_the_best_is_kept(toy, observations):
     before = threading.active_count()
     together = Inversion(observations, toy, recipe(6, solver="l-bfgs"), seed=1)
     totals = torch.stack([step.total for step in together])
@@ -198,7 +198,7 @@ def test_a_run_that_is_left_ends_its_solvers(toy, observations):
     assert threading.active_count() == before
 
 
-def test_released_weights_may_be_polished(toy, observations):
+def test_released_weights_may_be_optimised(toy, observations):
     release = {"groups": 2, "lr": 0.1}
     stages = {"plain": {}, "released": {"release": release}}
     runs = {n: Inversion(observations[0], toy, recipe(12, solver="l-bfgs", **s), seed=1) for n, s in stages.items()}
