@@ -21,7 +21,7 @@ import generators
 from dgp.api import observe
 from dgp.evaluation.source import Clean, Source
 from dgp.inversion import Inversion
-from dgp.losses.objective import score
+from dgp.losses.objective import Objective
 from dgp.losses.prediction import Prediction
 from dgp.losses.terms import TERMS, Term
 from dgp.observation.batch import ObservationBatch
@@ -50,7 +50,7 @@ def best_fresh(prior: Prior, problems: dict[str, list[Observation]], told: bool,
     """
     some = next(iter(problems.values()))
     size, classes = (prior.generator.info.resolution,) * 2, len(prior.generator.info.classes)
-    targets = {
+    batches = {
         spec: ObservationBatch(observations, prior.discriminator, size) for spec, observations in problems.items()
     }
     best = {spec: torch.full((len(some), len(OBJECTIVES)), torch.inf) for spec in problems}
@@ -61,13 +61,13 @@ def best_fresh(prior: Prior, problems: dict[str, list[Observation]], told: bool,
         latents = prior.generator.sample(count, classes=labels, generator=random)
         for start in range(0, count, CHUNK):
             image = prior.generator({name: value[start : start + CHUNK] for name, value in latents.items()})
-            for spec, target in targets.items():
-                first = Prediction(target, image, {}, torch.zeros(len(image), dtype=torch.long))
+            for spec, batch in batches.items():
+                first = Prediction(batch, image, {}, torch.zeros(len(image), dtype=torch.long))
                 for picture in members:
-                    view = Prediction(target, image, {}, torch.full((len(image),), picture))
-                    view.features = first.features
+                    prediction = Prediction(batch, image, {}, torch.full((len(image),), picture))
+                    prediction.features = first.features
                     for number, objective in enumerate(OBJECTIVES):
-                        lowest = score(terms_of(objective), view).total.min()
+                        lowest = Objective(terms_of(objective))(prediction).total.min()
                         best[spec][picture, number] = torch.minimum(best[spec][picture, number], lowest)
     return best
 
@@ -75,8 +75,8 @@ def best_fresh(prior: Prior, problems: dict[str, list[Observation]], told: bool,
 def best_of_bank(prior: Prior, observations: Sequence[Observation], search: BankSearch) -> Tensor:
     """(pictures,)"""
     inversion = Inversion(observations, prior, load_recipe("default").model_copy(update={"searches": (search,)}))
-    problem = inversion.problem
-    return problem.rank(search.run(problem, None), inversion.recipe.searches[0].terms)
+    rows = search.run(inversion.evaluator, inversion.source, None)
+    return inversion.evaluator.score(rows, inversion.recipe.searches[0].terms)
 
 
 def seconds(action: Callable[[], object], repeats: int) -> float:
@@ -116,11 +116,11 @@ def comparisons(prior: Prior, clean: Sequence[Clean], told: bool, options: argpa
 def lookups(prior: Prior, clean: Sequence[Clean], options: argparse.Namespace) -> Iterator[dict]:
     for spec in options.degradations:
         observation = observe(clean[0].picture, spec, prior, simulate=True)
-        targets = Inversion(observation, prior).problem.targets
+        batch = Inversion(observation, prior).batch
         run_s = seconds(lambda o=observation: Inversion(o, prior).result(), 1)
         for count in options.count:
-            bank = get_bank(prior, count)
-            taken = seconds(lambda t=targets, b=bank: order_by_distance(t, b), 5)
+            bank = bank_of(prior, count)
+            taken = seconds(lambda o=batch, b=bank: order_by_distance(o, b), 5)
             held = bank.thumbnails.nbytes + sum(value.nbytes for value in bank.drawn.values())
             yield {"degradation": spec, "count": count, "megabytes": held / 1e6, "cpu_s": taken, "run_cpu_s": run_s}
 

@@ -175,9 +175,9 @@ def candidates(prior: Prior, rows: int, device: str) -> Callable[[], object]:
     recipe = load_recipe("dgp-colorization")
     side = prior.generator.info.resolution
     observation = observe(torch.zeros(3, side, side), recipe.operator, prior, label=7, simulate=True, target="float")
-    problem = Inversion(observation, prior, recipe, device=device).problem
-    found, search = problem.draw(0, 0, rows), recipe.searches[0]
-    return lambda: problem.rank(found, search.terms, search.through)
+    inversion = Inversion(observation, prior, recipe, device=device)
+    found, search = inversion.source.draw(0, 0, rows), recipe.searches[0]
+    return lambda: inversion.evaluator.score(found, search.terms, search.through)
 
 
 def latent(network: StyleGAN2, rows: int) -> Callable[[], object]:

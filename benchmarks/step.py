@@ -104,12 +104,12 @@ class Contest:
         z = torch.randn(count, self.z.shape[1], generator=random) / 2
         zero, y = torch.zeros(count, dtype=torch.long), self.y.expand(count)
         rows = Rows(zero, zero, {"z": z, "class": self.prior.generator.embed(y)})
-        loop, problem, search = self.published_loop(), self.inversion(self.recipe).problem, self.recipe.searches[0]
+        loop, evaluator, search = self.published_loop(), self.inversion(self.recipe).evaluator, self.recipe.searches[0]
         theirs, ours = Times(), Times()
-        problem.rank(rows, search.terms, search.through)  # folds, and reads the target
+        evaluator.score(rows, search.terms, search.through)  # folds, and reads the target
         for _ in range(repeats):
             a = theirs.measure(lambda: loop.scores(z, y))
-            b = ours.measure(lambda: problem.rank(rows, search.terms, search.through))
+            b = ours.measure(lambda: evaluator.score(rows, search.terms, search.through))
         return {
             "published": theirs.medians(count),
             "ours": ours.medians(count),

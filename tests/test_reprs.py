@@ -67,7 +67,7 @@ def test_what_a_run_gives(run):
         observation.source,
         observation.geometry,
         inversion.rows,
-        inversion.problem,
+        inversion.source,
         inversion.evaluations,
         result.spread,
         load_start(result),

@@ -40,7 +40,7 @@ def ran(name, where, degradation="gray", pictures=1, **options):
     recipe = load_recipe(name, ["stages.*.steps=2"])
     if any(set(term.networks) - {"discriminator"} for stage in recipe.stages for term in stage.terms):
         recipe = load_recipe(name, ["trunk=discriminator", "stages.*.steps=2"])
-    searches = tuple(search.scaled(0.01) for search in recipe.searches)
+    searches = tuple(search.scale(0.01) for search in recipe.searches)
     prior = family(where)
     observations = [seen(prior, degradation)] * pictures
     stages = recipe.stages
@@ -56,7 +56,7 @@ RUNS = [(name, "biggan" if name not in OF_W else "stylegan2") for name in recipe
 RUNS += [("pulse-repaired", where) for where in FAMILIES] + [("all-at-once-mse", "stylegan3")]
 RUNS += [("dgp-colorization", "biggan-deep"), ("rsr", "stylegan1")]
 # What waits still: whether any row is better than before, whether any stops, and rows that stand still among others.
-KEPT = ("StageRun._remember", "StageRun._stopping", "Descent.move")
+KEPT = ("BestRows.update", "EarlyStopping.reached", "GradientDescent._project")
 
 
 def clean(watch):

@@ -1,4 +1,4 @@
-"""Rows of several pictures under different operators, and what terms see of them."""
+"""Rows of several pictures under different operators, and their predictions."""
 
 import dataclasses
 import warnings
@@ -6,11 +6,12 @@ import warnings
 import torch
 
 from dgp.api import observe
-from dgp.engine.evaluator import Problem
-from dgp.losses import feature_networks as trunks
+from dgp.engine.evaluator import Evaluator
+from dgp.losses import feature_networks
 from dgp.losses.prediction import Prediction
 from dgp.observation.batch import ObservationBatch
-from dgp.random_streams import RowStreams, random_stream
+from dgp.random_streams import random_stream
+from dgp.rendering.renderer import Renderer
 from dgp.variables.rows import Rows
 from tests.generators.networks import style_prior
 
@@ -25,7 +26,8 @@ def scene():
     seen = [observe(picture, spec, prior, simulate=True) for picture, spec in zip(clean, SPECS, strict=True)]
     weight = torch.rand(1, 1, 32, 32, generator=random_stream(0, "weight", 0)) + 0.1
     seen[-1] = dataclasses.replace(seen[-1], weight=weight)
-    problem = Problem(ObservationBatch(seen, prior.discriminator, (32, 32)), prior, seed=0, answers=1, space="w+")
+    batch = ObservationBatch(seen, prior.discriminator, (32, 32))
+    evaluator = Evaluator(Renderer(prior, {}, batch), batch, seed=0)
     pictures = torch.arange(len(SPECS)).repeat_interleave(2)
     random = random_stream(0, "rows", 0)
     values = prior.generator.convert(prior.generator.sample(len(pictures), generator=random), "w+")
@@ -35,17 +37,21 @@ def scene():
             values[spec.name] = torch.randn(len(pictures), *spec.shape, generator=random)
     stored = dict(prior.generator.named_parameters())[RELEASED]
     own = stored + 0.2 * torch.randn(len(pictures), *stored.shape, generator=random)
-    return problem, Rows(pictures, torch.zeros_like(pictures), values, {RELEASED: own})
+    return evaluator, Rows(pictures, torch.zeros_like(pictures), values, {RELEASED: own})
 
 
-def view(problem, rows, part=slice(None), occasion="step 0", released=True):
-    """Of the rows in ``part``, a slice or an index tensor."""
+def predict(evaluator, rows, part=slice(None), occasion="step 0", released=True):
+    """The prediction of the rows in ``part``, a slice or an index tensor."""
     values = {name: value[part] for name, value in rows.values.items()}
     weights = {name: value[part] for name, value in rows.weights.items()} if released else {}
-    image = problem.render(values, weights)
-    random = RowStreams(problem.seed, problem.keys, rows, part, occasion)
     return Prediction(
-        problem.targets, image, values, rows.picture[part], "forward", problem, weights=weights, random=random
+        batch=evaluator.batch,
+        image=evaluator.renderer.generate(values, weights),
+        values=values,
+        pictures=rows.picture[part],
+        renderer=evaluator.renderer,
+        weights=weights,
+        draw_streams=lambda: evaluator.streams(rows, part, occasion),
     )
 
 
@@ -61,5 +67,5 @@ def untrained(name="squeeze"):
 
 def give_trunk(monkeypatch, network):
     """Every trunk is ``network``, and present."""
-    monkeypatch.setattr(trunks, "network", lambda name, device="cpu": network)
-    monkeypatch.setattr(trunks, "absent", lambda name: None)
+    monkeypatch.setattr(feature_networks, "load_lpips", lambda name, device="cpu": network)
+    monkeypatch.setattr(feature_networks, "explain_absence", lambda name: None)

@@ -55,14 +55,14 @@ def recipe(stages=(), **how):
 
 def starts(observations, prior, recipe, **how):
     inversion = Inversion(observations, prior, recipe, **how)
-    return inversion, inversion._starts()
+    return inversion, inversion._search()
 
 
 @torch.no_grad()
 def test_the_list_is_by_what_is_observed(toy, observations):
     bank = get_bank(toy, COUNT)
     pictures = bank.pictures(slice(None))
-    found = order_by_distance(Inversion(observations, toy, recipe()).problem.targets, bank)
+    found = order_by_distance(Inversion(observations, toy, recipe()).batch, bank)
     for observation, order in zip(observations, found, strict=True):
         distance = (observation.degradation(pictures) - observation.y).square().flatten(1).sum(1)
         told = torch.ones(COUNT, dtype=torch.bool) if observation.label is None else bank.classes == observation.label
@@ -72,9 +72,9 @@ def test_the_list_is_by_what_is_observed(toy, observations):
 
 def test_of_larger_pictures_the_thumbnails_are_enlarged(toy, observations, monkeypatch):
     monkeypatch.setattr(banks, "LARGEST", 16)
-    order = order_by_distance(Inversion(observations[1], toy, recipe()).problem.targets, get_bank(toy, COUNT))[0]
+    order = order_by_distance(Inversion(observations[1], toy, recipe()).batch, bank_of(toy, COUNT))[0]
     monkeypatch.setattr(banks, "LARGEST", 32)
-    exact = order_by_distance(Inversion(observations[1], toy, recipe()).problem.targets, get_bank(toy, COUNT))[0]
+    exact = order_by_distance(Inversion(observations[1], toy, recipe()).batch, bank_of(toy, COUNT))[0]
     assert len(set(order[:10].tolist()) & set(exact[:10].tolist())) >= 7
 
 
@@ -87,15 +87,15 @@ def test_what_is_missing_or_weighs_nothing_does_not_count(toy, observations):
     weighed = dataclasses.replace(weighed, weight=(~mask).float())
     spoiled = dataclasses.replace(weighed, y=torch.where(mask, -weighed.y, weighed.y))
     everything = observe(clean[0], "identity", toy, simulate=True)
-    problem = Inversion([holed, weighed, spoiled, everything], toy, recipe()).problem
-    lists = [order.tolist() for order in order_by_distance(problem.targets, get_bank(toy, COUNT))]
+    batch = Inversion([holed, weighed, spoiled, everything], toy, recipe()).batch
+    lists = [order.tolist() for order in order_by_distance(batch, bank_of(toy, COUNT))]
     assert lists[0] == lists[1] == lists[2] != lists[3]
 
 
 def test_answers_take_their_turns_in_the_list(toy, observations):
     bank = get_bank(toy, COUNT)
     inversion, rows = starts(observations[1], toy, recipe(rounds=0, elite=6), num_solutions=3)
-    order = order_by_distance(inversion.problem.targets, bank)[0]
+    order = order_by_distance(inversion.batch, bank)[0]
     for answer in range(3):
         z = rows.of(0, answer).values["z"]
         expected = bank.drawn["z"][order[answer * 6 : answer * 6 + 6]]
@@ -126,7 +126,7 @@ def test_it_keeps_the_best_that_it_has_scored_and_counts_them(toy, observations)
     inversion, rows = starts(observations, toy, recipe(elite=14))
     search = inversion.recipe.searches[0]
     assert inversion.evaluations.forward == 4 * search.cost(0) == 4 * 14 and search.rows_out(0) == 14
-    scores = inversion.problem.rank(rows, search.terms).view(4, 14)
+    scores = inversion.evaluator.score(rows, search.terms).view(4, 14)
     assert (scores.diff(dim=1) >= -1e-6).all()
     _, few = starts(observations, toy, recipe(elite=1))
     assert torch.equal(few.values["z"], rows.values["z"].view(4, 14, -1)[:, 0])
@@ -135,9 +135,9 @@ def test_it_keeps_the_best_that_it_has_scored_and_counts_them(toy, observations)
 def test_what_comes_before_competes(toy, observations):
     best_of = {"kind": "best-of", "count": 200, "elite": 3, "terms": ["mse"]}
     inversion, rows = starts(observations[1], toy, recipe([best_of], elite=3))
-    scores = inversion.problem.rank(rows, recipe().searches[0].terms)
+    scores = inversion.evaluator.score(rows, recipe().searches[0].terms)
     _, first = starts(observations[1], toy, recipe(elite=3))
-    assert scores[0] <= inversion.problem.rank(first, recipe().searches[0].terms)[0]
+    assert scores[0] <= inversion.evaluator.score(first, recipe().searches[0].terms)[0]
     assert inversion.evaluations.cost == 200 + 14 + 3 + 3 + 3
 
 
@@ -174,7 +174,7 @@ def test_impossible_options(how, says):
 
 def test_a_budget_scales_what_is_scored():
     search = recipe(count=1000, nearest=32, rounds=4).searches[0]
-    half = search.scaled(0.5)
+    half = search.scale(0.5)
     assert (half.nearest, half.rounds, half.count) == (16, 2, 1000)
 
 
@@ -203,11 +203,11 @@ def test_it_hands_on_pictures_in_the_space_of_the_run(style, observed, space, ch
     table["stages"][0]["move"] = {space: {}}
     inversion, rows = starts(observed, style, Recipe.model_validate(table))
     assert rows.values.keys() == {space}
-    bank = get_bank(style, COUNT)
-    index = order_by_distance(inversion.problem.targets, bank)[0][:6]
+    bank = bank_of(style, COUNT)
+    index = order_by_distance(inversion.batch, bank)[0][:6]
     with torch.no_grad():
         expected = style.generator(bank.latents(index, style.generator))
-    found = inversion.problem.pictures(rows)
+    found = inversion.renderer.render(rows)
     difference = (found[:, None] - expected[None]).abs().flatten(2).amax(2)
     assert difference.amin(1).max() < 1e-3 and difference.argmin(1).unique().numel() == 6
 

@@ -121,12 +121,10 @@ def test_what_is_known_beforehand_pulls(toy, picture):
     class Seen:
         values = {"phi[share]": torch.tensor([[0.5], [0.9]]), "z": torch.zeros(2, 3)}
         pictures, image = torch.tensor([0, 0]), torch.zeros(2, 3, 4, 4)
-
-        class problem:
-            guesses = [{"phi[share]": Expectation(0.5, 0.2)}]
+        expectations = [{"phi[share]": Expectation(0.5, 0.2)}]
 
     torch.testing.assert_close(OperatorParameterNll()(Seen), torch.tensor([0.0, 2.0]))
-    Seen.problem.guesses = [{"phi[share]": Expectation(0.5, 0.0)}]
+    Seen.expectations = [{"phi[share]": Expectation(0.5, 0.0)}]
     torch.testing.assert_close(OperatorParameterNll()(Seen), torch.tensor([0.0, 800.0]))
 
 
@@ -141,11 +139,11 @@ def test_what_a_file_tells_is_not_unknown(toy, picture):
     assert (estimated["value"], estimated["spread"], estimated["source"]) == (0.25, 0, "file") and not result.found
 
 
-def test_a_guess_is_an_estimate_on_the_scale_of_the_range():
+def test_an_expectation_is_an_estimate_on_the_scale_of_the_range():
     unknown = dim("0.2..0.6").unknowns()["share"]
-    guess = Expectation.of(Estimate(0.3, 0.04), unknown)
-    assert abs(guess.position - 0.25) < 1e-6 and abs(guess.spread - 0.1) < 1e-6
-    assert Expectation.of(Estimate(0.9, 0.1), unknown).position == 1
+    expectation = Expectation.from_estimate(Estimate(0.3, 0.04), unknown)
+    assert abs(expectation.position - 0.25) < 1e-6 and abs(expectation.spread - 0.1) < 1e-6
+    assert Expectation.from_estimate(Estimate(0.9, 0.1), unknown).position == 1
 
 
 def test_the_result_says_what_was_estimated(toy, picture, tmp_path):

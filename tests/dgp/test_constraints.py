@@ -43,37 +43,37 @@ def pair(shape, scale=1.5, seed=0):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_legal_value_stays(constraint, shape):
     value, start = pair(shape)
-    once = constraint.apply(value, start)
+    once = constraint.project(value, start)
     assert once.shape == value.shape and once.dtype == value.dtype
-    assert torch.allclose(constraint.apply(once, start), once, atol=2e-6)
+    assert torch.allclose(constraint.project(once, start), once, atol=2e-6)
 
 
 @pytest.mark.parametrize("constraint", ALL, ids=repr)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_row_among_others_is_what_it_is_alone(constraint, shape):
     value, start = (v.double() for v in pair(shape))
-    together = constraint.apply(value, start)
+    together = constraint.project(value, start)
     for i in range(len(value)):
-        alone = constraint.apply(value[i : i + 1], start[i : i + 1])
+        alone = constraint.project(value[i : i + 1], start[i : i + 1])
         assert torch.allclose(alone, together[i : i + 1], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("constraint", ALL, ids=repr)
 def test_gradients_are_those_of_the_legal_point(constraint):
     value, start = (v.double() for v in pair((3, 2, 6), 2.5))
-    assert torch.autograd.gradcheck(lambda v: constraint.apply(v, start), value.requires_grad_())
+    assert torch.autograd.gradcheck(lambda v: constraint.project(v, start), value.requires_grad_())
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_spheres_are_of_each_layer_and_each_noise_map(shape):
     value, start = pair(shape)
     flat = lambda v: v.flatten(min(2, v.ndim - 1))  # noqa: E731
-    theory = flat(Sphere().apply(value, start)).norm(dim=-1)
+    theory = flat(Sphere().project(value, start)).norm(dim=-1)
     assert torch.allclose(theory, torch.full_like(theory, flat(value).shape[-1] ** 0.5))
-    shipped = flat(Sphere(radius="start").apply(value, start))
+    shipped = flat(Sphere(radius="start").project(value, start))
     assert torch.allclose(shipped.norm(dim=-1), flat(start).norm(dim=-1))
     assert torch.allclose(torch.cosine_similarity(shipped, flat(value), dim=-1), torch.ones(shipped.shape[:-1]))
-    assert torch.equal(Sphere().apply(torch.zeros(shape), start), torch.zeros(shape))
+    assert torch.equal(Sphere().project(torch.zeros(shape), start), torch.zeros(shape))
 
 
 def nearest(value, legal):
@@ -99,7 +99,7 @@ def test_truncated_normal_gives_the_nearest_typical_point(scale):
     low, high = constraint.squared_norms(40)
     for seed in range(3):
         value = pair((1, 40), scale, seed)[0].double()
-        ours = constraint.apply(value, value)
+        ours = constraint.project(value, value)
         square = float(ours.square().sum())
         assert ours.abs().max() <= 1.5 + 1e-9 and low - 1e-6 <= square <= high + 1e-6
         x = value[0].numpy()
@@ -112,26 +112,26 @@ def test_truncated_normal_gives_the_nearest_typical_point(scale):
 def test_truncated_normal_leaves_draws_alone():
     random = torch.Generator().manual_seed(0)
     for truncation in (0.5, 0.999999):
-        drawn = sample_normal(2000, 120, truncation, random)
-        legal = TruncatedNormal(limit=2.0, scale=truncation).apply(drawn, drawn)
+        drawn = normal(2000, 120, truncation, random)
+        legal = TruncatedNormal(limit=2.0, scale=truncation).project(drawn, drawn)
         moved = rms_change(drawn, legal)
         assert (moved > 1e-6).float().mean() < 0.01 and moved.max() < 0.1 * truncation
     free = torch.randn(2000, 120, generator=random)
-    assert (rms_change(free, TruncatedNormal(limit=2.0).apply(free, free)) > 0.01).float().mean() > 0.95
+    assert (rms_change(free, TruncatedNormal(limit=2.0).project(free, free)) > 0.01).float().mean() > 0.95
 
 
 def test_truncated_normal_of_few_entries():
     constraint = TruncatedNormal(limit=1.0)
     zero = torch.zeros(1, 64)
-    assert torch.equal(constraint.apply(zero, zero), zero)  # no direction, no move
+    assert torch.equal(constraint.project(zero, zero), zero)  # no direction, no move
     lone = zero.index_fill(1, torch.tensor([3]), 5.0)
-    assert torch.equal(constraint.apply(lone, zero), lone.clamp(max=1.0))  # as near to the norm as one entry gets
+    assert torch.equal(constraint.project(lone, zero), lone.clamp(max=1.0))  # as near to the norm as one entry gets
 
 
 def test_l1_ball_gives_the_nearest_point():
     for seed in range(4):
         value, start = (v.double() for v in pair((1, 3, 5), 1.0, seed))
-        ours = L1Ball(radius=2.0).apply(value, start)
+        ours = L1Ball(radius=2.0).project(value, start)
         assert float((ours - start).abs().sum()) <= 2 + 1e-9
         # x = u - v with u, v >= 0 makes the ball smooth.
         d = (value - start).flatten().numpy()
@@ -150,11 +150,11 @@ def test_l1_ball_gives_the_nearest_point():
 @pytest.mark.parametrize("std", ["biased", "unbiased"])
 def test_normalised_noise(std):
     noise = 3 * torch.randn(4, 1, 8, 8) + 2
-    legal = Normalised(std=std).apply(noise, noise)
+    legal = Normalised(std=std).project(noise, noise)
     assert legal.mean((2, 3)).abs().max() < 1e-6
     assert torch.allclose(legal.flatten(1).std(1, correction=std == "unbiased"), torch.ones(4), atol=1e-5)
     flat = torch.ones(1, 1, 4, 4)
-    assert torch.equal(Normalised(std=std).apply(flat, flat), torch.zeros_like(flat))
+    assert torch.equal(Normalised(std=std).project(flat, flat), torch.zeros_like(flat))
 
 
 def test_boxes_are_what_bounds_every_entry():

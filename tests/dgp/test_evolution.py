@@ -61,7 +61,7 @@ def test_any_population_of_cma_halves_the_loss_in_wide_spaces(optimizer, populat
 
 @pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - {"random", "tbpsa", "one-plus-one"}))
 def test_points_that_moved_are_what_is_learnt_from(optimizer):
-    search, optimum = AskTell(optimizer, 20, 12, 20, 0, moves=True), torch.full((20,), 3.0)
+    search, optimum = AskTell(optimizer, 20, 12, 20, 0, refines=True), torch.full((20,), 3.0)
     distances = []
     for _ in range(20):
         asked = search.ask()
@@ -137,11 +137,11 @@ WAYS = [{}, {"inner": SHORT}, {"inner": SHORT, "feedback": "original", "final": 
 def test_answers_are_found_together_as_each_would_be_alone_at_the_planned_cost(toy, observations, options):
     inversion = Inversion(observations, toy, recipe(**options), seed=3, num_solutions=2)
     (search,) = inversion.recipe.searches
-    rows = inversion._starts()
+    rows = inversion._search()
     assert inversion.evaluations.cost == 6 * search.cost(0)
     assert len(rows) == 6 * search.rows_out(0)
     for number, observation in enumerate(observations):
-        alone = Inversion(observation, toy, recipe(**options), seed=3, num_solutions=2)._starts()
+        alone = Inversion(observation, toy, recipe(**options), seed=3, num_solutions=2)._search()
         mine = rows.take((rows.picture == number).nonzero()[:, 0])
         assert torch.equal(alone.answer, mine.answer)
         for name, value in alone.values.items():
@@ -150,15 +150,15 @@ def test_answers_are_found_together_as_each_would_be_alone_at_the_planned_cost(t
 
 @pytest.mark.parametrize("inner", [None, INNER])
 def test_the_elite_is_the_best_of_all_generations_and_legal(toy, observations, inner, monkeypatch):
-    seen, look = [], evolution.Evolution._seen
+    seen, look = [], evolution.Evolution._evaluate
     monkeypatch.setattr(
-        evolution.Evolution, "_seen", lambda self, *given: (seen.append(out := look(self, *given)), out)[1]
+        evolution.Evolution, "_evaluate", lambda self, *given: (seen.append(out := look(self, *given)), out)[1]
     )
     inversion = Inversion(observations[1], toy, recipe(inner=inner), seed=1)
-    elite = inversion._starts()
+    elite = inversion._search()
     scores = torch.cat([scores for _, scores in seen])
     assert torch.allclose(
-        inversion.problem.rank(elite, ["mse"] and inversion.recipe.searches[0].terms),
+        inversion.evaluator.score(elite, ["mse"] and inversion.recipe.searches[0].terms),
         scores.sort().values[:4],
         atol=1e-5,
     )
@@ -167,16 +167,16 @@ def test_the_elite_is_the_best_of_all_generations_and_legal(toy, observations, i
 
 
 def test_classes_begin_evenly_and_the_best_spread(toy, observations, monkeypatch):
-    populations, members = [], evolution.Lineage.members
-    monkeypatch.setattr(evolution.Lineage, "members", lambda self: (populations.append(out := members(self)), out)[1])
+    populations, ask = [], evolution.Lineage.ask
+    monkeypatch.setattr(evolution.Lineage, "ask", lambda self: (populations.append(out := ask(self)), out)[1])
     untold = Inversion(observations[1], toy, recipe(population=8, elite=2), seed=1)
-    elite = untold._starts()
+    elite = untold._search()
     classes = [len(rows.values["class"].unique(dim=0)) for rows in populations]
     assert classes[0] == min(8, len(toy.generator.info.classes)) and max(classes[1:]) <= 2
     assert {tuple(c.tolist()) for c in elite.values["class"]} <= {
         tuple(c.tolist()) for c in populations[0].values["class"]
     }
-    told = Inversion(observations[0], toy, recipe(), seed=1)._starts()
+    told = Inversion(observations[0], toy, recipe(), seed=1)._search()
     assert torch.allclose(told.values["class"], toy.generator.embed(torch.zeros(4, dtype=torch.long)))
 
 
@@ -186,7 +186,7 @@ def test_feedback_says_which_points_are_told(toy, observations, monkeypatch, fee
     monkeypatch.setattr(
         AskTell, "tell", lambda self, losses, points=None: (told.append(points), tell(self, losses, points))
     )
-    Inversion(observations[0], toy, recipe(inner=INNER, feedback=feedback), seed=1)._starts()
+    Inversion(observations[0], toy, recipe(inner=INNER, feedback=feedback), seed=1)._search()
     assert len(told) == 3 and all((points is not None) == moved for points in told)
 
 
@@ -194,12 +194,12 @@ def test_what_a_search_before_hands_on_is_the_centre_and_competes(toy, observati
     before = {"kind": "best-of", "count": 40, "elite": 2, "terms": ["mse"]}
     inversion = Inversion(observations, toy, recipe([before], std=0.1), seed=2)
     first, second = inversion.recipe.searches
-    given = first.run(inversion.problem, None)
+    given = first.run(inversion.evaluator, inversion.source, None)
     spent = inversion.evaluations.cost
-    found = second.run(inversion.problem, given)
+    found = second.run(inversion.evaluator, inversion.source, given)
     assert inversion.evaluations.cost - spent == 3 * second.cost(2)
-    best = inversion.problem.rank(given, first.terms)[::2]
-    assert (inversion.problem.rank(found, first.terms)[::4] <= best + 1e-6).all()
+    best = inversion.evaluator.score(given, first.terms)[::2]
+    assert (inversion.evaluator.score(found, first.terms)[::4] <= best + 1e-6).all()
     angle = torch.cosine_similarity(found.values["z"][::4], given.values["z"][::2])
     assert (angle > 0.8).all() and torch.equal(found.values["class"][::4], given.values["class"][::2])
 
@@ -218,22 +218,22 @@ def test_mapped_latents_are_searched_in_units_of_their_own_spread(space):
         prior,
         recipe(space=(space,), variables={}, optimizer="diagonal-cma", population=None, moved=space),
     )
-    problem, (search,) = inversion.problem, inversion.recipe.searches
-    drawn = problem.draw(0, 0, 3).values[space]
+    source, (search,) = inversion.source, inversion.recipe.searches
+    drawn = source.draw(0, 0, 3).values[space]
     assert search.population == default_population(drawn[0].numel())
-    own = choose_coordinates(problem, space, drawn, None, 0.5)
-    assert torch.allclose(own.values(own.points(drawn)), drawn, atol=1e-5)
+    own = choose_coordinates(source, space, drawn, around=None, std=0.5)
+    assert torch.allclose(own.to_values(own.to_points(drawn)), drawn, atol=1e-5)
     points = torch.randn(4000, drawn[0].numel(), generator=random_stream(0, "points", 0))
-    std, mean = torch.std_mean(own.values(points), 0)
+    std, mean = torch.std_mean(own.to_values(points), 0)
     assert torch.allclose(std, 0.5 * prior.statistics.std.expand_as(std), rtol=0.1)
     assert torch.allclose(mean, prior.statistics.mean.expand_as(mean), atol=0.1 * prior.statistics.std.max().item())
-    assert inversion._starts().values[space].isfinite().all()
+    assert inversion._search().values[space].isfinite().all()
 
 
 def test_a_variable_that_begins_everywhere_alike_is_searched_around_it(toy, observations):
-    problem = Inversion(observations[0], toy, recipe()).problem
+    source = Inversion(observations[0], toy, recipe()).source
     alike = torch.tensor([[1.0, 0.0, -2.0]]).expand(5, 3)
-    own = choose_coordinates(problem, "warp", alike, None, 0.1)
+    own = choose_coordinates(source, "warp", alike, around=None, std=0.1)
     assert torch.equal(own.centre, alike[0]) and torch.equal(own.spread, torch.full((3,), 0.1))
 
 
@@ -242,18 +242,18 @@ def test_a_warp_is_searched_over_what_gradients_find_of_z(toy, observations):
     # Warps so small that the square stays in the picture: outside it, z has no gradient.
     searched = recipe(over="warp", inner=inner, variables=variables, std=0.2)
     inversion = Inversion(observations[0], toy, searched, seed=1)
-    elite, drawn = inversion._starts(), inversion.problem.draw(0, 0, 6, searched.searches[0].std).values
+    elite, drawn = inversion._search(), inversion.source.draw(0, 0, 6, searched.searches[0].std).values
     assert not torch.isclose(elite.values["warp"], torch.zeros(4)).any()
     assert torch.cdist(elite.values["z"], drawn["z"]).min() > 0.01  # of 12 keys: 0.15 or more
 
 
 def test_a_budget_cuts_generations_and_gradient_steps(toy):
     whole = recipe(inner=INNER | {"steps": 40}, generations=40).searches[0]
-    part = whole.scaled(0.25)
+    part = whole.scale(0.25)
     assert part.inner.steps == 20 and 0.2 < part.cost(0) / whole.cost(0) < 0.3
-    assert whole.scaled(0).generations == whole.scaled(0).inner.steps == 1 and whole.scaled(1) == whole
+    assert whole.scale(0).generations == whole.scale(0).inner.steps == 1 and whole.scale(1) == whole
     plain = recipe(generations=40).searches[0]
-    assert plain.scaled(0.25).generations == 10
+    assert plain.scale(0.25).generations == 10
 
 
 @pytest.mark.parametrize(

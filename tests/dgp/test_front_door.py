@@ -14,7 +14,7 @@ PUBLIC = [
     "Recipe",
     "RecipeError",
     "Restoration",
-    "Step",
+    "StepOutput",
     "__version__",
     "load_prior",
     "load_recipe",

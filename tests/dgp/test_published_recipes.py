@@ -42,7 +42,7 @@ def loaded(name, *settings):
 )
 def test_runs_two_steps_a_stage(name, where):
     prior, recipe = family(where), loaded(name, "stages.*.steps=2")
-    recipe = recipe.model_copy(update={"searches": tuple(search.scaled(0.1) for search in recipe.searches)})
+    recipe = recipe.model_copy(update={"searches": tuple(search.scale(0.1) for search in recipe.searches)})
     result = Inversion(seen(prior), prior, recipe).result()
     assert len(result.trace) == 2 * len(recipe.stages)
     assert result.tensor.isfinite().all() and result.tensor.std() > 0

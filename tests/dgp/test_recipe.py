@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-import dgp
 import generators
 from dgp.api import observe
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
 from dgp.planning.adapt import adapt_recipe
+from dgp.random_streams import random_stream
 from dgp.recipes.load import load_recipe, recipe_names
 from dgp.recipes.schema import Recipe
 
@@ -36,11 +36,11 @@ def test_every_recipe_runs_two_steps_a_stage(name, toy):
     recipe = load_recipe(name, ["stages.*.steps=2", "trunk=discriminator"])
     recipe = recipe.model_copy(
         update={
-            "searches": tuple(search.scaled(0.0) for search in recipe.searches),
+            "searches": tuple(search.scale(0.0) for search in recipe.searches),
             "stages": tuple(s.model_copy(update={"rows_kept": None}) for s in recipe.stages),
         }
     )
-    picture = prior.generator(prior.generator.sample(1, generator=dgp.variables.rows.stream(0, "picture", 0)))[0]
+    picture = prior.generator(prior.generator.sample(1, generator=random_stream(0, "picture", 0)))[0]
     operator = "gray" if recipe.operator is None or recipe.operator == "sr-pulse:32" else recipe.operator
     result = Inversion(observe(picture.clamp(-1, 1), operator, prior, simulate=True), prior, recipe).result()
     assert len(result.trace) == 2 * len(recipe.stages)
@@ -237,7 +237,7 @@ def test_codes_become_the_maps_that_a_stage_converts_to(toy):
     table = load_recipe("mganprior", ["stages.0.steps=2"]).model_dump()
     second = table["stages"][0] | {"convert": "feature@3", "move": {"feature@3": {"lr": 0.01}}}
     recipe = Recipe.model_validate(table | {"stages": [table["stages"][0], second]})
-    picture = toy.generator(toy.generator.sample(1, generator=dgp.variables.rows.stream(0, "picture", 0)))[0]
+    picture = toy.generator(toy.generator.sample(1, generator=random_stream(0, "picture", 0)))[0]
     inversion = Inversion(observe(picture.clamp(-1, 1), "gray", toy, simulate=True), toy, recipe)
     steps = list(inversion)
     assert "feature@3" in inversion.rows.values and "codes" not in inversion.rows.values

@@ -33,7 +33,7 @@ PRIOR = types.SimpleNamespace(
     ),
 )
 RECIPE = types.SimpleNamespace(
-    name="quick", sha256="b" * 64, finish=Merge(), charts={}, model_dump=lambda mode: {"name": "quick"}
+    name="quick", sha256="b" * 64, finish=Merge(), parametrizations={}, model_dump=lambda mode: {"name": "quick"}
 )
 REQUIRED = {
     "schema": None,

@@ -157,16 +157,16 @@ def test_the_first_answer_does_not_depend_on_how_many_are_asked_for(toy, observa
     def answer(count):
         inversion = Inversion(observations[0], toy, recipe(), seed=5, num_solutions=count)
         inversion.result()
-        return inversion.problem.pictures(inversion.rows)[0]
+        return inversion.renderer.render(inversion.rows)[0]
 
     assert torch.allclose(answer(1), answer(3), atol=2e-4)
 
 
 def test_chunks_of_rows_change_nothing(toy, observations, monkeypatch):
-    from dgp.engine.evaluator import Problem
+    from dgp.rendering.renderer import Renderer
 
     whole = Inversion(observations, toy, recipe(), seed=1).result()
-    monkeypatch.setattr(Problem, "rows_at_once", property(lambda self: 3))
+    monkeypatch.setattr(Renderer, "rows_at_once", property(lambda self: 3))
     parts = Inversion(observations, toy, recipe(), seed=1).result()
     for a, b in zip(whole, parts, strict=True):
         assert torch.allclose(a.prior_tensor, b.prior_tensor, atol=2e-4)
@@ -183,10 +183,10 @@ def test_seeds_belong_to_pictures(toy, observations):
 
 def test_search_returns_its_elite_and_nothing_drawn_anew(toy, observations):
     inversion = Inversion(observations[1], toy, recipe(), seed=4)
-    rows = inversion._starts()
+    rows = inversion._search()
     search = inversion.recipe.searches[0]
-    candidates = inversion.problem.draw(0, 0, search.count, search.std)
-    scores = inversion.problem.rank(candidates, search.terms)
+    candidates = inversion.source.draw(0, 0, search.count, search.std)
+    scores = inversion.evaluator.score(candidates, search.terms)
     assert torch.equal(rows.values["z"], candidates.values["z"][scores.argsort(stable=True)[:4]])
     assert inversion.evaluations.forward == 24 and inversion.evaluations.backward == 0
 
@@ -204,7 +204,7 @@ def test_best_keeps_what_scored_lowest(toy, observations):
     inversion = Inversion(observations[0], toy, wild)
     totals = [float(step.total) for step in inversion]
     assert float(inversion.scores) <= min(totals)
-    again = inversion.problem.rank(inversion.rows, wild.stages[0].terms)
+    again = inversion.evaluator.score(inversion.rows, wild.stages[0].terms)
     assert torch.allclose(again, inversion.scores, atol=1e-6)
 
 

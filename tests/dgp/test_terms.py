@@ -9,7 +9,7 @@ import generators
 from dgp.api import observe
 from dgp.losses.features import Features
 from dgp.losses.latent import NegativeLogLikelihood
-from dgp.losses.objective import score
+from dgp.losses.objective import Objective
 from dgp.losses.pixel import L1, Mse
 from dgp.losses.prediction import Prediction
 from dgp.observation.batch import ObservationBatch
@@ -32,16 +32,16 @@ def scene(toy):
     observations = [
         observe(p, spec, toy, simulate=True) for p, spec in zip(clean, ("gray", "sr:4", "gray"), strict=True)
     ]
-    targets = ObservationBatch(observations, toy.discriminator, (32, 32))
+    batch = ObservationBatch(observations, toy.discriminator, (32, 32))
     pictures = torch.tensor([0, 1, 2, 2, 0, 1])
     values = toy.generator.sample(6, generator=random)
     image = toy.generator(values)
-    return observations, targets, pictures, values, image
+    return observations, batch, pictures, values, image
 
 
-def view(scene):
-    _, targets, pictures, values, image = scene
-    return Prediction(targets, image, values, pictures)
+def predict(scene):
+    _, batch, pictures, values, image = scene
+    return Prediction(batch, image, values, pictures)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def view(scene):
 )
 def test_pixel_terms(scene, term, formula):
     observations, _, pictures, _, image = scene
-    got = term(view(scene))
+    got = term(predict(scene))
     for row, picture in enumerate(pictures.tolist()):
         observation = observations[picture]
         expected = formula(observation.degradation(image[row : row + 1]), observation.y)
@@ -67,7 +67,7 @@ def test_pixel_terms(scene, term, formula):
 @pytest.mark.parametrize("rectify", [True, False])
 def test_feature_term(scene, toy, drop, last, chosen, rectify):
     observations, _, pictures, _, image = scene
-    got = Features(drop=drop, last=last, rectify_last=rectify)(view(scene))
+    got = Features(drop=drop, last=last, rectify_last=rectify)(predict(scene))
     for row, picture in enumerate(pictures.tolist()):
         operator, y = observations[picture].degradation, observations[picture].y
         lift = lambda t: toy.discriminator.features(operator.lift(t, (32, 32)))  # noqa: B023, E731
@@ -79,25 +79,25 @@ def test_feature_term(scene, toy, drop, last, chosen, rectify):
 
 
 def test_negative_log_likelihood_differs_from_the_density_by_a_constant(scene):
-    got = NegativeLogLikelihood(on="z")(view(scene))
+    got = NegativeLogLikelihood(on="z")(predict(scene))
     z = scene[3]["z"]
     density = torch.distributions.Normal(0, 1).log_prob(z).mean(1)
     assert torch.allclose(got, -density - math.log(2 * math.pi) / 2, atol=1e-6)
 
 
 def test_the_objective_is_the_weighted_sum_and_skips_what_weighs_nothing(scene):
-    result = score([Mse(weight=2.0), L1(weight=0.5), Features(weight=0.0)], view(scene))
-    assert set(result.losses) == {"mse", "l1"}
-    assert torch.allclose(result.total, 2 * result.losses["mse"] + 0.5 * result.losses["l1"])
+    result = Objective([Mse(weight=2.0), L1(weight=0.5), Features(weight=0.0)])(predict(scene))
+    assert set(result.by_term) == {"mse", "l1"}
+    assert torch.allclose(result.total, 2 * result.by_term["mse"] + 0.5 * result.by_term["l1"])
 
 
 def test_sphere_and_clamp():
     start, value = torch.randn(4, 9), 3 * torch.randn(4, 9)
-    assert torch.allclose(Sphere().apply(value, start).norm(dim=1), torch.full((4,), 3.0))
-    kept = Sphere(radius="start").apply(value, start)
+    assert torch.allclose(Sphere().project(value, start).norm(dim=1), torch.full((4,), 3.0))
+    kept = Sphere(radius="start").project(value, start)
     assert torch.allclose(kept.norm(dim=1), start.norm(dim=1))
     assert torch.allclose(torch.cosine_similarity(kept, value), torch.ones(4))
-    assert Clamp(limit=1.5).apply(value, start).abs().max() <= 1.5
+    assert Clamp(limit=1.5).project(value, start).abs().max() <= 1.5
     with pytest.raises(ValueError, match="sqrt-d"):
         Sphere(radius="two")
 

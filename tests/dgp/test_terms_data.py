@@ -37,7 +37,7 @@ def seen(toy, picture, spec, **others):
     return observe(picture, parse(spec), toy, simulate=True, seed=5, **others)
 
 
-def view(toy, pictures, observations, rows):
+def predict(toy, pictures, observations, rows):
     return Prediction(ObservationBatch(observations, None, (32, 32)), pictures, {}, rows)
 
 
@@ -45,13 +45,13 @@ def test_each_observation_has_its_own_noise(toy, pictures):
     observations = [seen(toy, p, spec) for p, spec in zip(pictures, SPECS, strict=True)]
     rows = torch.tensor([3, 0, 1, 2, 0])
     images = pictures.flip(0)[[0, 1, 2, 3, 0]]
-    values = NoiseLikelihood()(view(toy, images, observations, rows))
+    values = NoiseLikelihood()(predict(toy, images, observations, rows))
     for value, image, number in zip(values, images, rows.tolist(), strict=True):
         one = observations[number]
         y_hat = one.degradation(image[None])
         model = one.degradation.noise or NoiseModel()
         torch.testing.assert_close(value, model.distance(y_hat, one.y)[0])
-    squares = Mse()(view(toy, images, observations, rows))
+    squares = Mse()(predict(toy, images, observations, rows))
     assert torch.equal(values[[1, 4]], squares[[1, 4]]), "bit by bit where no noise is stated"
     assert (values[2:4] != squares[2:4]).all()
 
@@ -64,10 +64,10 @@ def test_weights_enter(toy, pictures, spec):
 
     def value(weight):
         weighted = dataclasses.replace(plain, weight=weight)
-        return NoiseLikelihood()(view(toy, pictures[1:2], [weighted], torch.zeros(1, dtype=torch.long)))
+        return NoiseLikelihood()(predict(toy, pictures[1:2], [weighted], torch.zeros(1, dtype=torch.long)))
 
     even = torch.ones(1, 1, *plain.y.shape[-2:])
-    whole = NoiseLikelihood()(view(toy, pictures[1:2], [plain], torch.zeros(1, dtype=torch.long)))
+    whole = NoiseLikelihood()(predict(toy, pictures[1:2], [plain], torch.zeros(1, dtype=torch.long)))
     torch.testing.assert_close(value(even), whole)
     left = even.clone()
     left[..., plain.y.shape[-1] // 2 :] = 0
@@ -90,7 +90,7 @@ def test_a_noise_that_says_no_more_is_compared_by_squares(toy, pictures):
     phi = parse("gray")
     phi.noise = Spoken()
     observation = observe(pictures[0], phi, toy, simulate=True)
-    scene = view(toy, pictures[1:2], [observation], torch.zeros(1, dtype=torch.long))
+    scene = predict(toy, pictures[1:2], [observation], torch.zeros(1, dtype=torch.long))
     assert torch.equal(NoiseLikelihood()(scene), Mse()(scene))
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from dgp.losses.features import CosineFeatures, DecoupledFeatures, Features
-from tests.dgp.term_scene import scene, view
+from tests.dgp.term_scene import predict, scene
 
 ROWS, PICTURES = torch.tensor([0, 2, 5, 6]), torch.tensor([0, 1, 2, 3])
 
@@ -19,27 +19,27 @@ def rows():
 
 @pytest.fixture(scope="module")
 def pairs(rows):
-    problem, everything = rows
-    judge = problem.prior.discriminator
+    evaluator, everything = rows
+    judge = evaluator.renderer.prior.discriminator
     return list(
         zip(
-            judge.features(view(problem, everything, ROWS).lifted),
-            judge.features(problem.targets.lifted[PICTURES]),
+            judge.features(predict(evaluator, everything, ROWS).lifted),
+            judge.features(evaluator.batch.lifted[PICTURES]),
             strict=True,
         )
     )
 
 
 def test_scales_are_a_mean_over_pooled_pictures(rows):
-    problem, everything = rows
-    seen, judge = view(problem, everything, ROWS), problem.prior.discriminator
+    evaluator, everything = rows
+    seen, judge = predict(evaluator, everything, ROWS), evaluator.renderer.prior.discriminator
     total = 0
     for scale in range(3):
         shown = [
             F.interpolate(F.avg_pool2d(p, 2**scale), size=(32, 32), mode="bilinear", align_corners=False)
             if scale
             else p
-            for p in (seen.lifted, problem.targets.lifted[PICTURES])
+            for p in (seen.lifted, evaluator.batch.lifted[PICTURES])
         ]
         for a, b in list(zip(*map(judge.features, shown), strict=True))[1:]:
             total = total + (a - b).abs().flatten(1).mean(1)
@@ -48,20 +48,20 @@ def test_scales_are_a_mean_over_pooled_pictures(rows):
 
 
 def test_scales_are_counted_and_their_targets_seen_once(rows, monkeypatch):
-    problem, everything = rows
-    problem.targets._cache.clear()
+    evaluator, everything = rows
+    evaluator.batch._cache.clear()
     assert Features(scales=3).networks == ("discriminator", "discriminator at 1/2", "discriminator at 1/4")
-    looks, judge = [], problem.prior.discriminator
+    looks, judge = [], evaluator.renderer.prior.discriminator
     monkeypatch.setattr(judge, "features", lambda x, was=judge.features: looks.append(len(x)) or was(x))
     for _ in range(2):
-        Features(scales=2)(view(problem, everything, ROWS))
-    assert looks == [4, 5, 5, 4, 4, 4] and len(problem.targets.observations) == 5
+        Features(scales=2)(predict(evaluator, everything, ROWS))
+    assert looks == [4, 5, 5, 4, 4, 4] and len(evaluator.batch.observations) == 5
 
 
 def test_cosine_of_features(rows, pairs):
     expected = sum((1 - F.cosine_similarity(a, b, dim=1)).flatten(1).mean(1) if a.ndim == 4 else
                    1 - F.cosine_similarity(a, b, dim=1) for a, b in pairs[-3:])  # fmt: skip
-    got = CosineFeatures(last=3, rectify_last=False)(view(*rows, ROWS))
+    got = CosineFeatures(last=3, rectify_last=False)(predict(*rows, ROWS))
     assert torch.allclose(got, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -70,9 +70,9 @@ def test_decoupled_features(rows, pairs):
     norms = (a.norm(dim=1) - b.norm(dim=1)).abs().mean(1) / b.norm(dim=1).mean(1)
     zero = (a.norm(dim=1) == 0) & (b.norm(dim=1) == 0)
     turned = torch.where(zero, 0, 1 - F.cosine_similarity(a, b, dim=1)).mean(1)
-    maps = DecoupledFeatures(norm=2, angle=3, last=2)(view(*rows, ROWS)) - DecoupledFeatures(norm=2, angle=3, last=1)(
-        view(*rows, ROWS)
-    )
+    maps = DecoupledFeatures(norm=2, angle=3, last=2)(predict(*rows, ROWS)) - DecoupledFeatures(
+        norm=2, angle=3, last=1
+    )(predict(*rows, ROWS))
     assert torch.allclose(maps, 2 * norms + 3 * turned, rtol=1e-3)
 
 
@@ -100,7 +100,7 @@ def test_gradients_are_finite_at_zero(kind):
 
 
 def test_what_the_prior_cannot_serve(rows):
-    prior = rows[0].prior
-    assert Features().refuse(prior) is None and Features(scales=6).refuse(prior) is None
-    assert "at most 6" in Features(scales=7).refuse(prior)
-    assert "use lpips" in CosineFeatures().refuse(dataclasses.replace(prior, discriminator=None))
+    prior = rows[0].renderer.prior
+    assert Features().find_obstacle(prior) is None and Features(scales=6).find_obstacle(prior) is None
+    assert "at most 6" in Features(scales=7).find_obstacle(prior)
+    assert "use lpips" in CosineFeatures().find_obstacle(dataclasses.replace(prior, discriminator=None))

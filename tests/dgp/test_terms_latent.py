@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from dgp.losses.cosine import cosine_distance, normalize
 from dgp.losses.latent import Geocross, NoiseRegulariser, autocorrelation, geocross
 from dgp.losses.prediction import Prediction
-from tests.dgp.term_scene import scene, view
+from tests.dgp.term_scene import predict, scene
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_gradients_by_finite_differences():
 
 
 def test_what_is_optimised_or_what_the_generator_reads(rows):
-    seen = view(*rows)
+    seen = predict(*rows)
     seen.latents = {"w+": seen.values["w+"] + 1}
     inside, outside = Geocross()(seen), Geocross(of="value")(seen)
     assert torch.allclose(inside, geocross(seen.values["w+"] + 1)) and not torch.allclose(inside, outside)

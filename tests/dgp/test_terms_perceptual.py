@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from dgp.api import observe
 from dgp.errors import RecipeError
 from dgp.inversion import Inversion
-from dgp.losses import feature_networks as trunks
+from dgp.losses import feature_networks
 from dgp.losses.feature_networks import DiscriminatorNetwork, LpipsNetwork
 from dgp.losses.locality import Locality
 from dgp.losses.perceptual import Lpips, LpipsPyramid
 from dgp.planning.adapt import adapt_recipe
 from dgp.recipes.load import load_recipe
-from tests.dgp.term_scene import give_trunk, scene, untrained, view
+from tests.dgp.term_scene import give_trunk, predict, scene, untrained
 
 PICTURES = torch.tensor([0, 1, 2, 3, 3])  # of the rows that are looked at: none has weights
 ROWS = torch.tensor([0, 2, 5, 6, 7])
@@ -41,47 +41,47 @@ def trunk(monkeypatch, network):
 def test_lpips_is_the_packages(rows, name, network, monkeypatch):
     network = network if name == "squeeze" else untrained(name)
     give_trunk(monkeypatch, network)
-    problem, everything = rows
-    seen = view(problem, everything, ROWS)
+    evaluator, everything = rows
+    seen = predict(evaluator, everything, ROWS)
     image = seen.lifted.detach().requires_grad_()
     seen.lifted = image
     got = Lpips(trunk=name)(seen)
-    expected = network(image, problem.targets.lifted[PICTURES]).flatten()
+    expected = network(image, evaluator.batch.lifted[PICTURES]).flatten()
     assert torch.allclose(got, expected, rtol=1e-5, atol=1e-7)
     ours, theirs = (torch.autograd.grad(value.sum(), image)[0] for value in (got, expected))
     assert (ours - theirs).norm() < 1e-4 * theirs.norm()
 
 
 def test_larger_pictures_are_shrunk_by_area(rows, network, trunk):
-    problem, everything = rows
-    seen = view(problem, everything, ROWS)
-    small = [F.interpolate(p, size=20, mode="area") for p in (seen.lifted, problem.targets.lifted[PICTURES])]
+    evaluator, everything = rows
+    seen = predict(evaluator, everything, ROWS)
+    small = [F.interpolate(p, size=20, mode="area") for p in (seen.lifted, evaluator.batch.lifted[PICTURES])]
     assert torch.allclose(Lpips(trunk="squeeze", size=20)(seen), network(*small).flatten(), rtol=1e-4)
     same = Lpips(trunk="squeeze")(seen)
     assert torch.equal(Lpips(trunk="squeeze", size=64)(seen), same)
 
 
 def test_targets_are_looked_at_once(rows, monkeypatch, network, trunk):
-    problem, everything = rows
-    problem.targets._cache.clear()
+    evaluator, everything = rows
+    evaluator.batch._cache.clear()
     looks = []
     monkeypatch.setattr(network.net, "forward", lambda x, was=network.net.forward: looks.append(len(x)) or was(x))
     for _ in range(3):
-        Lpips(trunk="squeeze")(view(problem, everything, ROWS))
+        Lpips(trunk="squeeze")(predict(evaluator, everything, ROWS))
     assert looks == [5, 5, 5, 5]  # the five observations once, and five rows in each of three steps
     looks.clear()
     for _ in range(2):
-        LpipsPyramid(trunk="squeeze")(view(problem, everything, torch.tensor([6, 7])))
+        LpipsPyramid(trunk="squeeze")(predict(evaluator, everything, torch.tensor([6, 7])))
     assert looks == [2, 2, 2]
 
 
 def test_discriminator_in_the_same_formula(rows):
-    problem, everything = rows
-    seen = view(problem, everything, ROWS)
+    evaluator, everything = rows
+    seen = predict(evaluator, everything, ROWS)
     got = Lpips(trunk="discriminator")(seen)
-    judge = problem.prior.discriminator
+    judge = evaluator.renderer.prior.discriminator
     total = 0
-    for a, b in zip(judge.features(seen.lifted), judge.features(problem.targets.lifted[PICTURES]), strict=True):
+    for a, b in zip(judge.features(seen.lifted), judge.features(evaluator.batch.lifted[PICTURES]), strict=True):
         a, b = (F.normalize(x.flatten(2) if x.ndim == 4 else x[..., None], dim=1) for x in (a, b))
         total = total + (a - b).square().sum(1).mean(1)
     assert torch.allclose(got, total, rtol=1e-4)
@@ -89,18 +89,18 @@ def test_discriminator_in_the_same_formula(rows):
 
 
 def test_weights_of_the_observation_weigh_positions(rows, network, trunk):
-    problem, everything = rows
+    evaluator, everything = rows
     last = torch.tensor([8])
-    seen, term = view(problem, everything, last), Lpips(trunk="squeeze")
+    seen, term = predict(evaluator, everything, last), Lpips(trunk="squeeze")
     through = LpipsNetwork(network, 17)
-    ours, theirs = through.maps(seen.lifted), through.maps(problem.targets.lifted[4:])
-    weight = problem.targets.observations[4].weight
+    ours, theirs = through.maps(seen.lifted), through.maps(evaluator.batch.lifted[4:])
+    weight = evaluator.batch.observations[4].weight
     expected = 0
     for k, (a, b) in enumerate(zip(ours, theirs, strict=True)):
         here = F.interpolate(weight, size=a.shape[-2:], mode="area")
         expected += float((network.lins[k]((a - b).square()) * here).sum() / here.sum())
     assert float(term(seen)) == pytest.approx(expected, rel=1e-5)
-    assert float(term(seen)) != pytest.approx(float(network(seen.lifted, problem.targets.lifted[4:])), rel=1e-3)
+    assert float(term(seen)) != pytest.approx(float(network(seen.lifted, evaluator.batch.lifted[4:])), rel=1e-3)
 
 
 def published_pyramid(x, y, mask, network, draw, smallest=17):
@@ -121,12 +121,12 @@ def published_pyramid(x, y, mask, network, draw, smallest=17):
     ("row", "picture"), [(0, 0), (2, 1), (5, 2), (6, 3)], ids=["gray", "sr", "inpaint", "identity"]
 )
 def test_pyramid_is_the_published_loop(rows, network, trunk, row, picture):
-    problem, everything = rows
-    seen = view(problem, everything, torch.tensor([row]))
-    (part,) = seen.parts
-    mask = None if part.missing is None else (~part.missing).float()
-    x, y = ((p.expand(-1, 3, -1, -1) + 1) / 2 * (1 if mask is None else mask) for p in (part.prediction, part.y))
-    stream = view(problem, everything, torch.tensor([row])).random.generators[0]
+    evaluator, everything = rows
+    seen = predict(evaluator, everything, torch.tensor([row]))
+    (group,) = seen.groups
+    mask = None if group.missing is None else (~group.missing).float()
+    x, y = ((p.expand(-1, 3, -1, -1) + 1) / 2 * (1 if mask is None else mask) for p in (group.prediction, group.y))
+    stream = predict(evaluator, everything, torch.tensor([row])).random.generators[0]
     expected = published_pyramid(x, y, mask, network, lambda shape: torch.randn(shape[1:], generator=stream)[None])
     assert (mask is not None) == (picture == 2)
     assert float(LpipsPyramid(trunk="squeeze")(seen)) == pytest.approx(float(expected), rel=1e-4)
@@ -134,24 +134,24 @@ def test_pyramid_is_the_published_loop(rows, network, trunk, row, picture):
 
 def test_levels_and_where_they_end():
     term = LpipsPyramid(levels=3, above=16)
-    assert [x.shape[-1] for x in term._levels(torch.zeros(1, 3, 256, 256))] == [256, 128, 64, 32]
-    assert [x.shape[-1] for x in term._levels(torch.zeros(1, 3, 40, 40))] == [40, 20, 10]
-    assert [x.shape[-1] for x in term._levels(torch.zeros(1, 3, 16, 16))] == [16]
+    assert [x.shape[-1] for x in term._pyramid(torch.zeros(1, 3, 256, 256))] == [256, 128, 64, 32]
+    assert [x.shape[-1] for x in term._pyramid(torch.zeros(1, 3, 40, 40))] == [40, 20, 10]
+    assert [x.shape[-1] for x in term._pyramid(torch.zeros(1, 3, 16, 16))] == [16]
 
 
 def test_levels_that_are_too_small_are_left_out(rows, monkeypatch, network):
     give_trunk(monkeypatch, network)
-    problem, everything = rows
-    seen = view(problem, everything, torch.tensor([6]))
+    evaluator, everything = rows
+    seen = predict(evaluator, everything, torch.tensor([6]))
     deep = LpipsPyramid(trunk="squeeze", above=4)  # 32 px, 16 px and 8 px, of which the trunk takes the first
     first = Lpips(trunk="squeeze")(seen)
-    last = F.avg_pool2d(seen.parts[0].prediction - seen.parts[0].y, 8).abs().mean() / 2
+    last = F.avg_pool2d(seen.groups[0].prediction - seen.groups[0].y, 8).abs().mean() / 2
     assert torch.allclose(deep(seen), first + 0.1 * last, rtol=1e-5)
 
 
 def test_gradients_by_finite_differences(network):
-    problem, _ = scene()
-    judge = copy.deepcopy(problem.prior.discriminator).double()
+    evaluator, _ = scene()
+    judge = copy.deepcopy(evaluator.renderer.prior.discriminator).double()
     random = torch.Generator().manual_seed(0)
     x, y = torch.rand(2, 2, 3, 18, 18, generator=random, dtype=torch.float64) * 2 - 1
     for through in (LpipsNetwork(copy.deepcopy(network).double(), 17), DiscriminatorNetwork(judge, (32, 32))):
@@ -181,44 +181,44 @@ def no_trunks(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    trunks.network.cache_clear()
+    feature_networks.load_lpips.cache_clear()
     return tmp_path / "checkpoints"
 
 
 @pytest.mark.parametrize("term", [Lpips(), Lpips(trunk="vgg"), LpipsPyramid(), Locality()], ids=repr)
 def test_absent_trunks_are_refused_in_one_line(rows, no_trunks, term):
-    prior = rows[0].prior
-    said = term.refuse(prior)
+    prior = rows[0].renderer.prior
+    said = term.find_obstacle(prior)
     assert "nothing is downloaded" in said and "--set trunk=discriminator" in said and "\n" not in said
-    alone = term.refuse(dataclasses.replace(prior, discriminator=None))
+    alone = term.find_obstacle(dataclasses.replace(prior, discriminator=None))
     assert "dgp priors fetch lpips-" in alone and "discriminator" not in alone
-    assert term.model_copy(update={"trunk": "discriminator"}).refuse(prior) is None
-    assert "no discriminator" in term.model_copy(update={"trunk": "discriminator"}).refuse(
+    assert term.model_copy(update={"trunk": "discriminator"}).find_obstacle(prior) is None
+    assert "no discriminator" in term.model_copy(update={"trunk": "discriminator"}).find_obstacle(
         dataclasses.replace(prior, discriminator=None)
     )
     with pytest.raises(ValueError, match="nothing is downloaded"):
-        trunks.trunk_of(term.trunk, view(*rows, torch.tensor([0])))
+        feature_networks.find_network(term.trunk, predict(*rows, torch.tensor([0])))
 
 
 @pytest.mark.parametrize(("name", "file"), [("vgg", "vgg16-397923af.pth"), ("squeeze", "squeezenet1_1-b8a52dc0.pth")])
 def test_damaged_trunks_are_refused(no_trunks, name, file):
     no_trunks.mkdir()
     (no_trunks / file).write_bytes(b"not the trunk")
-    assert "damaged" in trunks.absent(name)
+    assert "damaged" in feature_networks.explain_absence(name)
 
 
 def test_small_networks_and_small_sizes(rows):
-    prior = rows[0].prior
+    prior = rows[0].renderer.prior
     generator = copy.copy(prior.generator)
     generator.info = dataclasses.replace(generator.info, resolution=16)
-    said = Lpips().refuse(dataclasses.replace(prior, generator=generator))
+    said = Lpips().find_obstacle(dataclasses.replace(prior, generator=generator))
     assert "16 px are too few" in said and "trunk=discriminator" in said
     with pytest.raises(ValueError, match="needs 31"):
         Lpips(size=16)
 
 
 def test_a_recipe_says_what_to_set_and_then_runs(rows, no_trunks):
-    prior = rows[0].prior
+    prior = rows[0].renderer.prior
     terms = 'stages.0.terms=[{kind="lpips", trunk="vgg"}, {kind="lpips-pyramid"}, {kind="features", scales=2}]'
     settings = [terms, "stages.*.steps=2", "searches.0.count=8"]
     with pytest.raises(RecipeError, match="--set trunk=discriminator"):

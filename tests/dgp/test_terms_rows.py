@@ -10,7 +10,7 @@ from dgp.losses.noise_likelihood import NoiseLikelihood
 from dgp.losses.perceptual import Lpips, LpipsPyramid
 from dgp.losses.pixel import L1, Cosine, Mse
 from dgp.losses.terms import TERMS
-from tests.dgp.term_scene import RELEASED, give_trunk, scene, untrained, view
+from tests.dgp.term_scene import RELEASED, give_trunk, predict, scene, untrained
 
 ALL = [
     Mse(floor=0.01),
@@ -51,32 +51,32 @@ def trunk(monkeypatch, network):
 
 
 def test_all_kinds_are_here():
-    ours = {name for name, term in TERMS.classes.items() if term.__module__.startswith("dgp.")}
+    ours = {name for name, term in TERMS.classes().items() if term.__module__.startswith("dgp.")}
     assert {term.kind for term in ALL} == ours - {
         "uncovered",
         "unknowns",
-    }  # tests of their own: test_warp.py, test_blind.py
+    }  # tests of their own: test_spatial_transform.py, test_blind.py
 
 
 @pytest.mark.parametrize("term", ALL, ids=repr)
 def test_a_row_alone_and_among_others(rows, term):
-    problem, everything = rows
+    evaluator, everything = rows
     order = torch.tensor([9, 2, 5, 0, 7, 4])
     with torch.no_grad():
-        among = term(view(problem, everything, order))
+        among = term(predict(evaluator, everything, order))
         assert among.shape == (6,) and among.isfinite().all()
-        alone = torch.cat([term(view(problem, everything, order[i : i + 1])) for i in range(6)])
+        alone = torch.cat([term(predict(evaluator, everything, order[i : i + 1])) for i in range(6)])
     assert torch.allclose(among, alone, rtol=1e-4, atol=1e-5), (among, alone)
 
 
 @pytest.mark.parametrize("term", ALL, ids=repr)
 def test_the_gradient_of_a_row_reaches_that_row_alone(rows, term):
-    problem, everything = rows
+    evaluator, everything = rows
     leaves = {**everything.values, RELEASED: everything.weights[RELEASED]}
     for leaf in leaves.values():
         leaf.requires_grad_()
     try:
-        value = term(view(problem, everything))
+        value = term(predict(evaluator, everything))
         found = torch.autograd.grad(value[4], list(leaves.values()), allow_unused=True)
     finally:
         for leaf in leaves.values():
@@ -88,11 +88,11 @@ def test_the_gradient_of_a_row_reaches_that_row_alone(rows, term):
 
 @pytest.mark.parametrize("term", [t for t in ALL if t.stochastic], ids=repr)
 def test_what_is_drawn_belongs_to_the_occasion(rows, term):
-    problem, everything = rows
+    evaluator, everything = rows
     hole = torch.tensor([4])
     with torch.no_grad():
         first, again, later = (
-            term(view(problem, everything, hole, occasion)) for occasion in ("step 0", "step 0", "step 1")
+            term(predict(evaluator, everything, hole, occasion)) for occasion in ("step 0", "step 0", "step 1")
         )
     assert torch.equal(first, again) and not torch.equal(first, later)
 

@@ -58,19 +58,19 @@ def observations(toy):
 
 def run(observations, toy, *searches):
     inversion = Inversion(observations, toy, add_unknowns(recipe(*searches), observations))
-    before = inversion.recipe.searches[0].run(inversion.problem, None)
-    return inversion, before, inversion.recipe.searches[1].run(inversion.problem, before)
+    before = inversion.recipe.searches[0].run(inversion.evaluator, inversion.source, None)
+    return inversion, before, inversion.recipe.searches[1].run(inversion.evaluator, inversion.source, before)
 
 
 def test_settings_serve_the_starts_better_and_their_pictures_stay(toy, observations):
     inversion, before, after = run(observations, toy, FIRST, SEARCH)
-    terms, problem = inversion.recipe.searches[1].terms, inversion.problem
+    terms, evaluator = inversion.recipe.searches[1].terms, inversion.evaluator
     for number in range(2):
         then, now = before.of(number, 0), after.of(number, 0)
         assert sorted(map(tuple, then.values["z"].tolist())) == sorted(map(tuple, now.values["z"].tolist()))
-        scores = problem.rank(now, terms)
-        assert (scores.diff() >= -1e-6).all() and scores[0] < problem.rank(then, terms).min()
-        y, x = problem.targets.observations[number].y, problem.pictures(now)[0]
+        scores = evaluator.score(now, terms)
+        assert (scores.diff() >= -1e-6).all() and scores[0] < evaluator.score(then, terms).min()
+        y, x = evaluator.batch.observations[number].y, evaluator.renderer.render(now)[0]
         best = float((x * y).sum() / x.square().sum())  # least squares
         found = 0.1 + 0.9 * float(now.values["phi[share]"][0])
         assert abs(found - min(1.0, max(0.1, best))) < 0.05
@@ -96,7 +96,7 @@ def test_it_renders_once_and_is_refused_where_it_stands_alone(toy, observations)
     inversion, before, _ = run(observations[:1], toy, FIRST, SEARCH)
     assert inversion.evaluations.forward == 8, "only the search before has rendered"
     with pytest.raises(RecipeError, match="put a search before it"):
-        inversion.recipe.searches[1].run(inversion.problem, None)
+        inversion.recipe.searches[1].run(inversion.evaluator, inversion.source, None)
     with pytest.raises(ValueError, match="population of 2"):
         recipe(FIRST, SEARCH | {"population": 2})
     with pytest.raises(ValueError, match="give terms"):

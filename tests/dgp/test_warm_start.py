@@ -86,7 +86,7 @@ def test_an_encoder_sees_the_lifted_observations_once(observations, toy):
     inversion = run(observations, toy, NEXT, num_solutions=2, start=encoder)
     (lifted,) = seen
     assert lifted.shape == (2, 3, 32, 32)
-    assert torch.equal(inversion._starts().values["z"], lifted.flatten(1)[:, :20].repeat_interleave(2, 0))
+    assert torch.equal(inversion._started.values["z"], lifted.flatten(1)[:, :20].repeat_interleave(2, 0))
 
 
 def test_the_told_class_is_the_encoders_to_leave_out(observations, toy):
@@ -94,7 +94,7 @@ def test_the_told_class_is_the_encoders_to_leave_out(observations, toy):
     with pytest.raises(InputError, match="without a class"):
         run(observations[0], toy, NEXT, start=z)
     told = observe(observations[0].original, "gray", toy, simulate=True, label=2)
-    assert torch.equal(run(told, toy, NEXT, start=z)._starts().values["class"], toy.generator.embed(torch.tensor([2])))
+    assert torch.equal(run(told, toy, NEXT, start=z)._started.values["class"], toy.generator.embed(torch.tensor([2])))
 
 
 def test_layers_that_one_picture_alone_has_released(observations, toy, earlier):
@@ -146,6 +146,6 @@ def test_the_first_answers_do_not_depend_on_how_many_begin_there():
     stage = NEXT["stages"][0] | {"move": {"w": {}}}
     recipe = Recipe.model_validate(NEXT | {"space": ["w"], "variables": {"noise[*]": {}}, "stages": [stage]})
     observation = observe(picture, "gray", prior, simulate=True)
-    few, many = (Inversion(observation, prior, recipe, num_solutions=n, start={"w": w[:n]})._begun for n in (2, 3))
+    few, many = (Inversion(observation, prior, recipe, num_solutions=n, start={"w": w[:n]})._started for n in (2, 3))
     for name, value in few.values.items():
         assert torch.equal(value, many.values[name][:2]), name

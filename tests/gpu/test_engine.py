@@ -142,7 +142,7 @@ def test_every_recipe(name, where, device, tmp_path):
     recipe = load_recipe(name, settings)
     if any(set(term.networks) - {"discriminator"} for stage in recipe.stages for term in stage.terms):
         recipe = load_recipe(name, ["trunk=discriminator", *settings])
-    recipe = recipe.model_copy(update={"searches": tuple(search.scaled(0.02) for search in recipe.searches)})
+    recipe = recipe.model_copy(update={"searches": tuple(search.scale(0.02) for search in recipe.searches)})
     result = Inversion(seen(prior, "gray"), prior, recipe, device=device).result()
     assert torch.tensor(result.scores).isfinite().all()
     assert result.tensor.isfinite().all() and result.tensor.std() > 0

@@ -12,12 +12,15 @@ import torch
 
 import generators
 from dgp.api import observe
-from dgp.engine.evaluator import Problem
+from dgp.engine.evaluator import Evaluator
 from dgp.inversion import Inversion
 from dgp.losses.features import Features
+from dgp.losses.objective import Objective
 from dgp.observation.batch import ObservationBatch
 from dgp.recipes.schema import Recipe
+from dgp.rendering.renderer import Renderer
 from dgp.variables.rows import Rows
+from tests.dgp.term_scene import predict
 
 FEATURES = 7  # six maps and the pooled vector
 NAMES = ["colorization", "SR", "SR_mse", "inpainting", "inpainting256style", "jitter"]
@@ -128,32 +131,32 @@ def test_the_observation_is_the_published_target(case):
 
 
 def test_candidate_scores(case):
-    targets = ObservationBatch([case.observation], case.prior.discriminator, (64, 64))
-    problem = Problem(targets, case.prior, seed=0, answers=1)
+    batch = ObservationBatch([case.observation], case.prior.discriminator, (64, 64))
+    evaluator = Evaluator(Renderer(case.prior, {}, batch), batch, seed=0)
     zero = torch.zeros(8, dtype=torch.long)
     labels = case.prior.generator.embed(case.io["io/cand_y"])
     rows = Rows(zero, zero, {"z": case.io["io/cand_z"], "class": labels})
-    scores = problem.rank(rows, [Features(last=3)], "measure")
+    scores = evaluator.score(rows, [Features(last=3)], "measure")
     close(scores, case.out["select_losses"], 1e-4 if case.observation.asked == "sr-dgp" else 1e-5)
     assert int(rows.best(scores, 1)) == int(case.out["select_argmin"])
 
 
 def test_first_forward_and_gradients(case):
     inversion = Inversion(case.observation, case.prior, case.recipe, start=case.start)
-    problem, stage = inversion.problem, case.recipe.stages[0]
-    rows = inversion._starts()
+    stage, rows = case.recipe.stages[0], inversion._started
     if stage.norm == "instance":
-        rows.values.update(problem.capture_norm(rows))
+        rows.values.update(inversion.renderer.capture_norm(rows))
     parameters = dict(case.prior.generator.named_parameters())
     rows.weights = {
         name: p.detach()[None].clone().requires_grad_() for name, p in parameters.items() if name != "shared.weight"
     }
     rows.values = {name: v.requires_grad_(name in ("z", "class")) for name, v in rows.values.items()}
-    image, score = problem.evaluate(rows, slice(0, 1), stage.terms)
-    score.total.sum().backward()
-    close(image.detach(), case.out["x_init"], 1e-5)
-    close(score.total.detach(), case.out["loss_total"], 5e-6)
-    close(score.losses["nll(z)"], case.out["nll"], 5e-6)
+    prediction = predict(inversion.evaluator, rows)
+    losses = Objective(stage.terms)(prediction)
+    losses.total.sum().backward()
+    close(prediction.image.detach(), case.out["x_init"], 1e-5)
+    close(losses.total.detach(), case.out["loss_total"], 5e-6)
+    close(losses.by_term["nll(z)"], case.out["nll"], 5e-6)
 
     named = {
         "z": rows.values["z"],
@@ -194,7 +197,7 @@ def test_nine_steps_in_three_stages(case):
         close(torch.cat(errors)[first], case.out["traj_mse"][first], 5e-6)
         close(torch.cat(errors), case.out["traj_mse"], 1e-4)
     close(last, case.out["last_x_returned"], 4e-3)
-    close(inversion.problem.pictures(inversion.rows), case.out["x_after_last_step"], 4e-3)
+    close(inversion.renderer.render(inversion.rows), case.out["x_after_last_step"], 4e-3)
     ended(inversion.rows.values["z"].detach(), case.out["final_z"], case.rates["z"], "z")
     for name in (
         "linear.weight",

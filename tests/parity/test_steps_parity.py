@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from dgp.engine.stage_options import Move
-from dgp.optim.gradient import RowOptimizers
+from dgp.optim.gradient import GradientDescent, RowOptimizers
 from dgp.optim.schedules import SCHEDULES
+from dgp.optim.update import AnchoredConstraint, Update, UpdatePlan
 from dgp.variables.constraints import L1Ball, Normalised, Sphere
 
 PULSE_CURVES = {"fixed": "constant", "linear1cycle": "one-cycle", "linear1cycledrop": "one-cycle-drop"}
@@ -43,24 +44,25 @@ def test_pulse_on_its_spheres(shared, run):
     values = {"x": given["x0"].clone().requires_grad_(), "n": given["n0"].clone().requires_grad_()}
     starts = {name: value.detach().clone() for name, value in values.items()}
     how = PULSE_MOVES.get(optimizer) or Move(optimizer=optimizer)
-    stepper, sphere = RowOptimizers(), Sphere(radius="start")
-    stepper.plan({name: (float(lr[2:]), PULSE_CURVES[schedule], how) for name in values}, values)
+    sphere, curve = Sphere(radius="start"), SCHEDULES[PULSE_CURVES[schedule]]
+    updates = {name: Update(float(lr[2:]), how, curve) for name in values}
+    constraints = {name: AnchoredConstraint(sphere, start) for name, start in starts.items()}
+    descent = GradientDescent(UpdatePlan(values, updates, constraints), RowOptimizers())
     for i in range(20):
         loss = 0.5 * (given["A"] * (values["x"] - given["t"]).square()).sum()
         loss = loss + 0.5 * (given["B"] * (values["n"] - given["u"]).square()).sum()
         assert loss.item() == pytest.approx(float(given[f"{run}_loss"][i]), rel=1e-5)
         loss.backward()
-        stepper.step(i / 20)
-        with torch.no_grad():
-            for name, value in values.items():
-                value.copy_(sphere.apply(value, starts[name]))
-                assert (value - given[f"{run}_{name}"][i]).abs().max() <= 1e-5, (i, name)
+        descent.step(loss.detach()[None], i / 20, None)
+        for name, value in values.items():
+            assert (value.detach() - given[f"{run}_{name}"][i]).abs().max() <= 1e-5, (i, name)
 
 
 def test_rsr_normalised_descent(shared):
     given = golden(shared, "rsr_ngd_quadratic")
-    x, stepper = given["x0"].clone().requires_grad_(), RowOptimizers()
-    stepper.plan({"x": (float(given["lr"]), "constant", Move(optimizer="normalized"))}, {"x": x})
+    x = given["x0"].clone().requires_grad_()
+    update = Update(float(given["lr"]), Move(optimizer="normalized"))
+    descent = GradientDescent(UpdatePlan({"x": x}, {"x": update}), RowOptimizers())
     for i, (expected, loss) in enumerate(zip(given["traj"], given["loss"], strict=True)):
         value = 0.5 * (given["A"] * (x - given["t"]).square()).sum()
         assert value.item() == pytest.approx(float(loss), rel=1e-5)
@@ -69,7 +71,7 @@ def test_rsr_normalised_descent(shared):
             still = (expected == given["traj"][2]).all(-1)
             assert still.any()
             x.grad[still] = 0.0
-        stepper.step(i / 12)
+        descent.step(value.detach()[None], i / 12, None)
         assert (x.detach() - expected).abs().max() <= 1e-6, i
 
 
@@ -78,14 +80,14 @@ def test_ilo_l1_balls(shared, radius):
     given = golden(shared, "ilo_split_and_l1")
     x = given["l1_x"]
     for start in (torch.zeros_like(x), torch.randn(x.shape, generator=torch.Generator().manual_seed(0))):
-        ours = L1Ball(radius=radius).apply(start + x, start) - start
+        ours = L1Ball(radius=radius).project(start + x, start) - start
         assert (ours - given[f"l1_eps{radius}"]).abs().max() <= 2e-6
 
 
 def test_projector_noise(shared):
     given = golden(shared, "sg2_projector_pieces")
     for i in range(6):
-        ours = Normalised(std="unbiased").apply(given[f"smooth_{i}"], given[f"smooth_{i}"])
+        ours = Normalised(std="unbiased").project(given[f"smooth_{i}"], given[f"smooth_{i}"])
         assert (ours - given[f"normalised_{i}"]).abs().max() <= 1e-5
 
 

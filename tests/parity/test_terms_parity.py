@@ -39,16 +39,18 @@ def test_floors_are_pulses(golden, eps):
     like = observe(torch.zeros(3, 32, 32), "identity", toy)
     seen = ObservationBatch([dataclasses.replace(like, y=y[None] * 2 - 1) for y in io["ref"]], None, (8, 8))
     x = (io["gen"] * 2 - 1).requires_grad_()
-    view = Prediction(seen, x, {}, torch.arange(3))
-    plain, absolute = Mse()(view), L1()(view)
+    prediction = Prediction(seen, x, {}, torch.arange(3))
+    plain, absolute = Mse()(prediction), L1()(prediction)
     assert torch.allclose(plain / 4, io["mse_per_image"], atol=1e-6)
     assert torch.allclose(absolute / 2, io["mae_per_image"], atol=1e-6)
-    floored = Mse(floor=4 * eps)(view)
+    floored = Mse(floor=4 * eps)(prediction)
     assert float(floored.detach().sum() / 4) == pytest.approx(float(io[f"L2_eps{eps}"]), abs=1e-6)
     gradient = torch.autograd.grad(floored.sum() / 4, x)[0] * 2  # d/dgen = 2 d/dx
     assert (gradient - io[f"L2_grad_eps{eps}"]).abs().max() < 1e-6
     assert not gradient[2].any() and gradient[1].any() == (eps < io["mse_per_image"][1])
-    assert float(10 * L1(floor=2 * eps)(view).detach().sum() / 2) == pytest.approx(float(io[f"L1_eps{eps}"]), abs=1e-5)
+    assert float(10 * L1(floor=2 * eps)(prediction).detach().sum() / 2) == pytest.approx(
+        float(io[f"L1_eps{eps}"]), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize(("maps", "value"), [("n", "reg_white"), ("smooth", "reg_smooth")])

@@ -52,29 +52,29 @@ def square(side, left, top, extent):
     return weight
 
 
-def shown(chart, image, values, observations):
+def shown(transform, image, values, observations):
     """The pictures (N, 3, R, R) of rows that explain one observation each."""
-    targets = ObservationBatch(observations, None, tuple(image.shape[-2:]))
-    return chart.picture("warp", image, {"warp": values}, targets, torch.arange(len(image)))
+    batch = ObservationBatch(observations, None, tuple(image.shape[-2:]))
+    return transform.transform(image, values, batch, torch.arange(len(image)))
 
 
 @pytest.mark.parametrize("side", [8, 12, 31])
 @pytest.mark.parametrize("start", ["identity", "object"])
 def test_the_identity_returns_every_bit(side, start):
     image, values = random(3, 3, side, side), torch.zeros(3, 4)
-    none = SimpleNamespace(share=None, backdrop=random(1, 3, side, side, seed=1))
-    targets = ObservationBatch.__new__(ObservationBatch)
-    targets._cache = {}
-    targets.observations, targets.size, targets.y = [none] * 3, (side, side), [image]
-    chart = SpatialTransform(start=start)
-    assert torch.equal(chart.picture("warp", image, {"warp": values}, targets, torch.arange(3)), image)
-    assert torch.equal(chart.cover("warp", {"warp": values}, targets, torch.arange(3)), torch.ones(3, 1, side, side))
+    none = SimpleNamespace(pixel_weight=None, backdrop=random(1, 3, side, side, seed=1))
+    batch = ObservationBatch.__new__(ObservationBatch)
+    batch._cache = {}
+    batch.observations, batch.size, batch.y = [none] * 3, (side, side), [image]
+    transform = SpatialTransform(start=start)
+    assert torch.equal(transform.transform(image, values, batch, torch.arange(3)), image)
+    assert torch.equal(transform.coverage(values, batch, torch.arange(3)), torch.ones(3, 1, side, side))
 
 
 def test_whole_pixels_and_quarter_turns_move_pixels():
     image = random(3, 3, 16, 16)
     values = torch.tensor([[0.25, 0.5, 0, 0], [0, 0, 0, math.pi / 2], [0, 0, math.log(2), 0]])
-    moved = Square.of(values, 16).placed(image)
+    moved = Square.from_placement(values, 16).resample(image)
     assert torch.allclose(moved[0, :, 4:, 2:], image[0, :, :-4, :-2], atol=1e-5)
     assert torch.allclose(moved[1], image[1].rot90(-1, (1, 2)), atol=1e-5)  # clockwise, as it is seen
     larger = torch.nn.functional.interpolate(image[2:], scale_factor=2, mode="bilinear")[0]
@@ -83,14 +83,14 @@ def test_whole_pixels_and_quarter_turns_move_pixels():
 
 def test_there_and_back():
     image, values = smooth(2, 64), torch.tensor([[0.3, -0.1, -0.2, 0.4], [-0.2, 0.3, 0.3, -0.7]])
-    there = Square.of(values, 64).placed(image)
+    there = Square.from_placement(values, 64).resample(image)
     x, y, log_scale, angle = values.unbind(1)
     cosine, sine, shrink = angle.cos(), angle.sin(), (-log_scale).exp()
     inverse = torch.stack([-shrink * (cosine * x + sine * y), -shrink * (cosine * y - sine * x), -log_scale, -angle], 1)
-    back = Square.of(inverse, 64)
-    whole = back.placed(Square.of(values, 64).cover()) * back.cover() > 0.999
+    back = Square.from_placement(inverse, 64)
+    whole = back.resample(Square.from_placement(values, 64).coverage()) * back.coverage() > 0.999
     assert whole.float().mean() > 0.2
-    assert ((back.placed(there) - image).abs() * whole).max() < 0.03
+    assert ((back.resample(there) - image).abs() * whole).max() < 0.03
 
 
 @pytest.mark.parametrize("factor", [2, 3, 5])
@@ -99,7 +99,7 @@ def test_shrinking_is_antialiased_as_pillow_does_it(factor):
     board = (torch.arange(side)[:, None] + torch.arange(side)) % 2 * 2.0 - 1
     image = torch.stack([board, random(side, side), smooth(1, side)[0, 0]])[None]
     k = side // factor
-    placed = Square.of(torch.tensor([[0.0, 0, -math.log(factor), 0]]), side).placed(image)[0]
+    placed = Square.from_placement(torch.tensor([[0.0, 0, -math.log(factor), 0]]), side).resample(image)[0]
     edge = (side - k) // 2
     inside = placed[:, edge : edge + k, edge : edge + k] if (side - k) % 2 == 0 else placed[:, edge + 1 :, edge + 1 :]
     for ours, channel in zip(inside[:, :k, :k], image[0], strict=True):
@@ -113,8 +113,8 @@ def test_gradients_of_placement_and_picture():
     values = torch.tensor([[0.13, -0.21, -0.4, 0.3], [-0.07, 0.11, 0.23, -0.2]], dtype=torch.float64)
 
     def seen(values, image):
-        place = Square.of(values, 5)
-        return place.placed(image) * place.cover()
+        place = Square.from_placement(values, 5)
+        return place.resample(image) * place.coverage()
 
     assert torch.autograd.gradcheck(seen, (values.requires_grad_(), image))
 
@@ -123,16 +123,16 @@ def test_gradients_of_placement_and_picture():
 def test_outside_stands_the_observation_which_costs_nothing(toy, picture, spec):
     observation = observe(picture, spec, toy, simulate=True)
     values = torch.tensor([[0.4, 0.4, math.log(0.3), 0.2], [0.0, 0, 0, 0]])
-    targets = ObservationBatch([observation], None, (32, 32))
+    batch = ObservationBatch([observation], None, (32, 32))
     rows = torch.zeros(2, dtype=torch.long)
     image = random(2, 3, 32, 32)
-    framed = SpatialTransform().picture("warp", image, {"warp": values}, targets, rows)
-    cover = SpatialTransform().cover("warp", {"warp": values}, targets, rows)
+    framed = SpatialTransform().transform(image, values, batch, rows)
+    cover = SpatialTransform().coverage(values, batch, rows)
     assert torch.equal(torch.where(cover == 0, framed, 0)[0], torch.where(cover == 0, observation.backdrop, 0)[0])
-    (part,) = Prediction(targets, framed, {}, rows).parts
+    (group,) = Prediction(batch, framed, {}, rows).groups
     reach = torch.nn.functional.max_pool2d(cover, 7, 1, 3)  # of a filter that mixes neighbours
     far = torch.nn.functional.adaptive_max_pool2d(reach, observation.y.shape[-2:]) == 0
-    assert far[0].float().mean() > 0.4 and ((part.prediction - part.y).abs() * far).max() < 1e-4
+    assert far[0].float().mean() > 0.4 and ((group.prediction - group.y).abs() * far).max() < 1e-4
     if spec == "identity":
         assert torch.equal(framed[1], image[1]) and torch.equal(observation.backdrop, observation.y)
 
@@ -155,33 +155,33 @@ def test_the_start_lays_the_usual_object_over_the_mask(toy, picture):
     assert y + scale * (2 * 0.4 - 1) == pytest.approx(2 * 0.6 - 1, abs=1e-6)
     assert torch.equal(align_boxes(boxes, typical)[1], torch.zeros(4))
     observation = observe(picture, "identity", toy, weight=square(32, 8, 6, 12))
-    targets = ObservationBatch([observation], None, (32, 32))
-    assert targets.boxes[0].tolist() == [14 / 32, 12 / 32, 12 / 32, 12 / 32]
-    chart = SpatialTransform(start="object", typical=WHOLE)
-    cover = chart.cover("warp", {"warp": torch.zeros(1, 4)}, targets, torch.zeros(1, dtype=torch.long))
-    assert torch.allclose(cover, observation.share, atol=1e-4)
+    batch = ObservationBatch([observation], None, (32, 32))
+    assert batch.boxes[0].tolist() == [14 / 32, 12 / 32, 12 / 32, 12 / 32]
+    transform = SpatialTransform(start="object", typical=WHOLE)
+    cover = transform.coverage(torch.zeros(1, 4), batch, torch.zeros(1, dtype=torch.long))
+    assert torch.allclose(cover, observation.pixel_weight, atol=1e-4)
 
 
 def test_uncovered_is_what_of_the_object_the_square_leaves(toy, picture):
     observation = observe(picture, "identity", toy, weight=square(32, 0, 0, 16))
-    targets, rows = ObservationBatch([observation], None, (32, 32)), torch.zeros(3, dtype=torch.long)
+    batch, rows = ObservationBatch([observation], None, (32, 32)), torch.zeros(3, dtype=torch.long)
     values = {"warp": torch.tensor([[0.0, 0, 0, 0], [0.51, 0, 0, 0], [0, 0, math.log(0.51), 0]])}
-    problem = SimpleNamespace(charts={"warp": SpatialTransform()})
-    found = Uncovered()(Prediction(targets, random(3, 3, 32, 32), values, rows, problem=problem))
+    renderer = SimpleNamespace(parametrizations={"warp": SpatialTransform()})
+    found = Uncovered()(Prediction(batch, random(3, 3, 32, 32), values, rows, renderer=renderer))
     assert torch.allclose(found, torch.tensor([0, 0.51, 1 - 0.51**2]), atol=1e-3)
     values["warp"].requires_grad_()
-    Uncovered()(Prediction(targets, random(3, 3, 32, 32), values, rows, problem=problem)).sum().backward()
+    Uncovered()(Prediction(batch, random(3, 3, 32, 32), values, rows, renderer=renderer)).sum().backward()
     assert values["warp"].grad[1, 0] > 0 > values["warp"].grad[2, 2]  # back to the left; larger
 
 
 def test_the_mask_weighs_the_loss(toy, picture):
     weight = square(32, 8, 6, 12)
     observation = observe(picture, "identity", toy, weight=weight)
-    targets, rows = ObservationBatch([observation], None, (32, 32)), torch.zeros(1, dtype=torch.long)
+    batch, rows = ObservationBatch([observation], None, (32, 32)), torch.zeros(1, dtype=torch.long)
     spoiled = torch.where(weight > 0, observation.y, -1)
-    assert float(Mse()(Prediction(targets, spoiled, {}, rows))) == 0
+    assert float(Mse()(Prediction(batch, spoiled, {}, rows))) == 0
     shifted = torch.where(weight > 0, observation.y + 0.5, observation.y)
-    assert float(Mse()(Prediction(targets, shifted, {}, rows))) == pytest.approx(0.25)
+    assert float(Mse()(Prediction(batch, shifted, {}, rows))) == pytest.approx(0.25)
 
 
 def recipe(**changes):
@@ -233,9 +233,9 @@ def test_a_saved_answer_renders_again(toy, picture, tmp_path):
         values,
         load_file(tmp_path / "weights.safetensors"),
     )
-    again = Inversion(observation, toy, recipe()).problem
-    assert torch.allclose(again.pictures(rows), result.prior_tensors, atol=1e-5)
-    assert torch.equal(again.covered(rows), result.covers)
+    again = Inversion(observation, toy, recipe()).renderer
+    assert torch.allclose(again.render(rows), result.prior_tensors, atol=1e-5)
+    assert torch.equal(again.coverage(rows), result.covers)
 
 
 def test_the_aligned_recipe_searches_the_transform_and_leaves_the_surroundings(toy, picture):

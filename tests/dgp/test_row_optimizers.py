@@ -1,12 +1,13 @@
-"""Optimisers: what they have gathered belongs to rows, follows them, and is carried or reset as a stage says."""
+"""Optimizers: their state belongs to rows, follows them, and is carried or reset as a stage says."""
 
 import pytest
 import torch
 
 from dgp.engine.stage_options import Move
-from dgp.optim.gradient import RowOptimizers
+from dgp.optim.gradient import GradientDescent, RowOptimizers
 from dgp.optim.optimizers import OPTIMIZERS
 from dgp.optim.schedules import SCHEDULES
+from dgp.optim.update import Update, UpdatePlan
 
 SETTINGS = [
     Move(optimizer="adam"),
@@ -23,21 +24,24 @@ class Bowl:
     def __init__(self, rows, how, state=None):
         random = torch.Generator().manual_seed(1)
         x, a = torch.randn(6, 3, 4, generator=random), torch.rand(6, 3, 4, generator=random) + 0.2
-        self.x, self.a, self.stepper = x[rows].requires_grad_(), a[rows], RowOptimizers()
+        self.x, self.a, self.optimizers = x[rows].requires_grad_(), a[rows], RowOptimizers()
         self.plan(how)
 
     def plan(self, how, lr=0.1):
-        self.stepper.plan({"x": (lr, "constant", how)}, {"x": self.x})
+        update = Update(lr, how, reset=how.state == "reset")
+        self.descent = GradientDescent(UpdatePlan({"x": self.x}, {"x": update}), self.optimizers)
 
     def roll(self, count, moving=None):
         for _ in range(count):
-            (0.5 * self.a * self.x.square()).sum().backward()
-            self.stepper.step(0.0, moving)
+            totals = (0.5 * self.a * self.x.square()).flatten(1).sum(1)
+            totals.sum().backward()
+            self.descent.step(totals.detach(), 0.0, moving)
         return self.x.detach().clone()
 
     def take(self, index):
         self.x, self.a = self.x.detach()[index].clone().requires_grad_(), self.a[index]
-        self.stepper.take(index, {"x": self.x})
+        self.optimizers.take(index, {"x": self.x})
+        self.descent.plan.tensors["x"] = self.x
 
 
 @pytest.mark.parametrize("how", SETTINGS, ids=lambda m: f"{m.optimizer} {m.momentum:g}")
@@ -85,7 +89,7 @@ def test_state_waits_through_a_stage_in_which_its_variable_rests():
     bowl, straight = Bowl(torch.arange(6), how), Bowl(torch.arange(6), how)
     bowl.roll(3)
     other = torch.zeros(6, 2, requires_grad=True)
-    bowl.stepper.plan({"y": (0.1, "constant", how)}, {"x": bowl.x, "y": other})
+    bowl.optimizers.prepare(UpdatePlan({"x": bowl.x, "y": other}, {"y": Update(0.1, how)}))
     bowl.plan(how)
     straight.roll(3)
     assert torch.equal(bowl.roll(2), straight.roll(2))
@@ -100,10 +104,10 @@ def test_another_optimiser_or_a_converted_variable_begins_anew():
     bowl.plan(SETTINGS[3])
     assert torch.equal(bowl.roll(3), fresh.roll(3))
     wide = torch.ones(6, 5, 3, 4, requires_grad=True)
-    bowl.stepper.plan({"wide": (0.1, "constant", SETTINGS[0])}, {"wide": wide})
-    assert set(bowl.stepper.movers) == {"wide"}
-    bowl.stepper.take(torch.tensor([0]), {"other": wide[:1]})
-    assert not bowl.stepper.movers
+    bowl.optimizers.prepare(UpdatePlan({"wide": wide}, {"wide": Update(0.1, SETTINGS[0])}))
+    assert set(bowl.optimizers.by_name) == {"wide"}
+    bowl.optimizers.take(torch.tensor([0]), {"other": wide[:1]})
+    assert not bowl.optimizers.by_name
 
 
 def test_a_rate_of_zero_gathers_only():
@@ -126,7 +130,7 @@ def test_normalised_steps_have_the_length_of_the_rate():
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_curves_are_factors(name):
+def test_schedules_are_factors(name):
     values = [SCHEDULES[name](i / 400) for i in range(400)]
     assert all(0 <= v <= 1 for v in values) and max(values) > 0.99
     assert max(abs(a - b) for a, b in zip(values, values[1:], strict=False)) < 0.06

@@ -11,7 +11,7 @@ from dgp.api import observe
 from dgp.engine.stage_options import Move
 from dgp.inversion import Inversion
 from dgp.optim.lbfgs import LBFGS, Minimizer
-from dgp.optim.update import UpdatePlan
+from dgp.optim.update import AnchoredConstraint, Update, UpdatePlan
 from dgp.random_streams import random_stream
 from dgp.recipes.schema import Recipe
 from dgp.variables.constraints import Bounds, Sphere
@@ -82,27 +82,28 @@ class Slopes:
         with torch.no_grad():
             self.tensors["a"][:] = torch.randn(5, 6, generator=random)[rows]
         anchor = self.tensors["a"].detach().clone()
-        rates = {"a": (1.0, "constant", Move()), "b": (0.5, "constant", Move())}
-        self.polish = LBFGS(UpdatePlan(self.tensors, rates, {"a": (constraint, anchor)} if constraint else {}), None)
-        self.done = torch.zeros(len(rows), dtype=torch.bool)
+        updates = {"a": Update(1.0, Move()), "b": Update(0.5, Move())}
+        constraints = {"a": AnchoredConstraint(constraint, anchor)} if constraint else {}
+        self.solver = LBFGS(UpdatePlan(self.tensors, updates, constraints))
+        self.converged = torch.zeros(len(rows), dtype=torch.bool)
 
     def objective(self):
         return sum((0.5 * self.curvature[name] * (self.tensors[name] - self.t[name]).square()).sum(1) for name in "ab")
 
     def run(self, steps):
         """The lowest objective of each row, where, and the points on the way."""
-        path, lowest = [], torch.full((len(self.done),), torch.inf)
+        path, lowest = [], torch.full((len(self.converged),), torch.inf)
         for i in range(steps):
             totals = self.objective()
             totals.sum().backward()
             path.append(torch.cat([v.detach().clone() for v in self.tensors.values()], 1))
             lowest = torch.minimum(lowest, totals.detach())
-            going = ~self.done
+            going = ~self.converged
             if not going.any():
                 break
-            self.moved = self.polish.move(totals.detach(), i / steps, None if going.all() else going)
-            self.done |= self.moved.done
-        self.polish.close()
+            self.output = self.solver.step(totals.detach(), i / steps, None if going.all() else going)
+            self.converged |= self.output.converged
+        self.solver.close()
         return lowest, path
 
 
@@ -121,7 +122,7 @@ def test_rows_that_are_done_wait():
         for name in "ab":
             slopes.t[name][2] = slopes.tensors[name][2]  # this row begins at its optimum
     _, path = slopes.run(40)
-    assert slopes.done.all() and len(path) < 40
+    assert slopes.converged.all() and len(path) < 40
     assert torch.equal(path[0][2], path[-1][2])
 
 
@@ -138,9 +139,9 @@ def test_other_constraints_are_seen_through():
     slopes.curvature["a"] = torch.ones(5, 6)
     _, path = slopes.run(60)
     assert all(torch.allclose(p[:, :6].norm(dim=1), torch.full((5,), 6**0.5), atol=1e-4) for p in path)
-    nearest = Sphere().apply(slopes.t["a"], slopes.t["a"])
+    nearest = Sphere().project(slopes.t["a"], slopes.t["a"])
     assert torch.allclose(path[-1][:, :6], nearest, atol=2e-3)
-    assert set(slopes.moved.constrained) == {"a"} and slopes.moved.constrained["a"].shape == (5,)
+    assert set(slopes.output.constrained) == {"a"} and slopes.output.constrained["a"].shape == (5,)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,7 @@ def recipe(steps, terms=("mse",), **stage):
     table = {"steps": steps, "lr": 1.0, "move": {"z": {}, "class": {}}, "terms": list(terms), **stage}
     return Recipe.model_validate(
         {
-            "name": "polished",
+            "name": "l-bfgs",
             "summary": "",
             "cites": (),
             "searches": [{"kind": "best-of", "count": 4, "terms": list(terms)}],
@@ -177,7 +178,7 @@ def test_it_gets_lower_than_adam_at_equal_cost(toy, observations):
     assert (runs["l-bfgs"].scores < runs["adam"].scores).all()
 
 
-def test_pictures_are_polished_as_if_alone_and_the_best_is_kept(toy, observations):
+def test_pictures_are_optimised_as_if_alone_and_the_best_is_kept(toy, observations):
     before = threading.active_count()
     together = Inversion(observations, toy, recipe(6, solver="l-bfgs"), seed=1)
     totals = torch.stack([step.total for step in together])
@@ -197,7 +198,7 @@ def test_a_run_that_is_left_ends_its_solvers(toy, observations):
     assert threading.active_count() == before
 
 
-def test_released_weights_may_be_polished(toy, observations):
+def test_released_weights_may_be_optimised(toy, observations):
     release = {"groups": 2, "lr": 0.1}
     stages = {"plain": {}, "released": {"release": release}}
     runs = {n: Inversion(observations[0], toy, recipe(12, solver="l-bfgs", **s), seed=1) for n, s in stages.items()}

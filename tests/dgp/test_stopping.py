@@ -34,28 +34,28 @@ def test_plateau():
 
 
 def test_below():
-    past = History(torch.ones(1, 3), {"lpips": torch.tensor([0.05, 0.06, 0.07]), "mse": torch.zeros(3)})
-    assert Below(term="lpips", threshold=0.06).reached(past).tolist() == [True, True, False]
-    assert Below(term="lpips", threshold=0.06).fault(past.losses) is None
-    assert "expected one of the stage's terms: lpips, mse" in Below(term="l2", threshold=1).fault(past.losses)
+    history = History(torch.ones(1, 3), {"lpips": torch.tensor([0.05, 0.06, 0.07]), "mse": torch.zeros(3)})
+    assert Below(term="lpips", threshold=0.06).reached(history).tolist() == [True, True, False]
+    assert Below(term="lpips", threshold=0.06).find_fault(history.losses) is None
+    assert "expected one of the stage's terms: lpips, mse" in Below(term="l2", threshold=1).find_fault(history.losses)
 
 
 def test_noise_floor():
-    past = History(
+    history = History(
         torch.ones(1, 4),
         {},
         residual=torch.tensor([0.01, 0.011, 0.02, 0.0]),
-        floor=torch.tensor([0.01, 0.01, 0.02, NAN]),
+        noise_floor=torch.tensor([0.01, 0.01, 0.02, NAN]),
     )
-    assert NoiseFloor().reached(past).tolist() == [True, False, True, False]
-    assert NoiseFloor(factor=1.2).reached(past).tolist() == [True, True, True, False]
+    assert NoiseFloor().reached(history).tolist() == [True, False, True, False]
+    assert NoiseFloor(factor=1.2).reached(history).tolist() == [True, True, True, False]
     assert NoiseFloor().measures and not Plateau().measures
 
 
 def test_budget():
     for spent, done in ((8, False), (9, True), (12, True)):
-        past = History(torch.ones(3, 2), {}, evaluations=spent)
-        assert Budget(evaluations=9).reached(past).tolist() == [done] * 2
+        history = History(torch.ones(3, 2), {}, evaluations=spent)
+        assert Budget(evaluations=9).reached(history).tolist() == [done] * 2
 
 
 def test_noise_states_its_mean_square():
