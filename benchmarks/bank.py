@@ -24,7 +24,7 @@ from dgp.inversion import Inversion
 from dgp.losses.objective import Objective
 from dgp.losses.prediction import Prediction
 from dgp.losses.terms import TERMS, Term
-from dgp.observation.batch import ObservationBatch
+from dgp.observation.batch import stack_observations
 from dgp.observation.observation import Observation
 from dgp.recipes.load import load_recipe
 from dgp.search.bank import BankSearch
@@ -51,7 +51,7 @@ def best_fresh(prior: Prior, problems: dict[str, list[Observation]], told: bool,
     some = next(iter(problems.values()))
     size, classes = (prior.generator.info.resolution,) * 2, len(prior.generator.info.classes)
     batches = {
-        spec: ObservationBatch(observations, prior.discriminator, size) for spec, observations in problems.items()
+        spec: stack_observations(observations, prior.discriminator, size) for spec, observations in problems.items()
     }
     best = {spec: torch.full((len(some), len(OBJECTIVES)), torch.inf) for spec in problems}
     pools = {label: [i for i, o in enumerate(some) if o.label == label] for label in {o.label for o in some}}
@@ -119,7 +119,7 @@ def lookups(prior: Prior, clean: Sequence[Clean], options: argparse.Namespace) -
         batch = Inversion(observation, prior).batch
         run_s = seconds(lambda o=observation: Inversion(o, prior).result(), 1)
         for count in options.count:
-            bank = bank_of(prior, count)
+            bank = get_bank(prior, count)
             taken = seconds(lambda o=batch, b=bank: order_by_distance(o, b), 5)
             held = bank.thumbnails.nbytes + sum(value.nbytes for value in bank.drawn.values())
             yield {"degradation": spec, "count": count, "megabytes": held / 1e6, "cpu_s": taken, "run_cpu_s": run_s}

@@ -9,7 +9,7 @@ from dgp.api import observe
 from dgp.engine.evaluator import Evaluator
 from dgp.losses import feature_networks
 from dgp.losses.prediction import Prediction
-from dgp.observation.batch import ObservationBatch
+from dgp.observation.batch import stack_observations
 from dgp.random_streams import random_stream
 from dgp.rendering.renderer import Renderer
 from dgp.variables.rows import Rows
@@ -26,7 +26,7 @@ def scene():
     seen = [observe(picture, spec, prior, simulate=True) for picture, spec in zip(clean, SPECS, strict=True)]
     weight = torch.rand(1, 1, 32, 32, generator=random_stream(0, "weight", 0)) + 0.1
     seen[-1] = dataclasses.replace(seen[-1], weight=weight)
-    batch = ObservationBatch(seen, prior.discriminator, (32, 32))
+    batch = stack_observations(seen, prior.discriminator, (32, 32))
     evaluator = Evaluator(Renderer(prior, {}, batch), batch, seed=0)
     pictures = torch.arange(len(SPECS)).repeat_interleave(2)
     random = random_stream(0, "rows", 0)

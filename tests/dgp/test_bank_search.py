@@ -72,9 +72,9 @@ def test_the_list_is_by_what_is_observed(toy, observations):
 
 def test_of_larger_pictures_the_thumbnails_are_enlarged(toy, observations, monkeypatch):
     monkeypatch.setattr(banks, "LARGEST", 16)
-    order = order_by_distance(Inversion(observations[1], toy, recipe()).batch, bank_of(toy, COUNT))[0]
+    order = order_by_distance(Inversion(observations[1], toy, recipe()).batch, get_bank(toy, COUNT))[0]
     monkeypatch.setattr(banks, "LARGEST", 32)
-    exact = order_by_distance(Inversion(observations[1], toy, recipe()).batch, bank_of(toy, COUNT))[0]
+    exact = order_by_distance(Inversion(observations[1], toy, recipe()).batch, get_bank(toy, COUNT))[0]
     assert len(set(order[:10].tolist()) & set(exact[:10].tolist())) >= 7
 
 
@@ -88,7 +88,7 @@ def test_what_is_missing_or_weighs_nothing_does_not_count(toy, observations):
     spoiled = dataclasses.replace(weighed, y=torch.where(mask, -weighed.y, weighed.y))
     everything = observe(clean[0], "identity", toy, simulate=True)
     batch = Inversion([holed, weighed, spoiled, everything], toy, recipe()).batch
-    lists = [order.tolist() for order in order_by_distance(batch, bank_of(toy, COUNT))]
+    lists = [order.tolist() for order in order_by_distance(batch, get_bank(toy, COUNT))]
     assert lists[0] == lists[1] == lists[2] != lists[3]
 
 
@@ -203,7 +203,7 @@ def test_it_hands_on_pictures_in_the_space_of_the_run(style, observed, space, ch
     table["stages"][0]["move"] = {space: {}}
     inversion, rows = starts(observed, style, Recipe.model_validate(table))
     assert rows.values.keys() == {space}
-    bank = bank_of(style, COUNT)
+    bank = get_bank(style, COUNT)
     index = order_by_distance(inversion.batch, bank)[0][:6]
     with torch.no_grad():
         expected = style.generator(bank.latents(index, style.generator))

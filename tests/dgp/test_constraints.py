@@ -112,7 +112,7 @@ def test_truncated_normal_gives_the_nearest_typical_point(scale):
 def test_truncated_normal_leaves_draws_alone():
     random = torch.Generator().manual_seed(0)
     for truncation in (0.5, 0.999999):
-        drawn = normal(2000, 120, truncation, random)
+        drawn = sample_normal(2000, 120, truncation, random)
         legal = TruncatedNormal(limit=2.0, scale=truncation).project(drawn, drawn)
         moved = rms_change(drawn, legal)
         assert (moved > 1e-6).float().mean() < 0.01 and moved.max() < 0.1 * truncation

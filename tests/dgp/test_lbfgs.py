@@ -85,6 +85,7 @@ class Slopes:
         updates = {"a": Update(1.0, Move()), "b": Update(0.5, Move())}
         constraints = {"a": AnchoredConstraint(constraint, anchor)} if constraint else {}
         self.solver = LBFGS(UpdatePlan(self.tensors, updates, constraints))
+        self.solver.begin()
         self.converged = torch.zeros(len(rows), dtype=torch.bool)
 
     def objective(self):

@@ -30,6 +30,7 @@ class Bowl:
     def plan(self, how, lr=0.1):
         update = Update(lr, how, reset=how.state == "reset")
         self.descent = GradientDescent(UpdatePlan({"x": self.x}, {"x": update}), self.optimizers)
+        self.descent.begin()
 
     def roll(self, count, moving=None):
         for _ in range(count):

@@ -15,7 +15,7 @@ from dgp.inversion import Inversion
 from dgp.losses.pixel import Mse
 from dgp.losses.prediction import Prediction
 from dgp.losses.uncovered import Uncovered
-from dgp.observation.batch import ObservationBatch
+from dgp.observation.batch import ObservationBatch, stack_observations
 from dgp.random_streams import random_stream
 from dgp.recipes.load import load_recipe
 from dgp.recipes.schema import Recipe
@@ -54,7 +54,7 @@ def square(side, left, top, extent):
 
 def shown(transform, image, values, observations):
     """The pictures (N, 3, R, R) of rows that explain one observation each."""
-    batch = ObservationBatch(observations, None, tuple(image.shape[-2:]))
+    batch = stack_observations(observations, None, tuple(image.shape[-2:]))
     return transform.transform(image, values, batch, torch.arange(len(image)))
 
 
@@ -63,9 +63,17 @@ def shown(transform, image, values, observations):
 def test_the_identity_returns_every_bit(side, start):
     image, values = random(3, 3, side, side), torch.zeros(3, 4)
     none = SimpleNamespace(pixel_weight=None, backdrop=random(1, 3, side, side, seed=1))
-    batch = ObservationBatch.__new__(ObservationBatch)
-    batch._cache = {}
-    batch.observations, batch.size, batch.y = [none] * 3, (side, side), [image]
+    batch = ObservationBatch(
+        observations=(none,) * 3,
+        discriminator=None,
+        size=(side, side),
+        operators=[],
+        y=[image],
+        weight=[],
+        missing=[],
+        group=torch.zeros(3, dtype=torch.long),
+        position=torch.arange(3),
+    )
     transform = SpatialTransform(start=start)
     assert torch.equal(transform.transform(image, values, batch, torch.arange(3)), image)
     assert torch.equal(transform.coverage(values, batch, torch.arange(3)), torch.ones(3, 1, side, side))
@@ -123,7 +131,7 @@ def test_gradients_of_placement_and_picture():
 def test_outside_stands_the_observation_which_costs_nothing(toy, picture, spec):
     observation = observe(picture, spec, toy, simulate=True)
     values = torch.tensor([[0.4, 0.4, math.log(0.3), 0.2], [0.0, 0, 0, 0]])
-    batch = ObservationBatch([observation], None, (32, 32))
+    batch = stack_observations([observation], None, (32, 32))
     rows = torch.zeros(2, dtype=torch.long)
     image = random(2, 3, 32, 32)
     framed = SpatialTransform().transform(image, values, batch, rows)
@@ -155,7 +163,7 @@ def test_the_start_lays_the_usual_object_over_the_mask(toy, picture):
     assert y + scale * (2 * 0.4 - 1) == pytest.approx(2 * 0.6 - 1, abs=1e-6)
     assert torch.equal(align_boxes(boxes, typical)[1], torch.zeros(4))
     observation = observe(picture, "identity", toy, weight=square(32, 8, 6, 12))
-    batch = ObservationBatch([observation], None, (32, 32))
+    batch = stack_observations([observation], None, (32, 32))
     assert batch.boxes[0].tolist() == [14 / 32, 12 / 32, 12 / 32, 12 / 32]
     transform = SpatialTransform(start="object", typical=WHOLE)
     cover = transform.coverage(torch.zeros(1, 4), batch, torch.zeros(1, dtype=torch.long))
@@ -164,7 +172,7 @@ def test_the_start_lays_the_usual_object_over_the_mask(toy, picture):
 
 def test_uncovered_is_what_of_the_object_the_square_leaves(toy, picture):
     observation = observe(picture, "identity", toy, weight=square(32, 0, 0, 16))
-    batch, rows = ObservationBatch([observation], None, (32, 32)), torch.zeros(3, dtype=torch.long)
+    batch, rows = stack_observations([observation], None, (32, 32)), torch.zeros(3, dtype=torch.long)
     values = {"warp": torch.tensor([[0.0, 0, 0, 0], [0.51, 0, 0, 0], [0, 0, math.log(0.51), 0]])}
     renderer = SimpleNamespace(parametrizations={"warp": SpatialTransform()})
     found = Uncovered()(Prediction(batch, random(3, 3, 32, 32), values, rows, renderer=renderer))
@@ -177,7 +185,7 @@ def test_uncovered_is_what_of_the_object_the_square_leaves(toy, picture):
 def test_the_mask_weighs_the_loss(toy, picture):
     weight = square(32, 8, 6, 12)
     observation = observe(picture, "identity", toy, weight=weight)
-    batch, rows = ObservationBatch([observation], None, (32, 32)), torch.zeros(1, dtype=torch.long)
+    batch, rows = stack_observations([observation], None, (32, 32)), torch.zeros(1, dtype=torch.long)
     spoiled = torch.where(weight > 0, observation.y, -1)
     assert float(Mse()(Prediction(batch, spoiled, {}, rows))) == 0
     shifted = torch.where(weight > 0, observation.y + 0.5, observation.y)

@@ -12,7 +12,7 @@ from dgp.losses.latent import NegativeLogLikelihood
 from dgp.losses.objective import Objective
 from dgp.losses.pixel import L1, Mse
 from dgp.losses.prediction import Prediction
-from dgp.observation.batch import ObservationBatch
+from dgp.observation.batch import stack_observations
 from dgp.postprocess.postprocess import LabLuminance, with_luminance
 from dgp.random_streams import random_stream
 from dgp.variables.constraints import Clamp, Sphere
@@ -32,7 +32,7 @@ def scene(toy):
     observations = [
         observe(p, spec, toy, simulate=True) for p, spec in zip(clean, ("gray", "sr:4", "gray"), strict=True)
     ]
-    batch = ObservationBatch(observations, toy.discriminator, (32, 32))
+    batch = stack_observations(observations, toy.discriminator, (32, 32))
     pictures = torch.tensor([0, 1, 2, 2, 0, 1])
     values = toy.generator.sample(6, generator=random)
     image = toy.generator(values)

@@ -15,7 +15,7 @@ from dgp.losses.features import Features
 from dgp.losses.noise_likelihood import NoiseLikelihood
 from dgp.losses.pixel import Mse
 from dgp.losses.prediction import Prediction
-from dgp.observation.batch import ObservationBatch
+from dgp.observation.batch import stack_observations
 from dgp.random_streams import random_stream
 from dgp.recipes.load import load_recipe
 
@@ -38,7 +38,7 @@ def seen(toy, picture, spec, **others):
 
 
 def predict(toy, pictures, observations, rows):
-    return Prediction(ObservationBatch(observations, None, (32, 32)), pictures, {}, rows)
+    return Prediction(stack_observations(observations, None, (32, 32)), pictures, {}, rows)
 
 
 def test_each_observation_has_its_own_noise(toy, pictures):
@@ -97,14 +97,14 @@ def test_a_noise_that_says_no_more_is_compared_by_squares(toy, pictures):
 def test_a_discriminator_may_look_away_from_noise(toy, pictures):
     observations = [seen(toy, p, spec) for p, spec in zip(pictures, SPECS, strict=True)]
     scene = Prediction(
-        ObservationBatch(observations, toy.discriminator, (32, 32)), pictures.flip(0), {}, torch.arange(4)
+        stack_observations(observations, toy.discriminator, (32, 32)), pictures.flip(0), {}, torch.arange(4)
     )
     whole, away, half = (Features(drop=1, noisy=factor)(scene) for factor in (1, 0, 0.5))
     assert torch.equal(whole, Features(drop=1)(scene)) and (whole > 0).all()
     assert torch.equal(away, whole * torch.tensor([1.0, 0, 0, 0])), "the first states no noise"
     assert torch.equal(half, whole * torch.tensor([1.0, 0.5, 0.5, 0.5]))
     lone = Prediction(
-        ObservationBatch(observations[1:], toy.discriminator, (32, 32)), pictures[1:], {}, torch.arange(3)
+        stack_observations(observations[1:], toy.discriminator, (32, 32)), pictures[1:], {}, torch.arange(3)
     )
     assert torch.equal(Features(noisy=0)(lone), torch.zeros(3))
 

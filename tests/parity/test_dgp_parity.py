@@ -16,7 +16,7 @@ from dgp.engine.evaluator import Evaluator
 from dgp.inversion import Inversion
 from dgp.losses.features import Features
 from dgp.losses.objective import Objective
-from dgp.observation.batch import ObservationBatch
+from dgp.observation.batch import stack_observations
 from dgp.recipes.schema import Recipe
 from dgp.rendering.renderer import Renderer
 from dgp.variables.rows import Rows
@@ -131,7 +131,7 @@ def test_the_observation_is_the_published_target(case):
 
 
 def test_candidate_scores(case):
-    batch = ObservationBatch([case.observation], case.prior.discriminator, (64, 64))
+    batch = stack_observations([case.observation], case.prior.discriminator, (64, 64))
     evaluator = Evaluator(Renderer(case.prior, {}, batch), batch, seed=0)
     zero = torch.zeros(8, dtype=torch.long)
     labels = case.prior.generator.embed(case.io["io/cand_y"])

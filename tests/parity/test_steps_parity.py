@@ -48,6 +48,7 @@ def test_pulse_on_its_spheres(shared, run):
     updates = {name: Update(float(lr[2:]), how, curve) for name in values}
     constraints = {name: AnchoredConstraint(sphere, start) for name, start in starts.items()}
     descent = GradientDescent(UpdatePlan(values, updates, constraints), RowOptimizers())
+    descent.begin()
     for i in range(20):
         loss = 0.5 * (given["A"] * (values["x"] - given["t"]).square()).sum()
         loss = loss + 0.5 * (given["B"] * (values["n"] - given["u"]).square()).sum()
@@ -63,6 +64,7 @@ def test_rsr_normalised_descent(shared):
     x = given["x0"].clone().requires_grad_()
     update = Update(float(given["lr"]), Move(optimizer="normalized"))
     descent = GradientDescent(UpdatePlan({"x": x}, {"x": update}), RowOptimizers())
+    descent.begin()
     for i, (expected, loss) in enumerate(zip(given["traj"], given["loss"], strict=True)):
         value = 0.5 * (given["A"] * (x - given["t"]).square()).sum()
         assert value.item() == pytest.approx(float(loss), rel=1e-5)

@@ -11,7 +11,7 @@ from dgp.api import observe
 from dgp.losses.latent import Geocross, NoiseRegulariser
 from dgp.losses.pixel import L1, Mse
 from dgp.losses.prediction import Prediction
-from dgp.observation.batch import ObservationBatch
+from dgp.observation.batch import stack_observations
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_floors_are_pulses(golden, eps):
     io = golden("pulse_downscale_losses")
     toy = generators.load("toy")
     like = observe(torch.zeros(3, 32, 32), "identity", toy)
-    seen = ObservationBatch([dataclasses.replace(like, y=y[None] * 2 - 1) for y in io["ref"]], None, (8, 8))
+    seen = stack_observations([dataclasses.replace(like, y=y[None] * 2 - 1) for y in io["ref"]], None, (8, 8))
     x = (io["gen"] * 2 - 1).requires_grad_()
     prediction = Prediction(seen, x, {}, torch.arange(3))
     plain, absolute = Mse()(prediction), L1()(prediction)
