@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from step import random_prior
+from speed.random_prior import random_prior
 from torch.utils.flop_counter import FlopCounterMode
 
 from dgp.inversion import Inversion

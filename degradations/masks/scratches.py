@@ -20,7 +20,7 @@ from degradations.masks.spots import find_spots
 DIRECTIONS = 24
 RIDGE = 0.045  # how much a line stands out from both sides, of the range from black to white
 # Log-odds that a pixel is damage, of the features of ``_evidence``: a logistic regression on every third picture of
-# benchmarks/scratches.py
+# benchmarks/quality/scratches.py
 WEIGHTS, BIAS = (-0.35, -5.7, 7.0, 0.7, -2.8, 3.3, 3.1), 8.8
 LIKELY, SURE = -1.5, 0.5
 EVEN = 0.018  # how much the levels of a hole may differ

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Log-odds that a spot is damage, of the features of ``_spot``: a logistic regression on every third picture of
-# benchmarks/scratches.py.
+# benchmarks/quality/scratches.py.
 WEIGHTS, BIAS = np.array([1.13, -0.43, -1.71, 4.13, 2.51, -5.65, 4.20, 0.52, 4.53]), -16.68
 LIKELY = -1.25
 LEAST = 0.08  # how much a spot stands out, of the range from black to white

@@ -137,6 +137,6 @@ def load_judge(path: str | Path) -> Judge:
         network = Network(len(about["classes"]), about["widths"])
         network.load_state_dict(tensors)
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OSError):
-        raise InputError(f"{path}: not a judge; expected a file that benchmarks/train_judge.py wrote") from None
+        raise InputError(f"{path}: not a judge; expected a file that benchmarks/quality/train_judge.py wrote") from None
     network.eval().requires_grad_(False)
     return Judge(network, tuple(about["classes"]), about, path.name, sha256_of(path))

@@ -132,7 +132,7 @@ def training(tmp_path, monkeypatch):
                 path = tmp_path / "one.png"
                 Image.fromarray((np.array(colour) + noise).astype(np.uint8)).save(path)
                 archive.write(path, f"set/{name}/{number:02}.png")
-    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.syspath_prepend(BENCHMARKS / "quality")
     import train_judge
 
     # Nine steps an epoch: in 36 the statistics of the batches come to rest. Of ten seeds the least probability that a

@@ -1,6 +1,6 @@
 """What the bank is worth: its few exact evaluations against the best of thousands of fresh candidates.
 
-    python benchmarks/bank.py cifar10-dev.zip --count 5000 10000 > bank.json
+    python benchmarks/quality/bank.py cifar10-dev.zip --count 5000 10000 > bank.json
 
 For each degradation, with the class told and not told, and for each objective: over real pictures (those of the
 archive, whose folders name the classes) the median of best by the bank minus best of the fresh ones, and how often

@@ -1,6 +1,6 @@
 """What a careful person would program: one measurement for each damage, judged by what clean pictures have.
 
-The baseline of ``benchmarks/blind.py``; ``dgp.identify`` has no part in it.
+The baseline of ``benchmarks/quality/blind.py``; ``dgp.identify`` has no part in it.
 """
 
 from __future__ import annotations

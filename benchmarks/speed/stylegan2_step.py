@@ -1,7 +1,7 @@
 """What one latent step of StyleGAN2 costs (forward, and backward to w+): rosinality's operations against ours, in one
 run, on the same weights.
 
-    python benchmarks/stylegan2_step.py --resolution 256 --multiplier 2 --threads 1 --repeats 5 --json
+    python benchmarks/speed/stylegan2_step.py --resolution 256 --multiplier 2 --threads 1 --repeats 5 --json
 
 Weights are random, since values do not change the cost. Repetitions of the contestants alternate, so that whatever
 else the machine does falls on all of them; medians of wall and process time are reported. See README.md beside this.

@@ -1,4 +1,4 @@
-"""The published DGP loop, restated from its description: the yardstick of ``benchmarks/step.py``.
+"""The published DGP loop, restated from its description: the yardstick of ``benchmarks/speed/step.py``.
 
 Pan et al. 2020 on BigGAN (Brock et al. 2019), colourisation, with what made the published loop cost what it did:
 spectral normalisation inside every forward of every layer, every parameter of both networks in the graph (the

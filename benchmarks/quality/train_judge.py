@@ -1,6 +1,6 @@
 """Trains the judge of `dgp evaluate --judge`: a small classifier of 32-pixel pictures, on one CPU thread.
 
-    python benchmarks/train_judge.py cifar10-train.zip --licence MIT -o benchmarks/judge-cifar10.safetensors
+    python benchmarks/quality/train_judge.py cifar10-train.zip --licence MIT -o benchmarks/judge-cifar10.safetensors
 
 The archive holds a folder for each class. The last tenth of each folder, by name, is held out. `--test` names pictures
 that are only measured. After each epoch all is kept beside the output (`.checkpoint`): run again, it goes on there, to

@@ -1,6 +1,6 @@
 """How much of the damage on photographs is found, and how much of what is found is damage.
 
-    python benchmarks/scratches.py photos/ > scratches.json
+    python benchmarks/quality/scratches.py photos/ > scratches.json
 
 Every photograph of a folder is worn by ``degradations.operators.wear`` (scratches, a crease, dust, a torn-off piece; all of them
 together and each alone, and round blobs), and saved as PNG or as JPEG of quality 90. Precision is the share of the

@@ -1,6 +1,6 @@
 """Scores of priors against real pictures, all in one run, by the features of the project's own judge.
 
-    python benchmarks/score_prior.py cifar10-test.zip biggan-cifar10 run/run-G_ema.safetensors --json scores.json
+    python benchmarks/quality/score_prior.py cifar10-test.zip biggan-cifar10 run/run-G_ema.safetensors --json scores.json
 
 `frechet` is the Frechet distance between the features (the 128 values before the judge's last layer) of the real
 pictures and of as many samples: lower is better, and it is no FID, whose features are Inception's. `precision` and
@@ -29,7 +29,7 @@ from generators.training.data import read_pictures
 from generators.training.export.export import rescored
 from generators.training.export.scores import frechet, precision_recall
 
-JUDGE = Path(__file__).with_name("judge-cifar10.safetensors")
+JUDGE = Path(__file__).resolve().parents[1] / "judge-cifar10.safetensors"
 AT_ONCE = 100
 COLUMNS = ("frechet", "precision", "recall", "recognised")
 

@@ -1,6 +1,6 @@
 """What one step and one candidate cost: the published DGP loop against this engine, in one run, on the same weights.
 
-    python benchmarks/step.py --resolution 128 --ch 96 --threads 1 --repeats 3 --json
+    python benchmarks/speed/step.py --resolution 128 --ch 96 --threads 1 --repeats 3 --json
 
 Weights are random, since values do not change the cost. Repetitions of the contestants alternate, so that whatever
 else the machine does falls on all of them; medians of wall and process time are reported. See README.md beside this.
@@ -10,60 +10,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import platform
 
 import published_loop as published
 import torch
 import torch.nn.functional as F
+from random_prior import random_prior
 from timing import Times, ratio
 
 from dgp.inversion import Inversion
 from dgp.observation.observation import Observation, observe
 from dgp.recipes.recipe import Recipe, load_recipe
 from dgp.variables.rows import Rows
-from generators import ModelCard, Prior
-from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
-from generators.random_init import settle_statistics
 
 RECIPES = {64: "dgp-colorization", 128: "dgp-colorization", 256: "dgp-colorization-256"}
 CANDIDATES_OF_A_RUN = 500
-
-
-@torch.no_grad()
-def randomise(network: torch.nn.Module, seed: int) -> None:
-    """Independent normal weights, and u0 after a few power steps. Orthogonal ones would take minutes at full size."""
-    random = torch.Generator().manual_seed(seed)
-    for name, parameter in network.named_parameters():
-        if parameter.ndim >= 2:
-            spread = math.prod(parameter.shape[1:]) ** -0.5
-            parameter.copy_(spread * torch.randn(parameter.shape, generator=random))
-        elif "gamma" in name:
-            parameter.fill_(0.5)
-        elif "gain" not in name:
-            parameter.zero_()
-    for layer in network.modules():
-        if hasattr(layer, "u0"):
-            matrix, u = layer.weight.flatten(1), torch.randn(layer.u0.shape, generator=random)
-            for _ in range(3):
-                u = F.normalize(F.normalize(u @ matrix) @ matrix.t())
-            layer.u0.copy_(u)
-
-
-def random_prior(resolution: int, ch: int, attention: int) -> Prior:
-    """BigGAN at full width of everything but ``ch``."""
-    blocks = len(published.GENERATOR[resolution][1])
-    dim_z = 120 // (blocks + 1) * (blocks + 1)
-    generator = BigGAN(
-        BigGANConfig(resolution, ch, dim_z, n_classes=1000, shared_dim=128, attention=(int(math.log2(attention)) - 3,))
-    )
-    judge = BigGANDiscriminator(
-        DiscriminatorConfig(resolution, ch, n_classes=1000, attention=(int(math.log2(resolution // attention)) - 1,))
-    )
-    randomise(generator, 1)
-    randomise(judge, 2)
-    settle_statistics(generator, 3, rows=4)
-    return Prior("benchmark", generator, judge, ModelCard("benchmark"), sha256="")
 
 
 class Contest:

@@ -1,6 +1,6 @@
 """How well unknown damages are read off pictures: their strengths, and which they are.
 
-    python benchmarks/blind.py cifar10-dev.zip > blind.json
+    python benchmarks/quality/blind.py cifar10-dev.zip > blind.json
 
 Clean pictures of the archive are damaged; the first part estimates parameters that are told to be unknown
 (``blur:sigma=auto``), also where the true operator is not of the family; the second ranks chains of damages (``-d
@@ -16,13 +16,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+import damage_rules
 import numpy as np
 import torch
 from torch import Tensor
 
 import degradations
 import generators
-from benchmarks import damage_rules
 from degradations import Degradation
 from dgp.evaluation.source import Source
 from dgp.identify.chains import Names

@@ -1,6 +1,6 @@
 """Makes the README's table of restorations and its pictures again.
 
-    python benchmarks/readme.py cifar10-test.zip --units out/readme
+    python benchmarks/quality/readme.py cifar10-test.zip --units out/readme
 
 Units that are done lie in --units and are not done again. With other priors (`--prior FILE`, `--no-pictures`,
 `--readme COPY.md`) the same table compares them. All figures are of the test split, and of one seed.
@@ -23,7 +23,7 @@ from dgp.evaluation.judge import load_judge
 from dgp.files import write_bytes_atomic
 from dgp.observation.figures import side_by_side
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "notebooks/pictures"
 BEGIN, END = "<!-- restorations -->\n", "<!-- end of restorations -->\n"
 # Degradation -> its heading, and what is measured of it.
