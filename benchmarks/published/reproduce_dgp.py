@@ -24,14 +24,14 @@ from PIL import Image
 
 import generators
 from degradations.errors import DegradationError
-from dgp.device import device_named
+from dgp.device import resolve_device
 from dgp.errors import DgpError, InputError
 from dgp.evaluation import Evaluation, statistics
-from dgp.evaluation.source import Clean, van_der_corput
+from dgp.evaluation.source import CleanPicture, van_der_corput
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.observation.images import open_picture, to_tensor
 from dgp.output import metrics
-from dgp.progress import watched
+from dgp.progress import is_interactive
 from dgp.recipes.recipe import load_recipe, recipe_names
 
 ISSUE = "issue 9 of the published code"
@@ -70,7 +70,7 @@ TASKS = {
 }
 
 
-def chosen(folder: Path, listing: Path | None, classes: int, count: int | None) -> list[Clean]:
+def chosen(folder: Path, listing: Path | None, classes: int, count: int | None) -> list[CleanPicture]:
     """The pictures of the protocol in the order of their classes; the class's number is the `folder` of each."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected the validation pictures of ImageNet")
@@ -79,7 +79,7 @@ def chosen(folder: Path, listing: Path | None, classes: int, count: int | None) 
         raise InputError(f"got --count {count}, but the protocol has {len(pairs)} pictures")
     some = sorted(van_der_corput(len(pairs))[: count or len(pairs)])
     opened = [(path, number, open_picture(path)) for path, number in (pairs[i] for i in some)]
-    return [Clean(path.name, str(number), picture, picture.sha256) for path, number, picture in opened]
+    return [CleanPicture(path.name, str(number), picture, picture.sha256) for path, number, picture in opened]
 
 
 def _listed(folder: Path, listing: Path) -> list[tuple[Path, int]]:
@@ -104,7 +104,9 @@ def _first_of_each(folder: Path, classes: int) -> list[tuple[Path, int]]:
     return [(found[0], number) for number, found in enumerate(files)]
 
 
-def evaluation_of(name: str, pictures: list[Clean], prior: generators.Prior, options: argparse.Namespace) -> Evaluation:
+def evaluation_of(
+    name: str, pictures: list[CleanPicture], prior: generators.Prior, options: argparse.Namespace
+) -> Evaluation:
     task = TASKS[name]
     larger = f"{task.recipe}-{prior.generator.info.resolution}"
     recipe = load_recipe(larger if larger in recipe_names() else task.recipe, (*task.settings, *options.overrides))
@@ -115,7 +117,7 @@ def evaluation_of(name: str, pictures: list[Clean], prior: generators.Prior, opt
         prior,
         options.output / name,
         seed=options.seed,
-        device=device_named(options.device),
+        device=resolve_device(options.device),
         at_once=options.at_once,
         baselines=False,
     )
@@ -180,7 +182,9 @@ def reproduce(options: argparse.Namespace) -> dict:
         evaluation.folder.mkdir(parents=True, exist_ok=True)
         evaluation.check()
     found = {}
-    with tqdm(total=sum(e.work for e in runs.values()), unit="step", file=sys.stderr, disable=not watched()) as bar:
+    with tqdm(
+        total=sum(e.work for e in runs.values()), unit="step", file=sys.stderr, disable=not is_interactive()
+    ) as bar:
         for name, evaluation in runs.items():
             evaluation.run(lambda count, doing: bar.update(count))
             found[name] = figures(name, evaluation)

@@ -22,11 +22,11 @@ import numpy as np
 
 import generators
 from degradations.errors import DegradationError
-from dgp.device import device_named
+from dgp.device import resolve_device
 from dgp.errors import DgpError
 from dgp.evaluation import Evaluation, Source, statistics
 from dgp.files import write_bytes_atomic, write_json_atomic
-from dgp.progress import watched
+from dgp.progress import is_interactive
 from dgp.recipes.recipe import Recipe, load_recipe
 
 RECIPES = ("pulse", "pulse-repaired")
@@ -112,12 +112,12 @@ def reproduce(options: argparse.Namespace) -> dict:
         options.output,
         "auto",
         seed=options.seed,
-        device=device_named(options.device),
+        device=resolve_device(options.device),
         at_once=options.at_once,
         baselines=False,
     )
     evaluation.check()
-    with tqdm(total=evaluation.work, unit="step", file=sys.stderr, disable=not watched()) as bar:
+    with tqdm(total=evaluation.work, unit="step", file=sys.stderr, disable=not is_interactive()) as bar:
         evaluation.run(lambda count, doing: bar.update(count))
     evaluation.write()
     found = figures(evaluation)

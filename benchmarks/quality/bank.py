@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 import generators
-from dgp.evaluation.source import Clean, Source
+from dgp.evaluation.source import CleanPicture, Source
 from dgp.inversion import Inversion
 from dgp.losses.objective import score
 from dgp.losses.prediction import Targets, View
@@ -86,7 +86,7 @@ def seconds(action: Callable[[], object], repeats: int) -> float:
     return min(taken)
 
 
-def comparisons(prior: Prior, clean: Sequence[Clean], told: bool, options: argparse.Namespace) -> Iterator[dict]:
+def comparisons(prior: Prior, clean: Sequence[CleanPicture], told: bool, options: argparse.Namespace) -> Iterator[dict]:
     def seen(spec: str, told: bool) -> list[Observation]:
         return [observe(c.picture, spec, prior, simulate=True, label=c.folder if told else None) for c in clean]
 
@@ -110,7 +110,7 @@ def comparisons(prior: Prior, clean: Sequence[Clean], told: bool, options: argpa
                     }
 
 
-def lookups(prior: Prior, clean: Sequence[Clean], options: argparse.Namespace) -> Iterator[dict]:
+def lookups(prior: Prior, clean: Sequence[CleanPicture], options: argparse.Namespace) -> Iterator[dict]:
     for spec in options.degradations:
         observation = observe(clean[0].picture, spec, prior, simulate=True)
         targets = Inversion(observation, prior).problem.targets

@@ -26,10 +26,10 @@ import generators
 from degradations import Degradation
 from dgp.evaluation.source import Source
 from dgp.identify.chains import Names
-from dgp.identify.damages import DAMAGES, NAMES, SCRATCHES, damage_named, operator_of
+from dgp.identify.damages import DAMAGES, NAMES, SCRATCHES, build_operator, get_damage
 from dgp.identify.estimate import estimator
-from dgp.identify.ranking import CHAINS, ranked
-from dgp.identify.scratched import Scratched
+from dgp.identify.ranking import CHAINS, rank_rows
+from dgp.identify.scratches import RandomScratches
 from dgp.identify.sources import sources
 from dgp.observation.images import to_rgb, to_tensor
 from generators import Prior
@@ -135,7 +135,7 @@ def damaged(clean: Tensor, chains: Sequence[Names], random: np.random.Generator,
         if others:
             operator = _other(chain, random)
         else:
-            operator = operator_of(chain, [int(random.integers(len(damage_named(name).seen))) for name in chain])
+            operator = build_operator(chain, [int(random.integers(len(get_damage(name).seen))) for name in chain])
             values = {n: u.value(float(random.random())) for n, u in operator.unknowns().items()}
             operator = operator.given(values) if values else operator
         seen.append(operator.simulate(picture[None], noise).expand(-1, 3, -1, -1))
@@ -144,7 +144,7 @@ def damaged(clean: Tensor, chains: Sequence[Names], random: np.random.Generator,
 
 def _other(chain: Names, random: np.random.Generator) -> Degradation:
     links = [
-        Scratched() if name == SCRATCHES else degradations.parse(OTHERS[name][random.integers(len(OTHERS[name]))])
+        RandomScratches() if name == SCRATCHES else degradations.parse(OTHERS[name][random.integers(len(OTHERS[name]))])
         for name in chain
     ]
     return degradations.Chain(links)
@@ -165,7 +165,7 @@ def rankings(prior: Prior, clean: Tensor, counts: Sequence[int], seed: int) -> l
     """A row for single and one for double damages, and of single ones by other operators."""
     random, rows, usual = np.random.default_rng(seed), [], sources(prior, range(500), seed, 0.0)
     begin = time.process_time()
-    ranked(clean[:1], prior, seed=seed)
+    rank_rows(clean[:1], prior, seed=seed)
     learning = time.process_time() - begin
     doubles = [chain for chain in CHAINS if len(chain) == 2]
     tasks = {
@@ -176,8 +176,8 @@ def rankings(prior: Prior, clean: Tensor, counts: Sequence[int], seed: int) -> l
     for what, (truth, others) in tasks.items():
         pictures = clean[torch.arange(len(truth)) % len(clean)]
         y = damaged(pictures, truth, random, others)
-        found = [[c.damages for c in row] for row in ranked(y, prior, seed=seed)]
-        ruled = damage_rules.ranked(y, usual)
+        found = [[c.damages for c in row] for row in rank_rows(y, prior, seed=seed)]
+        ruled = damage_rules.rank_rows(y, usual)
         row = {"damages": what, "pictures": len(truth), "learning_s": learning}
         row |= {"ranking": shares(found, truth), "rules": shares(ruled, truth, ordered=False)}
         if what == "double":
@@ -190,7 +190,7 @@ def rankings(prior: Prior, clean: Tensor, counts: Sequence[int], seed: int) -> l
                 for name in dict.fromkeys(t[0] for t in truth)
             }
         rows.append(row)
-    none = [[c.damages for c in row] for row in ranked(clean[: counts[1]], prior, seed=seed)]
+    none = [[c.damages for c in row] for row in rank_rows(clean[: counts[1]], prior, seed=seed)]
     rows.append({"damages": "none", "pictures": len(none), "ranking": shares(none, [()] * len(none))})
     return rows
 

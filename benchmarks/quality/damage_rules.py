@@ -39,7 +39,7 @@ def measurements(y: Tensor) -> dict[str, Tensor]:
     }
 
 
-def ranked(y: Tensor, clean: Tensor) -> list[list[tuple[str, ...]]]:
+def rank_rows(y: Tensor, clean: Tensor) -> list[list[tuple[str, ...]]]:
     """Of each row the chains it would name, the likeliest first. clean: undamaged pictures to compare with."""
     usual, seen = measurements(clean), measurements(y)
     names = list(usual)

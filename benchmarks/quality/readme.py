@@ -21,7 +21,7 @@ import dgp
 from dgp.evaluation import Evaluation, Source
 from dgp.evaluation.judge import load_judge
 from dgp.files import write_bytes_atomic
-from dgp.observation.figures import side_by_side
+from dgp.observation.figures import join_images
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "notebooks/pictures"
@@ -100,10 +100,10 @@ def draw() -> None:
     prior = dgp.load_prior("biggan-cifar10")
     colour, grey = Image.open(PICTURES / "cat.png"), Image.open(PICTURES / "cat-grey.png")
     result = dgp.restore(grey, "gray", prior, label="cat", recipe="typical")  # the README's first command
-    side_by_side((grey, result.image, colour), GAP, 256).save(PICTURES / "colorize.png", optimize=True)
+    join_images((grey, result.image, colour), GAP, 256).save(PICTURES / "colorize.png", optimize=True)
     for name, spec in TASKS.items():
         result = dgp.restore(colour, spec, prior, label="cat", simulate=True)
-        side_by_side((result.observation.picture, result.image), GAP, 128).save(
+        join_images((result.observation.picture, result.image), GAP, 128).save(
             PICTURES / f"task-{name}.png", optimize=True
         )
 

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import generators
-from dgp.device import device_named
+from dgp.device import resolve_device
 from dgp.evaluation.judge import SIDE, Judge, load_judge
 from dgp.files import write_bytes_atomic
 from generators.errors import GeneratorError
@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    judge, device = load_judge(options.judge), device_named(options.device)
+    judge, device = load_judge(options.judge), resolve_device(options.device)
     judge.network.to(device)
     pictures = read_pictures(options.pictures)
     chosen = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(options.seed))[: options.count]

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dgp.evaluation.judge import SIDE, Network, load_judge, prepared, save_judge
+from dgp.evaluation.judge import SIDE, Network, load_judge, save_judge, to_judge_input
 from dgp.evaluation.source import Source
 
 WIDTHS = (32, 64, 128)
@@ -33,7 +33,7 @@ def read(archive: str) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     pictures, folders = [], []
     for first in range(0, len(source.names), 1000):
         for clean in source.open(source.names[first : first + 1000]):
-            pictures.append(prepared(clean.picture.image))
+            pictures.append(to_judge_input(clean.picture.image))
             folders.append(clean.folder)
     classes = tuple(sorted(set(folders)))
     return torch.cat(pictures), torch.tensor([classes.index(folder) for folder in folders]), classes

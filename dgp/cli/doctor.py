@@ -13,13 +13,13 @@ import click
 
 from dgp.cli.complete import DEFAULT_PRIOR
 from dgp.cli.failures import one_line
-from dgp.cli.options import Speech, speech
+from dgp.cli.options import Console, console
 
 TINY = ("searches.0.count=8", "stages.*.steps=1")
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at. needed: whether the main job depends on it."""
 
     name: str
@@ -43,8 +43,8 @@ Examples:
 \b
 Exit code 0 when `dgp restore` can run; optional parts that are missing give a warning."""
 )
-@speech
-def doctor(speech: Speech):
+@console
+def doctor(console: Console):
     """Check that the installation works."""
     from dgp.output.run_folder import versions
 
@@ -60,19 +60,19 @@ def doctor(speech: Speech):
     findings = [_checked(*check) for check in checks]
     fit = all(finding.ok for finding in findings if finding.needed)
     found = versions() | installed()
-    speech.give(
+    console.print_json(
         {
             "status": "ok" if fit else "failed",
             "versions": found,
             "checks": [vars(finding) for finding in findings],
         }
     )
-    if not speech.as_json:
-        speech.say(", ".join(f"{name} {number or 'missing'}" for name, number in found.items()))
+    if not console.as_json:
+        console.print(", ".join(f"{name} {number or 'missing'}" for name, number in found.items()))
         for finding in findings:
             mark = "ok" if finding.ok else "FAILED" if finding.needed else "warning"
-            speech.say(f"{mark:8} {finding.name}: {finding.says}")
-        speech.say(
+            console.print(f"{mark:8} {finding.name}: {finding.says}")
+        console.print(
             "The main job can run."
             if fit
             else "The main job cannot run; install again: pip install deep-generative-prior"
@@ -111,14 +111,14 @@ def _packages() -> str:
     return f"all {len(found)} that are required are installed"
 
 
-def _checked(name: str, needed: bool, look: Callable[[], str]) -> Finding:
+def _checked(name: str, needed: bool, look: Callable[[], str]) -> CheckResult:
     from generators.progress import waiting
 
     try:
         with waiting(f"checking {name}"):
-            return Finding(name, True, needed, look())
+            return CheckResult(name, True, needed, look())
     except Exception as error:  # noqa: BLE001, whatever it is, it is the finding
-        return Finding(name, False, needed, one_line(error))
+        return CheckResult(name, False, needed, one_line(error))
 
 
 def _bundled_prior() -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from dgp.cli import complete
-from dgp.cli.options import EngineOptions, Speech, engine_options, speech
-from dgp.cli.run import printable, writable
+from dgp.cli.options import Console, EngineOptions, console, engine_options
+from dgp.cli.run import printable_text, writable
 
 
 @click.command(
@@ -101,7 +101,7 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     help="Where results, tables and galleries go.",
 )
 @engine_options
-@speech
+@console
 def evaluate(
     source: Path,
     specs: tuple[str, ...],
@@ -114,7 +114,7 @@ def evaluate(
     judge: Path | None,
     output: Path,
     options: EngineOptions,
-    speech: Speech,
+    console: Console,
 ):
     """Compare recipes on a set of clean pictures.
 
@@ -124,16 +124,16 @@ def evaluate(
     if count is not None and per_class is not None:
         raise click.UsageError("got both --count and --per-class; give one of them")
     import dgp
-    from dgp.device import device_named
+    from dgp.device import resolve_device
     from dgp.evaluation import Evaluation, Source
     from dgp.evaluation.judge import load_judge
     from generators.progress import waiting
 
-    device = device_named(options.device)
+    device = resolve_device(options.device)
     plugins = options.load_plugins()
     chosen = _recipes(recipes, options)
     for note in dict.fromkeys(note for recipe in chosen.values() for note in options.notes(recipe)):
-        speech.note(note)
+        console.note(note)
     critic = load_judge(judge) if judge else None
     prior = dgp.load_prior(options.prior)
     writable(output)
@@ -158,20 +158,20 @@ def evaluate(
         evaluation.check()
     if options.dry_run:
         todo, units = evaluation.todo, len(evaluation.pictures) * len(specs) * len(evaluation.arms)
-        speech.give({"status": "planned", "units": units, "todo": todo, "steps": evaluation.work})
-        speech.say(f"{todo} of {units} units to do, in {evaluation.work} steps -> {printable(output)}")
+        console.print_json({"status": "planned", "units": units, "todo": todo, "steps": evaluation.work})
+        console.print(f"{todo} of {units} units to do, in {evaluation.work} steps -> {printable_text(output)}")
         return
     _follow(evaluation)
     with waiting("writing the tables"):
         summary = evaluation.write()
     from dgp.evaluation.sheets import table
 
-    speech.give(summary)
-    if not speech.as_json:
-        speech.say(table(summary))
-    speech.say(
+    console.print_json(summary)
+    if not console.as_json:
+        console.print(table(summary))
+    console.print(
         f"{len(evaluation.pictures)} pictures, {len(specs)} degradations, {len(evaluation.arms)} arms -> "
-        f"{printable(output / 'table.md')}"
+        f"{printable_text(output / 'table.md')}"
     )
 
 
@@ -182,7 +182,7 @@ def _recipes(text: str, options: EngineOptions) -> dict:
         short = Path(name).stem if name.endswith(".toml") else name
         if not name or short in chosen:
             raise click.UsageError(f"got --recipe {text!r}; expected different names, separated by commas")
-        chosen[short] = options.recipe_named(name)
+        chosen[short] = options.load_recipe(name)
     return chosen
 
 

@@ -35,7 +35,7 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}; -v shows the traceback"
 
 
-def tell(error: BaseException, *, verbose: bool = False, about: str = "") -> None:
+def print_error(error: BaseException, *, verbose: bool = False, about: str = "") -> None:
     """Write an error to stderr: one line, before it the traceback where `verbose`."""
     if verbose:
         click.echo("".join(traceback.format_exception(error)), err=True)

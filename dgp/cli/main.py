@@ -10,9 +10,9 @@ from importlib import import_module
 
 import click
 
-from dgp.cli.failures import exit_code, one_line, tell
+from dgp.cli.failures import exit_code, one_line, print_error
 from dgp.cli.groups import Group
-from dgp.cli.options import BEGUN
+from dgp.cli.options import START_TIME
 
 # PyTorch's threads otherwise spin while they wait for each other, and a run on a busy machine takes many times as long.
 # It is read when PyTorch is imported.
@@ -47,7 +47,7 @@ class Commands(Group):
         return getattr(import_module(COMMANDS[name][0]), name)
 
     def invoke(self, ctx):
-        ctx.meta[BEGUN] = time.perf_counter()
+        ctx.meta[START_TIME] = time.perf_counter()
         return super().invoke(ctx)
 
     def format_commands(self, ctx, formatter):
@@ -65,7 +65,7 @@ class Commands(Group):
             click.echo(nothing.format_message(), err=True)
             sys.exit(2)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001, the last place to say it
-            tell(error, verbose=not {"-v", "--verbose"}.isdisjoint(args))
+            print_error(error, verbose=not {"-v", "--verbose"}.isdisjoint(args))
             if "--json" in args:
                 click.echo(json.dumps({"status": "failed", "error": one_line(error)}))
             sys.exit(exit_code(error))

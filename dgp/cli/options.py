@@ -17,18 +17,18 @@ from dgp.cli.complete import DEFAULT_PRIOR
 if TYPE_CHECKING:
     from dgp.recipes.recipe import Recipe
 
-BEGUN = "dgp.begun"  # in a context's `meta`: when the call began, as time.perf_counter() tells
+START_TIME = "dgp.begun"  # in a context's `meta`: when the call began, as time.perf_counter() tells
 
 
 @dataclass(frozen=True)
-class Speech:
+class Console:
     """How a command speaks: `as_json` puts one object on stdout and everything else on stderr."""
 
     as_json: bool
     quiet: bool
     verbose: bool
 
-    def say(self, line: str) -> None:
+    def print(self, line: str) -> None:
         """A line for people: on stdout, or on stderr where stdout belongs to the JSON object."""
         if not self.quiet:
             click.echo(line, err=self.as_json)
@@ -43,7 +43,7 @@ class Speech:
         if self.verbose:
             click.echo(line, err=True)
 
-    def give(self, value: dict) -> None:
+    def print_json(self, value: dict) -> None:
         """The one JSON object, where it was asked for."""
         if self.as_json:
             click.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=True))
@@ -64,19 +64,19 @@ class EngineOptions:
     merge: bool
     dry_run: bool
 
-    def recipe_named(self, name: str) -> Recipe:
+    def load_recipe(self, name: str) -> Recipe:
         """A recipe, changed as the call wants it."""
         import dgp
-        from dgp.recipes.overrides import pairs_of
+        from dgp.recipes.overrides import parse_overrides
 
-        recipe = dgp.load_recipe(name, pairs_of(self.overrides, self.budget))
+        recipe = dgp.load_recipe(name, parse_overrides(self.overrides, self.budget))
         return recipe if self.merge else recipe.unmerged()
 
     def notes(self, recipe: Recipe) -> list[str]:
         """Return what to tell of the changes that the call asks for, given the changed recipe."""
-        from dgp.recipes.unused_overrides import left_alone
+        from dgp.recipes.unused_overrides import rate_notes
 
-        return left_alone(self.overrides, recipe)
+        return rate_notes(self.overrides, recipe)
 
     def load_plugins(self) -> tuple[dict, ...]:
         """Runs the plugin files; what a result records of them. PluginError for one that cannot be used."""
@@ -142,7 +142,7 @@ set_option = click.option(
     "(In Python: overrides.)",
 )
 
-SPEECH = (
+CONSOLE = (
     click.option("--json", "as_json", is_flag=True, show_default=False, help="Print one JSON object on stdout."),
     click.option("-q", "--quiet", is_flag=True, show_default=False, help="Print errors only."),
     click.option("-v", "--verbose", is_flag=True, show_default=False, help="Print details, and tracebacks of errors."),
@@ -270,17 +270,17 @@ RUN = (
 )
 
 
-def speech(function: Callable) -> Callable:
+def console(function: Callable) -> Callable:
     """Adds --json, -q and -v; the command gets them as `speech`. Shows what takes long, where somebody watches."""
 
     @functools.wraps(function)
-    def shown(*arguments, speech: Speech, **options):
-        from dgp.progress import display, watched
+    def shown(*arguments, console: Console, **options):
+        from dgp.progress import display, is_interactive
 
-        with display(watched() and not speech.quiet):
-            return function(*arguments, speech=speech, **options)
+        with display(is_interactive() and not console.quiet):
+            return function(*arguments, console=console, **options)
 
-    return _gathered(shown, SPEECH, "speech", Speech)
+    return _gathered(shown, CONSOLE, "speech", Console)
 
 
 def engine_options(function: Callable) -> Callable:

@@ -8,7 +8,7 @@ from pathlib import Path
 from dgp.errors import OutputError
 
 
-def png_file(given: Path | None, usual: str) -> Path:
+def resolve_png_path(given: Path | None, usual: str) -> Path:
     """Return the file to write: the one of -o, or in this folder the usual one.
 
     Raises OutputError where that would replace a file that nobody named.
@@ -18,16 +18,16 @@ def png_file(given: Path | None, usual: str) -> Path:
     return given or Path(usual)
 
 
-def spared(folder: Path, read: Sequence[str | Path | None]) -> None:
+def refuse_overwriting_inputs(folder: Path, read: Sequence[str | Path | None]) -> None:
     """Raise OutputError where saving a run into a folder would replace a file that it reads.
 
     Args:
         read: the files, such as the mask.png of an earlier run that was corrected; None: no file.
     """
-    from dgp.output.run_folder import written
+    from dgp.output.run_folder import existing_files
 
     inputs = {Path(path).resolve() for path in read if path is not None}
-    for path in written(folder):
+    for path in existing_files(folder):
         if path.resolve() in inputs:
             raise OutputError(
                 f"{path} is read by this run and would be replaced by its results; move it, or choose another folder "

@@ -6,7 +6,7 @@ import click
 
 from dgp.cli import complete
 from dgp.cli.groups import Group
-from dgp.cli.options import Speech, set_option, speech
+from dgp.cli.options import Console, console, set_option
 
 
 @click.group(
@@ -28,13 +28,13 @@ Examples:
   dgp recipes list
   dgp recipes list --json""",
 )
-@speech
-def list_(speech: Speech):
+@console
+def list_(console: Console):
     """List all recipes, with a summary of each."""
     import dgp
 
     found = [dgp.load_recipe(name) for name in dgp.recipe_names()]
-    speech.give(
+    console.print_json(
         {
             "recipes": [
                 {
@@ -49,10 +49,10 @@ def list_(speech: Speech):
             ]
         }
     )
-    if not speech.as_json:
+    if not console.as_json:
         width = max(len(r.name) for r in found)
         for recipe in found:
-            speech.say(f"{recipe.name:{width}}  {recipe.steps:5} steps  {recipe.summary}")
+            console.print(f"{recipe.name:{width}}  {recipe.steps:5} steps  {recipe.summary}")
 
 
 @recipes.command(
@@ -72,25 +72,25 @@ Examples:
     help="Show the recipe as it runs on this prior.",
 )
 @set_option
-@speech
-def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speech):
+@console
+def show(name: str, prior: str | None, overrides: tuple[str, ...], console: Console):
     """Show a recipe in full, with its sources.
 
     The keys are those that --set takes: stages are counted from 0, stages.* means all of them.
     """
     import dgp
     from dgp.planning.budget import cost
-    from dgp.recipes.unused_overrides import left_alone
+    from dgp.recipes.unused_overrides import rate_notes
 
     recipe, notes = dgp.load_recipe(name, overrides), []
-    for note in left_alone(overrides, recipe):
-        speech.note(note)
+    for note in rate_notes(overrides, recipe):
+        console.note(note)
     if prior:
         from dgp.planning.adapt import map_recipe
 
         recipe, notes = map_recipe(recipe, dgp.load_prior(prior))
     resolved, spent = recipe.model_dump(mode="json"), cost(recipe)
-    speech.give(
+    console.print_json(
         {
             "name": recipe.name,
             "sha256": recipe.sha256,
@@ -100,15 +100,15 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
             "resolved": resolved,
         }
     )
-    if not speech.as_json:
-        speech.say("\n".join(_lines(resolved)))
-        speech.say(
+    if not console.as_json:
+        console.print("\n".join(_lines(resolved)))
+        console.print(
             f"# costs {spent} evaluations per solution: a pass through a network counts 1, forward and backward 3"
         )
         for note in notes if prior else ():
-            speech.say(f"# on {prior}: {note}")
+            console.print(f"# on {prior}: {note}")
         if prior and not notes:
-            speech.say(f"# on {prior}: runs unchanged")
+            console.print(f"# on {prior}: runs unchanged")
 
 
 def _lines(value: object, key: str = "") -> list[str]:

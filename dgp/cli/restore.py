@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dgp.cli import complete
-from dgp.cli.options import RunOptions, Speech, run_options, speech
+from dgp.cli.options import Console, RunOptions, console, run_options
 from dgp.cli.run import run_pictures
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ comparison.png and result.json. A run that is complete there is not repeated."""
     help="What happened to the picture: gray, sr:4, inpaint:mask=hole.png, a chain such as gray+sr:2, or auto.",
 )
 @run_options
-@speech
-def restore(images: tuple[Path, ...], spec: str, options: RunOptions, speech: Speech):
+@console
+def restore(images: tuple[Path, ...], spec: str, options: RunOptions, console: Console):
     """Restore degraded pictures.
 
     Each IMAGE is a degraded picture, or with --simulate a clean one, which is degraded first; a folder means the
     pictures in it.
     """
-    run_pictures(images, spec, options, speech)
+    run_pictures(images, spec, options, console)
 
 
 @click.command(
@@ -70,13 +70,13 @@ that defines a luminance of its own (dgp-colorization) uses that."""
 )
 @images_argument
 @run_options
-@speech
-def colorize(images: tuple[Path, ...], options: RunOptions, speech: Speech):
+@console
+def colorize(images: tuple[Path, ...], options: RunOptions, console: Console):
     """Give grey pictures their colours.
 
     An IMAGE may be a folder: the pictures in it.
     """
-    run_pictures(images, _published({"gray": None}, "gray"), options, speech)
+    run_pictures(images, _published({"gray": None}, "gray"), options, console)
 
 
 def _fraction(context: click.Context, option: click.Parameter, text: str | None) -> Fraction | None:
@@ -130,14 +130,14 @@ pixels."""
     help="A centred hole of this fraction of each side, such as 1/3 or 0.25.",
 )
 @run_options
-@speech
+@console
 def inpaint(
     images: tuple[Path, ...],
     mask: str | None,
     invert: bool,
     hole: Fraction | None,
     options: RunOptions,
-    speech: Speech,
+    console: Console,
 ):
     """Fill missing regions of pictures.
 
@@ -159,7 +159,7 @@ def inpaint(
             return degradations.parse(recipe.operator)
         raise click.UsageError("the picture has no transparent pixels; give --mask FILE or --hole FRACTION")
 
-    run_pictures(images, specify, options, speech)
+    run_pictures(images, specify, options, console)
 
 
 @click.command(
@@ -183,8 +183,8 @@ is run with that: pulse, and with --simulate, at factor 4, dgp-sr-d."""
     help="How many times larger, along each side.",
 )
 @run_options
-@speech
-def upscale(images: tuple[Path, ...], factor: float, options: RunOptions, speech: Speech):
+@console
+def upscale(images: tuple[Path, ...], factor: float, options: RunOptions, console: Console):
     """Enlarge small pictures.
 
     An IMAGE may be a folder: the pictures in it.
@@ -194,7 +194,7 @@ def upscale(images: tuple[Path, ...], factor: float, options: RunOptions, speech
     # DGP's pair of filters observes the enlarged picture, so that only a simulated one can be had.
     if options.simulate and factor == 4:
         own["sr-dgp"] = "sr-dgp"
-    run_pictures(images, _published(own, spec), options, speech)
+    run_pictures(images, _published(own, spec), options, console)
 
 
 @click.command(
@@ -211,13 +211,13 @@ it was made from."""
 )
 @images_argument
 @run_options
-@speech
-def invert(images: tuple[Path, ...], options: RunOptions, speech: Speech):
+@console
+def invert(images: tuple[Path, ...], options: RunOptions, console: Console):
     """Invert intact pictures: find latents and weights that reproduce them.
 
     An IMAGE may be a folder: the pictures in it.
     """
-    run_pictures(images, "identity", options, speech)
+    run_pictures(images, "identity", options, console)
 
 
 def _published(own: dict[str, str | None], spec: str):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dgp.cli.failures import SOME_FAILED, exit_code, one_line, tell
-from dgp.cli.options import BEGUN, RunOptions, Speech
-from dgp.cli.outputs import spared
+from dgp.cli.failures import SOME_FAILED, exit_code, one_line, print_error
+from dgp.cli.options import START_TIME, Console, RunOptions
+from dgp.cli.outputs import refuse_overwriting_inputs
 from dgp.errors import OutputError
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ class Job:
     failed: Exception | None = None
     seconds: float = 0.0
 
-    def tell_notes(self, speech: Speech) -> None:
+    def tell_notes(self, console: Console) -> None:
         for note in self.notes:
-            speech.note(f"{printable(self.path)}: {note}")
+            console.note(f"{printable_text(self.path)}: {note}")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Runner:
         degradation = how
         if how != "auto":
             degradation = degradations.parse(how) if isinstance(how, str) else how(picture, self.recipe)
-            degradation = with_plugins(degradation, self.plugins)
+            degradation = record_plugins(degradation, self.plugins)
         return dgp.observe(
             picture,
             degradation,
@@ -103,7 +103,7 @@ class Runner:
         from dgp.progress import display
 
         try:
-            with display(about=printable(job.path.name)):
+            with display(prefix=printable_text(job.path.name)):
                 observation = self.observe(job.path)
             start = self.start(job)
             planned = run_identity(
@@ -118,23 +118,23 @@ class Runner:
             if not done:
                 writable(job.folder)
                 assets = [asset.get("path") for asset in observation.whole.assets.values()]
-                spared(job.folder, [job.path, self.options.weight, *assets])
+                refuse_overwriting_inputs(job.folder, [job.path, self.options.weight, *assets])
         except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
             return replace(job, failed=error)
         seconds, kept = time.perf_counter() - begin, observation if keep else None
         return replace(job, planned=planned, done=done, observation=kept, notes=observation.notes, seconds=seconds)
 
-    def run(self, job: Job, speech: Speech) -> dict:
+    def run(self, job: Job, console: Console) -> dict:
         """Restores one picture and saves it; the record that lies in its folder."""
         begin = time.perf_counter()
         from dgp.inversion import Inversion
         from dgp.output.run_folder import read_result
-        from dgp.progress import display, followed
+        from dgp.progress import display, report_steps
 
-        with display(about=printable(job.path.name)):
+        with display(prefix=printable_text(job.path.name)):
             observation, start = job.observation or self.observe(job.path), self.start(job)
             estimate_s = job.seconds + time.perf_counter() - begin
-            job.tell_notes(speech)
+            job.tell_notes(console)
             inversion = Inversion(
                 observation,
                 self.prior,
@@ -144,7 +144,7 @@ class Runner:
                 start=start,
                 device=self.device,
             )
-            for _ in followed(inversion):
+            for _ in report_steps(inversion):
                 pass
             argv = ["dgp", *(click.get_current_context().find_root().obj or ())]
             result = inversion.result()
@@ -153,7 +153,7 @@ class Runner:
             return read_result(result.save(job.folder, argv))
 
 
-def run_pictures(given: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech) -> None:
+def run_pictures(given: Sequence[Path], degradation: str | Specify, options: RunOptions, console: Console) -> None:
     """The whole of `dgp restore` and its kin. Ends with the exit code of the call where something failed.
 
     given: pictures, and folders of them.  degradation: its spec, or what says it of an opened picture and the recipe.
@@ -163,52 +163,52 @@ def run_pictures(given: Sequence[Path], degradation: str | Specify, options: Run
     """
     import degradations
     import dgp
-    from dgp.device import device_named
-    from dgp.observation.folders import pictures_in
+    from dgp.device import resolve_device
+    from dgp.observation.folders import list_pictures
     from dgp.planning.adapt import map_recipe
 
-    images = [path for place in given for path in (pictures_in(place) if place.is_dir() else [place])]
-    device = device_named(options.device)
+    images = [path for place in given for path in (list_pictures(place) if place.is_dir() else [place])]
+    device = resolve_device(options.device)
     plugins = options.load_plugins()
     if isinstance(degradation, str) and degradation != "auto":
         degradations.parse(degradation)
-    recipe = options.recipe_named(options.recipe)
+    recipe = options.load_recipe(options.recipe)
     prior = dgp.load_prior(options.prior)
     if options.label != "auto":
         prior.generator.info.class_index(options.label)
     for note in options.notes(recipe):
-        speech.note(note)
+        console.note(note)
     for note in map_recipe(recipe, prior)[1]:
-        speech.detail(f"{recipe.name} on {prior.name}: {note}")
+        console.detail(f"{recipe.name} on {prior.name}: {note}")
     writable(options.output)
-    loaded = time.perf_counter() - click.get_current_context().meta[BEGUN]
+    loaded = time.perf_counter() - click.get_current_context().meta[START_TIME]
     runner = Runner(prior, recipe, degradation, plugins, options, device)
-    jobs = [Job(path, options.output / stem) for path, stem in zip(images, stems(images), strict=True)]
+    jobs = [Job(path, options.output / stem) for path, stem in zip(images, folder_names(images), strict=True)]
     jobs = [runner.checked(job, keep=len(jobs) == 1) for job in jobs]
     for job in jobs:
         if job.failed:
-            tell_of(job, job.failed, speech)
+            report_failure(job, job.failed, console)
     runner = replace(runner, load_s=loaded / max(1, sum(not job.failed and not job.done for job in jobs)))
-    outcomes = [_outcome(runner, job, speech) for job in jobs]
+    outcomes = [_outcome(runner, job, console) for job in jobs]
     records = [record for record, _ in outcomes]
     # A folder gives a list whatever it holds, so that a script need not count.
     one = len(records) == 1 and not given[0].is_dir()
-    speech.give(records[0] if one else {"results": records})
+    console.print_json(records[0] if one else {"results": records})
     codes = [code for _, code in outcomes]
     if any(codes):
         click.get_current_context().exit(max(codes) if all(codes) else SOME_FAILED)
 
 
-def _outcome(runner: Runner, job: Job, speech: Speech) -> tuple[dict, int]:
+def _outcome(runner: Runner, job: Job, console: Console) -> tuple[dict, int]:
     """(the record of a picture, 0 or the exit code of its failure)."""
     from dgp.output.run_folder import read_result
 
     if job.failed:
         return _failure(job, job.failed), exit_code(job.failed)
     if runner.options.dry_run:
-        job.tell_notes(speech)
-        speech.say(
-            f"{printable(job.path)} -> {printable(job.folder)}: {job.planned['degradation']['spec']}, "
+        job.tell_notes(console)
+        console.print(
+            f"{printable_text(job.path)} -> {printable_text(job.folder)}: {job.planned['degradation']['spec']}, "
             f"{job.planned['recipe']['name']} in {runner.recipe.steps} steps on {runner.prior.name}"
             + (", done already" if job.done else "")
         )
@@ -218,14 +218,14 @@ def _outcome(runner: Runner, job: Job, speech: Speech) -> tuple[dict, int]:
             "steps": runner.recipe.steps,
         }, 0
     if job.done:
-        speech.say(f"{printable(job.path)}: done already, in {printable(job.folder)}")
+        console.print(f"{printable_text(job.path)}: done already, in {printable_text(job.folder)}")
         return read_result(job.folder), 0
     try:
-        record = runner.run(job, speech)
+        record = runner.run(job, console)
     except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
-        tell_of(job, error, speech)
+        report_failure(job, error, console)
         return _failure(job, error), exit_code(error)
-    speech.say(f"{printable(job.path)} -> {printable(job.folder / 'restored.png')}  {told(record)}")
+    console.print(f"{printable_text(job.path)} -> {printable_text(job.folder / 'restored.png')}  {summarize(record)}")
     return record, 0
 
 
@@ -233,12 +233,12 @@ def _failure(job: Job, error: Exception) -> dict:
     return {"status": "failed", "input": {"path": str(job.path)}, "error": one_line(error)}
 
 
-def tell_of(job: Job, error: Exception, speech: Speech) -> None:
+def report_failure(job: Job, error: Exception, console: Console) -> None:
     named = str(job.path) in str(error)
-    tell(error, verbose=speech.verbose, about="" if named else f"{job.path}: ")
+    print_error(error, verbose=console.verbose, about="" if named else f"{job.path}: ")
 
 
-def stems(images: Sequence[Path]) -> list[str]:
+def folder_names(images: Sequence[Path]) -> list[str]:
     """The names of the pictures' folders: a second picture of one stem gets <stem>-2, the next <stem>-3."""
     taken: dict[str, None] = {}
     for path in images:
@@ -248,7 +248,7 @@ def stems(images: Sequence[Path]) -> list[str]:
     return list(taken)
 
 
-def with_plugins(degradation: Degradation, plugins: tuple[dict, ...]) -> Degradation:
+def record_plugins(degradation: Degradation, plugins: tuple[dict, ...]) -> Degradation:
     """The same operator; a link that a plugin file defines says so among its assets, which results record."""
     for link in getattr(degradation, "links", [degradation]):
         for plugin in plugins:
@@ -278,7 +278,7 @@ def writable(folder: Path) -> None:
         ) from error
 
 
-def writable_file(path: Path) -> Callable[[bytes], None]:
+def png_writer(path: Path) -> Callable[[bytes], None]:
     """What writes a PNG file whole, folders on the way as well. OutputError now where it could not."""
     from dgp.files import write_bytes_atomic
 
@@ -295,7 +295,7 @@ def writable_file(path: Path) -> Callable[[bytes], None]:
     return write
 
 
-def told(record: dict) -> str:
+def summarize(record: dict) -> str:
     """Return what is said of a result, in one line."""
     from dgp.output.run_record import in_words
 
@@ -306,6 +306,6 @@ def told(record: dict) -> str:
     return ", ".join([*words, f"{record['timing']['total_s']:.1f} s"])
 
 
-def printable(text: object) -> str:
+def printable_text(text: object) -> str:
     """Text that any terminal takes: file names may hold bytes that are no letters."""
     return str(text).encode("utf-8", "replace").decode()

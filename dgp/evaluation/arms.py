@@ -13,7 +13,7 @@ from dgp.inversion import Inversion, Step
 from dgp.observation.observation import Observation
 from dgp.output import metrics
 from dgp.output.restoration import Restoration
-from dgp.output.run_folder import plain
+from dgp.output.run_folder import to_json
 from dgp.planning.adapt import map_recipe
 from dgp.recipes.recipe import Recipe
 from generators import Prior
@@ -24,7 +24,7 @@ VIEWS = {"mean": "mean of solutions", "latent_only": "latents only", "generator"
 
 
 @dataclass(frozen=True)
-class Finding:
+class Answer:
     """The answer to one picture: (3, R, R) in [-1, 1], and what its unit says besides its identity."""
 
     tensor: Tensor
@@ -36,7 +36,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Degraded:
+class DegradedArm:
     """The degraded input itself, lifted to full size."""
 
     name: str = "degraded"
@@ -46,14 +46,14 @@ class Degraded:
     def identity(self) -> dict:
         return {}
 
-    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
+    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Answer]:
         return [
-            _measured(o.degradation.lift(o.y, tuple(o.original.shape[-2:])).clamp(-1, 1)[0], o) for o in observations
+            _measure(o.degradation.lift(o.y, tuple(o.original.shape[-2:])).clamp(-1, 1)[0], o) for o in observations
         ]
 
 
 @dataclass(frozen=True)
-class Classical:
+class ClassicalArm:
     """Mean chroma, bicubic enlargement, biharmonic inpainting; see ``dgp.evaluation.baselines``."""
 
     chroma: Tensor
@@ -65,16 +65,16 @@ class Classical:
     def identity(self) -> dict:
         return {"prior": self.prior_sha256}
 
-    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
+    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Answer]:
         size = tuple(observations[0].original.shape[-2:])
-        return [_measured(classical(o.degradation, o.y, size, self.chroma)[0], o) for o in observations]
+        return [_measure(classical(o.degradation, o.y, size, self.chroma)[0], o) for o in observations]
 
     def __repr__(self) -> str:
         return f"Classical({self.name})"
 
 
 @dataclass(frozen=True)
-class Engine:
+class RecipeArm:
     """A recipe on a prior. prior_key: what stands for the prior in a unit's identity."""
 
     name: str
@@ -101,7 +101,7 @@ class Engine:
             "num_solutions": self.num_solutions,
         }
 
-    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
+    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Answer]:
         """All at once. ``on_step`` hears how many pictures have moved on by a step."""
         inversion = Inversion(
             observations,
@@ -117,14 +117,14 @@ class Engine:
         latent_only: list[Tensor] | None = None
         for step in inversion:
             if opening and step.index == opening:
-                latent_only = best_of(step, len(observations))
+                latent_only = best_images(step, len(observations))
             on_step(len(observations))
         results = inversion.result()
         return [
             self._finding(result, None if latent_only is None else latent_only[i]) for i, result in enumerate(results)
         ]
 
-    def _finding(self, result: Restoration, latent_only: Tensor | None) -> Finding:
+    def _finding(self, result: Restoration, latent_only: Tensor | None) -> Answer:
         observation = result.observation
         original, size = observation.original[0], tuple(observation.original.shape[-2:])
         extra = {} if self.recipe.finish.kind == "none" else {"generator": result.prior_tensor}
@@ -135,9 +135,9 @@ class Engine:
             entries = metrics.measure(picture, original, observation.degradation.unobserved(size))
             measured |= {f"{metric}_{name}": entries[metric] for metric in MEASURED}
         record = result.record()
-        return Finding(
+        return Answer(
             result.tensor,
-            plain(
+            to_json(
                 {
                     "metrics": measured,
                     "objective": result.scores[0],
@@ -154,7 +154,7 @@ class Engine:
         return f"Engine {self.name}: {self.recipe.name} on {self.prior.name}, seed {self.seed}, {self.device}"
 
 
-def best_of(step: Step, pictures: int) -> list[Tensor]:
+def best_images(step: Step, pictures: int) -> list[Tensor]:
     """(3, R, R) of each picture: the row with the lowest objective."""
     chosen = []
     for number in range(pictures):
@@ -164,14 +164,14 @@ def best_of(step: Step, pictures: int) -> list[Tensor]:
     return chosen
 
 
-def _measured(picture: Tensor, observation: Observation) -> Finding:
+def _measure(picture: Tensor, observation: Observation) -> Answer:
     size = tuple(observation.original.shape[-2:])
     hidden = observation.degradation.unobserved(size)
     with torch.no_grad():
         predicted = observation.degradation(picture[None])
-    return Finding(
+    return Answer(
         picture,
-        plain(
+        to_json(
             {
                 "metrics": metrics.measure(picture, observation.original[0], hidden),
                 "fidelity": metrics.observation_fidelity(predicted, observation.y),

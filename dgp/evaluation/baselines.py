@@ -42,11 +42,11 @@ def classical(degradation: Degradation, y: Tensor, size: tuple[int, int], chroma
     for link in links[:-1]:
         sizes.append(tuple(link.size(sizes[-1])))
     for link, before in zip(reversed(links), reversed(sizes), strict=True):
-        y = _undone(link, y, before, chroma)
+        y = _undo(link, y, before, chroma)
     return (y if y.shape[1] == 3 else y.expand(-1, 3, -1, -1)).clamp(-1, 1)
 
 
-def _undone(link: Degradation, y: Tensor, size: tuple[int, int], chroma: Tensor) -> Tensor:
+def _undo(link: Degradation, y: Tensor, size: tuple[int, int], chroma: Tensor) -> Tensor:
     if isinstance(link, Gray):
         return link.merge(y + chroma[:, None, None], y)
     if isinstance(link, Inpaint):

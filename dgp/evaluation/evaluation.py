@@ -11,13 +11,13 @@ from PIL import Image
 
 from dgp.errors import InputError
 from dgp.evaluation import sheets, statistics
-from dgp.evaluation.arms import MEASURED, VIEWS, Classical, Degraded, Engine
+from dgp.evaluation.arms import MEASURED, VIEWS, ClassicalArm, DegradedArm, RecipeArm
 from dgp.evaluation.baselines import mean_chroma
 from dgp.evaluation.judge import Judge
-from dgp.evaluation.source import Clean
+from dgp.evaluation.source import CleanPicture
 from dgp.evaluation.units import Unit, plain_name
 from dgp.files import write_bytes_atomic, write_json_atomic
-from dgp.observation.figures import png_bytes
+from dgp.observation.figures import encode_png
 from dgp.observation.images import to_pil
 from dgp.observation.observation import Observation, observe
 from dgp.planning.adapt import map_recipe
@@ -46,7 +46,7 @@ class Evaluation:
     ``run()`` does what is still to be done, ``write()`` makes the tables.
     """
 
-    pictures: Sequence[Clean]
+    pictures: Sequence[CleanPicture]
     degradations: Sequence[str]
     recipes: Mapping[str, Recipe]
     prior: Prior
@@ -64,25 +64,25 @@ class Evaluation:
     baselines: bool = True
 
     @cached_property
-    def arms(self) -> list[Engine | Degraded | Classical]:
+    def arms(self) -> list[RecipeArm | DegradedArm | ClassicalArm]:
         shared = (self.seed, self.num_solutions, self.device)
         engines = [
-            Engine(name, recipe, self.prior, self.prior.sha256, *shared) for name, recipe in self.recipes.items()
+            RecipeArm(name, recipe, self.prior, self.prior.sha256, *shared) for name, recipe in self.recipes.items()
         ]
         if self.random_weights:
             blank = randomised(self.prior, self.seed)
             # Named by what they are made from: their last digits differ from one machine to the next.
             key = f"{RANDOM}, seed {self.seed}, of {self.prior.sha256}"
-            engines += [Engine(f"{e.name} ({RANDOM})", e.recipe, blank, key, *shared) for e in engines]
+            engines += [RecipeArm(f"{e.name} ({RANDOM})", e.recipe, blank, key, *shared) for e in engines]
         if not self.baselines:
             return engines
-        return [*engines, Degraded(), Classical(mean_chroma(self.prior), self.prior.sha256)]
+        return [*engines, DegradedArm(), ClassicalArm(mean_chroma(self.prior), self.prior.sha256)]
 
     def check(self) -> None:
         """Refuses what can be refused, before any work; each error is one line."""
         for name, recipe in self.recipes.items():
             map_recipe(recipe, self.prior)
-            if name in (Degraded.name, Classical.name):
+            if name in (DegradedArm.name, ClassicalArm.name):
                 raise InputError(
                     f"a recipe cannot be called {name!r} here, as a baseline has that name; rename its file"
                 )
@@ -127,7 +127,7 @@ class Evaluation:
         summary = self.summary()
         write_bytes_atomic(self.folder / "table.md", sheets.table(summary).encode())
         for spec in self.degradations:
-            write_bytes_atomic(self.folder / f"gallery-{plain_name(spec)}.png", png_bytes(self._gallery(spec)))
+            write_bytes_atomic(self.folder / f"gallery-{plain_name(spec)}.png", encode_png(self._gallery(spec)))
         write_json_atomic(self.folder / "summary.json", summary)
         return summary
 
@@ -146,7 +146,7 @@ class Evaluation:
                 values |= _views(arm.name, own)
             results[spec] = {name: statistics.means(own) for name, own in values.items()}
             to_first[spec] = _differences(values, self.arms[0].name)
-            to_classical[spec] = _differences(values, Classical.name) if self.baselines else {}
+            to_classical[spec] = _differences(values, ClassicalArm.name) if self.baselines else {}
         return {
             "schema": 1,
             "status": "done",
@@ -169,7 +169,9 @@ class Evaluation:
             "differences_to_classical": to_classical,
         } | self._about_judge()
 
-    def answers(self, arm: Engine | Degraded | Classical, spec: str) -> Iterator[tuple[Clean, dict, Path]]:
+    def answers(
+        self, arm: RecipeArm | DegradedArm | ClassicalArm, spec: str
+    ) -> Iterator[tuple[CleanPicture, dict, Path]]:
         """What an arm has made of the pictures so far: (picture, what its unit says, the answer as an 8-bit file)."""
         for picture in self.pictures:
             unit = self._unit(arm, spec, picture)
@@ -177,11 +179,11 @@ class Evaluation:
             if content is not None:
                 yield picture, content, unit.picture_path
 
-    def observation(self, picture: Clean, spec: str) -> Observation:
+    def observation(self, picture: CleanPicture, spec: str) -> Observation:
         """What a file of the degraded picture would hold, with the original at the prior's resolution."""
-        return self._observe(Degraded(), spec, picture)
+        return self._observe(DegradedArm(), spec, picture)
 
-    def _units(self) -> Iterator[tuple[Engine | Degraded | Classical, Unit]]:
+    def _units(self) -> Iterator[tuple[RecipeArm | DegradedArm | ClassicalArm, Unit]]:
         """All units, each compared with what lies in its place (OutputError)."""
         for spec in self.degradations:
             for arm in self.arms:
@@ -190,7 +192,7 @@ class Evaluation:
                     unit.read()
                     yield arm, unit
 
-    def _unit(self, arm, spec: str, picture: Clean) -> Unit:
+    def _unit(self, arm, spec: str, picture: CleanPicture) -> Unit:
         common = {
             "arm": arm.name,
             "degradation": spec,
@@ -223,7 +225,7 @@ class Evaluation:
         judge = {"name": self.judge.name, "sha256": self.judge.sha256, "about": self.judge.about}
         return {"judge": judge | {"originals": originals}}
 
-    def _class_of(self, picture: Clean) -> int | None:
+    def _class_of(self, picture: CleanPicture) -> int | None:
         info = self.prior.generator.info
         if self.label == "auto" or (self.label == "folder" and not info.classes):
             return None
@@ -234,7 +236,7 @@ class Evaluation:
         except ValueError as error:
             raise InputError(f"{picture.name}: its folder names no class ({error}); use --class auto") from error
 
-    def _observe(self, arm, spec: str, picture: Clean) -> Observation:
+    def _observe(self, arm, spec: str, picture: CleanPicture) -> Observation:
         return observe(
             picture.picture,
             spec,
@@ -248,7 +250,7 @@ class Evaluation:
         )
 
     def _gallery(self, spec: str) -> Image.Image:
-        shown = [arm for arm in self.arms if arm.name != Degraded.name]
+        shown = [arm for arm in self.arms if arm.name != DegradedArm.name]
         rows = []
         for picture in self.pictures[: sheets.MOST_ROWS]:
             observation = self.observation(picture, spec)

@@ -90,7 +90,7 @@ class Judge:
         likeliest class) and "true_class" (its probability)."""
         x, classes = [], []
         for picture, folder in shown:
-            x.append(prepared(picture))
+            x.append(to_judge_input(picture))
             classes.append(self.class_of(folder))
         if not x:
             return []
@@ -104,7 +104,7 @@ class Judge:
         return f"Judge {self.name}: {counted(len(self.classes), 'class', 'classes')}, {parameters(self.network)}"
 
 
-def prepared(picture: Image.Image) -> Tensor:
+def to_judge_input(picture: Image.Image) -> Tensor:
     """(1, 3, 32, 32) in [-1, 1]: larger pictures by the mean of areas, smaller ones bilinearly."""
     x = to_tensor(to_rgb(picture))
     if min(x.shape[-2:]) >= SIDE:

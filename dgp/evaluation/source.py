@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from dgp.errors import InputError
-from dgp.observation.folders import endings
+from dgp.observation.folders import picture_suffixes
 from dgp.observation.images import FORMATS, Picture, open_picture
 from generators.brief import clipped, counted
 
@@ -20,7 +20,7 @@ LARGEST_FILE = 256 * 2**20  # of a member of an archive, which may claim any siz
 
 
 @dataclass(frozen=True)
-class Clean:
+class CleanPicture:
     """One clean picture. name: its path in the source; folder: the name of what holds it ("" at the top)."""
 
     name: str
@@ -51,9 +51,9 @@ class Source:
             raise InputError(
                 f"{path}: got a file that is not a zip archive; expected a folder or a zip archive of pictures"
             )
-        self.names = sorted(name for name in found if name.lower().endswith(endings()) and not _hidden(name))
+        self.names = sorted(name for name in found if name.lower().endswith(picture_suffixes()) and not _hidden(name))
         if not self.names:
-            raise InputError(f"{path}: no pictures in it; expected files that end in {', '.join(endings())}")
+            raise InputError(f"{path}: no pictures in it; expected files that end in {', '.join(picture_suffixes())}")
 
     def choose(self, count: int | None = None, per_class: int | None = None) -> list[str]:
         """Names of `count` pictures spread evenly over the folders, or of `per_class` of each; else all.
@@ -81,17 +81,18 @@ class Source:
         turns = sorted((place, folder) for folder, names in spread.items() for place in range(len(names)))
         return [spread[folder][place] for place, folder in turns[:count]]
 
-    def open(self, names: list[str]) -> list[Clean]:
+    def open(self, names: list[str]) -> list[CleanPicture]:
         """The pictures of these names. InputError for one that cannot be read."""
         if self.path.is_dir():
             opened = [open_picture(self.path / name) for name in names]
             return [
-                Clean(name, _folder(name), picture, picture.sha256) for name, picture in zip(names, opened, strict=True)
+                CleanPicture(name, _folder(name), picture, picture.sha256)
+                for name, picture in zip(names, opened, strict=True)
             ]
         with zipfile.ZipFile(self.path) as archive:
             return [self._member(archive, name) for name in names]
 
-    def _member(self, archive: zipfile.ZipFile, name: str) -> Clean:
+    def _member(self, archive: zipfile.ZipFile, name: str) -> CleanPicture:
         where = f"{self.path}: {name}"
         if archive.getinfo(name).file_size > LARGEST_FILE:
             raise InputError(f"{where}: more than {LARGEST_FILE >> 20} MiB; expected a picture")
@@ -105,7 +106,7 @@ class Source:
             raise InputError(
                 f"{where}: not a picture that can be read; expected one of {', '.join(FORMATS)}"
             ) from error
-        return Clean(name, _folder(name), picture, hashlib.sha256(data).hexdigest())
+        return CleanPicture(name, _folder(name), picture, hashlib.sha256(data).hexdigest())
 
     def __repr__(self) -> str:
         return f"Source {clipped(str(self.path), 200)}: {counted(len(self.names), 'picture')}"

@@ -12,7 +12,7 @@ from PIL import Image
 
 from dgp.errors import OutputError
 from dgp.files import write_bytes_atomic, write_json_atomic
-from dgp.observation.figures import png_bytes
+from dgp.observation.figures import encode_png
 from generators.brief import clipped
 
 
@@ -72,7 +72,7 @@ class Unit:
             raise OutputError(
                 f"cannot write {self.path.parent}: {error.strerror}; choose another folder with -o"
             ) from error
-        write_bytes_atomic(self.picture_path, png_bytes(image))
+        write_bytes_atomic(self.picture_path, encode_png(image))
         write_json_atomic(self.path, {"schema": 1, "status": "done", "identity": self.identity, **content})
 
     def __repr__(self) -> str:

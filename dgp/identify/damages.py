@@ -9,7 +9,7 @@ from itertools import combinations
 import degradations
 from degradations import Degradation
 from dgp.identify.chains import Names
-from dgp.identify.scratched import Scratched
+from dgp.identify.scratches import RandomScratches
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ COMMUTING = frozenset(
 )
 
 
-def damage_named(name: str) -> Damage:
+def get_damage(name: str) -> Damage:
     return DAMAGES[NAMES.index(name)]
 
 
-def operator_of(chain: Names, variants: Sequence[int]) -> Degradation:
+def build_operator(chain: Names, variants: Sequence[int]) -> Degradation:
     """What damages pictures as a chain says, its strengths unknown. variants: which of ``seen``, of each damage."""
-    specs = [damage_named(name).seen[which] for name, which in zip(chain, variants, strict=True)]
-    links = [Scratched() if spec == SCRATCHES else degradations.parse(spec) for spec in specs]
+    specs = [get_damage(name).seen[which] for name, which in zip(chain, variants, strict=True)]
+    links = [RandomScratches() if spec == SCRATCHES else degradations.parse(spec) for spec in specs]
     return degradations.Chain(links) if links else degradations.Identity()

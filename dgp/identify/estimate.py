@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from degradations import Degradation, Unknown
-from dgp.identify.regression import Network, as_tensors, from_tensors, trained
-from dgp.identify.simulation import fingerprint, positions, simulated
+from dgp.identify.regression import Network, as_tensors, from_tensors, train
+from dgp.identify.simulation import fingerprint, positions, simulate_statistics
 from dgp.identify.sources import APART, PHOTOGRAPHS, sources
 from dgp.identify.statistics import statistics
 from dgp.variables.operator_parameters import Estimate
@@ -76,14 +76,16 @@ def estimator(operator: Degradation, prior: Prior, *, seed: int = 0) -> Estimato
     """What ``estimate`` asks, for many observations."""
     unknowns, side = operator.unknowns(), prior.generator.info.resolution
     count = max(FEWEST, min(COUNT, PIXELS // side**2))
-    probe = simulated(operator, sources(prior, range(8), seed), positions(8, len(unknowns), seed), seed)
+    probe = simulate_statistics(operator, sources(prior, range(8), seed), positions(8, len(unknowns), seed), seed)
 
     def make() -> dict[str, Tensor]:
         at, where = positions(count, len(unknowns), seed), round(count * (1 - CALIBRATION))
         named = ", ".join(unknowns)
         with waiting(f"simulating pictures to learn {named} from"):
-            seen = simulated(operator, sources(prior, range(where), seed), at[:where], seed)
-            apart = simulated(operator, sources(prior, range(where, count), seed, 0.5, APART), at[where:], seed + 1)
+            seen = simulate_statistics(operator, sources(prior, range(where), seed), at[:where], seed)
+            apart = simulate_statistics(
+                operator, sources(prior, range(where, count), seed, 0.5, APART), at[where:], seed + 1
+            )
         words = f"learning to estimate {named}, kept for the next picture"
         return _learnt(seen, at[:where], apart, at[where:], seed, words)
 
@@ -94,7 +96,7 @@ def estimator(operator: Degradation, prior: Prior, *, seed: int = 0) -> Estimato
 
 
 def _learnt(seen: Tensor, at: Tensor, apart: Tensor, where: Tensor, seed: int, words: str) -> dict[str, Tensor]:
-    network = trained(seen, 2 * at.shape[1], lambda out, index: _surprise(out, at[index]), STEPS, seed, words)
+    network = train(seen, 2 * at.shape[1], lambda out, index: _surprise(out, at[index]), STEPS, seed, words)
     mean, deviation = _split(network(apart))
     off = (mean.clamp(0, 1) - where).abs() / deviation
     # Of a normal distribution, 68 % lie within one deviation.

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dgp.identify.chains import Names, all_chains, traits
-from dgp.identify.damages import COMMUTING, DAMAGES, LOW_RESOLUTION, NAMES, damage_named, operator_of
-from dgp.identify.regression import Network, as_tensors, from_tensors, trained
-from dgp.identify.simulation import fingerprint, simulated
+from dgp.identify.damages import COMMUTING, DAMAGES, LOW_RESOLUTION, NAMES, build_operator, get_damage
+from dgp.identify.regression import Network, as_tensors, from_tensors, train
+from dgp.identify.simulation import fingerprint, simulate_statistics
 from dgp.identify.sources import sources
 from dgp.identify.statistics import statistics
 from generators import Prior
@@ -66,10 +66,10 @@ def rank(
 
     The first call for a prior simulates and trains, half a minute at 32 pixels; others look it up on disk.
     """
-    return ranked(y, prior, known=known, factor=factor, seed=seed)[0]
+    return rank_rows(y, prior, known=known, factor=factor, seed=seed)[0]
 
 
-def ranked(
+def rank_rows(
     y: Tensor, prior: Prior, *, known: Set[str] = frozenset(), factor: float | None = None, seed: int = 0
 ) -> list[list[Candidate]]:
     """``rank`` of every row of y (N, 3 or 1, R, R)."""
@@ -100,7 +100,7 @@ def _spec(chain: Names, strengths: dict[str, int], factor: float | None) -> str:
     def cure(name: str) -> str:
         if name == LOW_RESOLUTION and factor is not None:
             return f"sr:{factor:g}"
-        return damage_named(name).cure[strengths.get(name, 0)]
+        return get_damage(name).cure[strengths.get(name, 0)]
 
     return "+".join(map(cure, chain)) or "identity"
 
@@ -153,11 +153,11 @@ def _table(prior: Prior, side: int, seed: int) -> tuple[Tensor, Tensor, dict[str
     seen, truth, strengths = [], [], {name: [] for name, _ in _with_variants()}
     for number, chain in enumerate(CHAINS):
         for start in range(0, COUNTS[len(chain)], AT_ONCE):
-            which = [int(torch.randint(len(damage_named(name).seen), (), generator=random)) for name in chain]
-            operator = operator_of(chain, which)
+            which = [int(torch.randint(len(get_damage(name).seen), (), generator=random)) for name in chain]
+            operator = build_operator(chain, which)
             pictures = pool[torch.randint(len(pool), (AT_ONCE,), generator=random)]
             at = torch.rand(AT_ONCE, len(operator.unknowns()), generator=random)
-            seen.append(simulated(operator, pictures, at, seed + number * 1000 + start, channels=3))
+            seen.append(simulate_statistics(operator, pictures, at, seed + number * 1000 + start, channels=3))
             truth += [number] * AT_ONCE
             for name, column in strengths.items():
                 column += [which[chain.index(name)] if name in chain else -1] * AT_ONCE
@@ -179,4 +179,4 @@ def _learnt(seen: Tensor, truth: Tensor, strengths: dict[str, Tensor], seed: int
             value = value + F.cross_entropy(logits, strengths[name][index], reduction="none", ignore_index=-1)
         return (weight[index] * value).mean()
 
-    return trained(seen, outputs, loss, STEPS, seed, "learning to tell damages apart, once for this prior")
+    return train(seen, outputs, loss, STEPS, seed, "learning to tell damages apart, once for this prior")

@@ -32,7 +32,7 @@ class Network(nn.Module):
         return self.last(F.gelu(self.second(hidden)))
 
 
-def trained(
+def train(
     statistics: Tensor, outputs: int, loss: Callable[[Tensor, Tensor], Tensor], steps: int, seed: int, words: str
 ) -> Network:
     """A network that makes ``loss(outputs (B, outputs), index (B,))`` small over the rows of ``statistics`` (n, F).

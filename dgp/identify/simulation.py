@@ -19,7 +19,7 @@ def positions(count: int, unknowns: int, seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def simulated(operator: Degradation, pictures: Tensor, at: Tensor, seed: int, channels: int = 1) -> Tensor:
+def simulate_statistics(operator: Degradation, pictures: Tensor, at: Tensor, seed: int, channels: int = 1) -> Tensor:
     """What files of the damaged pictures would tell: the statistics (n, F) of 8-bit observations, true codec and all.
 
     pictures (n, 3, H, W) in [-1, 1].  at (n, unknowns): where in its range each unknown parameter lies, in the order of

@@ -41,7 +41,7 @@ def sources(
     if side is not None and side < pictures.shape[-1]:
         pictures = _part(pictures, side, random)
     real = torch.from_numpy(random.random(count) < share)
-    pictures[real] = cut_outs(photographs, int(real.sum()), pictures.shape[-1], random)
+    pictures[real] = random_crops(photographs, int(real.sum()), pictures.shape[-1], random)
     turned = torch.from_numpy(random.random(count) < 0.5)
     pictures[turned] = pictures[turned].flip(-1)
     pictures += torch.from_numpy(random.uniform(-1, 1, pictures.shape).astype(np.float32)) / 255
@@ -79,7 +79,7 @@ def _part(pictures: Tensor, side: int, random: np.random.Generator) -> Tensor:
     return torch.stack([p[:, i : i + side, j : j + side] for p, (i, j) in zip(pictures, places, strict=True)])
 
 
-def cut_outs(photographs: tuple[str, ...], count: int, side: int, random: np.random.Generator) -> Tensor:
+def random_crops(photographs: tuple[str, ...], count: int, side: int, random: np.random.Generator) -> Tensor:
     """(count, 3, side, side): random squares of photographs, made smaller by random factors."""
     found = np.empty((count, side, side, 3), dtype=np.uint8)
     for place in range(count):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dgp.observation.figures import SMALLEST, magnified
+from dgp.observation.figures import SMALLEST, magnify
 from generators.progress import waiting
 
 # What is shown white. Values drawn evenly between black and white would be 0.29 apart, so that answers which differ by
@@ -51,7 +51,7 @@ class Spread:
         It begins at the top left corner, enlarged by ``magnification`` where it is small.
         """
         levels = Image.fromarray(np.rint(np.minimum(self.deviation / FULL_SCALE, 1) * 255).astype(np.uint8))
-        shown = magnified(levels, magnification(levels.size))
+        shown = magnify(levels, magnification(levels.size))
         legend = _legend(max(shown.width, SMALLEST), self.solutions)
         sheet = Image.new("L", (legend.width, shown.height + legend.height), 255)
         sheet.paste(shown, (0, 0))

@@ -36,7 +36,7 @@ def parse_value(text: str) -> Any:
         return text.strip()
 
 
-def pairs_of(overrides: Overrides, budget: int | None = None) -> list[tuple[str, Any]]:
+def parse_overrides(overrides: Overrides, budget: int | None = None) -> list[tuple[str, Any]]:
     """Return (key, value) of one ``key=value`` text, of several texts or pairs, or of a mapping; a budget comes last.
 
     Raises RecipeError for a text without ``=``.
@@ -73,7 +73,7 @@ def _split(text: str) -> tuple[str, Any]:
     return key.strip(), parse_value(value)
 
 
-class Given(dict):
+class AddedTable(dict):
     """A table that the overrides bring: any key may be set in it, and the recipe's types judge it afterwards."""
 
 
@@ -88,34 +88,34 @@ def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = ""
             )
     elif isinstance(node, dict):
         places = list(node) if head == "*" else [head]
-        if head != "*" and head not in node and parent not in OPEN_TABLES and not isinstance(node, Given):
+        if head != "*" and head not in node and parent not in OPEN_TABLES and not isinstance(node, AddedTable):
             near = difflib.get_close_matches(head, list(node), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(node)}"
             raise RecipeError(f"--set {whole}: no key {head!r} there; {hint}")
     else:
         raise RecipeError(f"--set {whole}: {parent!r} holds a value, not a table; drop {'.'.join(path)!r} from the key")
     if head == "*":
-        places = [place for place in places if _leads(node[place], rest[:-1])] or places
+        places = [place for place in places if _has_path(node[place], rest[:-1])] or places
     for place in places:
         if rest:
             if isinstance(node, dict) and node.get(place) is None:
-                node[place] = Given()
+                node[place] = AddedTable()
             _assign(node[place], rest, value, whole, head if head != "*" else parent)
         else:
             own = copy.deepcopy(value)  # of each place: what is set further in one must not reach the others
-            node[place] = Given(own) if isinstance(own, dict) else own
+            node[place] = AddedTable(own) if isinstance(own, dict) else own
             if place == "lr" and isinstance(node.get("move"), dict):
                 node["move"] = {
                     name: {**how, "lr": None} if isinstance(how, dict) else how for name, how in node["move"].items()
                 }
 
 
-def _leads(node: Any, path: list[str]) -> bool:
+def _has_path(node: Any, path: list[str]) -> bool:
     """Return whether all the tables that a key passes on its way are there."""
     for number, name in enumerate(path):
         if name == "*":
             inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-            return any(_leads(item, path[number + 1 :]) for item in inside)
+            return any(_has_path(item, path[number + 1 :]) for item in inside)
         if isinstance(node, list) and name.isdigit() and int(name) < len(node):
             node = node[int(name)]
         elif isinstance(node, dict) and node.get(name) is not None:

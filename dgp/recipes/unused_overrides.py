@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgp.errors import RecipeError
 from dgp.optim.optimizers import TAKES
-from dgp.recipes.overrides import Overrides, pairs_of
+from dgp.recipes.overrides import Overrides, parse_overrides
 
 if TYPE_CHECKING:
     from dgp.recipes.recipe import Recipe, Stage
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RATE = re.compile(r"stages\.(\*|\d+)\.lr")
 
 
-def refuse_idle(key: str, recipe: Recipe, without: Recipe) -> None:
+def refuse_unused(key: str, recipe: Recipe, without: Recipe) -> None:
     """Raise RecipeError for an override that changes the recipe and nothing of what it does.
 
     Args:
@@ -23,11 +23,11 @@ def refuse_idle(key: str, recipe: Recipe, without: Recipe) -> None:
         recipe: with all overrides.
         without: with all but that one.
     """
-    if recipe == without or _doing(recipe) != _doing(without):
+    if recipe == without or _effective_settings(recipe) != _effective_settings(without):
         return
     prefix, _, leaf = key.rpartition(".")
     if RATE.fullmatch(key):
-        moved = any(stage.move for stage in addressed(key, recipe))
+        moved = any(stage.move for stage in matching_stages(key, recipe))
         why = "every variable there states a rate" if moved else "no variable moves there"
         hint = f"{prefix}.move.*.lr" if moved else f"{prefix}.release.lr"
         raise RecipeError(f"--set {key} changes nothing: {why}; use {hint}")
@@ -38,10 +38,12 @@ def refuse_idle(key: str, recipe: Recipe, without: Recipe) -> None:
     raise RecipeError(f"--set {key} changes nothing of what recipe {recipe.name!r} does; leave it out")
 
 
-def left_alone(overrides: Overrides, recipe: Recipe) -> list[str]:
+def rate_notes(overrides: Overrides, recipe: Recipe) -> list[str]:
     """Return a note for each rate of a stage that is set where the layers that it releases keep their own."""
-    keys = [key for key, _ in pairs_of(overrides)]
-    rates = [key for key in keys if RATE.fullmatch(key) and any(stage.release for stage in addressed(key, recipe))]
+    keys = [key for key, _ in parse_overrides(overrides)]
+    rates = [
+        key for key in keys if RATE.fullmatch(key) and any(stage.release for stage in matching_stages(key, recipe))
+    ]
     if not rates or any(".release" in key for key in keys):
         return []
     return [
@@ -50,13 +52,13 @@ def left_alone(overrides: Overrides, recipe: Recipe) -> list[str]:
     ]
 
 
-def addressed(key: str, recipe: Recipe) -> list[Stage]:
+def matching_stages(key: str, recipe: Recipe) -> list[Stage]:
     """Return the stages that ``stages.N.lr`` or ``stages.*.lr`` means."""
     number = RATE.fullmatch(key)[1]
     return list(recipe.stages) if number == "*" else [recipe.stages[int(number)]]
 
 
-def _doing(recipe: Recipe) -> dict[str, Any]:
+def _effective_settings(recipe: Recipe) -> dict[str, Any]:
     """Return the recipe as a table, without the settings that no stage reads."""
     table = recipe.model_dump()
     for stage, said in zip(recipe.stages, table["stages"], strict=True):

@@ -237,7 +237,7 @@ def test_the_time_that_is_told_is_all_that_a_picture_took(call, toy, tmp_path, m
 
 
 def test_what_takes_long_is_shown_on_a_terminal(call, toy, photo, monkeypatch):
-    monkeypatch.setattr("dgp.progress.watched", lambda: True)
+    monkeypatch.setattr("dgp.progress.is_interactive", lambda: True)
     shown = call("colorize", photo.name, *toy, "--json").stderr
     for words in ("loading toy", "photo.png: preparing the picture", "photo.png: searching for a start and a class"):
         assert words in shown, words

@@ -81,7 +81,7 @@ def test_a_hole_is_filled_wherever_it_is(toy, tmp_path):
     for merge in (True, False):
         weight = object_at(200, 120, 90, 50, 110, 90)
         observation = observe(image, f"inpaint:mask={tmp_path / 'hole.png'}", toy, weight=weight)
-        assert observation.geometry.placed == "window"
+        assert observation.geometry.placement == "window"
         _, picture = finished(Composite(merge=merge), observation)
         before, after = np.asarray(image), np.asarray(picture)
         same = (before == after).all(-1)

@@ -12,7 +12,7 @@ from PIL import Image
 import generators
 from dgp.errors import InputError
 from dgp.evaluation import Evaluation, Source
-from dgp.evaluation.judge import Network, load_judge, prepared, save_judge
+from dgp.evaluation.judge import Network, load_judge, save_judge, to_judge_input
 from dgp.observation.images import to_tensor
 from dgp.recipes.recipe import Recipe
 
@@ -42,17 +42,17 @@ def sure_of(judge, number: int):
 
 def test_pictures_of_any_size_and_mode_are_brought_to_its_own():
     small = picture(0)
-    assert torch.equal(prepared(small), to_tensor(small))
+    assert torch.equal(to_judge_input(small), to_tensor(small))
     doubled = small.resize((64, 64), Image.Resampling.NEAREST)
-    assert torch.allclose(prepared(doubled), to_tensor(small), atol=1e-6)
+    assert torch.allclose(to_judge_input(doubled), to_tensor(small), atol=1e-6)
     for other in (picture(0, 16), picture(0, 45), small.convert("L"), small.convert("RGBA")):
-        assert prepared(other).shape == (1, 3, 32, 32)
+        assert to_judge_input(other).shape == (1, 3, 32, 32)
 
 
 def test_a_verdict_is_the_same_alone_and_among_others(judge, monkeypatch):
     monkeypatch.setattr("dgp.evaluation.judge.AT_ONCE", 3)
     pictures = [picture(i, size) for i, size in enumerate((32, 32, 64, 16, 32))]
-    x = [prepared(p) for p in pictures]
+    x = [to_judge_input(p) for p in pictures]
     together = judge.probabilities(torch.cat(x))
     assert torch.allclose(together, torch.cat([judge.probabilities(one) for one in x]), atol=1e-5)
     assert torch.allclose(together.sum(1), torch.ones(5)) and judge.verdicts([]) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dgp.cli.options import Speech, load_plugins, plugin_option, speech
+from dgp.cli.options import Console, console, load_plugins, plugin_option
 
 
 @click.command(
@@ -26,15 +26,15 @@ Examples:
     metavar="DIR",
     help="Where the two files go.",
 )
-@speech
-def new(name: str, output: Path, speech: Speech):
+@console
+def new(name: str, output: Path, console: Console):
     """Write a working plugin and its test, to start from."""
     from degradations.authoring.template import write_new
 
     plugin, test = write_new(name, output)
-    speech.give({"name": name, "plugin": str(plugin), "test": str(test)})
-    speech.say(f"{plugin}: the operator, an example that lowers contrast\n{test}: its test")
-    speech.say(f"Next: python -m pytest {test}; dgp degradations check {plugin}")
+    console.print_json({"name": name, "plugin": str(plugin), "test": str(test)})
+    console.print(f"{plugin}: the operator, an example that lowers contrast\n{test}: its test")
+    console.print(f"Next: python -m pytest {test}; dgp degradations check {plugin}")
 
 
 @click.command(
@@ -49,9 +49,9 @@ Exit codes: 0 it passes, 1 it fails, 2 its description is wrong, 3 it cannot be 
 )
 @click.argument("target", metavar="FILE|SPEC")
 @plugin_option
-@speech
+@console
 @click.pass_context
-def check(context: click.Context, target: str, plugins: tuple[str, ...], speech: Speech):
+def check(context: click.Context, target: str, plugins: tuple[str, ...], console: Console):
     """Check an operator, and say what is wrong with it.
 
     The code of a plugin FILE is executed, and its operators are tried as in their `example`; a SPEC is tried as it is.
@@ -64,7 +64,7 @@ def check(context: click.Context, target: str, plugins: tuple[str, ...], speech:
     with waiting("trying the operators"):
         found, unusable = _of_file(loaded[-1]["names"]) if is_file else _of_spec(target)
     broken = {part: ADVICE[part] for findings in found.values() for part, _ in findings if part in ADVICE}
-    speech.give(
+    console.print_json(
         {
             "kept": not broken and not unusable and not any(found.values()),
             "checked": [
@@ -77,11 +77,11 @@ def check(context: click.Context, target: str, plugins: tuple[str, ...], speech:
         }
     )
     for tried, findings in found.items():
-        speech.say(f"{tried}: {'passes' if not findings else 'fails'}")
+        console.print(f"{tried}: {'passes' if not findings else 'fails'}")
         for part, text in findings:
-            speech.say(f"  {part}: {text}")
+            console.print(f"  {part}: {text}")
     for part, advice in broken.items():
-        speech.say(f"What to do about {part}: {advice}.")
+        console.print(f"What to do about {part}: {advice}.")
     for reason in unusable:
         click.echo(f"Error: {reason}", err=True)
     context.exit(3 if unusable else int(any(found.values())))

@@ -12,7 +12,7 @@ from dgp.cli.degradations.authors import check, new
 from dgp.cli.degradations.mask import mask
 from dgp.cli.degradations.sheet import sheet
 from dgp.cli.groups import Group
-from dgp.cli.options import Speech, load_plugins, plugin_option, png_option, speech
+from dgp.cli.options import Console, console, load_plugins, plugin_option, png_option
 
 # A sentence such as "(N, 3, H, W) -> (N, 1, H, W)."
 SHAPES = re.compile(r"\(N, [^()]*\) -> .*?\.(?:\s|$)", re.DOTALL)
@@ -46,26 +46,26 @@ Examples:
   dgp degradations list --plugin mine.py --json""",
 )
 @plugin_option
-@speech
-def list_(plugins: tuple[str, ...], speech: Speech):
+@console
+def list_(plugins: tuple[str, ...], console: Console):
     """List all operators, with a summary of each."""
     import degradations as operators
 
     load_plugins(plugins)
     found = [operators.describe(name) for name in operators.names()]
     unusable = operators.broken()
-    speech.give(
+    console.print_json(
         {
             "degradations": [_described(d) for d in found],
             "unusable": [{"name": name, "reason": reason} for name, reason in unusable.items()],
         }
     )
     for reason in unusable.values():
-        speech.note(reason)
-    if not speech.as_json:
+        console.note(reason)
+    if not console.as_json:
         width = max(len(d.example) for d in found)
         for description in found:
-            speech.say(f"{description.example:{width}}  {for_people(description.summary)}")
+            console.print(f"{description.example:{width}}  {for_people(description.summary)}")
 
 
 @degradations.command(
@@ -76,23 +76,23 @@ Examples:
 )
 @click.argument("name", shell_complete=complete.operators)
 @plugin_option
-@speech
-def info(name: str, plugins: tuple[str, ...], speech: Speech):
+@console
+def info(name: str, plugins: tuple[str, ...], console: Console):
     """Show what an operator does, and its parameters."""
     import degradations as operators
 
     load_plugins(plugins)
     description = operators.describe(name)
-    speech.give(_described(description))
-    if not speech.as_json:
-        speech.say(f"{description.name}, for example {description.example}\n\n{for_people(description.text)}\n")
+    console.print_json(_described(description))
+    if not console.as_json:
+        console.print(f"{description.name}, for example {description.example}\n\n{for_people(description.text)}\n")
         for parameter in description.parameters:
             default = "required" if parameter.required else f"default {parameter.default}"
-            speech.say(
+            console.print(
                 f"  {parameter.name}: {parameter.expected}{', ' + parameter.unit if parameter.unit else ''}, "
                 f"{default}. {parameter.help}"
             )
-        speech.say(
+        console.print(
             f"{'linear' if description.linear else 'not linear'}, "
             f"{'smooth' if description.smooth else 'not smooth'}, defined in {description.source}"
         )
@@ -118,30 +118,30 @@ Examples:
 @png_option("IMAGE-degraded.png")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
 @plugin_option
-@speech
-def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tuple[str, ...], speech: Speech):
+@console
+def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tuple[str, ...], console: Console):
     """Degrade a clean picture at its own size, and write the result."""
     import degradations as operators
-    from dgp.cli.outputs import png_file
-    from dgp.cli.run import printable, with_plugins, writable_file
-    from dgp.observation.figures import png_bytes
+    from dgp.cli.outputs import resolve_png_path
+    from dgp.cli.run import png_writer, printable_text, record_plugins
+    from dgp.observation.figures import encode_png
     from dgp.observation.images import flatten, open_picture, to_tensor
     from dgp.variables.rows import stream
     from generators.progress import waiting
 
     loaded = load_plugins(plugins)
-    operator = with_plugins(operators.parse(spec), loaded)
+    operator = record_plugins(operators.parse(spec), loaded)
     picture = open_picture(image)
     x = to_tensor(flatten(picture)[0].convert("RGB"))
     operator = operator.build(picture.image, seed, tuple(x.shape[-2:]))
     operators.try_out(operator, tuple(x.shape[-2:]))
-    output = png_file(output, f"{image.stem}-degraded.png")
-    write = writable_file(output)
+    output = resolve_png_path(output, f"{image.stem}-degraded.png")
+    write = png_writer(output)
     with waiting("degrading the picture"):
         y = operator.simulate(x, stream(seed, f"noise {picture.pixels_sha256}", 0))
         degraded = operator.picture(y)
-        write(png_bytes(degraded))
-    speech.give(
+        write(encode_png(degraded))
+    console.print_json(
         {
             "output": str(output),
             "size": list(degraded.size),
@@ -151,7 +151,9 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
             "degradation": {"spec": operator.spec, "asked": spec, "assets": operator.assets},
         }
     )
-    speech.say(f"{printable(image)} -> {printable(output)}: {operator.spec}, {degraded.width}x{degraded.height}")
+    console.print(
+        f"{printable_text(image)} -> {printable_text(output)}: {operator.spec}, {degraded.width}x{degraded.height}"
+    )
 
 
 def for_people(text: str) -> str:

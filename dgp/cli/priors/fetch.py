@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dgp.cli.options import Speech, speech
+from dgp.cli.options import Console, console
 
 
 @click.command(
@@ -34,8 +34,8 @@ Files go to priors/NAME/ in $DGP_CACHE (else ~/.cache/dgp). An interrupted downl
     show_default=False,
     help="Put the files there instead; use them by their path then.",
 )
-@speech
-def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output: Path | None, speech: Speech):
+@console
+def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output: Path | None, console: Console):
     """Download published weights from their publisher.
 
     Each comes under its publisher's licence, which is shown and must be accepted. The sha256 of a file is recorded at
@@ -45,7 +45,7 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
     from generators.model_zoo import find
 
     if listed:
-        return _list(speech)
+        return _list(console)
     if not name:
         raise click.UsageError("got no NAME; `dgp priors fetch --list` shows what can be fetched")
     if sha256 and (len(sha256) != 64 or not set(sha256.lower()) <= set("0123456789abcdef")):
@@ -55,15 +55,15 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
         raise click.UsageError(f"got --sha256 for {', '.join(entry.name for entry in entries)}; name one of them")
     done = []
     for entry in entries:
-        _introduce(entry, output, yes, speech)
+        _introduce(entry, output, yes, console)
     for entry in entries:
-        with _Bar(speech) as bar:
+        with _Bar(console) as bar:
             kept = get(entry, output, sha256=sha256, progress=bar)
         for file in kept:
-            speech.say(f"{file.path}: {'fetched' if file.new else 'already fetched'}, sha256 {file.sha256}")
+            console.print(f"{file.path}: {'fetched' if file.new else 'already fetched'}, sha256 {file.sha256}")
         if entry.generator:
             use = f"{output / entry.generator}" if output else entry.name
-            speech.say(f"use it with -p {use}")
+            console.print(f"use it with -p {use}")
         done.append(
             {
                 "name": entry.name,
@@ -71,7 +71,7 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
                 "files": [{"path": str(file.path), "sha256": file.sha256, "new": file.new} for file in kept],
             }
         )
-    speech.give({"status": "done", "fetched": done})
+    console.print_json({"status": "done", "fetched": done})
 
 
 def facts(entry) -> dict:
@@ -89,24 +89,24 @@ def facts(entry) -> dict:
     }
 
 
-def _list(speech: Speech) -> None:
+def _list(console: Console) -> None:
     from generators.model_zoo import PUBLIC
 
     entries = [facts(entry) for entry in PUBLIC.values()]
-    speech.give({"public": entries})
-    if not speech.as_json:
+    console.print_json({"public": entries})
+    if not console.as_json:
         for entry in entries:
             state = "fetched" if entry["fetched"] else "manual" if entry["by_hand"] else ""
-            speech.say(f"{entry['name']:26} {state:8}  {entry['about']}; {entry['licence']}")
+            console.print(f"{entry['name']:26} {state:8}  {entry['about']}; {entry['licence']}")
 
 
-def _introduce(entry, output: Path | None, yes: bool, speech: Speech) -> None:
+def _introduce(entry, output: Path | None, yes: bool, console: Console) -> None:
     """Shows what it is and its licence, and asks where there is something to fetch."""
     from generators.downloads.fetch import missing
 
     lacking = missing(entry, output)
     # Nobody accepts what -q keeps from being shown.
-    show = speech.note if yes or not lacking else lambda line: click.echo(line, err=True)
+    show = console.note if yes or not lacking else lambda line: click.echo(line, err=True)
     show(f"{entry.name}: {entry.about}")
     show(f"licence: {entry.licence.text}")
     show(f"         {entry.licence.address}")
@@ -139,8 +139,8 @@ def _watched() -> bool:
 class _Bar:
     """A progress bar for each file, where somebody watches."""
 
-    def __init__(self, speech: Speech):
-        self.quiet, self.name, self.bar = speech.quiet or not sys.stderr.isatty(), "", None
+    def __init__(self, console: Console):
+        self.quiet, self.name, self.bar = console.quiet or not sys.stderr.isatty(), "", None
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
         from tqdm import tqdm

@@ -8,7 +8,7 @@ import click
 
 from dgp.cli import complete
 from dgp.cli.complete import DEFAULT_PRIOR
-from dgp.cli.options import Speech, png_option, speech
+from dgp.cli.options import Console, console, png_option
 
 
 @click.command(
@@ -44,7 +44,7 @@ Examples:
     help="Random seed; the same seed gives the same pictures.",
 )
 @png_option("PRIOR-samples.png")
-@speech
+@console
 def sample(
     name: str | None,
     old_name: str | None,
@@ -53,15 +53,15 @@ def sample(
     truncation: float,
     seed: int,
     output: Path | None,
-    speech: Speech,
+    console: Console,
 ):
     """Draw pictures of a prior on one sheet."""
     import torch
 
     import generators
-    from dgp.cli.outputs import png_file
-    from dgp.cli.run import printable, writable_file
-    from dgp.observation.figures import png_bytes
+    from dgp.cli.outputs import resolve_png_path
+    from dgp.cli.run import png_writer, printable_text
+    from dgp.observation.figures import encode_png
     from dgp.observation.images import to_pil
     from dgp.variables.rows import stream
     from generators.progress import report
@@ -69,15 +69,15 @@ def sample(
     if old_name is not None:
         if name is not None:
             raise click.UsageError(f"got two priors, {name} and -p {old_name}; give the argument alone")
-        speech.note(f"`sample -p {old_name}` is deprecated; use `dgp priors sample {old_name}`")
+        console.note(f"`sample -p {old_name}` is deprecated; use `dgp priors sample {old_name}`")
     prior = generators.load(name or old_name or DEFAULT_PRIOR)
-    output = png_file(output, f"{prior.name}-samples.png")
+    output = resolve_png_path(output, f"{prior.name}-samples.png")
     info = prior.generator.info
     number = None if label == "auto" else info.class_index(label)
     classes = None
     if info.classes:
         classes = torch.arange(count) % len(info.classes) if number is None else torch.full((count,), number)
-    write = writable_file(output)
+    write = png_writer(output)
     # One stream a picture: the first pictures of a larger sheet are those of a smaller one.
     streams = [stream(seed, "sample", picture) for picture in range(count)]
     pictures = []
@@ -87,8 +87,8 @@ def sample(
             pictures.append(to_pil(prior.generator({key: value[row : row + 1] for key, value in latents.items()})))
             report("drawing pictures", row + 1, count)
     sheet = _sheet(pictures)
-    write(png_bytes(sheet))
-    speech.give(
+    write(encode_png(sheet))
+    console.print_json(
         {
             "output": str(output),
             "prior": {"name": prior.name, "sha256": prior.sha256},
@@ -99,7 +99,7 @@ def sample(
             "size": list(sheet.size),
         }
     )
-    speech.say(f"{count} pictures of {prior.name} -> {printable(output)}")
+    console.print(f"{count} pictures of {prior.name} -> {printable_text(output)}")
 
 
 def _sheet(pictures):

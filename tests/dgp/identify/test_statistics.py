@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 
 from dgp.identify import blocks, grain, spectrum
-from dgp.identify.sources import APART, PHOTOGRAPHS, cut_outs, sources
+from dgp.identify.sources import APART, PHOTOGRAPHS, random_crops, sources
 from dgp.identify.statistics import LUMA, statistics
 from generators import load
 
 
 def photographs(count=4, side=64):
-    return cut_outs(PHOTOGRAPHS, count, side, np.random.default_rng(0))
+    return random_crops(PHOTOGRAPHS, count, side, np.random.default_rng(0))
 
 
 def evidence(pictures):

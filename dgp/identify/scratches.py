@@ -14,7 +14,7 @@ MOST = 6  # marks of a picture
 UPRIGHT = 0.5  # share of the marks that run nearly along an edge of the picture, as film and folded paper have them
 
 
-class Scratched(Degradation):
+class RandomScratches(Degradation):
     """(N, C, H, W) -> the same; ``measure`` lays one to six light or dark marks over every row."""
 
     def forward(self, x):
