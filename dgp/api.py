@@ -10,13 +10,13 @@ from pathlib import Path
 
 import generators
 from degradations import Degradation
-from dgp.device import device_named
+from dgp.device import resolve_device
 from dgp.errors import InputError
 from dgp.inversion import Inversion, Step
 from dgp.observation.observation import Observation, observe
 from dgp.output.restoration import Restoration
-from dgp.progress import display, followed
-from dgp.recipes.overrides import Overrides, pairs_of
+from dgp.progress import display, report_steps
+from dgp.recipes.overrides import Overrides, parse_overrides
 from dgp.recipes.recipe import Recipe, load_recipe
 from dgp.warm_start import Source, source_of_each
 from generators import Prior
@@ -75,7 +75,7 @@ def restore(
     Raises InputError, RecipeError, degradations.DegradationError or generators.GeneratorError, one line each.
     """
     begin = time.perf_counter()
-    device = device_named(device)
+    device = resolve_device(device)
     several = isinstance(picture, list | tuple)
     pictures = list(picture) if several else [picture]
     if not pictures:
@@ -83,7 +83,7 @@ def restore(
     with display(progress, "pictures" if several else name_of(picture)):
         if not isinstance(prior, Prior):
             prior = generators.load(prior or generators.DEFAULT)
-        recipe = load_recipe(recipe, pairs_of(overrides, budget))
+        recipe = load_recipe(recipe, parse_overrides(overrides, budget))
         recipe = recipe if merge else recipe.unmerged()
         load_s = (time.perf_counter() - begin) / len(pictures)
         observations = [
@@ -110,7 +110,7 @@ def restore(
             inversion = Inversion(
                 observation, prior, recipe, seed=seed, num_solutions=num_solutions, start=starts[number], device=device
             )
-            for step in followed(inversion):
+            for step in report_steps(inversion):
                 if on_step:
                     on_step(replace(step, picture=step.picture + number))
             result = inversion.result()

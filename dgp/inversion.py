@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dgp.device import device_named
+from dgp.device import resolve_device
 from dgp.engine.evaluator import Evaluations, Problem
 from dgp.engine.selection import CHOICES
 from dgp.engine.stage import Moment, StageRun
@@ -97,7 +97,7 @@ class Inversion:
                 f"got {len(self.observations)} observations and {num_solutions} solutions; "
                 "expected at least one of each"
             )
-        device = device_named(device)
+        device = resolve_device(device)
         with waiting(f"bringing {prior.name} to {device}"):
             self.prior, self.seed, self.num_solutions, self.device = prior.to(device), seed, num_solutions, device
         self.recipe, self.notes = map_recipe(blind(load_recipe(recipe), self.observations), prior)

@@ -17,9 +17,11 @@ from torch import Tensor
 import degradations
 from degradations import Degradation
 from dgp.errors import InputError
-from dgp.observation import geometry as g
-from dgp.observation.figures import figures, png_bytes, viewable
-from dgp.observation.framing import Framing, framed, simulated
+from dgp.observation.boxes import FITS
+from dgp.observation.figures import encode_png, figures_html, resize_for_screen
+from dgp.observation.framing.clean import frame_clean
+from dgp.observation.framing.degraded import frame_degraded
+from dgp.observation.framing.request import FramingRequest
 from dgp.observation.geometry import Geometry
 from dgp.observation.images import LAID_ON_WHITE, Picture, flatten, open_picture, to_pil
 from dgp.observation.weight_map import WeightMap, open_weight
@@ -82,14 +84,14 @@ class Observation:
     def picture(self) -> Image.Image:
         """What was observed, as such a picture is stored: `dgp restore` reads it. At the answer's size where
         y has the size of x (holes grey, or transparent where the mask was), else at the size of y."""
-        if self.geometry.seen is None:
+        if self.geometry.observed is None:
             return self.degradation.picture(self.y)
-        if self.geometry.placed == "framed":
-            return flatten(self.source)[0].crop(self.geometry.used)
+        if self.geometry.placement == "framed":
+            return flatten(self.source)[0].crop(self.geometry.used_box)
         operator = self.geometry.operator
         if operator is None:
-            return self.geometry.seen
-        return operator.picture(operator.read(self.geometry.seen))
+            return self.geometry.observed
+        return operator.picture(operator.read(self.geometry.observed))
 
     def given(self, values: Mapping[str, float]) -> Observation:
         """The same with unknown parameters found."""
@@ -107,7 +109,7 @@ class Observation:
         if self.weight is None:
             return None
         if self.weighed is not None:
-            weight = self.weighed.fitted(self.geometry.box, (side, side))
+            weight = self.weighed.fit_box(self.geometry.box, (side, side))
         else:
             weight = F.interpolate(self.weight.float(), size=(side, side), mode="bilinear", align_corners=False)
         return weight / weight.max()
@@ -119,20 +121,20 @@ class Observation:
         return self.degradation.merge(self.degradation.lift(self.y, (side, side)), self.y)
 
     def _repr_png_(self) -> bytes:
-        return png_bytes(viewable(self.picture))
+        return encode_png(resize_for_screen(self.picture))
 
     def _repr_html_(self) -> str:
         shown = {"observed": self.picture}
         if self.original is not None:
             shown["original"] = to_pil(self.original)
         width, height = self.source.size
-        return figures(shown, f"{self.asked}, {width}x{height}, {self.geometry.placed}")
+        return figures_html(shown, f"{self.asked}, {width}x{height}, {self.geometry.placement}")
 
     def __repr__(self) -> str:
         width, height = self.source.size
         name = self.source.path or "a picture"
         label = "class to be found" if self.label is None else f"class {self.label}"
-        how = "simulated from a clean picture" if self.simulated else self.geometry.placed
+        how = "simulated from a clean picture" if self.simulated else self.geometry.placement
         return (
             f"Observation of {clipped(name, 120)}: {clipped(self.asked, 120)}, {width}x{height} px, {how}\n"
             f"  y {tuple(self.y.shape)} for a prior of {self.geometry.resolution} px, {label}"
@@ -175,8 +177,8 @@ def observe(
     Raises InputError, degradations.DegradationError or generators.ClassError, one line each.
     """
     begin = time.perf_counter()
-    if fit not in g.FITS:
-        raise InputError(f"got fit={fit!r}, expected one of {', '.join(g.FITS)}")
+    if fit not in FITS:
+        raise InputError(f"got fit={fit!r}, expected one of {', '.join(FITS)}")
     if target not in ("file", "float"):
         raise InputError(f"got target={target!r}, expected 'file' or 'float'")
     if not isinstance(degradation, str | Degradation):
@@ -194,14 +196,14 @@ def observe(
     weighed = None if weight is None else open_weight(weight, source.size)
     if fit == "object" and weighed is None:
         raise InputError("got fit 'object' without a weight, which says where the object is; give --weight FILE")
-    framing = Framing(source, fit, weighed.square(resolution) if fit == "object" else None, resolution, seed)
+    framing = FramingRequest(source, fit, weighed.object_box(resolution) if fit == "object" else None, resolution, seed)
     key = source.pixels_sha256
     true = original = None
     lost: tuple[str, ...] = ()
     if truth is not None and not simulate:
         raise InputError("got a truth without simulating; leave it out, or add --simulate (in Python: simulate=True)")
     if simulate:
-        place, operator, original = simulated(asked, framing)
+        place, operator, original = frame_clean(asked, framing)
         degradations.try_out(operator, framing.square)
         true = _true(operator, truth, framing, key)
         measure = true.simulate if target == "file" else true.measure
@@ -210,7 +212,7 @@ def observe(
         _same_shape(y, operator, true, resolution)
         whole, true = operator, None if true is operator else true
     else:
-        found = framed(asked, framing)
+        found = frame_degraded(asked, framing)
         place, operator, whole, y, lost = found.geometry, found.operator, found.whole, found.y, found.notes
     if y.shape[1] not in (1, 3):
         operator.lift(y, (resolution, resolution))  # said now rather than when the answer is to be shown
@@ -228,7 +230,7 @@ def observe(
         original=original,
         label=number,
         target=target,
-        weight=None if weighed is None else weighed.fitted(place.used or place.box, (y.shape[-1], y.shape[-2])),
+        weight=None if weighed is None else weighed.fit_box(place.used_box or place.box, (y.shape[-1], y.shape[-2])),
         weighed=weighed,
         notes=(*source.notes, *whole.remarks) if simulate else (*_notes(source, whole), *lost),
         estimates=estimates,
@@ -273,13 +275,13 @@ def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
     return (*filter(None, notes), *whole.remarks)
 
 
-def _true(operator: Degradation, truth: str | Degradation | None, framing: Framing, key: str) -> Degradation:
+def _true(operator: Degradation, truth: str | Degradation | None, framing: FramingRequest, key: str) -> Degradation:
     """The operator that makes y of the original, at the prior's resolution."""
     if truth is not None:
         asked = degradations.parse(truth) if isinstance(truth, str) else truth
         if asked.unknowns():
             raise InputError(f"got the truth {asked.spec!r}, expected one without unknowns; give their values")
-        return simulated(asked, framing)[1]
+        return frame_clean(asked, framing)[1]
     random = stream(framing.seed, f"truth {key}", 0)
     drawn = {
         name: unknown.value(float(torch.rand((), generator=random))) for name, unknown in operator.unknowns().items()

@@ -15,7 +15,7 @@ from dgp.errors import DgpError
 from dgp.observation.observation import Observation
 from dgp.output import metrics
 from dgp.output.restoration import Restoration
-from dgp.postprocess.postprocess import LabLuminance, with_luminance
+from dgp.postprocess.lab_luminance import LabLuminance, replace_luminance
 from dgp.recipes.recipe import Recipe
 from dgp.variables.operator_parameters import variable
 from dgp.variables.rows import Rows
@@ -114,7 +114,7 @@ def _restoration(
     unobserved = observation.degradation.unobserved(size)
     measured = metrics.measure(finished[0], observation.original, unobserved)
     if isinstance(finish, LabLuminance) and observation.original is not None:
-        published = with_luminance(images[:1], observation.original)[0]
+        published = replace_luminance(images[:1], observation.original)[0]
         entries = metrics.measure(published, observation.original, None)
         region = {"region": "all, L* of the original"}
         measured |= {f"{name}_published": entries[own] | region for name, own in PUBLISHED.items()}

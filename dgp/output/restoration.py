@@ -18,10 +18,10 @@ from torch import Tensor
 
 from degradations import Degradation, Inpaint
 from dgp.files import write_bytes_atomic, write_json_atomic
-from dgp.observation.figures import captioned, figures, png_bytes, viewable
+from dgp.observation.figures import encode_png, figures_html, join_with_captions, resize_for_screen
 from dgp.observation.images import to_pil
 from dgp.observation.observation import Observation
-from dgp.output.run_folder import RESULT, plain, prepare, written
+from dgp.output.run_folder import RESULT, existing_files, prepare_folder, to_json
 from dgp.output.run_record import in_words, record_of
 from dgp.output.spread import Spread
 from dgp.progress import display
@@ -115,7 +115,7 @@ class Restoration:
     @property
     def comparison(self) -> Image.Image:
         """Observed, restored and, where it is known, original, side by side under their names."""
-        return captioned(self._shown())
+        return join_with_captions(self._shown())
 
     @functools.cached_property
     def classes(self) -> list[int] | None:
@@ -150,19 +150,19 @@ class Restoration:
         What an earlier run left there under the same names is removed first. Raises OutputError.
         """
         begin = time.perf_counter()
-        self.folder = folder = prepare(folder)
+        self.folder = folder = prepare_folder(folder)
         record, contents = self.record(argv), self._contents()
-        for stale in written(folder):
+        for stale in existing_files(folder):
             stale.unlink()
         if (several := folder / "solutions").is_dir() and not any(several.iterdir()):
             several.rmdir()
         if any(name.startswith("solutions/") for name in contents):
-            prepare(folder / "solutions")
+            prepare_folder(folder / "solutions")
         with waiting("writing the files"):
             for name, data in contents.items():
                 write_bytes_atomic(folder / name, data)
         self.spent("save_s", time.perf_counter() - begin)
-        write_json_atomic(folder / RESULT, record | {"timing": plain(self.timing)})
+        write_json_atomic(folder / RESULT, record | {"timing": to_json(self.timing)})
         return folder
 
     @waiting("compressing the pictures")
@@ -174,17 +174,17 @@ class Restoration:
         # A profile of grey or CMYK values would be wrong for the RGB that is written.
         profile = source.info.get("icc_profile") if source.mode in ("RGB", "RGBA", "P") else None
         files = {
-            "restored.png": png_bytes(self.image, icc_profile=profile),
-            "restored_prior.png": png_bytes(self.prior_image, icc_profile=profile),
-            "observed.png": png_bytes(self.observation.picture),
-            "comparison.png": png_bytes(self.comparison, icc_profile=profile),
+            "restored.png": encode_png(self.image, icc_profile=profile),
+            "restored_prior.png": encode_png(self.prior_image, icc_profile=profile),
+            "observed.png": encode_png(self.observation.picture),
+            "comparison.png": encode_png(self.comparison, icc_profile=profile),
         }
         if (proposed := proposed_mask(self.observation.whole)) is not None:
-            files["mask.png"] = png_bytes(mask_picture(proposed))
+            files["mask.png"] = encode_png(mask_picture(proposed))
         if len(self.solutions) > 1:
             for number, image in enumerate(self.solutions):
-                files[f"solutions/{number:02}.png"] = png_bytes(image, icc_profile=profile)
-            files["mean.png"], files["spread.png"] = png_bytes(self.spread.mean), png_bytes(self.spread.picture)
+                files[f"solutions/{number:02}.png"] = encode_png(image, icc_profile=profile)
+            files["mean.png"], files["spread.png"] = encode_png(self.spread.mean), encode_png(self.spread.picture)
         about = {
             "schema": "1",
             "prior": self.prior.name,
@@ -198,7 +198,9 @@ class Restoration:
                 files[f"{name}.safetensors"] = save(
                     {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, about
                 )
-        files["trace.jsonl"] = "".join(json.dumps(plain(step), allow_nan=False) + "\n" for step in self.trace).encode()
+        files["trace.jsonl"] = "".join(
+            json.dumps(to_json(step), allow_nan=False) + "\n" for step in self.trace
+        ).encode()
         return files
 
     def _shown(self) -> dict[str, Image.Image]:
@@ -208,17 +210,17 @@ class Restoration:
         return shown
 
     def _repr_png_(self) -> bytes:
-        return png_bytes(viewable(self.image))
+        return encode_png(resize_for_screen(self.image))
 
     def _repr_html_(self) -> str:
         numbers = [f"{name} {entry['value']:.2f}" for name, entry in self.metrics.items() if entry["value"] is not None]
-        return figures(
+        return figures_html(
             self._shown(),
             ", ".join([self.observation.asked, self.recipe.name, f"seed {self.seed}", *numbers]),
         )
 
     def __repr__(self) -> str:
-        observation, (width, height) = self.observation, self.observation.geometry.out
+        observation, (width, height) = self.observation, self.observation.geometry.output_size
         what = f"{clipped(observation.source.path or 'a picture', 100)} ({clipped(observation.asked, 80)})"
         lines = [f"Restoration of {what} by {self.recipe.name} on {self.prior.name}, seed {self.seed}"]
         facts = [f"{width}x{height} px", counted(len(self.tensors), "solution")]

@@ -9,6 +9,8 @@ import dgp.losses.perceptual
 import dgp.losses.terms
 import dgp.losses.uncovered
 import dgp.postprocess.composite
+import dgp.postprocess.lab_luminance
+import dgp.postprocess.merge
 import dgp.search.bank
 import dgp.search.best_of
 import dgp.search.evolution

@@ -29,9 +29,10 @@ from dgp.losses.terms import TERMS, Term, named
 from dgp.optim.optimizers import OPTIMIZERS
 from dgp.optim.schedules import CURVES
 from dgp.optim.stopping import STOPS, Stop
-from dgp.postprocess.postprocess import FINISHES, Finish, Merge
-from dgp.recipes.overrides import Overrides, apply_overrides, merge_tables, pairs_of
-from dgp.recipes.unused_overrides import refuse_idle
+from dgp.postprocess.base import POSTPROCESSES, Postprocess
+from dgp.postprocess.merge import Merge
+from dgp.recipes.overrides import Overrides, apply_overrides, merge_tables, parse_overrides
+from dgp.recipes.unused_overrides import refuse_unused
 from dgp.registry import Frozen, first_fault
 from dgp.search.base import SEARCHES, Search
 from dgp.variables.constraints import CONSTRAINTS, Constraint, Unconstrained
@@ -199,7 +200,7 @@ class Recipe(Frozen):
     stages: tuple[Stage, ...] = Field(min_length=1)
     budget: PositiveInt | None = None
     trunk: Literal["stated", "discriminator"] = "stated"
-    finish: FINISHES.field(Finish) = Merge()
+    finish: POSTPROCESSES.field(Postprocess) = Merge()
     accept: Accept | None = None
     choose: Choice = "objective"
 
@@ -220,7 +221,7 @@ class Recipe(Frozen):
 
     def unmerged(self) -> Recipe:
         """The same, without making the answer agree with what was observed."""
-        return self.model_copy(update={"finish": self.finish.unmerged()})
+        return self.model_copy(update={"finish": self.finish.without_merge()})
 
     @property
     def sha256(self) -> str:
@@ -263,7 +264,7 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recip
     """
     source = recipe.name if isinstance(recipe, Recipe) else str(recipe)
     base = recipe if isinstance(recipe, Recipe) else validated(_table(source), source)
-    pairs = pairs_of(overrides)
+    pairs = parse_overrides(overrides)
     if not pairs:
         return base
     changed = _changed(base, pairs, source)
@@ -273,7 +274,7 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recip
             without = _changed(base, others, source)
         except RecipeError:  # the others depend on it
             continue
-        refuse_idle(key, changed, without)
+        refuse_unused(key, changed, without)
     return changed
 
 
