@@ -98,7 +98,7 @@ def test_another_folder(call, theirs, cache, tmp_path):
 def test_the_licence_is_accepted_first(call, theirs, monkeypatch):
     refused = call("priors", "fetch", "theirs", "-q", code=2).stderr
     assert "their licence" in refused and "add --yes" in refused
-    monkeypatch.setattr("dgp.cli.priors.fetch._watched", lambda: True)
+    monkeypatch.setattr("dgp.cli.priors.fetch._can_answer", lambda: True)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
     assert "nothing was fetched" in call("priors", "fetch", "theirs", code=2).stderr
     assert not theirs.requests

@@ -1,4 +1,4 @@
-"""`dgp degradations`: the operators, what they take, and what they do to a picture."""
+"""`dgp degradations`: list, inspect and preview operators."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 import click
 
 from dgp.cli import complete
+from dgp.cli.console import Console, console_options, printable_text
 from dgp.cli.degradations.authors import check, new
 from dgp.cli.degradations.mask import mask
 from dgp.cli.degradations.sheet import sheet
 from dgp.cli.groups import Group
-from dgp.cli.options import Console, console, load_plugins, plugin_option, png_option
+from dgp.cli.outputs import png_option, png_writer, resolve_png_path
+from dgp.cli.plugins import load_plugins, plugin_option, record_plugins
 
-# A sentence such as "(N, 3, H, W) -> (N, 1, H, W)."
+# Matches a sentence on tensors, such as "(N, 3, H, W) -> (N, 1, H, W)."
 SHAPES = re.compile(r"\(N, [^()]*\) -> .*?\.(?:\s|$)", re.DOTALL)
 
 
@@ -46,7 +48,7 @@ Examples:
   dgp degradations list --plugin mine.py --json""",
 )
 @plugin_option
-@console
+@console_options
 def list_(plugins: tuple[str, ...], console: Console):
     """List all operators, with a summary of each."""
     import degradations as operators
@@ -56,7 +58,7 @@ def list_(plugins: tuple[str, ...], console: Console):
     unusable = operators.broken()
     console.print_json(
         {
-            "degradations": [_described(d) for d in found],
+            "degradations": [_record(d) for d in found],
             "unusable": [{"name": name, "reason": reason} for name, reason in unusable.items()],
         }
     )
@@ -65,7 +67,7 @@ def list_(plugins: tuple[str, ...], console: Console):
     if not console.as_json:
         width = max(len(d.example) for d in found)
         for description in found:
-            console.print(f"{description.example:{width}}  {for_people(description.summary)}")
+            console.print(f"{description.example:{width}}  {drop_shapes(description.summary)}")
 
 
 @degradations.command(
@@ -76,16 +78,16 @@ Examples:
 )
 @click.argument("name", shell_complete=complete.operators)
 @plugin_option
-@console
+@console_options
 def info(name: str, plugins: tuple[str, ...], console: Console):
     """Show what an operator does, and its parameters."""
     import degradations as operators
 
     load_plugins(plugins)
     description = operators.describe(name)
-    console.print_json(_described(description))
+    console.print_json(_record(description))
     if not console.as_json:
-        console.print(f"{description.name}, for example {description.example}\n\n{for_people(description.text)}\n")
+        console.print(f"{description.name}, for example {description.example}\n\n{drop_shapes(description.text)}\n")
         for parameter in description.parameters:
             default = "required" if parameter.required else f"default {parameter.default}"
             console.print(
@@ -113,17 +115,17 @@ Examples:
     required=True,
     metavar="SPEC",
     shell_complete=complete.degradations,
-    help="gray, sr:4, a chain such as gray+sr:2.",
+    help="The degradation: gray, sr:4, a chain such as gray+sr:2.",
 )
 @png_option("IMAGE-degraded.png")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Seed of random masks and noise."
+)
 @plugin_option
-@console
+@console_options
 def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tuple[str, ...], console: Console):
-    """Degrade a clean picture at its own size, and write the result."""
+    """Degrade a clean picture at its own size, and write the result as PNG."""
     import degradations as operators
-    from dgp.cli.outputs import resolve_png_path
-    from dgp.cli.run import png_writer, printable_text, record_plugins
     from dgp.observation.figures import encode_png
     from dgp.observation.images import flatten, open_picture, to_tensor
     from dgp.variables.rows import stream
@@ -156,13 +158,14 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
     )
 
 
-def for_people(text: str) -> str:
-    """Return what an operator's docstring says, without its sentences on the shapes of tensors."""
+def drop_shapes(text: str) -> str:
+    """Return the text of an operator's docstring without sentences on the shapes of tensors."""
     paragraphs = (SHAPES.sub("", paragraph).strip() for paragraph in text.split("\n\n"))
     return "\n\n".join(filter(None, paragraphs)) or text
 
 
-def _described(description) -> dict:
+def _record(description) -> dict:
+    """Return the JSON record of an operator."""
     return {
         "name": description.name,
         "summary": description.summary,

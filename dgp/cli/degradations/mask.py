@@ -1,4 +1,4 @@
-"""`dgp degradations mask`: the damage that is found in a picture, as a mask to correct."""
+"""`dgp degradations mask`: write the damage that is found in a picture as a mask."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from dgp.cli.options import Console, console, png_option
+from dgp.cli.console import Console, console_options, printable_text
+from dgp.cli.outputs import png_option, png_writer, resolve_png_path
 
 
 @click.command(
@@ -17,12 +18,10 @@ Examples:
 )
 @click.argument("image", type=click.Path(path_type=Path), metavar="IMAGE")
 @png_option("IMAGE-mask.png")
-@console
+@console_options
 def mask(image: Path, output: Path | None, console: Console):
-    """Find scratches, creases, dust and holes, and write them as a mask: white is damage."""
+    """Find scratches, creases, dust and holes in a picture, and write them as a mask: white is damage."""
     from degradations import find_damage
-    from dgp.cli.outputs import resolve_png_path
-    from dgp.cli.run import png_writer, printable_text
     from dgp.observation.figures import encode_png
     from dgp.observation.images import open_picture
     from dgp.output.restoration import mask_picture

@@ -1,4 +1,4 @@
-"""`dgp degradations sheet`: all operators on one page."""
+"""`dgp degradations sheet`: draw all operators on one page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from dgp.cli import complete
-from dgp.cli.options import Console, console, load_plugins, plugin_option, png_option
+from dgp.cli.console import Console, console_options, printable_text
+from dgp.cli.outputs import png_option, png_writer, resolve_png_path
+from dgp.cli.plugins import load_plugins, plugin_option
 
 
 @click.command(
@@ -25,13 +27,19 @@ Examples:
     metavar="NAME",
     shell_complete=complete.operators,
     show_default=False,
-    help="Draw this operator alone. Repeatable.",
+    help="Draw only this operator. Repeatable.",
 )
-@click.option("--side", type=click.IntRange(32, 512), default=112, metavar="PX", help="Side of each picture.")
-@click.option("--columns", type=click.IntRange(1, 8), default=2, metavar="N", help="Operators side by side.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
+@click.option(
+    "--side", type=click.IntRange(32, 512), default=112, metavar="PX", help="Width and height of each picture."
+)
+@click.option(
+    "--columns", type=click.IntRange(1, 8), default=2, metavar="N", help="How many operators are drawn side by side."
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Seed of random masks and noise."
+)
 @plugin_option
-@console
+@console_options
 def sheet(
     image: Path | None,
     output: Path | None,
@@ -48,8 +56,6 @@ def sheet(
     """
     import degradations as operators
     from degradations.authoring.sheet import draw, strengths
-    from dgp.cli.outputs import resolve_png_path
-    from dgp.cli.run import png_writer, printable_text
     from dgp.observation.figures import encode_png
     from dgp.observation.images import flatten, open_picture, to_tensor
     from generators.progress import waiting

@@ -1,4 +1,4 @@
-"""`dgp priors`: the generators, where they come from, whether they are whole, and what they draw."""
+"""`dgp priors`: list, inspect, check, convert and sample generators."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import click
 
 from dgp.cli import complete
 from dgp.cli.complete import DEFAULT_PRIOR
+from dgp.cli.console import Console, console_options, printable_text
 from dgp.cli.groups import Group
-from dgp.cli.options import Console, console
 from dgp.cli.priors.fetch import facts, fetch
 from dgp.cli.priors.sample import sample
 
@@ -40,16 +40,19 @@ Examples:
   dgp priors list
   dgp priors list --json""",
 )
-@console
+@console_options
 def list_(console: Console):
-    """List all priors; a weights file or a folder can be given wherever a name can."""
+    """List all priors.
+
+    Wherever a command takes the name of a prior, it also takes a weights file or a folder.
+    """
     import generators
     from generators.model_zoo import PUBLIC
 
     entries, public = [], [facts(entry) for entry in PUBLIC.values() if entry.generator]
-    there = {entry["name"] for entry in public if entry["fetched"]}
+    fetched = {entry["name"] for entry in public if entry["fetched"]}
     for name in generators.names():
-        if name in there:  # listed below: to read them all would take long
+        if name in fetched:  # listed below from the table, as loading them all would take long
             continue
         try:
             prior = generators.load(name)
@@ -80,9 +83,9 @@ Examples:
   dgp priors info weights/G_ema_128.pth --json"""
 )
 @click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR, shell_complete=complete.priors)
-@console
+@console_options
 def info(name: str, console: Console):
-    """Show a prior's origin, classes, latents and layers, and what was assumed about its file."""
+    """Show a prior's origin, licence, classes, latents and layers, and the assumptions made to read its file."""
     import generators
 
     facts = _facts(generators.load(name))
@@ -100,7 +103,7 @@ def info(name: str, console: Console):
         console.print(f"{key}: {card[key]}")
     shown, count = facts["classes"][:20], len(facts["classes"])
     console.print(f"classes: {', '.join(shown) or 'none'}{f', ... ({count})' if count > len(shown) else ''}")
-    console.print(f"charts: {', '.join(_chart(chart) for chart in facts['charts'])}")
+    console.print(f"charts: {', '.join(_describe_latent(chart) for chart in facts['charts'])}")
     console.print(f"layer groups, coarse to fine: {', '.join(facts['groups'])}")
     for assumed in facts["assumed"]:
         console.print(f"assumed: {assumed}")
@@ -113,13 +116,15 @@ Examples:
   dgp priors verify weights/G_ema.pth --sha256 0123456789abcdef..."""
 )
 @click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR, shell_complete=complete.priors)
-@click.option("--sha256", metavar="HEX", show_default=False, help="The sha256 that the generator's file must have.")
-@console
+@click.option(
+    "--sha256", metavar="HEX", show_default=False, help="The sha256 that the generator's file is expected to have."
+)
+@console_options
 def verify(name: str, sha256: str | None, console: Console):
-    """Check that a prior is intact: its sha256 where one is known, every tensor, and a picture that it draws.
+    """Check that a prior is intact: its sha256 if one is known, every tensor, and a picture that it generates.
 
     The files of published weights (`dgp priors fetch --list`) are checked against the sha256 recorded at the
-    first download. Exit code 3 where it cannot be used.
+    first download. The exit code is 3 if the prior cannot be used.
     """
     import torch
 
@@ -146,12 +151,12 @@ def verify(name: str, sha256: str | None, console: Console):
     ]
     if broken:
         raise generators.WeightsError(f"{name}: {broken[0]} holds NaN or Infinity; get the file again")
-    with waiting("drawing a picture"), torch.no_grad():
+    with waiting("generating a picture"), torch.no_grad():
         picture = prior.generator(prior.generator.sample(1, generator=stream(0, "verify", 0)))
         if prior.discriminator is not None:
             prior.discriminator.features(picture)
     if not bool(picture.isfinite().all()):
-        raise generators.WeightsError(f"{name}: draws pictures with NaN or Infinity; get the file again")
+        raise generators.WeightsError(f"{name}: generates pictures with NaN or Infinity; get the file again")
     console.print_json(
         {
             "name": prior.name,
@@ -177,14 +182,15 @@ Examples:
     type=click.Path(path_type=Path),
     metavar="FILE",
     show_default=False,
-    help="The file to write, the discriminator beside it (default: PRIOR.safetensors).",
+    help="The file to write; the discriminator is written beside it (default: PRIOR.safetensors).",
 )
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
-@console
+@console_options
 def convert(name: str, old_output: Path | None, output: Path | None, overwrite: bool, console: Console):
-    """Write a prior as safetensors: the generator, and its discriminator beside it.
+    """Write a prior as safetensors: the generator, and its discriminator in a second file beside it.
 
-    The file that is written gives the same pictures, bit for bit, and describes itself in its header.
+    The written file generates the same pictures, bit for bit. Its header holds the architecture, configuration and
+    licence.
     """
     import generators
     from dgp.files import sha256_of
@@ -209,6 +215,7 @@ def convert(name: str, old_output: Path | None, output: Path | None, overwrite: 
 
 
 def _facts(prior) -> dict:
+    """Return the JSON record of a loaded prior."""
     info = prior.generator.info
     return {
         "name": prior.name,
@@ -237,8 +244,8 @@ def _facts(prior) -> dict:
     }
 
 
-def _chart(chart: dict) -> str:
-    """z (128,), class (): a number"""
+def _describe_latent(chart: dict) -> str:
+    """Return a latent in words, such as "z (128,)" or "class (), fixed by its number"."""
     if chart["shape"] is None:
         return f"{chart['name']} (maps between blocks)"
     return f"{chart['name']} {tuple(chart['shape'])}{'' if chart['optimisable'] else ', fixed by its number'}"

@@ -1,4 +1,4 @@
-"""`dgp priors fetch`: the weights that others have published, for users who accept their licence."""
+"""`dgp priors fetch`: download published weights, after the user has accepted their licence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dgp.cli.options import Console, console
+from dgp.cli.console import Console, console_options
 
 
 @click.command(
@@ -19,27 +19,29 @@ Examples:
   dgp priors fetch biggan-dgp            where to get it, and where to put it
 
 \b
-Fetched weights are a prior that is used by its name: dgp restore photo.png -d sr:4 -p stylegan2-ada-ffhq.
+Fetched weights are used by their name: dgp restore photo.png -d sr:4 -p stylegan2-ada-ffhq.
 Files go to priors/NAME/ in $DGP_CACHE (else ~/.cache/dgp). An interrupted download is resumed."""
 )
 @click.argument("name", required=False)
 @click.option("--list", "listed", is_flag=True, show_default=False, help="List what can be fetched.")
-@click.option("--yes", is_flag=True, show_default=False, help="Accept the licence without being asked.")
-@click.option("--sha256", metavar="HEX", show_default=False, help="The sha256 that the generator's file must have.")
+@click.option("--yes", is_flag=True, show_default=False, help="Accept the licence without a question.")
+@click.option(
+    "--sha256", metavar="HEX", show_default=False, help="The sha256 that the generator's file is expected to have."
+)
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     show_default=False,
-    help="Put the files there instead; use them by their path then.",
+    help="Put the files into this folder instead; they are then used by their path.",
 )
-@console
+@console_options
 def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output: Path | None, console: Console):
     """Download published weights from their publisher.
 
-    Each comes under its publisher's licence, which is shown and must be accepted. The sha256 of a file is recorded at
-    the first download, and checked from then on.
+    The publisher's licence is shown and must be accepted. The sha256 of each file is recorded at the first download,
+    and checked from then on.
     """
     from generators.downloads.fetch import fetch as get
     from generators.model_zoo import find
@@ -55,7 +57,7 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
         raise click.UsageError(f"got --sha256 for {', '.join(entry.name for entry in entries)}; name one of them")
     done = []
     for entry in entries:
-        _introduce(entry, output, yes, console)
+        _show_licence(entry, output, yes, console)
     for entry in entries:
         with _Bar(console) as bar:
             kept = get(entry, output, sha256=sha256, progress=bar)
@@ -75,7 +77,7 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
 
 
 def facts(entry) -> dict:
-    """What the lists tell of one entry."""
+    """Return the JSON record of an entry of the table of published weights."""
     from generators.downloads.fetch import missing
 
     return {
@@ -100,19 +102,23 @@ def _list(console: Console) -> None:
             console.print(f"{entry['name']:26} {state:8}  {entry['about']}; {entry['licence']}")
 
 
-def _introduce(entry, output: Path | None, yes: bool, console: Console) -> None:
-    """Shows what it is and its licence, and asks where there is something to fetch."""
+def _show_licence(entry, output: Path | None, yes: bool, console: Console) -> None:
+    """Show an entry and its licence, and ask for acceptance if there are files to download.
+
+    Raises:
+        click.UsageError: the licence was not accepted.
+    """
     from generators.downloads.fetch import missing
 
-    lacking = missing(entry, output)
-    # Nobody accepts what -q keeps from being shown.
-    show = console.note if yes or not lacking else lambda line: click.echo(line, err=True)
+    absent = missing(entry, output)
+    # -q must not hide a licence that is about to be accepted.
+    show = console.note if yes or not absent else lambda line: click.echo(line, err=True)
     show(f"{entry.name}: {entry.about}")
     show(f"licence: {entry.licence.text}")
     show(f"         {entry.licence.address}")
     if entry.remark:
         show(f"note: {entry.remark}")
-    if not lacking:
+    if not absent:
         return
     if entry.by_hand:
         for file in entry.files:
@@ -125,19 +131,19 @@ def _introduce(entry, output: Path | None, yes: bool, console: Console) -> None:
         show(f"from {file.address}")
     if yes:
         return
-    if not _watched():
+    if not _can_answer():
         raise click.UsageError(f"the licence of {entry.name} must be accepted; read it, then add --yes")
     if not click.confirm("Do you accept the licence?", err=True):
         raise click.UsageError("the licence was not accepted; nothing was fetched")
 
 
-def _watched() -> bool:
-    """Whether somebody can answer."""
+def _can_answer() -> bool:
+    """Return whether the user can answer questions."""
     return sys.stdin.isatty()
 
 
 class _Bar:
-    """A progress bar for each file, where somebody watches."""
+    """A progress bar for each file, on a terminal."""
 
     def __init__(self, console: Console):
         self.quiet, self.name, self.bar = console.quiet or not sys.stderr.isatty(), "", None

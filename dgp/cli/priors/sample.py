@@ -1,4 +1,4 @@
-"""`dgp priors sample`: what a prior draws."""
+"""`dgp priors sample`: random pictures of a prior."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import click
 
 from dgp.cli import complete
 from dgp.cli.complete import DEFAULT_PRIOR
-from dgp.cli.options import Console, console, png_option
+from dgp.cli.console import Console, console_options, printable_text
+from dgp.cli.outputs import png_option, png_writer, resolve_png_path
 
 
 @click.command(
@@ -27,14 +28,14 @@ Examples:
     default="auto",
     metavar="NAME|ID|auto",
     shell_complete=complete.classes,
-    help="What to draw; auto: all classes in turn.",
+    help="The class of the pictures; auto: all classes in turn.",
 )
 @click.option(
     "--truncation",
     type=click.FloatRange(0, 2, min_open=True),
     default=1.0,
     metavar="T",
-    help="Below 1: more typical, less varied; above 1, where the network has w, the opposite.",
+    help="Below 1: more typical and less varied pictures; above 1: the opposite, for networks with a latent w.",
 )
 @click.option(
     "--seed",
@@ -44,7 +45,7 @@ Examples:
     help="Random seed; the same seed gives the same pictures.",
 )
 @png_option("PRIOR-samples.png")
-@console
+@console_options
 def sample(
     name: str | None,
     old_name: str | None,
@@ -55,12 +56,10 @@ def sample(
     output: Path | None,
     console: Console,
 ):
-    """Draw pictures of a prior on one sheet."""
+    """Generate random pictures of a prior, on one sheet."""
     import torch
 
     import generators
-    from dgp.cli.outputs import resolve_png_path
-    from dgp.cli.run import png_writer, printable_text
     from dgp.observation.figures import encode_png
     from dgp.observation.images import to_pil
     from dgp.variables.rows import stream
@@ -78,14 +77,14 @@ def sample(
     if info.classes:
         classes = torch.arange(count) % len(info.classes) if number is None else torch.full((count,), number)
     write = png_writer(output)
-    # One stream a picture: the first pictures of a larger sheet are those of a smaller one.
+    # With a random stream for each picture, a larger sheet begins with the pictures of a smaller one.
     streams = [stream(seed, "sample", picture) for picture in range(count)]
     pictures = []
     with torch.no_grad():
         latents = prior.generator.sample(count, truncation=truncation, classes=classes, generator=streams)
         for row in range(count):
             pictures.append(to_pil(prior.generator({key: value[row : row + 1] for key, value in latents.items()})))
-            report("drawing pictures", row + 1, count)
+            report("generating pictures", row + 1, count)
     sheet = _sheet(pictures)
     write(encode_png(sheet))
     console.print_json(
@@ -103,7 +102,7 @@ def sample(
 
 
 def _sheet(pictures):
-    """As square as can be, with a gap of 2 pixels; small pictures are enlarged by a whole factor."""
+    """Arrange pictures in a grid that is nearly square, with gaps of 2 pixels; small ones are enlarged by a whole factor."""
     from PIL import Image
 
     side = pictures[0].width
