@@ -1,7 +1,7 @@
 """The published figures of Deep Generative Prior, computed by this engine, for those who hold its weights and ImageNet.
 
     python benchmarks/published/reproduce_dgp.py --weights pretrained/ --imagenet ILSVRC2012/val/ -o reproduce-dgp
-    python benchmarks/published/reproduce_dgp.py --weights pretrained/ --imagenet val/ --list imagenet_val_1k.txt --count 50
+    python benchmarks/published/reproduce_dgp.py --weights pretrained/ --imagenet val/ --list val_1k.txt --count 50
 
 The protocol: one validation picture of each class, the lowest-numbered; its centred square, bilinear to 128 pixels; the
 class told; the values of `experiments/imagenet1k_128` of the published code. `--imagenet` holds a folder for each

@@ -1,7 +1,7 @@
 """PULSE as published and as repaired, on the network that it was published with, against what is stated of it.
 
     python benchmarks/published/reproduce_pulse.py --weights pulse/ --pictures celeba-hq/ --factor 32 -o reproduce-pulse
-    python benchmarks/published/reproduce_pulse.py --weights pulse/ --pictures celeba-hq/ --steps 200 --steps 400 --count 20
+    python benchmarks/published/reproduce_pulse.py --weights pulse/ --pictures faces/ --steps 200 --steps 400 --count 20
 
 `--weights` holds `synthesis.pt` and `mapping.pt` (and `gaussian_fit.pt`, which is computed where it is missing);
 `--pictures` aligned faces of 1024 pixels, which are made smaller by PULSE's own filter and then searched for. What is

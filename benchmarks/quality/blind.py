@@ -135,7 +135,7 @@ def damaged(clean: Tensor, chains: Sequence[Names], random: np.random.Generator,
         if others:
             operator = _other(chain, random)
         else:
-            operator = build_operator(chain, [int(random.integers(len(get_damage(name).seen))) for name in chain])
+            operator = build_operator(chain, [int(random.integers(len(get_damage(name).simulated))) for name in chain])
             values = {n: u.value(float(random.random())) for n, u in operator.unknowns().items()}
             operator = operator.given(values) if values else operator
         seen.append(operator.simulate(picture[None], noise).expand(-1, 3, -1, -1))

@@ -1,6 +1,6 @@
 """Scores of priors against real pictures, all in one run, by the features of the project's own judge.
 
-    python benchmarks/quality/score_prior.py cifar10-test.zip biggan-cifar10 run/run-G_ema.safetensors --json scores.json
+    python benchmarks/quality/score_prior.py cifar10-test.zip biggan-cifar10 run/G_ema.safetensors --json scores.json
 
 `frechet` is the Frechet distance between the features (the 128 values before the judge's last layer) of the real
 pictures and of as many samples: lower is better, and it is no FID, whose features are Inception's. `precision` and

@@ -2,7 +2,7 @@
 
     python benchmarks/quality/scratches.py photos/ > scratches.json
 
-Every photograph of a folder is worn by ``degradations.operators.wear`` (scratches, a crease, dust, a torn-off piece; all of them
+Every photograph of a folder is worn by ``degradations.operators.wear`` (scratches, a crease, dust, a torn-off piece; all
 together and each alone, and round blobs), and saved as PNG or as JPEG of quality 90. Precision is the share of the
 pixels found that lie on damage or next to it, recall the share of the damage that was found or lies next to it; means
 over pictures. Beside ``find_damage`` a baseline: top-hat and bottom-hat above a threshold (Otsu's, at least 0.1).

@@ -14,8 +14,8 @@ from dgp.cli.console import START_TIME
 from dgp.cli.failures import exit_code, one_line, print_error
 from dgp.cli.groups import Group
 
-# PyTorch's threads would otherwise spin while they wait for each other, which makes runs on a busy machine several times
-# slower. The setting is read when PyTorch is imported.
+# PyTorch's threads would otherwise spin while they wait for each other, which makes runs on a busy machine several
+# times slower. The setting is read when PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}

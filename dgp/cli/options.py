@@ -93,8 +93,8 @@ ENGINE = (
         type=click.IntRange(1),
         metavar="EVALUATIONS",
         show_default=False,
-        help="The cost of each solution; the numbers of steps and candidates are scaled to it. A forward pass through a "
-        "network counts 1, forward and backward 3 (default: the cost of the recipe).",
+        help="The cost of each solution; the numbers of steps and candidates are scaled to it. A forward pass through "
+        "a network counts 1, forward and backward 3 (default: the cost of the recipe).",
     ),
     click.option(
         "--seed",
@@ -118,7 +118,8 @@ ENGINE = (
         "--fit",
         type=click.Choice(["auto", "crop", "pad", "stretch", "object"]),
         default="auto",
-        help="How a picture is brought to the prior's resolution; object: a square around the object that --weight marks.",
+        help="How a picture is brought to the prior's resolution; object: a square around the object that "
+        "--weight marks.",
     ),
     click.option(
         "--merge/--no-merge",
@@ -188,8 +189,8 @@ RUN = (
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         metavar="DIR",
         show_default=False,
-        help="Start from an earlier result instead of searching: the folder of that run, or an output folder with one for "
-        "each picture.",
+        help="Start from an earlier result instead of searching: the folder of that run, or an output folder with one "
+        "for each picture.",
     ),
     click.option(
         "--overwrite",

@@ -56,7 +56,7 @@ def png_writer(path: Path) -> Callable[[bytes], None]:
 
 
 def folder_names(images: Sequence[Path]) -> list[str]:
-    """Return the name of each picture's folder: its stem; a second picture of the same stem gets <stem>-2, and so on."""
+    """Return the name of each picture's folder: its stem, or <stem>-2, <stem>-3, ... if the stem is taken."""
     taken: dict[str, None] = {}
     for path in images:
         stem = "picture" if path.stem in (".", "..") else path.stem  # those would lead out of the output folder

@@ -104,7 +104,7 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], console: Cons
     if not console.as_json:
         console.print("\n".join(_lines(resolved)))
         console.print(
-            f"# costs {spent} evaluations per solution (a forward pass through a network counts 1, forward and backward 3)"
+            f"# costs {spent} evaluations per solution (forward pass through a network: 1, forward and backward: 3)"
         )
         for note in notes if prior else ():
             console.print(f"# on {prior}: {note}")

@@ -106,7 +106,7 @@ class Runner:
         )
 
     def start(self, job: Job) -> Start | None:
-        """Return the start of a warm-started run (--start), or None. Raises InputError if there is no earlier result."""
+        """Return the start of a warm-started run (--start), or None. Raises InputError if there is no result."""
         from dgp.warm_start import start_of
 
         folder = self.options.start

@@ -102,7 +102,7 @@ def sample(
 
 
 def _sheet(pictures):
-    """Arrange pictures in a grid that is nearly square, with gaps of 2 pixels; small ones are enlarged by a whole factor."""
+    """Arrange pictures in a grid that is nearly square, with gaps of 2 pixels; small ones are enlarged."""
     from PIL import Image
 
     side = pictures[0].width

@@ -41,7 +41,7 @@ def test_chains_that_commute_count_once_and_all_can_be_built():
         operator = build_operator(chain, [0] * len(chain))
         assert operator.channels(3) == (1 if "missing colour" in chain else 3) and operator.size((32, 32)) == (32, 32)
     for damage in DAMAGES:
-        assert len(damage.seen) == len(damage.cure)
+        assert len(damage.simulated) == len(damage.restored)
 
 
 def test_damages_are_seen(toy, pictures):
