@@ -183,7 +183,7 @@ def reproduce(options: argparse.Namespace) -> dict:
         evaluation.check()
     found = {}
     with tqdm(
-        total=sum(e.work for e in runs.values()), unit="step", file=sys.stderr, disable=not is_interactive()
+        total=sum(e.remaining_steps for e in runs.values()), unit="step", file=sys.stderr, disable=not is_interactive()
     ) as bar:
         for name, evaluation in runs.items():
             evaluation.run(lambda count, doing: bar.update(count))

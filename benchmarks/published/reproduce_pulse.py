@@ -117,7 +117,7 @@ def reproduce(options: argparse.Namespace) -> dict:
         baselines=False,
     )
     evaluation.check()
-    with tqdm(total=evaluation.work, unit="step", file=sys.stderr, disable=not is_interactive()) as bar:
+    with tqdm(total=evaluation.remaining_steps, unit="step", file=sys.stderr, disable=not is_interactive()) as bar:
         evaluation.run(lambda count, doing: bar.update(count))
     evaluation.write()
     found = figures(evaluation)

@@ -60,7 +60,9 @@ def evaluated(options: argparse.Namespace, name: str, recipes: Sequence[str], ba
         baselines=baselines,
     )
     evaluation.check()
-    with tqdm(total=evaluation.work, unit="step", desc=Path(name).stem, disable=not evaluation.work) as bar:
+    with tqdm(
+        total=evaluation.remaining_steps, unit="step", desc=Path(name).stem, disable=not evaluation.remaining_steps
+    ) as bar:
         evaluation.run(lambda count, doing: bar.update(count))
     return evaluation.write()
 

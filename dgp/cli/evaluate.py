@@ -163,9 +163,11 @@ def evaluate(
     with waiting("preparing the comparison"):
         evaluation.check()
     if options.dry_run:
-        todo, units = evaluation.todo, len(evaluation.pictures) * len(specs) * len(evaluation.arms)
-        console.print_json({"status": "planned", "units": units, "todo": todo, "steps": evaluation.work})
-        console.print(f"{todo} of {units} units to do, in {evaluation.work} steps -> {printable_text(output)}")
+        todo, units = evaluation.remaining_units, len(evaluation.pictures) * len(specs) * len(evaluation.arms)
+        console.print_json({"status": "planned", "units": units, "todo": todo, "steps": evaluation.remaining_steps})
+        console.print(
+            f"{todo} of {units} units to do, in {evaluation.remaining_steps} steps -> {printable_text(output)}"
+        )
         return
     _run_with_progress(evaluation)
     with waiting("writing the tables"):
@@ -196,7 +198,7 @@ def _run_with_progress(evaluation: Evaluation) -> None:
     """Run the evaluation, and report the steps that are done."""
     from generators.progress import report
 
-    done, work = 0, evaluation.work
+    done, work = 0, evaluation.remaining_steps
 
     def on_step(count: int, doing: str) -> None:
         nonlocal done

@@ -1,4 +1,4 @@
-"""What is compared: recipes, the same ones on random weights, and two baselines that invert nothing."""
+"""The arms of a comparison: recipes on a prior, and two baselines without inversion."""
 
 from __future__ import annotations
 
@@ -19,13 +19,18 @@ from dgp.recipes.recipe import Recipe
 from generators import Prior
 
 MEASURED = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")
-# What else a run is measured at: the ending of the metric's name -> the words for it.
+# Further versions of an answer that are measured: suffix of the metric's name -> words for the table.
 VIEWS = {"mean": "mean of solutions", "latent_only": "latents only", "generator": "before the finish"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one picture: (3, R, R) in [-1, 1], and what its unit says besides its identity."""
+    """An arm's answer for one picture.
+
+    Attributes:
+        tensor: (3, R, R) in [-1, 1].
+        content: the entries of the unit's JSON file besides its identity.
+    """
 
     tensor: Tensor
     content: dict
@@ -37,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class DegradedArm:
-    """The degraded input itself, lifted to full size."""
+    """A baseline: the degraded input itself, brought to three channels and full size (`Degradation.lift`)."""
 
     name: str = "degraded"
     target: str = "file"
@@ -54,7 +59,7 @@ class DegradedArm:
 
 @dataclass(frozen=True)
 class ClassicalArm:
-    """Mean chroma, bicubic enlargement, biharmonic inpainting; see ``dgp.evaluation.baselines``."""
+    """A baseline: mean chroma, bicubic enlargement and biharmonic inpainting (``dgp.evaluation.baselines``)."""
 
     chroma: Tensor
     prior_sha256: str
@@ -70,12 +75,22 @@ class ClassicalArm:
         return [_measure(classical(o.degradation, o.y, size, self.chroma)[0], o) for o in observations]
 
     def __repr__(self) -> str:
-        return f"Classical({self.name})"
+        return f"ClassicalArm({self.name})"
 
 
 @dataclass(frozen=True)
 class RecipeArm:
-    """A recipe on a prior. prior_key: what stands for the prior in a unit's identity."""
+    """A recipe on a prior.
+
+    Attributes:
+        name: the name in tables.
+        recipe: the recipe.
+        prior: the prior.
+        prior_key: text that identifies the prior in the identity of a unit.
+        seed: seed of the runs.
+        num_solutions: how many solutions each run computes.
+        device: the torch device.
+    """
 
     name: str
     recipe: Recipe
@@ -102,7 +117,7 @@ class RecipeArm:
         }
 
     def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Answer]:
-        """All at once. ``on_step`` hears how many pictures have moved on by a step."""
+        """Invert all pictures together; ``on_step(n)`` is called after each step of n pictures."""
         inversion = Inversion(
             observations,
             self.prior,
@@ -111,20 +126,20 @@ class RecipeArm:
             num_solutions=self.num_solutions,
             device=self.device,
         )
-        # The first step of the first stage that releases layers still sees the pictures of the latents alone.
+        # The first step of the first stage that releases layers still renders with the original weights.
         releases = [stage.release is not None for stage in inversion.recipe.stages]
-        opening = sum(s.steps for s in inversion.recipe.stages[: releases.index(True)]) if any(releases) else 0
+        first_release = sum(s.steps for s in inversion.recipe.stages[: releases.index(True)]) if any(releases) else 0
         latent_only: list[Tensor] | None = None
         for step in inversion:
-            if opening and step.index == opening:
+            if first_release and step.index == first_release:
                 latent_only = best_images(step, len(observations))
             on_step(len(observations))
         results = inversion.result()
         return [
-            self._finding(result, None if latent_only is None else latent_only[i]) for i, result in enumerate(results)
+            self._answer(result, None if latent_only is None else latent_only[i]) for i, result in enumerate(results)
         ]
 
-    def _finding(self, result: Restoration, latent_only: Tensor | None) -> Answer:
+    def _answer(self, result: Restoration, latent_only: Tensor | None) -> Answer:
         observation = result.observation
         original, size = observation.original[0], tuple(observation.original.shape[-2:])
         extra = {} if self.recipe.finish.kind == "none" else {"generator": result.prior_tensor}
@@ -151,20 +166,21 @@ class RecipeArm:
         )
 
     def __repr__(self) -> str:
-        return f"Engine {self.name}: {self.recipe.name} on {self.prior.name}, seed {self.seed}, {self.device}"
+        return f"RecipeArm {self.name}: {self.recipe.name} on {self.prior.name}, seed {self.seed}, {self.device}"
 
 
 def best_images(step: Step, pictures: int) -> list[Tensor]:
-    """(3, R, R) of each picture: the row with the lowest objective."""
+    """Return, for each of `pictures` pictures, the image (3, R, R) of the row with the lowest objective."""
     chosen = []
     for number in range(pictures):
-        mine = (step.picture == number).nonzero()[:, 0]
-        best = mine[step.total.cpu()[mine].nan_to_num(nan=torch.inf).argmin()]
+        rows = (step.picture == number).nonzero()[:, 0]
+        best = rows[step.total.cpu()[rows].nan_to_num(nan=torch.inf).argmin()]
         chosen.append(step.image[best].detach().clone())
     return chosen
 
 
 def _measure(picture: Tensor, observation: Observation) -> Answer:
+    """Return the answer of a baseline, (3, R, R), with its metrics."""
     size = tuple(observation.original.shape[-2:])
     hidden = observation.degradation.unobserved(size)
     with torch.no_grad():

@@ -1,8 +1,8 @@
 """Estimates of the unknown parameters of a degradation from one observation, before any search.
 
 Pictures of the prior are degraded with random values of the unknown parameters, and a small network is trained to
-predict the values from statistics of the result: simulation-based inference by regression (Cranmer, Brehmer & Louppe 2020). The
-network is cached on disk, so that only the first picture takes time.
+predict the values from statistics of the result: simulation-based inference by regression (Cranmer, Brehmer &
+Louppe 2020). The network is cached on disk, so that only the first picture takes time.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def test_a_judge_may_come_after_the_run(tmp_path, judge):
     units = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/units").rglob("*.*")}
     after = evaluated(tmp_path, sure_of(judge, 1))
     after.check()
-    assert after.todo == 0
+    assert after.remaining_units == 0
     after.run()
     judged = after.write()
     assert units == {path: path.stat().st_mtime_ns for path in (tmp_path / "out/units").rglob("*.*")}
@@ -113,7 +113,7 @@ def test_a_judge_may_come_after_the_run(tmp_path, judge):
     assert judged["judge"]["originals"]["recognised"]["mean"] == pytest.approx(2 / 3)
     assert judged["judge"]["name"] == "judge.safetensors" and "judge" not in plain
     table = (tmp_path / "out/table.md").read_text()
-    assert "recognised" in table and table.count("the ceiling") == 1
+    assert "recognised" in table and table.count("the upper bound") == 1
     assert json.loads((tmp_path / "out/summary.json").read_text()) == judged
 
 

@@ -38,10 +38,10 @@ def test_a_star_reaches_the_places_that_have_the_rest_of_the_key():
 @pytest.mark.parametrize(
     ("recipe", "settings", "use"),
     [
-        ("pti", ["stages.1.lr=3"], "no variable moves there; use stages.1.release.lr"),
+        ("pti", ["stages.1.lr=3"], "no variable is optimised there; use stages.1.release.lr"),
         ("default", ["stages.*.lr=3", "stages.*.move.*.lr=0.1"], "use stages.*.move.*.lr"),
-        ("default", ["stages.0.move.z.momentum=0.9"], "takes no momentum; set stages.0.move.z.optimizer"),
-        ("dgp-sr-d", ["stages.*.release.momentum=0.9"], "takes no momentum; set stages.*.release.optimizer"),
+        ("default", ["stages.0.move.z.momentum=0.9"], "has no momentum; set stages.0.move.z.optimizer"),
+        ("dgp-sr-d", ["stages.*.release.momentum=0.9"], "has no momentum; set stages.*.release.optimizer"),
     ],
 )
 def test_a_key_that_changes_nothing_is_refused_with_the_one_that_would(recipe, settings, use):

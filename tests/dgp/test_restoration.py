@@ -263,7 +263,7 @@ def test_pictures_of_any_size_have_room_for_words(size):
     strip = np.asarray(sheet.convert("L"))[:12]
     halves = np.array_split(strip, 2, axis=1)
     assert all((half < 128).any() for half in halves), "a name above each"
-    spread = Spread.of(images)
+    spread = Spread.from_images(images)
     shown = spread.picture
     factor = spread.record()["magnification"]
     assert (

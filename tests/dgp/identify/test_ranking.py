@@ -94,8 +94,8 @@ def test_what_the_file_tells_is_certain(toy, pictures, tmp_path):
     for quality, known in ((20, {"jpeg"}), (95, set())):
         path = tmp_path / f"{quality}.jpg"
         degradations.Identity().picture(pictures[:1]).save(path, quality=quality)
-        assert auto._told(auto.open_picture(path), 32) == known
-    assert auto._told(auto.open_picture(tmp_path / "20.jpg"), 64) == set(), "its blocks are not those of x"
+        assert auto._damages_of_file(auto.open_picture(path), 32) == known
+    assert auto._damages_of_file(auto.open_picture(tmp_path / "20.jpg"), 64) == set(), "its blocks are not those of x"
 
 
 def test_a_clean_picture_shows_no_damage(toy, pictures):

@@ -20,7 +20,7 @@ def photographs(count=4, side=64):
 def evidence(pictures):
     levels = ((pictures + 1) * 127.5).round()
     luma = (levels * torch.tensor(LUMA)[:, None, None]).sum(1)
-    return blocks.evidence(blocks.amplitudes(luma), blocks.whole(levels))
+    return blocks.evidence(blocks.amplitudes(luma), blocks.unclipped_blocks(levels))
 
 
 def stored(picture, quality, subsampling=2):
