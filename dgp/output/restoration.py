@@ -110,7 +110,7 @@ class Restoration:
     @functools.cached_property
     def spread(self) -> Spread | None:
         """How far several answers are apart; None for a single one."""
-        return Spread.of(self.solutions) if len(self.tensors) > 1 else None
+        return Spread.from_images(self.solutions) if len(self.tensors) > 1 else None
 
     @property
     def comparison(self) -> Image.Image:
