@@ -2,12 +2,12 @@
 
     python benchmarks/quality/scratches.py photos/ > scratches.json
 
-Each photograph of a folder is damaged by ``degradations.operators.wear`` (scratches, a crease, dust, a torn-off piece;
-all together and each alone, and round blobs), and saved as PNG or as JPEG of quality 90. Precision is the share of the
-found pixels that lie on damage or next to it, recall the share of the damaged pixels that were found or lie next to
-found ones; both are means over pictures. ``find_damage`` is compared with a baseline: top-hat and bottom-hat filters above a
-threshold (Otsu's, at least 0.1). The script prints JSON; pictures that the weights were fitted on (every third) are
-counted separately. See benchmarks/README.md.
+Each photograph of a folder is damaged by ``degradations.operators.wear`` (scratches, a crease, dust, a torn-off
+piece; all together and each alone, and round blobs), and saved as PNG or as JPEG of quality 90. Precision is the
+share of the found pixels that lie on damage or next to it, recall the share of the damaged pixels that were found or
+lie next to found ones; both are means over pictures. ``find_damage`` is compared with a baseline: top-hat and
+bottom-hat filters above a threshold (Otsu's, at least 0.1). The script prints JSON; pictures that the weights were
+fitted on (every third) are counted separately. See benchmarks/README.md.
 """
 
 from __future__ import annotations

@@ -11,11 +11,12 @@ from PIL import Image
 
 from dgp.errors import InputError
 from dgp.evaluation import sheets, statistics
-from dgp.evaluation.arms import MEASURED, VIEWS, ClassicalArm, DegradedArm, RecipeArm
+from dgp.evaluation.arms import ClassicalArm, DegradedArm, RecipeArm
 from dgp.evaluation.baselines import mean_chroma
 from dgp.evaluation.judge import Judge
 from dgp.evaluation.source import CleanPicture
 from dgp.evaluation.units import Unit, plain_name
+from dgp.evaluation.views import differences_to, metric_values, split_views
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.observation.figures import encode_png
 from dgp.observation.images import to_pil
@@ -161,13 +162,13 @@ class Evaluation:
         for spec in self.degradations:
             values: dict[str, dict[str, dict]] = {}
             for arm in self.arms:
-                own = {p.name: _metric_values(self._unit(arm, spec, p).read()) for p in self.pictures}
+                own = {p.name: metric_values(self._unit(arm, spec, p).read()) for p in self.pictures}
                 for name, verdict in self._verdicts(arm, spec).items():
                     own[name] |= verdict
-                values |= _views(arm.name, own)
+                values |= split_views(arm.name, own)
             results[spec] = {name: statistics.means(own) for name, own in values.items()}
-            to_first[spec] = _differences(values, self.arms[0].name)
-            to_classical[spec] = _differences(values, ClassicalArm.name) if self.baselines else {}
+            to_first[spec] = differences_to(values, self.arms[0].name)
+            to_classical[spec] = differences_to(values, ClassicalArm.name) if self.baselines else {}
         return {
             "schema": 1,
             "status": "done",
@@ -286,32 +287,3 @@ class Evaluation:
         pictures, specs = counted(len(self.pictures), "picture"), listed(list(self.degradations))
         about = f"{pictures}, {specs}, recipes {listed(list(self.recipes))} on {self.prior.name}"
         return clipped(f"Evaluation: {about} -> {self.folder}")
-
-
-def _metric_values(content: dict | None) -> dict[str, float | None]:
-    """Return the values of the metrics of a finished unit, by name."""
-    if content is None:
-        return {}
-    numbers = {name: entry["value"] for name, entry in content["metrics"].items()}
-    return numbers | {"observation_psnr": content["fidelity"]["observation_psnr"]}
-
-
-def _views(name: str, values: Mapping[str, dict]) -> dict[str, dict[str, dict]]:
-    """Return the metrics of an arm, and those of further versions of its answers (`VIEWS`) as separate arms.
-
-    Returns:
-        name of the arm -> picture -> metric -> value.
-    """
-    of_views = {f"{metric}_{suffix}" for suffix in VIEWS for metric in MEASURED}
-    plain = {p: {m: v for m, v in own.items() if m not in of_views} for p, own in values.items()}
-    views = {name: plain}
-    for suffix, words in VIEWS.items():
-        own = {p: {m: v[f"{m}_{suffix}"] for m in MEASURED if f"{m}_{suffix}" in v} for p, v in values.items()}
-        if any(own.values()):
-            views[f"{name}, {words}"] = own
-    return views
-
-
-def _differences(values: Mapping[str, dict], reference: str) -> dict[str, dict]:
-    """Return the paired differences of all other arms to a reference arm."""
-    return {name: statistics.differences(own, values[reference]) for name, own in values.items() if name != reference}

@@ -16,6 +16,7 @@ from torch import Tensor
 from degradations.files.pictures import FORMATS, MAX_PIXELS
 from dgp.errors import DgpError, InputError
 from dgp.files import sha256_of
+from dgp.observation.arrays import image_from_array
 
 NOT_SIGNED = "a tensor without values below 0, taken to be in [-1, 1] as all tensors are; of [0, 1] pass 2 * x - 1"
 LAID_ON_WHITE = "transparent pixels were laid on white"
@@ -83,7 +84,7 @@ def open_picture(
     if isinstance(source, Tensor):
         source = _from_tensor(source)
     elif isinstance(source, np.ndarray):
-        source = _from_array(source)
+        source = image_from_array(source)
     if not isinstance(source, Image.Image):
         raise InputError(
             f"got {type(source).__name__} for a picture, expected a path, a PIL image, a numpy array or a tensor"
@@ -271,31 +272,3 @@ def _squeeze_batch(tensor: Tensor) -> Tensor:
         hint = "; pass x.permute(2, 0, 1)" if x.ndim == 3 and shape[-1] in (1, 3) else hint
         raise InputError(f"got a tensor of shape {shape}, expected (1|3, H, W) or (1, 1|3, H, W){hint}")
     return x
-
-
-def _from_array(array: np.ndarray) -> Image.Image:
-    shape = array.shape
-    a = array[..., 0] if array.ndim == 3 and shape[-1] == 1 else array
-    if not (a.ndim == 2 or (a.ndim == 3 and a.shape[-1] in (3, 4))) or not a.size:
-        hint = "; pass several pictures as a list" if a.ndim == 4 else ""
-        hint = "; pass x.transpose(1, 2, 0)" if a.ndim == 3 and shape[0] in (1, 3) else hint
-        raise InputError(f"got an array of shape {shape}, expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4){hint}")
-    if a.dtype == np.uint16:
-        a = np.rint(a / 257)
-    elif a.dtype == bool:
-        a = a * 255.0
-    elif np.issubdtype(a.dtype, np.floating):
-        if not np.isfinite(a).all():
-            raise InputError("got an array with NaN or Infinity in it, expected values in [0, 1]; repair it first")
-        if a.min() < -0.001 or a.max() > 1.001:
-            signed = "pass (x + 1) / 2" if a.min() >= -1.001 and a.max() <= 1.001 else "divide by 255 or pass uint8"
-            raise InputError(
-                f"got an array of {a.dtype} with values in [{a.min():.3g}, {a.max():.3g}], expected [0, 1]; {signed}"
-            )
-        a = np.rint(np.clip(a, 0, 1) * 255)
-    elif a.dtype != np.uint8:
-        raise InputError(
-            f"got an array of {a.dtype}, expected uint8, uint16, bool or floats in [0, 1]; of levels 0 to 255 "
-            "pass x.astype(np.uint8)"
-        )
-    return Image.fromarray(np.ascontiguousarray(a.astype(np.uint8)))
