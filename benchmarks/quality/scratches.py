@@ -1,4 +1,4 @@
-"""How much of the damage on photographs is found, and how much of what is found is damage.
+"""Precision and recall of the detection of scratches, creases, dust and tears on photographs.
 
     python benchmarks/quality/scratches.py photos/ > scratches.json
 
@@ -35,23 +35,23 @@ KINDS = {
 }
 
 
-def damaged(
+def damage(
     picture: Image.Image, wear: dict[str, int], seed: int, quality: int | None
 ) -> tuple[Image.Image, np.ndarray]:
-    """(the picture with the wear on it, (H, W) bool where it is)."""
+    """Return a picture with wear, and the mask of the wear, (H, W) bool; stored as JPEG if a quality is given."""
     mask, paint = worn(picture.size[::-1], seed, **wear)
     over = Image.fromarray(((paint[0, 0] + 1) * 127.5).round().byte().numpy()).convert("RGB")
-    spoilt = picture.copy()
-    spoilt.paste(over, mask=Image.fromarray(mask[0, 0].numpy()))
+    result = picture.copy()
+    result.paste(over, mask=Image.fromarray(mask[0, 0].numpy()))
     if quality is not None:
         file = io.BytesIO()
-        spoilt.save(file, "JPEG", quality=quality)
-        spoilt = Image.open(file)
-    return spoilt, mask[0, 0].numpy()
+        result.save(file, "JPEG", quality=quality)
+        result = Image.open(file)
+    return result, mask[0, 0].numpy()
 
 
 def baseline(picture: Image.Image) -> np.ndarray:
-    """(H, W) bool: what a textbook would do."""
+    """Detect damage by morphological filters, as textbooks do; (H, W) bool."""
     from scipy import ndimage
     from skimage import filters, morphology
 
@@ -65,10 +65,12 @@ def baseline(picture: Image.Image) -> np.ndarray:
 
 
 def proposed(picture: Image.Image) -> np.ndarray:
+    """Detect damage by `find_damage`; (H, W) bool."""
     return find_damage(picture)[0, 0].numpy()
 
 
 def scores(found: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+    """Return precision, recall, and the share of all pixels that are found wrongly, with a tolerance of one pixel."""
     from scipy import ndimage
 
     def near(mask: np.ndarray) -> np.ndarray:
@@ -82,7 +84,7 @@ def scores(found: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
 
 
 def mean(rows: list[dict]) -> dict[str, float | None]:
-    """Of each number over the pictures that have it; nothing found counts as no precision to speak of."""
+    """Return the mean of each score over the pictures that have it; without found pixels there is no precision."""
     table = {}
     for key in rows[0]:
         values = [row[key] for row in rows if row[key] is not None]
@@ -94,8 +96,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=tuple(KINDS))
-    parser.add_argument("--quality", type=int, default=None, help="of a JPEG in between; default: PNG")
-    parser.add_argument("--step", type=int, default=1, help="every so many pictures")
+    parser.add_argument(
+        "--quality", type=int, default=None, help="store pictures as JPEG of this quality (default: PNG)"
+    )
+    parser.add_argument("--step", type=int, default=1, help="use every n-th picture")
     arguments = parser.parse_args()
     paths = sorted(path for path in arguments.folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     methods, seconds = {"found": proposed, "top-hat": baseline}, []
@@ -103,7 +107,7 @@ def main() -> None:
     for kind in arguments.kinds:
         rows: dict[str, list[dict]] = {}
         for number, path in list(enumerate(paths))[:: arguments.step]:
-            picture, truth = damaged(Image.open(path).convert("RGB"), KINDS[kind], number, arguments.quality)
+            picture, truth = damage(Image.open(path).convert("RGB"), KINDS[kind], number, arguments.quality)
             for method, find in methods.items():
                 began = time.process_time()
                 found = find(picture)

@@ -201,7 +201,7 @@ class Discriminator(nn.Module):
         self.linear, self.embed = Linear(outs[-1] * ch, 1), Embedding(n_classes, outs[-1] * ch)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the logit, and the features: the map after each part, the last one rectified, and the pooled vector."""
+        """Return the logit, and the features: maps after each part, the last one rectified, and the pooled vector."""
         maps = []
         for parts in self.blocks:
             for part in parts:

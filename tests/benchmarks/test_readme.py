@@ -45,7 +45,7 @@ def test_a_readme_without_the_marks_is_left_as_it_is(readme):
 
     readme.write_text("no marks\n")
     with pytest.raises(SystemExit, match="expected the lines <!-- restorations -->"):
-        script.put(readme, "| |\n")
+        script.replace_table(readme, "| |\n")
     assert readme.read_text() == "no marks\n"
 
 

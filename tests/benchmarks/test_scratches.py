@@ -9,7 +9,7 @@ from PIL import Image
 def test_scores():
     import scratches
 
-    picture, truth = scratches.damaged(Image.new("RGB", (80, 60), (90, 120, 140)), {"scratches": 3}, 0, None)
+    picture, truth = scratches.damage(Image.new("RGB", (80, 60), (90, 120, 140)), {"scratches": 3}, 0, None)
     assert truth.any() and (np.asarray(picture)[~truth] == (90, 120, 140)).all()
     assert scratches.scores(truth, truth) == {"precision": 1, "recall": 1, "wrong": 0}
     nothing, all_ = np.zeros_like(truth), np.ones_like(truth)

@@ -158,15 +158,15 @@ def test_training_learns_and_goes_on_where_it_was_interrupted(training, capsys):
     class Stop(Exception):
         pass
 
-    calls, varied = iter(range(100)), train_judge.varied
+    calls, augment = iter(range(100)), train_judge.augment
 
     def stop(tensor, random):
         if next(calls) == 20:
             raise Stop
-        return varied(tensor, random)
+        return augment(tensor, random)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_judge, "varied", stop)
+        patch.setattr(train_judge, "augment", stop)
         with pytest.raises(Stop):
             run("broken.safetensors")
     run("broken.safetensors")
@@ -180,7 +180,7 @@ def test_variations_are_shifted_and_mirrored_pictures(training):
     train_judge, _ = training
     x = torch.arange(32.0)[None, None, None].expand(200, 3, 32, 32).contiguous()
     x = x + 100 * torch.arange(32.0)[None, None, :, None]
-    y = train_judge.varied(x, torch.Generator().manual_seed(0))
+    y = train_judge.augment(x, torch.Generator().manual_seed(0))
     middle = y[:, 0, 16, 15:17]
     columns, rows = middle[:, 0] % 100, middle[:, 0] // 100
     mirrored = middle[:, 1] < middle[:, 0]
