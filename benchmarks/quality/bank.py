@@ -106,10 +106,7 @@ def comparisons(
     """Yield the comparison for each degradation, objective, size of the bank and kind of bank search."""
 
     def observations_of(spec: str, class_given: bool) -> list[Observation]:
-        labels = (c.folder if class_given else None for c in clean)
-        return [
-            observe(c.picture, spec, prior, simulate=True, label=label) for c, label in zip(clean, labels, strict=True)
-        ]
+        return [observe(c.picture, spec, prior, simulate=True, label=c.folder if class_given else None) for c in clean]
 
     problems = {spec: observations_of(spec, True) for spec in options.degradations}
     fresh = best_fresh(prior, problems, class_given, options.fresh)
