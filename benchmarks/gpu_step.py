@@ -221,6 +221,7 @@ def describe_error(error: Exception) -> str:
 
 
 def table(report: dict) -> str:
+    """Return the report as a table of text."""
     peaks = ", ".join(f"{name} {value / 1e12:.1f}" for name, value in report["peaks"].items())
     lines = [
         f"{report['machine']}, torch {report['torch']}; fastest plain convolution, tera-operations a second: {peaks}",
@@ -283,7 +284,7 @@ def main() -> None:
             continue
         case = {"step": step, "rows": rows, "precision": how}
         try:
-            case |= measure(limits, make(), rows, how, report["peaks"][how])
+            case |= measure(limits, make(), pictures=rows, name=how, fastest=report["peaks"][how])
         except Exception as error:  # the other cases can still be measured
             case["error"] = describe_error(error)
         if options.device == "cuda":

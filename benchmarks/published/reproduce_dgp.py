@@ -162,6 +162,7 @@ def _ssim_of_holes(evaluation: Evaluation) -> dict[str, float]:
 
 
 def table(found: dict[str, dict], pictures: int) -> str:
+    """Return the figures as a table in Markdown."""
     head = ("task", "recipe", "PSNR, published", "PSNR, ours", "SSIM %, published", "SSIM %, ours", "published figures")
     lines = [
         f"n = {pictures} pictures; in brackets the {statistics.INTERVAL:.0%} bootstrap interval of the mean.",
@@ -180,6 +181,7 @@ def table(found: dict[str, dict], pictures: int) -> str:
 
 
 def reproduce(options: argparse.Namespace) -> dict:
+    """Compute the missing results, write table.md and figures.json, and return the content of the latter."""
     from tqdm import tqdm
 
     path = options.weights / f"G_ema_{options.resolution}.pth"

@@ -76,6 +76,7 @@ def figures(evaluation: Evaluation) -> dict[str, dict]:
 
 
 def table(found: dict[str, dict], spec: str) -> str:
+    """Return the figures as a table in Markdown."""
     within = (f"within {limit:g}" for limit in LIMITS.values())
     lines = [
         f"Downscaling error in [0, 1], {spec}; in brackets {statistics.INTERVAL:.0%} bootstrap intervals of the mean.",
@@ -99,6 +100,7 @@ def _rows(*cells: object) -> list[str]:
 
 
 def reproduce(options: argparse.Namespace) -> dict:
+    """Compute the missing results, write downscaling.md and figures.json, and return the content of the latter."""
     from tqdm import tqdm
 
     prior = generators.load(options.weights)

@@ -198,6 +198,7 @@ def rankings(prior: Prior, clean: Tensor, counts: Sequence[int], seed: int) -> l
 
 
 def table(report: dict) -> str:
+    """Return the report as tables in Markdown."""
     heads = "asked", "true", "parameter", "median relative", "median absolute", "bias", "within 1, 2 spreads"
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in report["estimates"]:

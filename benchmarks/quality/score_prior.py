@@ -70,6 +70,7 @@ def scores(real: Tensor, made: Tensor, assigned: Tensor, classes: Tensor) -> dic
 
 
 def table(found: dict[str, dict[str, float]]) -> list[str]:
+    """Return the lines of a table in Markdown."""
     lines = [f"| prior | {' | '.join(COLUMNS)} |", f"|---|{'---|' * len(COLUMNS)}"]
     for name, values in found.items():
         shown = f"{values['frechet']:.2f} | " + " | ".join(f"{values[column]:.1%}" for column in COLUMNS[1:])

@@ -64,7 +64,7 @@ def baseline(picture: Image.Image) -> np.ndarray:
     return np.any([top > max(0.1, filters.threshold_otsu(top)) for top in tops], 0)
 
 
-def proposed(picture: Image.Image) -> np.ndarray:
+def detect(picture: Image.Image) -> np.ndarray:
     """Detect damage by `find_damage`; (H, W) bool."""
     return find_damage(picture)[0, 0].numpy()
 
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=1, help="use every n-th picture")
     arguments = parser.parse_args()
     paths = sorted(path for path in arguments.folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    methods, seconds = {"found": proposed, "top-hat": baseline}, []
+    methods, seconds = {"found": detect, "top-hat": baseline}, []
     results = {}
     for kind in arguments.kinds:
         rows: dict[str, list[dict]] = {}

@@ -143,11 +143,11 @@ def main(arguments: list[str] | None = None) -> None:
         network,
         x[kept],
         labels[kept],
-        options.epochs,
-        options.lr,
-        options.seed,
-        checkpoint,
-        lambda line: print(line, flush=True),
+        epochs=options.epochs,
+        lr=options.lr,
+        seed=options.seed,
+        checkpoint=checkpoint,
+        report=lambda line: print(line, flush=True),
     )
     about = {"classes": classes, "widths": WIDTHS, "side": SIDE, "data": options.data, "licence": options.licence}
     about |= {"trained_on": len(kept), "epochs": options.epochs, "lr": options.lr, "seed": options.seed}

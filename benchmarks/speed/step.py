@@ -122,6 +122,7 @@ def whole_run(stages: list[dict], candidate: dict) -> dict[str, float]:
 
 
 def table(report: dict) -> str:
+    """Return the report as a table of text."""
     lines = [f"{'':22}{'published':>12}{'warm':>9}{'ratio':>8}{'cold':>9}{'ratio':>8}   (process seconds)"]
     for s in report["steps"]:
         lines.append(

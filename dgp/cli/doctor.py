@@ -66,7 +66,7 @@ def doctor(console: Console):
     )
     results = [_run_check(*check) for check in checks]
     usable = all(result.ok for result in results if result.needed)
-    found = versions() | installed()
+    found = versions() | required_versions()
     console.print_json(
         {
             "status": "ok" if usable else "failed",
@@ -88,7 +88,7 @@ def doctor(console: Console):
         click.get_current_context().exit(1)
 
 
-def installed() -> dict[str, str | None]:
+def required_versions() -> dict[str, str | None]:
     """Return the version of each required package, or None for one that is missing.
 
     The result is empty if dgp is not installed as a package, as only its metadata lists the requirements.
@@ -110,7 +110,7 @@ def installed() -> dict[str, str | None]:
 
 
 def _packages() -> str:
-    found = installed()
+    found = required_versions()
     if not found:
         raise _Missing("this source tree is not installed, so its requirements cannot be checked; pip install .")
     if missing := [name for name, number in found.items() if number is None]:

@@ -206,7 +206,9 @@ def run_pictures(paths: Sequence[Path], degradation: str | Specify, options: Run
         console.detail(f"{recipe.name} on {prior.name}: {note}")
     check_writable(options.output)
     loaded = time.perf_counter() - click.get_current_context().meta[START_TIME]
-    runner = Runner(prior, recipe, degradation, plugins, options, device)
+    runner = Runner(
+        prior=prior, recipe=recipe, degradation=degradation, plugins=plugins, options=options, device=device
+    )
     jobs = [Job(path, options.output / stem) for path, stem in zip(images, folder_names(images), strict=True)]
     jobs = [runner.checked(job, keep=len(jobs) == 1) for job in jobs]
     for job in jobs:

@@ -109,6 +109,7 @@ class RecipeArm:
         return self.recipe.steps
 
     def identity(self) -> dict:
+        """Return the entries of a unit's identity that depend on the arm."""
         return {
             "prior": self.prior_key,
             "recipe": map_recipe(self.recipe, self.prior)[0].sha256,

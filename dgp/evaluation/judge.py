@@ -164,4 +164,4 @@ def load_judge(path: str | Path) -> Judge:
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OSError):
         raise InputError(f"{path}: not a judge; expected a file that benchmarks/quality/train_judge.py wrote") from None
     network.eval().requires_grad_(False)
-    return Judge(network, tuple(about["classes"]), about, path.name, sha256_of(path))
+    return Judge(network, tuple(about["classes"]), about, name=path.name, sha256=sha256_of(path))

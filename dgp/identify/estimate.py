@@ -89,11 +89,10 @@ def estimator(operator: Degradation, prior: Prior, *, seed: int = 0) -> Estimato
         named = ", ".join(unknowns)
         with waiting(f"simulating pictures to estimate {named} from"):
             seen = simulate_statistics(operator, sources(prior, range(where), seed), at[:where], seed)
-            apart = simulate_statistics(
-                operator, sources(prior, range(where, count), seed, 0.5, APART), at[where:], seed + 1
-            )
-        words = f"learning to estimate {named} (only once)"
-        return _train(seen, at[:where], apart, at[where:], seed, words)
+            pictures = sources(prior, range(where, count), seed, share=0.5, photographs=APART)
+            apart = simulate_statistics(operator, pictures, at[where:], seed + 1)
+        text = f"learning to estimate {named} (only once)"
+        return _train((seen, at[:where]), (apart, at[where:]), seed=seed, text=text)
 
     name = fingerprint(probe, [*unknowns.values(), count, seed, PHOTOGRAPHS, APART, STEPS, METHOD])
     tensors = dict(kept(cache.folder() / "estimates" / f"{name}.safetensors", lambda found: "wider" in found, make))
@@ -101,10 +100,16 @@ def estimator(operator: Degradation, prior: Prior, *, seed: int = 0) -> Estimato
     return Estimator(from_tensors(tensors), wider, unknowns)
 
 
-def _train(seen: Tensor, at: Tensor, apart: Tensor, where: Tensor, seed: int, words: str) -> dict[str, Tensor]:
-    network = train(
-        seen, 2 * at.shape[1], lambda out, index: _negative_log_likelihood(out, at[index]), STEPS, seed, words
-    )
+def _train(
+    training: tuple[Tensor, Tensor], calibration: tuple[Tensor, Tensor], *, seed: int, text: str
+) -> dict[str, Tensor]:
+    """Return the trained network and `wider` as tensors; the data are statistics (n, F) and positions (n, unknowns)."""
+    (seen, at), (apart, where) = training, calibration
+
+    def loss(out: Tensor, index: Tensor) -> Tensor:
+        return _negative_log_likelihood(out, at[index])
+
+    network = train(seen, 2 * at.shape[1], loss, steps=STEPS, seed=seed, text=text)
     mean, deviation = _split(network(apart))
     off = (mean.clamp(0, 1) - where).abs() / deviation
     # 68 % of a normal distribution lie within one standard deviation.

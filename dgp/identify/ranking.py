@@ -192,10 +192,12 @@ def _train(seen: Tensor, truth: Tensor, strengths: dict[str, Tensor], seed: int)
     outputs = _features(CHAINS).shape[1] + sum(size for _, size in _with_variants())
 
     def loss(out: Tensor, index: Tensor) -> Tensor:
+        """Return the weighted cross-entropy of the chain and of the variants of its damages."""
         likelihood, variants = _split(out)
         value = F.cross_entropy(likelihood + share.log(), truth[index], reduction="none")
         for name, logits in variants.items():
             value = value + F.cross_entropy(logits, strengths[name][index], reduction="none", ignore_index=-1)
         return (weight[index] * value).mean()
 
-    return train(seen, outputs, loss, STEPS, seed, "learning to identify damage (only once for this prior)")
+    text = "learning to identify damage (only once for this prior)"
+    return train(seen, outputs, loss, steps=STEPS, seed=seed, text=text)

@@ -19,7 +19,7 @@ from dgp.files import sha256_of
 from dgp.observation.arrays import image_from_array
 
 NOT_SIGNED = "a tensor without values below 0, taken to be in [-1, 1] as all tensors are; of [0, 1] pass 2 * x - 1"
-LAID_ON_WHITE = "transparent pixels were laid on white"
+BLENDED_WITH_WHITE = "transparent pixels were blended with white"
 # Formats that users often try but that cannot be read, by the first bytes of the file, for the message.
 UNREADABLE_FORMATS = (
     (b"%PDF", "a PDF"),
@@ -222,7 +222,7 @@ def _turn_upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
         if hasattr(image, name):
             setattr(turned, name, getattr(image, name))
     if turned.has_transparency_data:
-        notes.append(LAID_ON_WHITE)
+        notes.append(BLENDED_WITH_WHITE)
     if turned.mode == "CMYK":
         notes.append("converted from CMYK without its colour profile")
     if turned.mode in ("I", "F") or turned.mode.startswith("I;"):

@@ -1,4 +1,4 @@
-"""Making an answer agree with the observation, and leaving it as it is."""
+"""The merge, which makes an answer agree with the observation, and the step that changes nothing."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def apply_overrides(table: Mapping, overrides: Iterable[tuple[str, Any]]) -> dic
     """
     result = copy.deepcopy(_tuples_to_lists(table))
     for key, value in overrides:
-        _assign(result, key.split("."), value, key)
+        _assign(result, key.split("."), value, key=key)
     return result
 
 
@@ -87,22 +87,37 @@ class AddedTable(dict):
     """A table that an override has added: any key may be set in it, and is validated with the recipe afterwards."""
 
 
-def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = "") -> None:
+def _assign(node: Any, path: list[str], value: Any, *, key: str, parent: str = "") -> None:
     """Set a value in nested tables and lists, in place.
 
     Args:
         node: a table or a list.
         path: the keys from `node` to the value.
         value: the value.
-        whole: the complete key, for messages.
+        key: the complete key, for messages.
         parent: the key of `node`.
     """
+    head, rest = path[0], path[1:]
+    for entry in _matching_entries(node, path, key=key, parent=parent):
+        if rest:
+            if isinstance(node, dict) and node.get(entry) is None:
+                node[entry] = AddedTable()
+            _assign(node[entry], rest, value, key=key, parent=head if head != "*" else parent)
+        else:
+            own = copy.deepcopy(value)  # a later override of one entry must not change the others
+            node[entry] = AddedTable(own) if isinstance(own, dict) else own
+            if entry == "lr" and isinstance(node.get("move"), dict):
+                node["move"] = {name: _without_rate(options) for name, options in node["move"].items()}
+
+
+def _matching_entries(node: Any, path: list[str], *, key: str, parent: str) -> list:
+    """Return the keys or indices of `node` that the first part of a path addresses; arguments as of `_assign`."""
     head, rest = path[0], path[1:]
     if isinstance(node, list):
         entries = range(len(node)) if head == "*" else [int(head)] if head.isdigit() and int(head) < len(node) else None
         if entries is None:
             raise RecipeError(
-                f"--set {whole}: {head!r} is not an index of a list of {len(node)}; "
+                f"--set {key}: {head!r} is not an index of a list of {len(node)}; "
                 f"expected 0 to {len(node) - 1}, or * for all"
             )
     elif isinstance(node, dict):
@@ -110,24 +125,16 @@ def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = ""
         if head != "*" and head not in node and parent not in OPEN_TABLES and not isinstance(node, AddedTable):
             near = difflib.get_close_matches(head, list(node), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(node)}"
-            raise RecipeError(f"--set {whole}: there is no key {head!r}; {hint}")
+            raise RecipeError(f"--set {key}: there is no key {head!r}; {hint}")
     else:
-        raise RecipeError(f"--set {whole}: {parent!r} holds a value, not a table; drop {'.'.join(path)!r} from the key")
+        raise RecipeError(f"--set {key}: {parent!r} holds a value, not a table; drop {'.'.join(path)!r} from the key")
     if head == "*":
-        entries = [entry for entry in entries if _has_path(node[entry], rest[:-1])] or entries
-    for entry in entries:
-        if rest:
-            if isinstance(node, dict) and node.get(entry) is None:
-                node[entry] = AddedTable()
-            _assign(node[entry], rest, value, whole, head if head != "*" else parent)
-        else:
-            own = copy.deepcopy(value)  # a later override of one entry must not change the others
-            node[entry] = AddedTable(own) if isinstance(own, dict) else own
-            if entry == "lr" and isinstance(node.get("move"), dict):
-                node["move"] = {
-                    name: {**options, "lr": None} if isinstance(options, dict) else options
-                    for name, options in node["move"].items()
-                }
+        return [entry for entry in entries if _has_path(node[entry], rest[:-1])] or list(entries)
+    return list(entries)
+
+
+def _without_rate(options: Any) -> Any:
+    return {**options, "lr": None} if isinstance(options, dict) else options
 
 
 def _has_path(node: Any, path: list[str]) -> bool:

@@ -304,7 +304,7 @@ def test_pixels_that_are_lost_on_the_way_are_told(size, spec, fit, said):
 
 
 def test_a_transparent_hole_is_not_said_to_be_white():
-    image, said = photo(R, R).convert("RGBA"), "transparent pixels were laid on white"
+    image, said = photo(R, R).convert("RGBA"), "transparent pixels were blended with white"
     clear = np.full((R, R), 255, np.uint8)
     clear[5:12, 5:12] = 0
     image.putalpha(Image.fromarray(clear))
@@ -312,7 +312,7 @@ def test_a_transparent_hole_is_not_said_to_be_white():
     assert look(image, "gray").notes == (said,) == look(image, "inpaint:center=1/3").notes
     clear[20:25] = 200
     image.putalpha(Image.fromarray(clear))
-    assert look(image, "inpaint:mask=alpha").notes == ("half-transparent pixels were laid on white",)
+    assert look(image, "inpaint:mask=alpha").notes == ("half-transparent pixels were blended with white",)
 
 
 @pytest.mark.parametrize(("fit", "size"), [("crop", (120, 120)), ("pad", (160, 120)), ("stretch", (160, 120))])

@@ -53,5 +53,5 @@ def frame_same_size(degradation: Degradation, request: FramingRequest) -> Framed
         operator=operator_for_box(whole, full, extent, output_size) if keep else None,
         missing=crop_array(missing, extent) if pasted else None,
     )
-    kept = keep or placement == "window"
-    return FramedInput(geometry, operator, whole, y, () if kept else enlargement_notes(geometry))
+    notes = () if keep or placement == "window" else enlargement_notes(geometry)
+    return FramedInput(geometry, operator, whole, y, notes=notes)

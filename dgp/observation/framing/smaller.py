@@ -45,7 +45,7 @@ def frame_smaller(degradation: Degradation, request: FramingRequest) -> FramedIn
         return FramedInput(geometry, operator, operator, y)
     part = f"the centred {box[2] - box[0]}x{box[3] - box[1]} of " if placement == "crop" else ""
     scaled = f"{part}the picture's {image.width}x{image.height} was scaled to {width}x{height} (--fit {fit})"
-    return FramedInput(geometry, operator, operator, y, (scaled, *enlargement_notes(geometry)))
+    return FramedInput(geometry, operator, operator, y, notes=(scaled, *enlargement_notes(geometry)))
 
 
 def _wrong_size_message(got: tuple[int, int], expected: tuple[int, int], resolution: int) -> str:
