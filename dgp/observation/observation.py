@@ -23,7 +23,7 @@ from dgp.observation.framing.clean import frame_clean
 from dgp.observation.framing.degraded import frame_degraded
 from dgp.observation.framing.request import FramingRequest
 from dgp.observation.geometry import Geometry
-from dgp.observation.images import LAID_ON_WHITE, Picture, flatten, open_picture, to_pil
+from dgp.observation.images import BLENDED_WITH_WHITE, Picture, flatten, open_picture, to_pil
 from dgp.observation.weight_map import WeightMap, open_weight
 from dgp.progress import display
 from dgp.variables.operator_parameters import Estimate
@@ -270,8 +270,8 @@ def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
     if whole.transparent(source.size[::-1]) is None:
         return (*source.notes, *whole.remarks)
     alpha = np.asarray(flatten(source)[1])
-    through = "half-transparent pixels were laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
-    notes = (through if note == LAID_ON_WHITE else note for note in source.notes)
+    through = "half-transparent pixels were blended with white" if ((alpha >= 128) & (alpha < 255)).any() else None
+    notes = (through if note == BLENDED_WITH_WHITE else note for note in source.notes)
     return (*filter(None, notes), *whole.remarks)
 
 
