@@ -9,7 +9,7 @@ import click
 
 from dgp.cli import complete
 from dgp.cli.console import Console, console_options, printable_text
-from dgp.cli.options import EngineOptions, engine_options
+from dgp.cli.options import EngineOptions, degradation_option, engine_options
 from dgp.files import check_writable
 
 if TYPE_CHECKING:
@@ -33,16 +33,7 @@ Two baselines are always included: the degraded input itself, and a classical me
 pictures of the prior, bicubic enlargement, biharmonic inpainting)."""
 )
 @click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
-@click.option(
-    "-d",
-    "--degradation",
-    "specs",
-    multiple=True,
-    required=True,
-    metavar="SPEC",
-    shell_complete=complete.degradations,
-    help="The degradation to undo: gray, sr:4, inpaint:center=1/3, a chain. Repeatable.",
-)
+@degradation_option("The degradation to undo: gray, sr:4, inpaint:center=1/3, a chain. Repeatable.", multiple=True)
 @click.option(
     "--truth",
     metavar="SPEC",

@@ -66,6 +66,25 @@ class RunOptions(EngineOptions):
     overwrite: bool
 
 
+def degradation_option(help: str, *, multiple: bool = False) -> Callable:
+    """Return the option -d, which a command gets as `spec`, or as `specs` if it may be repeated."""
+    return click.option(
+        "-d",
+        "--degradation",
+        "specs" if multiple else "spec",
+        multiple=multiple,
+        required=True,
+        metavar="SPEC",
+        shell_complete=complete.degradations,
+        help=help,
+    )
+
+
+def seed_option(help: str) -> Callable:
+    """Return the option --seed."""
+    return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help=help)
+
+
 set_option = click.option(
     "--set",
     "overrides",
@@ -96,13 +115,7 @@ ENGINE = (
         help="The cost of each solution; the numbers of steps and candidates are scaled to it. A forward pass through "
         "a network counts 1, forward and backward 3 (default: the cost of the recipe).",
     ),
-    click.option(
-        "--seed",
-        type=click.IntRange(0, 2**32 - 1),
-        default=0,
-        metavar="N",
-        help="Random seed; the same seed gives the same result.",
-    ),
+    seed_option("Random seed; the same seed gives the same result."),
     click.option(
         "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="The device to compute on."
     ),

@@ -10,7 +10,7 @@ import click
 
 from dgp.cli import complete
 from dgp.cli.console import Console, console_options
-from dgp.cli.options import RunOptions, run_options
+from dgp.cli.options import RunOptions, degradation_option, run_options
 from dgp.cli.run import run_pictures
 
 if TYPE_CHECKING:
@@ -37,15 +37,9 @@ Examples:
 restored.png, comparison.png and result.json. If the folder holds the complete result already, nothing is run."""
 )
 @images_argument
-@click.option(
-    "-d",
-    "--degradation",
-    "spec",
-    required=True,
-    metavar="SPEC",
-    shell_complete=complete.degradations,
-    help="The degradation to undo: gray, sr:4, inpaint:mask=hole.png, a chain such as gray+sr:2; or auto, which finds "
-    "it from the picture.",
+@degradation_option(
+    "The degradation to undo: gray, sr:4, inpaint:mask=hole.png, a chain such as gray+sr:2; or auto, which finds it "
+    "from the picture."
 )
 @run_options
 @console_options

@@ -13,6 +13,7 @@ from dgp.cli.degradations.authors import check, new
 from dgp.cli.degradations.mask import mask
 from dgp.cli.degradations.sheet import sheet
 from dgp.cli.groups import Group
+from dgp.cli.options import degradation_option, seed_option
 from dgp.cli.outputs import png_option, png_writer, resolve_png_path
 from dgp.cli.plugins import load_plugins, plugin_option, record_plugins
 
@@ -108,19 +109,9 @@ Examples:
   dgp degradations preview photo.png -d mine:0.5 --plugin mine.py -o mine.png"""
 )
 @click.argument("image", type=click.Path(path_type=Path), metavar="IMAGE")
-@click.option(
-    "-d",
-    "--degradation",
-    "spec",
-    required=True,
-    metavar="SPEC",
-    shell_complete=complete.degradations,
-    help="The degradation: gray, sr:4, a chain such as gray+sr:2.",
-)
+@degradation_option("The degradation: gray, sr:4, a chain such as gray+sr:2.")
 @png_option("IMAGE-degraded.png")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Seed of random masks and noise."
-)
+@seed_option("Seed of random masks and noise.")
 @plugin_option
 @console_options
 def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tuple[str, ...], console: Console):

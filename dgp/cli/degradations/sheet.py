@@ -8,6 +8,7 @@ import click
 
 from dgp.cli import complete
 from dgp.cli.console import Console, console_options, printable_text
+from dgp.cli.options import seed_option
 from dgp.cli.outputs import png_option, png_writer, resolve_png_path
 from dgp.cli.plugins import load_plugins, plugin_option
 
@@ -35,9 +36,7 @@ Examples:
 @click.option(
     "--columns", type=click.IntRange(1, 8), default=2, metavar="N", help="How many operators are drawn side by side."
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Seed of random masks and noise."
-)
+@seed_option("Seed of random masks and noise.")
 @plugin_option
 @console_options
 def sheet(

@@ -9,6 +9,7 @@ import click
 from dgp.cli import complete
 from dgp.cli.complete import DEFAULT_PRIOR
 from dgp.cli.console import Console, console_options, printable_text
+from dgp.cli.options import seed_option
 from dgp.cli.outputs import png_option, png_writer, resolve_png_path
 
 
@@ -37,13 +38,7 @@ Examples:
     metavar="T",
     help="Below 1: more typical and less varied pictures; above 1: the opposite, for networks with a latent w.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    metavar="N",
-    help="Random seed; the same seed gives the same pictures.",
-)
+@seed_option("Random seed; the same seed gives the same pictures.")
 @png_option("PRIOR-samples.png")
 @console_options
 def sample(
