@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Everything that needs a GPU, in under four minutes: benchmarks/gpu.sh OUTPUT_FOLDER
-# The gpu suite, then what a step costs. OUTPUT_FOLDER gets suite.txt, step.txt and step.json. What is missing of Python
-# packages is in benchmarks/gpu-requirements.txt. DEVICE=cpu tries the script itself where there is no GPU.
+# All tests and measurements that need a GPU, in less than four minutes: benchmarks/gpu.sh OUTPUT_FOLDER
+# It runs the tests marked `gpu`, then measures the cost of a step. OUTPUT_FOLDER gets suite.txt, step.txt and step.json.
+# benchmarks/gpu-requirements.txt lists Python packages to install. DEVICE=cpu tests this script without a GPU.
 set -uo pipefail
 [ $# = 1 ] || { echo "usage: benchmarks/gpu.sh OUTPUT_FOLDER" >&2; exit 2; }
 mkdir -p "$1" && output=$(cd "$1" && pwd) || exit 2

@@ -1,14 +1,14 @@
-"""What a step costs on a GPU: the first stage of dgp-colorization on a BigGAN, and a latent step of StyleGAN2.
+"""The cost of a step on a GPU: the first stage of dgp-colorization on a BigGAN, and a latent step of StyleGAN2.
 
     python benchmarks/gpu_step.py --output gpu_step.json --seconds 100
     python benchmarks/gpu_step.py --device cpu --resolution 64 --ch 8 --style-resolution 8 --rows 1 2 --output s.json
 
-Weights are random, since values do not change the cost. Every combination of pictures at once and of precision is one
-case: seconds a step (median, with the device waited for), pictures a second, the highest memory, the floating-point
-operations of a step (counted by torch) as a share of what the fastest of a few plain convolutions reaches in the same
-precision, and the share of the time in which the device was busy, of a trace of a few steps. Cases are begun while
-there are ``--seconds`` left; one that fails says why, and the others go on. bf16 is autocast around the network of
-StyleGAN2; the engine has no such option yet.
+The weights are random, as their values do not change the cost. Each combination of a number of pictures and a precision
+is a case, for which these figures are measured: seconds per step (median, with synchronisation), pictures per second,
+peak memory, the floating-point operations of a step (counted by torch) as a share of those that the fastest of a few
+plain convolutions reaches in the same precision, and the share of the time in which the device was busy, from a trace
+of a few steps. Cases are started as long as ``--seconds`` have not passed. If a case fails, its error is recorded, and
+the others continue. bf16 is autocast around the network of StyleGAN2; the engine has no such option yet.
 """
 
 from __future__ import annotations
@@ -23,24 +23,27 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from step import random_prior
+from speed.random_prior import random_prior
+from speed.steps import candidates, colorization, config_f, latent
 from torch.utils.flop_counter import FlopCounterMode
 
-from dgp.api import observe
-from dgp.inversion import Inversion
 from dgp.recipes.load import load_recipe
-from generators import Prior
-from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 
 PRECISIONS = {"float32": (False, False), "tf32": (True, False), "bf16": (True, True)}  # TF32 allowed, autocast
 ENGINE = ("float32", "tf32")
 PEAKS = ((8, 256, 64), (32, 512, 32), (32, 1024, 16))  # rows, channels, side of 3x3 convolutions
-TRACED = 5  # steps of one picture; of more fewer, since every row has kernels of its own
+TRACED = 5  # steps for one picture; fewer for more pictures, as every row has its own kernels
 
 
 @dataclass(frozen=True)
-class Room:
-    """Where cases run, and until when. fill: seconds that one is measured for."""
+class Limits:
+    """The device and the time limits of the measurements.
+
+    Attributes:
+        device: "cuda" or "cpu".
+        until: time (time.perf_counter) after which no case is started.
+        fill: seconds for which a case is measured.
+    """
 
     device: str
     until: float
@@ -54,8 +57,8 @@ class Room:
         if self.device == "cuda":
             torch.cuda.synchronize()
 
-    def timed(self, step: Callable[[], object]) -> list[float]:
-        """Seconds of steps, each waited for: at least three, as many as fill the time."""
+    def measure_steps(self, step: Callable[[], object]) -> list[float]:
+        """Return the seconds of each step, synchronised; at least three steps, until `fill` seconds have passed."""
         seconds = []
         while len(seconds) < 3 or sum(seconds) < self.fill:
             self.wait()
@@ -68,47 +71,48 @@ class Room:
 
 @contextlib.contextmanager
 def precision(name: str, device: str) -> Iterator[None]:
+    """Set the precision of the block: a key of `PRECISIONS`."""
     allowed, autocast = PRECISIONS[name]
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
     with torch.autocast(device, torch.bfloat16, enabled=autocast):
         yield
 
 
-def peak(room: Room, name: str) -> float:
-    """Operations a second of the fastest plain convolution."""
+def peak(limits: Limits, name: str) -> float:
+    """Return the operations per second of the fastest plain convolution."""
     best = 0.0
-    for rows, channels, side in PEAKS if room.device == "cuda" else ((1, 16, 16),):
-        x = torch.randn(rows, channels, side, side, device=room.device).contiguous(memory_format=torch.channels_last)
-        w = torch.randn(channels, channels, 3, 3, device=room.device).contiguous(memory_format=torch.channels_last)
+    for rows, channels, side in PEAKS if limits.device == "cuda" else ((1, 16, 16),):
+        x = torch.randn(rows, channels, side, side, device=limits.device).contiguous(memory_format=torch.channels_last)
+        w = torch.randn(channels, channels, 3, 3, device=limits.device).contiguous(memory_format=torch.channels_last)
         x, w = (x.bfloat16(), w.bfloat16()) if name == "bf16" else (x, w)
-        with precision(name, room.device), torch.no_grad():
+        with precision(name, limits.device), torch.no_grad():
             for _ in range(2):
                 F.conv2d(x, w, padding=1)
-            room.wait()
+            limits.wait()
             begin, repeats = time.perf_counter(), 0
-            while time.perf_counter() - begin < room.fill / 10 or not repeats:
-                for _ in range(10 if room.device == "cuda" else 1):
+            while time.perf_counter() - begin < limits.fill / 10 or not repeats:
+                for _ in range(10 if limits.device == "cuda" else 1):
                     F.conv2d(x, w, padding=1)
                     repeats += 1
-                room.wait()
+                limits.wait()
             seconds = time.perf_counter() - begin
         best = max(best, 2 * rows * channels * channels * 9 * side * side * repeats / seconds)
     return best
 
 
-def busy(room: Room, step: Callable[[], object], rows: int) -> dict[str, float] | None:
-    """Of a trace of a few steps: the share of the time in which a kernel or copy ran, and how many of them a step."""
-    if room.device != "cuda":
+def trace_steps(limits: Limits, step: Callable[[], object], rows: int) -> dict[str, float] | None:
+    """Trace a few steps; return the share of time in which a kernel or copy ran, and their number per step."""
+    if limits.device != "cuda":
         return None
     from torch.profiler import ProfilerActivity, profile
 
     traced = max(1, TRACED // rows)
-    room.wait()
+    limits.wait()
     with profile(activities=[ProfilerActivity.CUDA]) as trace:
         begin = time.perf_counter()
         for _ in range(traced):
             step()
-        room.wait()
+        limits.wait()
         seconds = time.perf_counter() - begin
     spans = sorted(
         (event.time_range.start, event.time_range.end)
@@ -125,20 +129,29 @@ def busy(room: Room, step: Callable[[], object], rows: int) -> dict[str, float] 
     }
 
 
-def measured(room: Room, step: Callable[[], object], pictures: int, name: str, fastest: float) -> dict:
-    with precision(name, room.device):
+def measure(limits: Limits, step: Callable[[], object], pictures: int, name: str, fastest: float) -> dict:
+    """Return the figures of a case.
+
+    Args:
+        limits: the device and the time limits.
+        step: takes a step.
+        pictures: number of pictures of the case.
+        name: precision, a key of `PRECISIONS`.
+        fastest: operations per second of the fastest plain convolution.
+    """
+    with precision(name, limits.device):
         for _ in range(2):
-            step()  # not measured: optimisers make their state, and libraries choose
+            step()  # not measured: optimiser states, and the choice of algorithms by libraries
         with FlopCounterMode(display=False) as counter:
             step()
-        if room.device == "cuda":
+        if limits.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
-        seconds = room.timed(step)
-        memory = torch.cuda.max_memory_allocated() if room.device == "cuda" else None
+        seconds = limits.measure_steps(step)
+        memory = torch.cuda.max_memory_allocated() if limits.device == "cuda" else None
         try:
-            traced = busy(room, step, pictures)
-        except Exception as error:  # the times are worth having
-            traced = {"error": said(error)}
+            traced = trace_steps(limits, step, pictures)
+        except Exception as error:  # the times are still useful without the trace
+            traced = {"error": describe_error(error)}
     median = statistics.median(seconds)
     operations = counter.get_total_flops()
     return {
@@ -153,58 +166,12 @@ def measured(room: Room, step: Callable[[], object], pictures: int, name: str, f
     }
 
 
-def colorization(prior: Prior, pictures: int, device: str, stage: int) -> Callable[[], object]:
-    """Steps of one stage of the recipe for so many different pictures, without end, each with weights of its own."""
-    side, recipe = prior.generator.info.resolution, load_recipe("dgp-colorization")
-    one = recipe.stages[stage].model_copy(update={"steps": 10**6})
-    recipe = recipe.model_copy(update={"stages": (one,)})
-    random = torch.Generator().manual_seed(4)
-    observations = []
-    for _ in range(pictures):
-        blurred = F.interpolate(torch.rand(1, 3, 8, 8, generator=random), side, mode="bicubic")[0]
-        clean = blurred.clamp(0, 1) * 2 - 1
-        observations.append(observe(clean, recipe.operator, prior, label=7, simulate=True, target="float"))
-    z = torch.randn(pictures, prior.generator.config.dim_z, generator=random) / 2
-    start = {"z": z, "class": prior.generator.embed(torch.full((pictures,), 7)).cpu()}
-    steps = iter(Inversion(observations, prior, recipe, start=start, device=device))
-    return lambda: next(steps)
-
-
-def candidates(prior: Prior, rows: int, device: str) -> Callable[[], object]:
-    """Scores so many candidates of a search."""
-    recipe = load_recipe("dgp-colorization")
-    side = prior.generator.info.resolution
-    observation = observe(torch.zeros(3, side, side), recipe.operator, prior, label=7, simulate=True, target="float")
-    inversion = Inversion(observation, prior, recipe, device=device)
-    found, search = inversion.source.draw(0, 0, rows), recipe.searches[0]
-    return lambda: inversion.evaluator.score(found, search.terms, search.through)
-
-
-def latent(network: StyleGAN2, rows: int) -> Callable[[], object]:
-    """Forward, and backward to w+."""
-    w = torch.randn(rows, network.num_ws, network.config.w_dim, generator=torch.Generator().manual_seed(5))
-    w = w.to(network.device).requires_grad_()
-
-    def step():
-        w.grad = None
-        network({"w+": w}).square().mean().backward()
-
-    return step
-
-
-def config_f(resolution: int) -> StyleGAN2:
-    """The channels of config F (Karras et al. 2020)."""
-    channels = [min(512, 2**15 // 2**k) for k in range(2, resolution.bit_length())]
-    config = StyleGAN2Config(resolution, tuple(channels), z_dim=512, w_dim=512, mapping_layers=2, mapping_width=512)
-    network = StyleGAN2(config)
-    return network.eval().requires_grad_(False)
-
-
-def said(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error)[:120]}".splitlines()[0]
 
 
 def table(report: dict) -> str:
+    """Return the report as a table of text."""
     peaks = ", ".join(f"{name} {value / 1e12:.1f}" for name, value in report["peaks"].items())
     lines = [
         f"{report['machine']}, torch {report['torch']}; fastest plain convolution, tera-operations a second: {peaks}",
@@ -224,11 +191,11 @@ def table(report: dict) -> str:
             f"{head}{case['s_per_step']:10.4f}{case['pictures_per_s']:12.2f}{memory:>7}{case['share_of_peak']:9.1%}"
             f"{share:>7}{kernels:>9}"
         )
-    return "\n".join(lines + [f"left out for want of time: {', '.join(report['left_out']) or 'nothing'}"])
+    return "\n".join(lines + [f"not measured in the time: {', '.join(report['left_out']) or 'nothing'}"])
 
 
 def cases(options: argparse.Namespace) -> Iterator[tuple[str, int, str, Callable[[], Callable[[], object]]]]:
-    """(what, rows, precision, what makes a step), what matters most first."""
+    """Yield (description, rows, precision, function that returns a step) of each case, most important first."""
     prior = random_prior(options.resolution, options.ch, min(64, options.resolution // 2)).to(options.device)
     style = config_f(options.style_resolution).to(options.device)
     name, side = f"BigGAN {options.resolution} px, ch {options.ch}", options.style_resolution
@@ -248,28 +215,28 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, int, str, Callable
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--resolution", type=int, default=128, help="of the BigGAN")
-    parser.add_argument("--ch", type=int, default=96, help="its width")
-    parser.add_argument("--style-resolution", type=int, default=256, help="of the StyleGAN2")
-    parser.add_argument("--rows", type=int, nargs="+", default=[1, 8, 32], help="pictures at once")
-    parser.add_argument("--seconds", type=float, default=100.0, help="no case is begun later")
-    parser.add_argument("--fill", type=float, default=1.5, help="seconds that a case is measured for")
-    parser.add_argument("--output", required=True, metavar="FILE", help="all figures, as JSON")
+    parser.add_argument("--resolution", type=int, default=128, help="resolution of the BigGAN")
+    parser.add_argument("--ch", type=int, default=96, help="channel multiplier of the BigGAN")
+    parser.add_argument("--style-resolution", type=int, default=256, help="resolution of the StyleGAN2")
+    parser.add_argument("--rows", type=int, nargs="+", default=[1, 8, 32], help="numbers of pictures")
+    parser.add_argument("--seconds", type=float, default=100.0, help="no case is started later")
+    parser.add_argument("--fill", type=float, default=1.5, help="seconds for which a case is measured")
+    parser.add_argument("--output", required=True, metavar="FILE", help="the JSON file for all figures")
     options = parser.parse_args()
     torch.manual_seed(0)
-    room = Room(options.device, time.perf_counter() + options.seconds, options.fill)
+    limits = Limits(options.device, time.perf_counter() + options.seconds, options.fill)
     machine = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
     report = {"machine": machine, "torch": torch.__version__, **vars(options)}
-    report |= {"peaks": {name: peak(room, name) for name in PRECISIONS}, "cases": [], "left_out": []}
+    report |= {"peaks": {name: peak(limits, name) for name in PRECISIONS}, "cases": [], "left_out": []}
     for step, rows, how, make in cases(options):
-        if room.over:
+        if limits.over:
             report["left_out"].append(f"{step}, {rows} in {how}")
             continue
         case = {"step": step, "rows": rows, "precision": how}
         try:
-            case |= measured(room, make(), rows, how, report["peaks"][how])
-        except Exception as error:  # the others are worth having
-            case["error"] = said(error)
+            case |= measure(limits, make(), pictures=rows, name=how, fastest=report["peaks"][how])
+        except Exception as error:  # the other cases can still be measured
+            case["error"] = describe_error(error)
         if options.device == "cuda":
             torch.cuda.empty_cache()
         report["cases"].append(case)

@@ -27,7 +27,7 @@ from degradations.masks.scratches import find_damage
 from degradations.noise.impulse import ImpulseNoise
 from degradations.noise.model import GaussianNoise, NoiseModel
 from degradations.noise.signal_dependent import PoissonNoise, SpeckleNoise
-from degradations.operators.crop import Crop, Outpaint
+from degradations.operators.crop import Crop, Outpaint, Window
 from degradations.operators.geometry import Affine, Lens, Perspective
 from degradations.operators.gray import Gray
 from degradations.operators.inpaint import Inpaint
@@ -96,6 +96,7 @@ __all__ = [
     "SuperResolution",
     "Unknown",
     "WhiteBalance",
+    "Window",
     "broken",
     "describe",
     "find_damage",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import generators
 from degradations import Degradation
-from dgp.device import device_named
+from dgp.device import resolve_device
 from dgp.engine.stage import StepOutput
 from dgp.errors import InputError
 from dgp.identify.auto import AUTO, observe_auto
@@ -19,9 +19,9 @@ from dgp.inversion import Inversion
 from dgp.observation.observation import Observation
 from dgp.observation.prepare import prepare
 from dgp.output.restoration import Restoration
-from dgp.progress import display, followed
+from dgp.progress import display, report_steps
 from dgp.recipes.load import load_recipe
-from dgp.recipes.overrides import Overrides, pairs_of
+from dgp.recipes.overrides import Overrides, parse_overrides
 from dgp.recipes.schema import Recipe
 from dgp.warm_start import Source, source_of_each
 from generators import Prior
@@ -93,7 +93,7 @@ def invert(
     """
     how = {"seed": seed, "num_solutions": num_solutions, "start": start, "device": device}
     inversion = Inversion(observation, prior, recipe, **how)
-    for step in followed(inversion):
+    for step in report_steps(inversion):
         if on_step:
             on_step(step)
     return inversion.result()
@@ -156,7 +156,7 @@ def restore(
         InputError, RecipeError, degradations.DegradationError, generators.GeneratorError: one line each.
     """
     begin = time.perf_counter()
-    device = device_named(device)
+    device = resolve_device(device)
     several = isinstance(picture, list | tuple)
     pictures = list(picture) if several else [picture]
     if not pictures:
@@ -164,7 +164,7 @@ def restore(
     with display(progress, "pictures" if several else name_of(picture)):
         if not isinstance(prior, Prior):
             prior = generators.load(prior or generators.DEFAULT)
-        recipe = load_recipe(recipe, pairs_of(overrides, budget))
+        recipe = load_recipe(recipe, parse_overrides(overrides, budget))
         recipe = recipe if merge else recipe.unmerged()
         load_s = (time.perf_counter() - begin) / len(pictures)
         options = {"label": label, "simulate": simulate, "truth": truth, "fit": fit, "weight": weight, "seed": seed}

@@ -1,8 +1,12 @@
-"""The errors of dgp. Each message is one line: what was got, what was expected, what to do."""
+"""The errors of dgp; each message is one line: what was got, what was expected, what to do."""
 
 
 class DgpError(Exception):
-    """The run failed. `exit_code` is what the command line leaves with."""
+    """A run that failed; the base class of all errors of dgp.
+
+    Attributes:
+        exit_code: exit code of the command line for this error.
+    """
 
     exit_code = 1
 
@@ -14,7 +18,7 @@ class InputError(DgpError, ValueError):
 
 
 class OutputError(DgpError, OSError):
-    """A place that cannot be written, or that holds the results of another run."""
+    """A path that cannot be written, or that holds the results of another run."""
 
     exit_code = 2
 

@@ -1,17 +1,23 @@
-"""Writing files whole or not at all, and naming contents by their sha256."""
+"""Atomic writing of files, a test that a folder can be written, and sha256 sums."""
 
 import hashlib
 import json
 import os
+import tempfile
 from pathlib import Path
 
 from dgp.errors import OutputError
 
 
 def write_bytes_atomic(path: str | os.PathLike, data: bytes) -> None:
-    """Write `data` to `path`, so that a reader sees the old file or the whole new one, never a part.
+    """Write `data` to `path` so that a reader finds either the old file or the complete new one.
 
-    The folder must exist. Raises OutputError when it cannot be written.
+    Args:
+        path: the file; its folder must exist.
+        data: the content.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     path = Path(path)
     draft = path.with_name(f".{path.name[:64]}.{os.getpid()}.tmp")
@@ -28,14 +34,41 @@ def write_bytes_atomic(path: str | os.PathLike, data: bytes) -> None:
 
 
 def write_json_atomic(path: str | os.PathLike, value: object) -> None:
-    """Write `value` as indented JSON. NaN and Infinity, which JSON does not have, are a ValueError."""
+    """Write `value` to `path` as indented JSON, atomically.
+
+    Raises:
+        ValueError: `value` contains NaN or Infinity, which JSON does not have.
+        OutputError: the file cannot be written.
+    """
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
-    # A file name that is not valid UTF-8 reaches Python as lone surrogates; JSON can only escape those.
+    # A file name that is not valid UTF-8 reaches Python as lone surrogates, which JSON can only hold as escapes.
     write_bytes_atomic(path, (text + "\n").encode("utf-8", "backslashreplace"))
 
 
+def check_writable(folder: str | os.PathLike) -> None:
+    """Check that files can be written into a folder, or, if it does not exist, that it can be created.
+
+    Nothing is left behind: the check creates a temporary folder in the nearest existing parent and removes it.
+
+    Raises:
+        OutputError: the folder, or its nearest existing parent, cannot be written or is a file.
+    """
+    folder = Path(folder)
+    existing = folder
+    try:
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        if existing.is_dir():
+            with tempfile.TemporaryDirectory(prefix=".dgp-", dir=existing):
+                return
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"cannot write into {folder}: {reason}; choose another folder (-o)") from error
+    raise OutputError(f"cannot write into {folder}: {existing} is a file; choose another folder (-o)")
+
+
 def sha256_of(source: str | os.PathLike | bytes) -> str:
-    """The sha256, in hexadecimal, of some bytes or of the contents of a file."""
+    """Return the sha256, in hexadecimal, of bytes or of the contents of a file."""
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
     with open(source, "rb") as file:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dgp.device import device_named
+from dgp.device import resolve_device
 from dgp.engine.evaluator import Evaluator
 from dgp.engine.initial_rows import RowSource
 from dgp.engine.selection import SELECTIONS
@@ -72,7 +72,7 @@ class Inversion:
                 f"got {len(self.observations)} observations and {num_solutions} solutions; "
                 "expected at least one of each"
             )
-        self.seed, self.num_solutions, self.device = seed, num_solutions, device_named(device)
+        self.seed, self.num_solutions, self.device = seed, num_solutions, resolve_device(device)
         with waiting(f"bringing {prior.name} to {self.device}"):
             self.prior = prior.to(self.device)
         self.recipe, self.notes = plan_recipe(load_recipe(recipe), prior, self.observations)

@@ -30,7 +30,7 @@ What to subclass, and what to define:
     Parametrization       PARAMETRIZATIONS      dgp.charts                         initialize, to_latents
     Constraint            CONSTRAINTS           dgp.constraints                    project(value, start)
     StoppingRule          STOPPING_RULES        dgp.stops                          reached(history) -> (N,) bool
-    Finish                FINISHES              dgp.finishes                       __call__(image, observation)
+    Postprocess           POSTPROCESSES         dgp.finishes                       __call__(image, observation)
     ====================  ====================  =================================  ==========================
 
 An entry point names the class, in setup.cfg for example:
@@ -47,7 +47,7 @@ from dgp.engine.initial_rows import RowSource
 from dgp.losses.prediction import OperatorGroup, Prediction, mean_per_row
 from dgp.losses.terms import TERMS, Term
 from dgp.optim.stopping import STOPPING_RULES, History, StoppingRule
-from dgp.postprocess.postprocess import FINISHES, Finish
+from dgp.postprocess.base import POSTPROCESSES, Postprocess
 from dgp.registry import Options, Registry
 from dgp.search.base import SEARCHES, ScoringSearch, Search, SearchSpace
 from dgp.variables.constraints import CONSTRAINTS, Constraint
@@ -58,8 +58,8 @@ __all__ = [
     "CONSTRAINTS",
     "Constraint",
     "Evaluator",
-    "FINISHES",
-    "Finish",
+    "POSTPROCESSES",
+    "Postprocess",
     "History",
     "ImageTransform",
     "OperatorGroup",

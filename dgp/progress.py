@@ -1,4 +1,4 @@
-"""What is shown of a run while it lasts: on a terminal and in a notebook, a bar or a line with words."""
+"""Progress display on stderr: a bar or a line of text, on a terminal and in notebooks."""
 
 from __future__ import annotations
 
@@ -6,96 +6,118 @@ import contextlib
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from dgp.threads import import_torch
-
-if TYPE_CHECKING:
-    from dgp.engine.stage import StepOutput
-    from dgp.inversion import Inversion
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 
 
-def watched() -> bool:
-    """Return whether somebody sees what goes to stderr: on a terminal, or in a notebook."""
+class Step(Protocol):
+    """A step of an inversion, as far as the display needs it: the name of its stage and its index from 0."""
+
+    stage: str
+    index: int
+
+
+AnyStep = TypeVar("AnyStep", bound=Step, covariant=True)
+
+
+class Steps(Protocol[AnyStep]):
+    """An iterable of steps whose number is known, such as an inversion."""
+
+    @property
+    def steps(self) -> int: ...
+
+    def __iter__(self) -> Iterator[AnyStep]: ...
+
+
+def is_interactive() -> bool:
+    """Return whether a user sees stderr at once: on a terminal, or in a notebook."""
     return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 class Display:
-    """One line on stderr, for reports (`generators.progress`): a bar with the time left where it is known how much
-    there is to do, else the words alone.
+    """A listener of progress reports (`generators.progress`) that shows them on one line of stderr.
+
+    It is a bar with the time left if the total is known, else the text alone.
 
     Args:
-        shown: whether anything is shown.
-        about: put before the words, such as the name of a picture.
+        enabled: show anything at all.
+        prefix: text before each report, such as the name of a picture.
     """
 
-    def __init__(self, shown: bool, about: str = ""):
-        self.shown, self.about, self._bar = shown, about, None
+    def __init__(self, enabled: bool, prefix: str = ""):
+        self.enabled, self.prefix, self._bar = enabled, prefix, None
 
-    def __call__(self, words: str, done: int | None = None, total: int | None = None) -> None:
-        """Show the words, and how much is done of how much; "" clears the line."""
-        if not self.shown:
+    def __call__(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Show a report.
+
+        Args:
+            text: what is being done; "" clears the line.
+            done: how many units are done.
+            total: how many units there are; None if unknown.
+        """
+        if not self.enabled:
             return
-        if self._bar is not None and (not words or total is None or self._bar.total != total):
+        if self._bar is not None and (not text or total is None or self._bar.total != total):
             self.close()
-        if not words:
+        if not text:
             return
-        text = f"{self.about}: {words}" if self.about else words
+        line = f"{self.prefix}: {text}" if self.prefix else text
         if self._bar is None:
             from tqdm import tqdm
 
-            form, wide = "{desc} ..." if total is None else BAR, shutil.get_terminal_size().columns
-            how = {"total": total, "initial": done or 0, "bar_format": form, "ncols": wide}
-            self._bar = tqdm(desc=text, leave=False, file=sys.stderr, **how)
+            bar_format, columns = "{desc} ..." if total is None else BAR, shutil.get_terminal_size().columns
+            options = {"total": total, "initial": done or 0, "bar_format": bar_format, "ncols": columns}
+            self._bar = tqdm(desc=line, leave=False, file=sys.stderr, **options)
         else:
-            self._bar.set_description_str(text, refresh=False)
+            self._bar.set_description_str(line, refresh=False)
             self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
-        """Leave the line empty."""
+        """Clear the line."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
 
 @contextlib.contextmanager
-def display(shown: bool | None = None, about: str = "") -> Iterator[None]:
-    """Show what takes long in the block, and leave a clean line behind.
+def display(enabled: bool | None = None, prefix: str = "") -> Iterator[None]:
+    """Show the progress of the block's work, and clear the line at its end.
 
     Args:
-        shown: whether; None: where somebody watches, and within a block of another display as that one does.
-        about: put before the words.
+        enabled: show anything at all; None: as an enclosing `display` does, else whether `is_interactive`.
+        prefix: text before each report.
     """
-    first = Display(watched() if shown is None else shown, about)
+    own = Display(is_interactive() if enabled is None else enabled, prefix)
     if "torch" not in sys.modules:
-        first("loading PyTorch")
+        own("loading PyTorch")
         import_torch()
     from generators import progress
 
-    first.close()
+    own.close()
     outer = progress.listener()
-    if shown is not None or outer is None:
-        with progress.listening(first), contextlib.closing(first):
+    if enabled is not None or outer is None:
+        with progress.listening(own), contextlib.closing(own):
             yield
     elif isinstance(outer, Display):
-        before, outer.about = outer.about, about or outer.about
+        before, outer.prefix = outer.prefix, prefix or outer.prefix
         try:
             yield
         finally:
             outer.close()
-            outer.about = before
+            outer.prefix = before
     else:
         yield
 
 
-def followed(inversion: Inversion) -> Iterator[StepOutput]:
-    """Yield the steps of the inversion, and report how far it is."""
+def report_steps(inversion: Steps[AnyStep]) -> Iterator[AnyStep]:
+    """Yield the steps of an inversion, and report its progress after each."""
     from generators.progress import report
 
     with contextlib.closing(iter(inversion)) as steps:
         for step in steps:
             report(step.stage, step.index + 1, inversion.steps)
             yield step
-    report("")  # stages may end early
+    report("")  # a stage that ends early leaves the bar short of its total

@@ -42,4 +42,4 @@ def still_one_thread():
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch):
     """Tests compare with tensors on the CPU; one of a GPU names it by device="cuda"."""
-    monkeypatch.setattr("dgp.device.usual", lambda: "cpu")
+    monkeypatch.setattr("dgp.device.default_device", lambda: "cpu")

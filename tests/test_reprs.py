@@ -10,7 +10,7 @@ import degradations
 import dgp
 import generators
 from dgp.evaluation import Evaluation, Source
-from dgp.evaluation.arms import Engine
+from dgp.evaluation.arms import RecipeArm
 from dgp.evaluation.judge import load_judge
 from dgp.identify.estimate import Estimator
 from dgp.identify.regression import Network
@@ -142,7 +142,7 @@ def test_evaluations(tmp_path):
     evaluation = Evaluation(
         source.open(source.names), ("gray",), {"tiny": dgp.load_recipe(TINY)}, family("biggan"), tmp_path / "out"
     )
-    arm = next(arm for arm in evaluation.arms if isinstance(arm, Engine))
+    arm = next(arm for arm in evaluation.arms if isinstance(arm, RecipeArm))
     unit = evaluation._unit(arm, "gray", evaluation.pictures[0])
     (finding,) = arm.run([evaluation.observation(evaluation.pictures[0], "gray")], lambda count: None)
     judge = load_judge(ROOT / "benchmarks/judge-cifar10.safetensors")

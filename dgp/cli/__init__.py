@@ -1,1 +1,4 @@
-"""The command line: `dgp.cli.main:main`. Nothing here is imported by the engine."""
+"""The command line, `dgp`; its entry point is `dgp.cli.main:main`, and nothing else in dgp imports it.
+
+To add a command, write it in a file of its own, as a click command of the same name, and list it in ``main.COMMANDS``.
+"""

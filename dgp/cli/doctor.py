@@ -1,4 +1,4 @@
-"""`dgp doctor`: can the main job run here, and what is missing for the rest?"""
+"""`dgp doctor`: check that `dgp restore` can run, and list the optional parts that are missing."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from pathlib import Path
 import click
 
 from dgp.cli.complete import DEFAULT_PRIOR
+from dgp.cli.console import Console, console_options
 from dgp.cli.failures import one_line
-from dgp.cli.options import Speech, speech
 
 TINY = ("searches.0.count=8", "stages.*.steps=1")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. needed: whether the main job depends on it."""
+class CheckResult:
+    """The result of a check, as it appears in the JSON output.
+
+    Attributes:
+        name: the part that was checked.
+        ok: whether it works.
+        needed: whether `dgp restore` depends on it.
+        says: details, or what is wrong.
+    """
 
     name: str
     ok: bool
@@ -29,7 +36,7 @@ class Finding:
 
 
 class _Missing(Exception):
-    """Something that a warning is about; its text is the warning."""
+    """An optional part is missing; the message is the warning."""
 
     exit_code = 1
 
@@ -43,8 +50,8 @@ Examples:
 \b
 Exit code 0 when `dgp restore` can run; optional parts that are missing give a warning."""
 )
-@speech
-def doctor(speech: Speech):
+@console_options
+def doctor(console: Console):
     """Check that the installation works."""
     from dgp.output.run_folder import versions
 
@@ -57,34 +64,34 @@ def doctor(speech: Speech):
         ("LPIPS", False, _lpips),
         ("torchvision", False, _torchvision),
     )
-    findings = [_checked(*check) for check in checks]
-    fit = all(finding.ok for finding in findings if finding.needed)
-    found = versions() | installed()
-    speech.give(
+    results = [_run_check(*check) for check in checks]
+    usable = all(result.ok for result in results if result.needed)
+    found = versions() | required_versions()
+    console.print_json(
         {
-            "status": "ok" if fit else "failed",
+            "status": "ok" if usable else "failed",
             "versions": found,
-            "checks": [vars(finding) for finding in findings],
+            "checks": [vars(result) for result in results],
         }
     )
-    if not speech.as_json:
-        speech.say(", ".join(f"{name} {number or 'missing'}" for name, number in found.items()))
-        for finding in findings:
-            mark = "ok" if finding.ok else "FAILED" if finding.needed else "warning"
-            speech.say(f"{mark:8} {finding.name}: {finding.says}")
-        speech.say(
+    if not console.as_json:
+        console.print(", ".join(f"{name} {number or 'missing'}" for name, number in found.items()))
+        for result in results:
+            mark = "ok" if result.ok else "FAILED" if result.needed else "warning"
+            console.print(f"{mark:8} {result.name}: {result.says}")
+        console.print(
             "The main job can run."
-            if fit
+            if usable
             else "The main job cannot run; install again: pip install deep-generative-prior"
         )
-    if not fit:
+    if not usable:
         click.get_current_context().exit(1)
 
 
-def installed() -> dict[str, str | None]:
-    """Return the version of each package that the installation requires, None where one is missing.
+def required_versions() -> dict[str, str | None]:
+    """Return the version of each required package, or None for one that is missing.
 
-    Empty for a source tree that is not installed: what it requires is known to pip alone.
+    The result is empty if dgp is not installed as a package, as only its metadata lists the requirements.
     """
     from importlib.metadata import PackageNotFoundError, requires, version
 
@@ -103,22 +110,23 @@ def installed() -> dict[str, str | None]:
 
 
 def _packages() -> str:
-    found = installed()
+    found = required_versions()
     if not found:
-        raise _Missing("this source tree is not installed, so that its requirements were not looked at; pip install .")
+        raise _Missing("this source tree is not installed, so its requirements cannot be checked; pip install .")
     if missing := [name for name, number in found.items() if number is None]:
         raise _Missing(f"missing: {', '.join(missing)}; pip install {' '.join(missing)}")
-    return f"all {len(found)} that are required are installed"
+    return f"all {len(found)} required packages are installed"
 
 
-def _checked(name: str, needed: bool, look: Callable[[], str]) -> Finding:
+def _run_check(name: str, needed: bool, check: Callable[[], str]) -> CheckResult:
+    """Run a check, which returns details or raises an error."""
     from generators.progress import waiting
 
     try:
         with waiting(f"checking {name}"):
-            return Finding(name, True, needed, look())
-    except Exception as error:  # noqa: BLE001, whatever it is, it is the finding
-        return Finding(name, False, needed, one_line(error))
+            return CheckResult(name, True, needed, check())
+    except Exception as error:  # noqa: BLE001  any error is a result of the check
+        return CheckResult(name, False, needed, one_line(error))
 
 
 def _bundled_prior() -> str:
@@ -152,19 +160,19 @@ def _device() -> str:
 
 
 def _threads() -> str:
-    """How many threads of the CPU are used, and how they wait for each other."""
+    """Return the number of CPU threads, and check that they sleep while they wait for each other."""
     import torch
 
     count = torch.get_num_threads()
     policy = os.environ.get("OMP_WAIT_POLICY", "")
     if count > 1 and policy.upper() != "PASSIVE":
         raise _Missing(
-            f"{count}, which spin while they wait (OMP_WAIT_POLICY={policy or 'unset'}), so that runs are slow where "
-            "other programs are at work; set OMP_WAIT_POLICY=PASSIVE before Python starts"
+            f"{count}, which spin while they wait (OMP_WAIT_POLICY={policy or 'unset'}), so that runs are slow while "
+            "other programs run; set OMP_WAIT_POLICY=PASSIVE before Python starts"
         )
     if count == 1:
         return "1"
-    return f"{count}, which sleep while they wait; so they do in Python where dgp is used before torch is imported"
+    return f"{count}, which sleep while they wait; in Python this requires that dgp is used before torch is imported"
 
 
 def _lpips() -> str:
@@ -175,7 +183,7 @@ def _lpips() -> str:
     value, reason = lpips_or_reason(torch.zeros(3, 64, 64), torch.zeros(3, 64, 64))
     if value is None:
         raise _Missing(f"not computed: {reason}")
-    return "its trunk is present"
+    return "its weights are present"
 
 
 def _torchvision() -> str:

@@ -1,14 +1,19 @@
-"""`dgp evaluate`: recipes side by side on clean pictures."""
+"""`dgp evaluate`: compare recipes on a set of clean pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dgp.cli import complete
-from dgp.cli.options import EngineOptions, Speech, engine_options, speech
-from dgp.cli.run import printable, writable
+from dgp.cli.console import Console, console_options, printable_text
+from dgp.cli.options import EngineOptions, degradation_option, engine_options
+from dgp.files import check_writable
+
+if TYPE_CHECKING:
+    from dgp.evaluation import Evaluation
 
 
 @click.command(
@@ -21,29 +26,20 @@ Examples:
   dgp evaluate cifar10.zip -d gray --judge benchmarks/judge-cifar10.safetensors
 
 \b
-DIR gets summary.json, table.md, a gallery for each degradation, and a result for each method, degradation
-and picture. A call that is repeated does only what is missing: raise --count to add pictures, name further
+DIR gets summary.json, table.md, a gallery for each degradation, and a result for each method, degradation and
+picture. A repeated call only computes results that are missing: raise --count to add pictures, or name more
 recipes to add methods.
-Two baselines are always included: the degraded input itself, and a classical method (mean chroma of the
-prior's own samples, bicubic enlargement, biharmonic inpainting)."""
+Two baselines are always included: the degraded input itself, and a classical method (the mean chroma of random
+pictures of the prior, bicubic enlargement, biharmonic inpainting)."""
 )
 @click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
-@click.option(
-    "-d",
-    "--degradation",
-    "specs",
-    multiple=True,
-    required=True,
-    metavar="SPEC",
-    shell_complete=complete.degradations,
-    help="What to undo: gray, sr:4, inpaint:center=1/3, a chain. Repeatable.",
-)
+@degradation_option("The degradation to undo: gray, sr:4, inpaint:center=1/3, a chain. Repeatable.", multiple=True)
 @click.option(
     "--truth",
     metavar="SPEC",
     shell_complete=complete.degradations,
     show_default=False,
-    help="The degradation that is applied, where -d names another or leaves values open (blur:sigma=auto).",
+    help="The degradation that is really applied, if -d is another one or has unknown values (blur:sigma=auto).",
 )
 @click.option(
     "-r",
@@ -55,7 +51,7 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     metavar="A,B,...",
     shell_complete=complete.recipes,
     callback=lambda context, option, given: ",".join(given),
-    help="Recipes, by name or TOML file; the others are compared to the first. Repeatable.",
+    help="Recipes, by name or TOML file; the first is the reference for differences. Repeatable.",
 )
 @click.option(
     "--count",
@@ -69,7 +65,7 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     type=click.IntRange(1),
     metavar="N",
     show_default=False,
-    help="How many pictures of each folder, instead of --count.",
+    help="How many pictures from each folder; instead of --count.",
 )
 @click.option(
     "--class",
@@ -77,20 +73,21 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     default="folder",
     metavar="folder|auto|NAME|ID",
     shell_complete=complete.classes,
-    help="folder: a picture's folder names its class; auto: searched for; or one class for all.",
+    help="The class of the pictures. folder: the name of a picture's folder; auto: found by the search; or one class "
+    "for all pictures.",
 )
 @click.option(
     "--random-weights",
     is_flag=True,
     show_default=False,
-    help="Also run every recipe on a generator of random weights.",
+    help="Also run every recipe on the same generator with random weights.",
 )
 @click.option(
     "--judge",
     type=click.Path(path_type=Path),
     metavar="FILE",
     show_default=False,
-    help="A small classifier, which tells how many results are recognised as their class.",
+    help="A small classifier (.safetensors), to measure how many results are recognised as the original's class.",
 )
 @click.option(
     "-o",
@@ -98,10 +95,10 @@ prior's own samples, bicubic enlargement, biharmonic inpainting)."""
     type=click.Path(path_type=Path),
     default="evaluation",
     metavar="DIR",
-    help="Where results, tables and galleries go.",
+    help="The folder for results, tables and galleries.",
 )
 @engine_options
-@speech
+@console_options
 def evaluate(
     source: Path,
     specs: tuple[str, ...],
@@ -114,7 +111,7 @@ def evaluate(
     judge: Path | None,
     output: Path,
     options: EngineOptions,
-    speech: Speech,
+    console: Console,
 ):
     """Compare recipes on a set of clean pictures.
 
@@ -124,72 +121,75 @@ def evaluate(
     if count is not None and per_class is not None:
         raise click.UsageError("got both --count and --per-class; give one of them")
     import dgp
-    from dgp.device import device_named
+    from dgp.device import resolve_device
     from dgp.evaluation import Evaluation, Source
     from dgp.evaluation.judge import load_judge
     from generators.progress import waiting
 
-    device = device_named(options.device)
+    device = resolve_device(options.device)
     plugins = options.load_plugins()
-    chosen = _recipes(recipes, options)
+    chosen = _load_recipes(recipes, options)
     for note in dict.fromkeys(note for recipe in chosen.values() for note in options.notes(recipe)):
-        speech.note(note)
-    critic = load_judge(judge) if judge else None
+        console.note(note)
+    classifier = load_judge(judge) if judge else None
     prior = dgp.load_prior(options.prior)
-    writable(output)
+    check_writable(output)
     pictures = Source(source)
     evaluation = Evaluation(
-        pictures.open(pictures.choose(count, per_class)),
-        specs,
-        chosen,
-        prior,
-        output,
-        label,
-        options.seed,
-        options.num_solutions,
-        device,
-        random_weights,
-        plugins,
-        options.fit,
-        critic,
-        truth,
+        pictures=pictures.open(pictures.choose(count, per_class)),
+        degradations=specs,
+        recipes=chosen,
+        prior=prior,
+        folder=output,
+        label=label,
+        seed=options.seed,
+        num_solutions=options.num_solutions,
+        device=device,
+        random_weights=random_weights,
+        plugins=plugins,
+        fit=options.fit,
+        judge=classifier,
+        truth=truth,
     )
     with waiting("preparing the comparison"):
         evaluation.check()
     if options.dry_run:
-        todo, units = evaluation.todo, len(evaluation.pictures) * len(specs) * len(evaluation.arms)
-        speech.give({"status": "planned", "units": units, "todo": todo, "steps": evaluation.work})
-        speech.say(f"{todo} of {units} units to do, in {evaluation.work} steps -> {printable(output)}")
+        todo, units = evaluation.remaining_units, len(evaluation.pictures) * len(specs) * len(evaluation.arms)
+        console.print_json({"status": "planned", "units": units, "todo": todo, "steps": evaluation.remaining_steps})
+        console.print(
+            f"{todo} of {units} units to do, in {evaluation.remaining_steps} steps -> {printable_text(output)}"
+        )
         return
-    _follow(evaluation)
+    _run_with_progress(evaluation)
     with waiting("writing the tables"):
         summary = evaluation.write()
     from dgp.evaluation.sheets import table
 
-    speech.give(summary)
-    if not speech.as_json:
-        speech.say(table(summary))
-    speech.say(
+    console.print_json(summary)
+    if not console.as_json:
+        console.print(table(summary))
+    console.print(
         f"{len(evaluation.pictures)} pictures, {len(specs)} degradations, {len(evaluation.arms)} arms -> "
-        f"{printable(output / 'table.md')}"
+        f"{printable_text(output / 'table.md')}"
     )
 
 
-def _recipes(text: str, options: EngineOptions) -> dict:
-    """Recipes by the names that the tables give them."""
+def _load_recipes(text: str, options: EngineOptions) -> dict:
+    """Return the recipes of a list separated by commas, by their names in the tables."""
     chosen = {}
     for name in (part.strip() for part in text.split(",")):
         short = Path(name).stem if name.endswith(".toml") else name
         if not name or short in chosen:
             raise click.UsageError(f"got --recipe {text!r}; expected different names, separated by commas")
-        chosen[short] = options.recipe_named(name)
+        chosen[short] = options.load_recipe(name)
     return chosen
 
 
-def _follow(evaluation) -> None:
+def _run_with_progress(evaluation: Evaluation) -> None:
+    """Run the evaluation, and report the steps that are done."""
     from generators.progress import report
 
-    done, work = 0, evaluation.work
+    done, work = 0, evaluation.remaining_steps
 
     def on_step(count: int, doing: str) -> None:
         nonlocal done

@@ -1,6 +1,6 @@
-"""What went wrong -> an exit code and one line.
+"""Exit codes and one-line messages of errors.
 
-0 done; 1 the run failed; 2 bad usage or input; 3 weights or a plugin unusable; 4 some of several pictures
+Exit codes: 0 done; 1 the run failed; 2 bad usage or input; 3 weights or a plugin unusable; 4 some of several pictures
 failed; 130 interrupted.
 """
 
@@ -10,12 +10,14 @@ import traceback
 
 import click
 
+from dgp.cli.console import printable_text
+
 SOME_FAILED = 4
 INTERRUPTED = 130
 
 
 def exit_code(error: BaseException) -> int:
-    """The exit code of an error. Those of dgp, degradations and generators bring theirs, as click's do."""
+    """Return the exit code of an error: its `exit_code` (errors of dgp, degradations, generators and click), else 1."""
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
         return INTERRUPTED
     code = getattr(error, "exit_code", 1)
@@ -23,21 +25,27 @@ def exit_code(error: BaseException) -> int:
 
 
 def one_line(error: BaseException) -> str:
-    """The error in one line; one that nobody foresaw is named by its type as well."""
+    """Return the message of an error on one line, with its type if it is an unexpected one."""
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
         return "interrupted"
     text = error.format_message() if isinstance(error, click.ClickException) else str(error)
     text = " ".join(text.split())
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return f"out of memory: {text or 'nothing is left'}; ask for fewer solutions, or use --device cpu"
+        return f"out of memory: {text or 'nothing is left'}; use a smaller --num-solutions, or --device cpu"
     if hasattr(error, "exit_code"):
         return text
     return f"{type(error).__name__}: {text}; -v shows the traceback"
 
 
-def tell(error: BaseException, *, verbose: bool = False, about: str = "") -> None:
-    """Write an error to stderr: one line, before it the traceback where `verbose`."""
+def print_error(error: BaseException, *, verbose: bool = False, prefix: str = "") -> None:
+    """Print an error on stderr, in one line.
+
+    Args:
+        error: the error.
+        verbose: print its traceback first.
+        prefix: text before the message, such as the name of a picture.
+    """
     if verbose:
         click.echo("".join(traceback.format_exception(error)), err=True)
-    line = f"Error: {about}{one_line(error)}"
-    click.echo(line.encode("utf-8", "replace").decode(), err=True)  # file names may hold bytes that are no letters
+    line = f"Error: {prefix}{one_line(error)}"
+    click.echo(printable_text(line), err=True)

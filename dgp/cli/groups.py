@@ -1,4 +1,4 @@
-"""A group of commands that suggests the nearest name where there is no command of the one that was given."""
+"""A click group that suggests the nearest command for a mistyped one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 class Group(click.Group):
-    """click's own, with suggestions whatever its version."""
+    """A click group with suggestions, which click itself only makes in some versions."""
 
     def resolve_command(self, ctx, args):
         name, names = args[0], self.list_commands(ctx)

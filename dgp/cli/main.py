@@ -1,4 +1,4 @@
-"""`dgp`: the group of commands, each imported when it is called, so that help and version answer at once."""
+"""`dgp`: the group of all commands; each is imported when it is called, so that help and version are fast."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from importlib import import_module
 
 import click
 
-from dgp.cli.failures import exit_code, one_line, tell
+from dgp.cli.console import START_TIME
+from dgp.cli.failures import exit_code, one_line, print_error
 from dgp.cli.groups import Group
-from dgp.cli.options import BEGUN
 
-# PyTorch's threads otherwise spin while they wait for each other, and a run on a busy machine takes many times as long.
-# It is read when PyTorch is imported.
+# PyTorch's threads would otherwise spin while they wait for each other, which makes runs on a busy machine several
+# times slower. The setting is read when PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
 
-# name -> (module, what the list of commands says). The function bears the command's name.
+# name of the command, which is also the name of the function -> (module, summary in `dgp -h`)
 COMMANDS = {
-    "restore": ("dgp.cli.restore", "Restore degraded pictures: the main job."),
-    "colorize": ("dgp.cli.restore", "Give grey pictures their colours."),
+    "restore": ("dgp.cli.restore", "Restore degraded pictures (the main command)."),
+    "colorize": ("dgp.cli.restore", "Colorize grey pictures."),
     "inpaint": ("dgp.cli.restore", "Fill missing regions of pictures."),
     "upscale": ("dgp.cli.restore", "Enlarge small pictures."),
-    "invert": ("dgp.cli.restore", "Invert intact pictures: find latents and weights that reproduce them."),
+    "invert": ("dgp.cli.restore", "Invert intact pictures: find the latents and weights that reproduce them."),
     "evaluate": ("dgp.cli.evaluate", "Compare recipes on a set of clean pictures."),
     "priors": ("dgp.cli.priors.commands", "List, inspect, fetch, check, convert and sample generators."),
     "degradations": ("dgp.cli.degradations.commands", "List, inspect, preview, write and check degradations."),
-    "recipes": ("dgp.cli.recipes", "List and show recipes, the methods of inversion."),
+    "recipes": ("dgp.cli.recipes", "List and show recipes, the methods of restoration."),
     "doctor": ("dgp.cli.doctor", "Check that the installation works."),
 }
 
 
 class Commands(Group):
-    """Commands by name. What one of them raises becomes an exit code and a line on stderr here."""
+    """The commands by name; errors that they raise become an exit code and a line on stderr."""
 
     def list_commands(self, ctx):
         return list(COMMANDS)
@@ -47,7 +47,7 @@ class Commands(Group):
         return getattr(import_module(COMMANDS[name][0]), name)
 
     def invoke(self, ctx):
-        ctx.meta[BEGUN] = time.perf_counter()
+        ctx.meta[START_TIME] = time.perf_counter()
         return super().invoke(ctx)
 
     def format_commands(self, ctx, formatter):
@@ -58,22 +58,22 @@ class Commands(Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
         args = list(sys.argv[1:] if args is None else args)
-        extra.setdefault("obj", tuple(args))  # results record how they were asked for
+        extra.setdefault("obj", tuple(args))  # recorded in result.json as `argv`
         try:
             code = super().main(args, prog_name or "dgp", complete_var, False, **extra)
-        except click.exceptions.NoArgsIsHelpError as nothing:
-            click.echo(nothing.format_message(), err=True)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
             sys.exit(2)
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001, the last place to say it
-            tell(error, verbose=not {"-v", "--verbose"}.isdisjoint(args))
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  no error may leave the program as a traceback
+            print_error(error, verbose=not {"-v", "--verbose"}.isdisjoint(args))
             if "--json" in args:
                 click.echo(json.dumps({"status": "failed", "error": one_line(error)}))
             sys.exit(exit_code(error))
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _version(ctx, parameter, asked):
-    if asked and not ctx.resilient_parsing:
+def _version(ctx, parameter, value):
+    if value and not ctx.resilient_parsing:
         import dgp
 
         click.echo(f"dgp {dgp.__version__}")
@@ -88,10 +88,10 @@ Examples:
   dgp colorize photo.png                 the result is in out/photo/
   dgp inpaint photo.png --mask hole.png
   dgp upscale small.png --factor 4
-  dgp COMMAND -h                         everything that a command can do
+  dgp COMMAND -h                         the options and examples of a command
 
 \b
-Exit codes: 0 done, 1 the run failed, 2 bad usage or input, 3 weights or a plugin unusable,
+Exit codes: 0 done, 1 the run failed, 2 bad usage or input, 3 weights or a plugin cannot be used,
 4 some of several pictures failed, 130 interrupted.""",
 )
 @click.option(
@@ -106,6 +106,6 @@ Exit codes: 0 done, 1 the run failed, 2 bad usage or input, 3 weights or a plugi
 def main():
     """Restore pictures by inverting a pretrained generator.
 
-    It finds the generator output that, once degraded, matches the input. What the generator adds is plausible, not
-    evidence of what was there.
+    dgp searches for the output of the generator that, after the same degradation, matches the input. Details that the
+    generator adds are plausible, but they are not evidence of the original.
     """

@@ -1,11 +1,9 @@
-"""Options that several commands share, as decorators that gather them into one frozen dataclass."""
+"""Options of the commands that run the engine, as decorators that collect them into a dataclass."""
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,45 +11,16 @@ import click
 
 from dgp.cli import complete
 from dgp.cli.complete import DEFAULT_PRIOR
+from dgp.cli.console import collect_options
+from dgp.cli.plugins import load_plugins, plugin_option
 
 if TYPE_CHECKING:
     from dgp.recipes.schema import Recipe
 
-BEGUN = "dgp.begun"  # in a context's `meta`: when the call began, as time.perf_counter() tells
-
-
-@dataclass(frozen=True)
-class Speech:
-    """How a command speaks: `as_json` puts one object on stdout and everything else on stderr."""
-
-    as_json: bool
-    quiet: bool
-    verbose: bool
-
-    def say(self, line: str) -> None:
-        """A line for people: on stdout, or on stderr where stdout belongs to the JSON object."""
-        if not self.quiet:
-            click.echo(line, err=self.as_json)
-
-    def note(self, line: str) -> None:
-        """A remark on the way."""
-        if not self.quiet:
-            click.echo(line, err=True)
-
-    def detail(self, line: str) -> None:
-        """A remark that only `-v` shows."""
-        if self.verbose:
-            click.echo(line, err=True)
-
-    def give(self, value: dict) -> None:
-        """The one JSON object, where it was asked for."""
-        if self.as_json:
-            click.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=True))
-
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What every command that runs the engine needs to know."""
+    """The values of the options that all commands that run the engine have."""
 
     prior: str
     overrides: tuple[str, ...]
@@ -64,28 +33,28 @@ class EngineOptions:
     merge: bool
     dry_run: bool
 
-    def recipe_named(self, name: str) -> Recipe:
-        """A recipe, changed as the call wants it."""
+    def load_recipe(self, name: str) -> Recipe:
+        """Return a recipe by name or file, changed as --set, --budget and --no-merge say."""
         import dgp
-        from dgp.recipes.overrides import pairs_of
+        from dgp.recipes.overrides import parse_overrides
 
-        recipe = dgp.load_recipe(name, pairs_of(self.overrides, self.budget))
+        recipe = dgp.load_recipe(name, parse_overrides(self.overrides, self.budget))
         return recipe if self.merge else recipe.unmerged()
 
     def notes(self, recipe: Recipe) -> list[str]:
-        """Return what to tell of the changes that the call asks for, given the changed recipe."""
-        from dgp.recipes.unused_overrides import left_alone
+        """Return notes for the user on the changes by --set, given the changed recipe."""
+        from dgp.recipes.unused_overrides import rate_notes
 
-        return left_alone(self.overrides, recipe)
+        return rate_notes(self.overrides, recipe)
 
     def load_plugins(self) -> tuple[dict, ...]:
-        """Runs the plugin files; what a result records of them. PluginError for one that cannot be used."""
+        """Execute the plugin files, and return their entries for result.json (`plugins.load_plugins`)."""
         return load_plugins(self.plugins)
 
 
 @dataclass(frozen=True)
 class RunOptions(EngineOptions):
-    """The rest for those that restore pictures."""
+    """The values of the options of the commands that restore pictures."""
 
     output: Path
     recipe: str
@@ -97,38 +66,23 @@ class RunOptions(EngineOptions):
     overwrite: bool
 
 
-def load_plugins(plugins: tuple[str, ...]) -> tuple[dict, ...]:
-    if not plugins:
-        return ()
-    import degradations
-    from generators.progress import waiting
-
-    with waiting("running the plugins"):
-        loaded = [(path, *degradations.load_plugin(path)) for path in plugins]
-    return tuple({"path": path, "names": list(names), "sha256": sha256} for path, names, sha256 in loaded)
-
-
-plugin_option = click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    metavar="FILE",
-    shell_complete=complete.files,
-    show_default=False,
-    help="A Python file that registers degradations; its code is executed. Repeatable.",
-)
-
-
-def png_option(usual: str) -> Callable:
-    """Return the -o of a command that writes one picture. usual: its name where none is given (`outputs.png_file`)."""
+def degradation_option(help: str, *, multiple: bool = False) -> Callable:
+    """Return the option -d, which a command gets as `spec`, or as `specs` if it may be repeated."""
     return click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        show_default=False,
-        help=f"The PNG to write (default: {usual}).",
+        "-d",
+        "--degradation",
+        "specs" if multiple else "spec",
+        multiple=multiple,
+        required=True,
+        metavar="SPEC",
+        shell_complete=complete.degradations,
+        help=help,
     )
+
+
+def seed_option(help: str) -> Callable:
+    """Return the option --seed."""
+    return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help=help)
 
 
 set_option = click.option(
@@ -137,16 +91,11 @@ set_option = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     show_default=False,
-    help="Change the recipe by a key of `dgp recipes show`, e.g. 'stages.*.steps=50', in quotes, as shells expand *. "
-    "stages.*.lr is the rate of all variables of all stages, stages.*.release.lr that of released layers. Repeatable. "
-    "(In Python: overrides.)",
+    help="Change a setting of the recipe, by a key from `dgp recipes show`, e.g. 'stages.*.steps=50' (in quotes, as "
+    "shells expand *). stages.*.lr is the learning rate of all latents in all stages, stages.*.release.lr that of the "
+    "released layers. Repeatable. (In Python: overrides.)",
 )
 
-SPEECH = (
-    click.option("--json", "as_json", is_flag=True, show_default=False, help="Print one JSON object on stdout."),
-    click.option("-q", "--quiet", is_flag=True, show_default=False, help="Print errors only."),
-    click.option("-v", "--verbose", is_flag=True, show_default=False, help="Print details, and tracebacks of errors."),
-)
 ENGINE = (
     click.option(
         "-p",
@@ -154,8 +103,8 @@ ENGINE = (
         default=DEFAULT_PRIOR,
         metavar="NAME|FILE",
         shell_complete=complete.priors,
-        help="The generator: a name of `dgp "
-        "priors list`, a weights file, or a folder with generator and discriminator.",
+        help="The generator: a name from `dgp priors list`, a weights file, or a folder with the weights of generator "
+        "and discriminator.",
     ),
     set_option,
     click.option(
@@ -163,43 +112,40 @@ ENGINE = (
         type=click.IntRange(1),
         metavar="EVALUATIONS",
         show_default=False,
-        help="What each solution may cost; steps and candidates are scaled to it. A pass through a network counts 1, "
-        "forward and backward 3 (default: what the recipe costs).",
+        help="The cost of each solution; the numbers of steps and candidates are scaled to it. A forward pass through "
+        "a network counts 1, forward and backward 3 (default: the cost of the recipe).",
     ),
+    seed_option("Random seed; the same seed gives the same result."),
     click.option(
-        "--seed",
-        type=click.IntRange(0, 2**32 - 1),
-        default=0,
-        metavar="N",
-        help="Equal seeds give equal answers.",
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="The device to compute on."
     ),
-    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute."),
     click.option(
         "--num-solutions",
         type=click.IntRange(1),
         default=1,
         metavar="N",
-        help="Independent solutions for each picture, saved with their mean and spread.",
+        help="How many independent solutions to compute for each picture; they are saved with their mean and spread.",
     ),
     plugin_option,
     click.option(
         "--fit",
         type=click.Choice(["auto", "crop", "pad", "stretch", "object"]),
         default="auto",
-        help="How a picture is brought to the prior's resolution; object: a square around what --weight marks.",
+        help="How a picture is brought to the prior's resolution; object: a square around the object that "
+        "--weight marks.",
     ),
     click.option(
         "--merge/--no-merge",
         default=True,
-        help="Whether the result is changed at the end, as little as possible, so that it matches the input once "
-        "degraded (where the recipe says so).",
+        help="Finish with the smallest change of the result that makes it match the input after degradation (if the "
+        "recipe does so).",
     ),
     click.option(
         "-n",
         "--dry-run",
         is_flag=True,
         show_default=False,
-        help="Check the input and print what would be done, without running it.",
+        help="Check the input, and print what would be done.",
     ),
 )
 RUN = (
@@ -209,7 +155,7 @@ RUN = (
         type=click.Path(path_type=Path),
         default="out",
         metavar="DIR",
-        help="Results go to DIR/<name of the picture>/.",
+        help="The results are written into DIR/<name of the picture>/.",
     ),
     ENGINE[0],
     click.option(
@@ -218,7 +164,7 @@ RUN = (
         default="default",
         metavar="NAME|FILE",
         shell_complete=complete.recipes,
-        help="The method: a name of `dgp recipes list`, or a TOML file.",
+        help="The method: a name from `dgp recipes list`, or a TOML file.",
     ),
     ENGINE[1],
     click.option(
@@ -227,28 +173,28 @@ RUN = (
         default="auto",
         metavar="NAME|ID|auto",
         shell_complete=complete.classes,
-        help="The class that the picture shows, one of the prior's; auto: searched for. (In Python: label.)",
+        help="The class of the picture, one of the prior's; auto: found by the search. (In Python: label.)",
     ),
     click.option(
         "--weight",
         metavar="FILE",
         shell_complete=complete.files,
         show_default=False,
-        help="A weight map of the picture's size, such as an object's mask: white counts fully, black not at all.",
+        help="A weight map of the picture's size, such as an object's mask: white pixels count fully, black ones not.",
     ),
     *ENGINE[2:-1],
     click.option(
         "--simulate",
         is_flag=True,
         show_default=False,
-        help="The pictures are clean: degrade them first, and compare the results with them.",
+        help="The pictures are clean: degrade them first, and measure the results against them.",
     ),
     click.option(
         "--truth",
         metavar="SPEC",
         shell_complete=complete.degradations,
         show_default=False,
-        help="With --simulate: the degradation that is applied, where -d names another or leaves values open "
+        help="With --simulate: the degradation that is really applied, if -d is another one or has unknown values "
         "(blur:sigma=auto).",
     ),
     click.option(
@@ -256,50 +202,25 @@ RUN = (
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         metavar="DIR",
         show_default=False,
-        help="Start from the result of an earlier run instead of searching: its folder, or the output folder with one "
+        help="Start from an earlier result instead of searching: the folder of that run, or an output folder with one "
         "for each picture.",
     ),
     click.option(
         "--overwrite",
         is_flag=True,
         show_default=False,
-        help="Replace the results of a different run in the same folder, once the new ones are there; other files are "
-        "left alone.",
+        help="Replace the result of a different run in the same folder, after the new one is complete; other files are "
+        "kept.",
     ),
     ENGINE[-1],
 )
 
 
-def speech(function: Callable) -> Callable:
-    """Adds --json, -q and -v; the command gets them as `speech`. Shows what takes long, where somebody watches."""
-
-    @functools.wraps(function)
-    def shown(*arguments, speech: Speech, **options):
-        from dgp.progress import display, watched
-
-        with display(watched() and not speech.quiet):
-            return function(*arguments, speech=speech, **options)
-
-    return _gathered(shown, SPEECH, "speech", Speech)
-
-
 def engine_options(function: Callable) -> Callable:
-    """Adds what runs the engine; the command gets it as `options`."""
-    return _gathered(function, ENGINE, "options", EngineOptions)
+    """Decorate a command with the options of the engine, which it gets as `options`, an EngineOptions."""
+    return collect_options(function, ENGINE, "options", EngineOptions)
 
 
 def run_options(function: Callable) -> Callable:
-    """Adds what restores pictures; the command gets it as `options`."""
-    return _gathered(function, RUN, "options", RunOptions)
-
-
-def _gathered(function: Callable, options: tuple, argument: str, kind: type) -> Callable:
-    names = [field.name for field in fields(kind)]
-
-    @functools.wraps(function)
-    def command(**given):
-        return function(**{argument: kind(**{name: given.pop(name) for name in names})}, **given)
-
-    for option in reversed(options):
-        command = option(command)
-    return command
+    """Decorate a command with the options of a restoration, which it gets as `options`, a RunOptions."""
+    return collect_options(function, RUN, "options", RunOptions)

@@ -1,35 +1,83 @@
-"""Which files a command may write: never one that nobody named, and never one that it reads."""
+"""The files that a command writes: their names, and checks that they can and may be written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
+
+import click
 
 from dgp.errors import OutputError
 
 
-def png_file(given: Path | None, usual: str) -> Path:
-    """Return the file to write: the one of -o, or in this folder the usual one.
+def png_option(default: str) -> Callable:
+    """Return the option -o of a command that writes one PNG file; `default` is described in its help."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        show_default=False,
+        help=f"The PNG file to write (default: {default}).",
+    )
 
-    Raises OutputError where that would replace a file that nobody named.
+
+def resolve_png_path(output: Path | None, default: str) -> Path:
+    """Return the file to write: the one given by -o, else `default` in the current folder.
+
+    Raises:
+        OutputError: -o is not given, and the default file exists already.
     """
-    if given is None and Path(usual).exists():
-        raise OutputError(f"{usual} already exists; name the file to write with -o (-o {usual} replaces it)")
-    return given or Path(usual)
+    if output is None and Path(default).exists():
+        raise OutputError(f"{default} already exists; name the file to write with -o (-o {default} replaces it)")
+    return output or Path(default)
 
 
-def spared(folder: Path, read: Sequence[str | Path | None]) -> None:
-    """Raise OutputError where saving a run into a folder would replace a file that it reads.
+def png_writer(path: Path) -> Callable[[bytes], None]:
+    """Return a function that writes a PNG file, creating its folder, after checking that this is possible.
+
+    Raises:
+        OutputError: `path` is a folder, does not end in .png, or cannot be written.
+    """
+    from dgp.files import check_writable, write_bytes_atomic
+
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file, for example -o {path / 'picture.png'}")
+    if path.suffix.lower() != ".png":
+        raise OutputError(f"got -o {path}; expected a name that ends in .png, the format that is written")
+    check_writable(path.parent)
+
+    def write(data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomic(path, data)
+
+    return write
+
+
+def folder_names(images: Sequence[Path]) -> list[str]:
+    """Return the name of each picture's folder: its stem, or <stem>-2, <stem>-3, ... if the stem is taken."""
+    taken: dict[str, None] = {}
+    for path in images:
+        stem = "picture" if path.stem in (".", "..") else path.stem  # those would lead out of the output folder
+        candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+        taken[next(name for name in candidates if name not in taken)] = None
+    return list(taken)
+
+
+def refuse_overwriting_inputs(folder: Path, inputs: Sequence[str | Path | None]) -> None:
+    """Raise OutputError if saving a run into a folder would replace a file that the run reads.
 
     Args:
-        read: the files, such as the mask.png of an earlier run that was corrected; None: no file.
+        folder: the folder of the run.
+        inputs: the files that it reads, such as a corrected mask.png of an earlier run; None is ignored.
     """
-    from dgp.output.run_folder import written
+    from dgp.output.run_folder import existing_files
 
-    inputs = {Path(path).resolve() for path in read if path is not None}
-    for path in written(folder):
-        if path.resolve() in inputs:
+    read = {Path(path).resolve() for path in inputs if path is not None}
+    for path in existing_files(folder):
+        if path.resolve() in read:
             raise OutputError(
                 f"{path} is read by this run and would be replaced by its results; move it, or choose another folder "
-                "by -o"
+                "with -o"
             )

@@ -1,12 +1,13 @@
-"""`dgp recipes`: the methods, as they are written and as they run on a prior."""
+"""`dgp recipes`: list recipes, and show one as it is written or as it runs on a prior."""
 
 from __future__ import annotations
 
 import click
 
 from dgp.cli import complete
+from dgp.cli.console import Console, console_options
 from dgp.cli.groups import Group
-from dgp.cli.options import Speech, set_option, speech
+from dgp.cli.options import set_option
 
 
 @click.group(
@@ -18,7 +19,7 @@ Examples:
   dgp recipes show dgp-colorization --prior biggan-cifar10""",
 )
 def recipes():
-    """List and show recipes, the methods of inversion."""
+    """List and show recipes, the methods of restoration."""
 
 
 @recipes.command(
@@ -28,13 +29,13 @@ Examples:
   dgp recipes list
   dgp recipes list --json""",
 )
-@speech
-def list_(speech: Speech):
-    """List all recipes, with a summary of each."""
+@console_options
+def list_(console: Console):
+    """List all recipes, with the number of steps and a summary of each."""
     import dgp
 
     found = [dgp.load_recipe(name) for name in dgp.recipe_names()]
-    speech.give(
+    console.print_json(
         {
             "recipes": [
                 {
@@ -49,17 +50,17 @@ def list_(speech: Speech):
             ]
         }
     )
-    if not speech.as_json:
+    if not console.as_json:
         width = max(len(r.name) for r in found)
         for recipe in found:
-            speech.say(f"{recipe.name:{width}}  {recipe.steps:5} steps  {recipe.summary}")
+            console.print(f"{recipe.name:{width}}  {recipe.steps:5} steps  {recipe.summary}")
 
 
 @recipes.command(
     epilog="""\b
 Examples:
   dgp recipes show
-  dgp recipes show dgp-sr-d --prior biggan-cifar10      as it runs on that network, and what was changed
+  dgp recipes show dgp-sr-d --prior biggan-cifar10      as it runs on that network, with the changes
   dgp recipes show default --set 'stages.*.lr=0.01' --json"""
 )
 @click.argument("name", metavar="[NAME|FILE]", default="default", shell_complete=complete.recipes)
@@ -69,28 +70,28 @@ Examples:
     metavar="NAME|FILE",
     shell_complete=complete.priors,
     show_default=False,
-    help="Show the recipe as it runs on this prior.",
+    help="Show the recipe as it is adapted to this prior.",
 )
 @set_option
-@speech
-def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speech):
-    """Show a recipe in full, with its sources.
+@console_options
+def show(name: str, prior: str | None, overrides: tuple[str, ...], console: Console):
+    """Show all settings of a recipe, and its sources.
 
-    The keys are those that --set takes: stages are counted from 0, stages.* means all of them.
+    Each line is a key and a value as --set takes them. Stages are counted from 0; stages.* means all stages.
     """
     import dgp
     from dgp.planning.budget import cost
-    from dgp.recipes.unused_overrides import left_alone
+    from dgp.recipes.unused_overrides import rate_notes
 
     recipe, notes = dgp.load_recipe(name, overrides), []
-    for note in left_alone(overrides, recipe):
-        speech.note(note)
+    for note in rate_notes(overrides, recipe):
+        console.note(note)
     if prior:
         from dgp.planning.adapt import adapt_recipe
 
         recipe, notes = adapt_recipe(recipe, dgp.load_prior(prior))
     resolved, spent = recipe.model_dump(mode="json"), cost(recipe)
-    speech.give(
+    console.print_json(
         {
             "name": recipe.name,
             "sha256": recipe.sha256,
@@ -100,19 +101,19 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], speech: Speec
             "resolved": resolved,
         }
     )
-    if not speech.as_json:
-        speech.say("\n".join(_lines(resolved)))
-        speech.say(
-            f"# costs {spent} evaluations per solution: a pass through a network counts 1, forward and backward 3"
+    if not console.as_json:
+        console.print("\n".join(_lines(resolved)))
+        console.print(
+            f"# costs {spent} evaluations per solution (forward pass through a network: 1, forward and backward: 3)"
         )
         for note in notes if prior else ():
-            speech.say(f"# on {prior}: {note}")
+            console.print(f"# on {prior}: {note}")
         if prior and not notes:
-            speech.say(f"# on {prior}: runs unchanged")
+            console.print(f"# on {prior}: runs unchanged")
 
 
 def _lines(value: object, key: str = "") -> list[str]:
-    """``key.path = value`` for every leaf, as --set takes them; what is absent (null) is left out."""
+    """Return ``key.path = value`` for every leaf of nested tables, as --set takes them, without null values."""
     if isinstance(value, dict):
         return [line for name, item in value.items() for line in _lines(item, f"{key}.{name}" if key else name)]
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
@@ -121,6 +122,7 @@ def _lines(value: object, key: str = "") -> list[str]:
 
 
 def _toml(value: object) -> str:
+    """Return a value as TOML, which for lists and scalars is the same as JSON."""
     import json
 
     return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""`dgp restore`, and the commands that fill in the degradation: colorize, inpaint, upscale, invert."""
+"""`dgp restore`, and the commands for one degradation each: colorize, inpaint, upscale, invert."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dgp.cli import complete
-from dgp.cli.options import RunOptions, Speech, run_options, speech
+from dgp.cli.console import Console, console_options
+from dgp.cli.options import RunOptions, degradation_option, run_options
 from dgp.cli.run import run_pictures
 
 if TYPE_CHECKING:
@@ -29,31 +30,26 @@ Examples:
   dgp restore clean.png -d gray+sr:2 --simulate --num-solutions 8
   dgp restore old.png -d auto
   dgp restore *.png -d gray --json
-  dgp restore scans/ -d auto                 every picture in the folder
+  dgp restore scans/ -d auto                 all pictures in the folder
 
 \b
-`dgp degradations list` names the operators. Each IMAGE gets a folder DIR/<its name>/ with restored.png,
-comparison.png and result.json. A run that is complete there is not repeated."""
+`dgp degradations list` shows the degradations. The results of each IMAGE go into a folder DIR/<its name>/, with
+restored.png, comparison.png and result.json. If the folder holds the complete result already, nothing is run."""
 )
 @images_argument
-@click.option(
-    "-d",
-    "--degradation",
-    "spec",
-    required=True,
-    metavar="SPEC",
-    shell_complete=complete.degradations,
-    help="What happened to the picture: gray, sr:4, inpaint:mask=hole.png, a chain such as gray+sr:2, or auto.",
+@degradation_option(
+    "The degradation to undo: gray, sr:4, inpaint:mask=hole.png, a chain such as gray+sr:2; or auto, which finds it "
+    "from the picture."
 )
 @run_options
-@speech
-def restore(images: tuple[Path, ...], spec: str, options: RunOptions, speech: Speech):
+@console_options
+def restore(images: tuple[Path, ...], spec: str, options: RunOptions, console: Console):
     """Restore degraded pictures.
 
-    Each IMAGE is a degraded picture, or with --simulate a clean one, which is degraded first; a folder means the
-    pictures in it.
+    Each IMAGE is a degraded picture, or a folder of them. With --simulate it is a clean picture, which is degraded
+    first.
     """
-    run_pictures(images, spec, options, speech)
+    run_pictures(images, spec, options, console)
 
 
 @click.command(
@@ -65,21 +61,21 @@ Examples:
   dgp colorize clean.png --simulate -r dgp-colorization
 
 \b
-The picture's luminance is kept at its full size; of a colour picture only the luminance is used. A recipe
-that defines a luminance of its own (dgp-colorization) uses that."""
+The picture's own luminance is kept, at full size. Of a colour picture only the luminance is used. Recipes with
+their own definition of luminance (dgp-colorization) use that."""
 )
 @images_argument
 @run_options
-@speech
-def colorize(images: tuple[Path, ...], options: RunOptions, speech: Speech):
-    """Give grey pictures their colours.
+@console_options
+def colorize(images: tuple[Path, ...], options: RunOptions, console: Console):
+    """Colorize grey pictures.
 
-    An IMAGE may be a folder: the pictures in it.
+    Each IMAGE is a picture, or a folder of pictures.
     """
-    run_pictures(images, _published({"gray": None}, "gray"), options, speech)
+    run_pictures(images, _with_recipe_operator({"gray": None}, "gray"), options, console)
 
 
-def _fraction(context: click.Context, option: click.Parameter, text: str | None) -> Fraction | None:
+def _parse_fraction(context: click.Context, option: click.Parameter, text: str | None) -> Fraction | None:
     if text is None:
         return None
     try:
@@ -96,15 +92,15 @@ def _fraction(context: click.Context, option: click.Parameter, text: str | None)
     epilog="""\b
 Examples:
   dgp inpaint photo.png --mask hole.png
-  dgp inpaint photo.png --mask keep.png --invert-mask     black, or unpainted, is missing
-  dgp inpaint photo.png --mask auto       finds scratches and holes; mask.png shows them
+  dgp inpaint photo.png --mask keep.png --invert-mask     black or unpainted pixels are missing
+  dgp inpaint photo.png --mask auto       finds scratches and holes, and saves them as mask.png
   dgp inpaint photo.png --hole 1/3
   dgp inpaint erased.png                  the transparent pixels are the hole
   dgp inpaint clean.png --hole 1/3 --simulate
 
 \b
-Pixels outside the hole stay as they are. With neither --mask nor --hole the picture must have transparent
-pixels."""
+Pixels outside of the hole are not changed. Without --mask and --hole, the transparent pixels of the picture are
+the hole."""
 )
 @images_argument
 @click.option(
@@ -112,54 +108,54 @@ pixels."""
     metavar="FILE",
     shell_complete=complete.files,
     show_default=False,
-    help="A picture of the same size, white where something is missing, or a transparent layer with what is missing "
-    "painted; or auto: scratches, creases, dust and holes are found, and saved as mask.png to be corrected.",
+    help="A picture of the same size: missing pixels are white, or painted on a transparent layer. auto: find "
+    "scratches, creases, dust and holes, and save them as mask.png, which can be corrected.",
 )
 @click.option(
     "--invert-mask",
     "invert",
     is_flag=True,
     show_default=False,
-    help="Invert --mask FILE: what it marks as missing is kept, and all else is filled.",
+    help="Invert --mask FILE: the pixels that it marks are kept, and all others are filled.",
 )
 @click.option(
     "--hole",
     metavar="FRACTION",
-    callback=_fraction,
+    callback=_parse_fraction,
     show_default=False,
-    help="A centred hole of this fraction of each side, such as 1/3 or 0.25.",
+    help="A hole in the centre, as a fraction of each side, such as 1/3 or 0.25.",
 )
 @run_options
-@speech
+@console_options
 def inpaint(
     images: tuple[Path, ...],
     mask: str | None,
     invert: bool,
     hole: Fraction | None,
     options: RunOptions,
-    speech: Speech,
+    console: Console,
 ):
     """Fill missing regions of pictures.
 
-    An IMAGE may be a folder: the pictures in it.
+    Each IMAGE is a picture, or a folder of pictures.
     """
     if mask is not None and hole is not None:
         raise click.UsageError("got both --mask and --hole; give one of them")
     if invert and mask in (None, "alpha", "auto"):
-        raise click.UsageError(f"--invert-mask turns a mask file round, got {mask or 'none'}; give --mask FILE")
+        raise click.UsageError(f"--invert-mask inverts a mask file, got {mask or 'none'}; give --mask FILE")
 
     def specify(picture: Picture, recipe: Recipe) -> Degradation:
         import degradations
 
         if mask is not None or hole is not None:
             return degradations.Inpaint(mask=mask, center=hole, invert=invert)
-        if _transparent(picture):
+        if _has_hole(picture):
             return degradations.Inpaint(mask="alpha")
         if options.simulate and (recipe.operator or "").startswith("inpaint"):
             return degradations.parse(recipe.operator)
         raise click.UsageError("the picture has no transparent pixels; give --mask FILE or --hole FRACTION")
 
-    run_pictures(images, specify, options, speech)
+    run_pictures(images, specify, options, console)
 
 
 @click.command(
@@ -170,9 +166,9 @@ Examples:
   dgp upscale clean.png --factor 4 --simulate -r dgp-sr-d
 
 \b
-The picture must have 1/FACTOR of the prior's resolution (8x8 for a factor of 4 on a 32-px prior);
---fit scales others to that size first, which loses their detail. A recipe with an operator of its own
-is run with that: pulse, and with --simulate, at factor 4, dgp-sr-d."""
+The picture must have 1/FACTOR of the prior's resolution (8x8 for a factor of 4 and a prior of 32 pixels);
+--fit scales other pictures to that size first, which loses detail. Recipes with their own downsampling operator
+use that: pulse, and dgp-sr-d with --simulate and a factor of 4."""
 )
 @images_argument
 @click.option(
@@ -180,21 +176,21 @@ is run with that: pulse, and with --simulate, at factor 4, dgp-sr-d."""
     type=click.FloatRange(1, min_open=True),
     required=True,
     metavar="N",
-    help="How many times larger, along each side.",
+    help="How many times larger each side becomes.",
 )
 @run_options
-@speech
-def upscale(images: tuple[Path, ...], factor: float, options: RunOptions, speech: Speech):
+@console_options
+def upscale(images: tuple[Path, ...], factor: float, options: RunOptions, console: Console):
     """Enlarge small pictures.
 
-    An IMAGE may be a folder: the pictures in it.
+    Each IMAGE is a picture, or a folder of pictures.
     """
     spec = f"sr:{factor:g}"
     own = {"sr-pulse": f"sr-pulse:{factor:g}"} if factor == int(factor) else {}
-    # DGP's pair of filters observes the enlarged picture, so that only a simulated one can be had.
+    # The operator of DGP enlarges its result again, so observations can only come from simulation.
     if options.simulate and factor == 4:
         own["sr-dgp"] = "sr-dgp"
-    run_pictures(images, _published(own, spec), options, speech)
+    run_pictures(images, _with_recipe_operator(own, spec), options, console)
 
 
 @click.command(
@@ -206,34 +202,39 @@ Examples:
   dgp invert photo.png --set 'stages.*.steps=50' --json
 
 \b
-restored_prior.png is the output of the generator; latents.safetensors and weights.safetensors hold what
-it was made from."""
+restored_prior.png is the output of the generator; latents.safetensors and weights.safetensors hold the latents
+and the changed weights that it was generated from."""
 )
 @images_argument
 @run_options
-@speech
-def invert(images: tuple[Path, ...], options: RunOptions, speech: Speech):
-    """Invert intact pictures: find latents and weights that reproduce them.
+@console_options
+def invert(images: tuple[Path, ...], options: RunOptions, console: Console):
+    """Invert intact pictures: find the latents and weights that reproduce them.
 
-    An IMAGE may be a folder: the pictures in it.
+    Each IMAGE is a picture, or a folder of pictures.
     """
-    run_pictures(images, "identity", options, speech)
+    run_pictures(images, "identity", options, console)
 
 
-def _published(own: dict[str, str | None], spec: str):
-    """Where the recipe's own operator is named in ``own``, the spec that stands there, or its own; else ``spec``."""
+def _with_recipe_operator(own: dict[str, str | None], spec: str):
+    """Return a function that chooses the operator: a recipe's own operator has precedence over the command's.
+
+    Args:
+        own: name of a recipe's operator -> the spec to use for it; None: the recipe's own spec.
+        spec: the spec for recipes without an operator in `own`.
+    """
 
     def specify(picture: Picture, recipe: Recipe) -> Degradation:
         import degradations
 
-        published = recipe.operator and degradations.parse(recipe.operator).name
-        asked = (own[published] or recipe.operator) if published in own else spec
-        return degradations.parse(asked)
+        name = recipe.operator and degradations.parse(recipe.operator).name
+        return degradations.parse((own[name] or recipe.operator) if name in own else spec)
 
     return specify
 
 
-def _transparent(picture: Picture) -> bool:
+def _has_hole(picture: Picture) -> bool:
+    """Return whether some pixels are more transparent than opaque."""
     from dgp.observation.images import flatten
 
     alpha = flatten(picture)[1]

@@ -1,21 +1,21 @@
-"""Several pictures, each checked before any work, then each a run of its own with a folder of its own."""
+"""The restoration of one or several pictures: all are checked first, then each is run and saved in its own folder."""
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dgp.cli.failures import SOME_FAILED, exit_code, one_line, tell
-from dgp.cli.options import BEGUN, RunOptions, Speech
-from dgp.cli.outputs import spared
-from dgp.errors import OutputError
+from dgp.cli.console import START_TIME, Console, printable_text
+from dgp.cli.failures import SOME_FAILED, exit_code, one_line, print_error
+from dgp.cli.options import RunOptions
+from dgp.cli.outputs import folder_names, refuse_overwriting_inputs
+from dgp.cli.plugins import record_plugins
+from dgp.files import check_writable
 
 if TYPE_CHECKING:
     from degradations import Degradation
@@ -30,10 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One picture and where its answer goes. planned: what makes the run what it is (`results.run_identity`).
+    """A picture to restore, and the result of checking it.
 
-    observation: kept only where it is the only one, as photographs are large.  notes: what was done to the picture.
-    failed: why it cannot be run.  seconds: what opening and checking it took, estimates included.
+    Attributes:
+        path: the picture.
+        folder: the folder of the run.
+        planned: the entries of result.json that identify the run (`run_folder.run_identity`).
+        done: the folder holds the complete result of this run already.
+        observation: the opened picture; kept only if there is one picture in the call, as photographs are large.
+        notes: sentences for the user about what was done to the picture.
+        failed: the error that prevents the run.
+        seconds: how long opening, estimating and checking took.
     """
 
     path: Path
@@ -45,14 +52,24 @@ class Job:
     failed: Exception | None = None
     seconds: float = 0.0
 
-    def tell_notes(self, speech: Speech) -> None:
+    def print_notes(self, console: Console) -> None:
         for note in self.notes:
-            speech.note(f"{printable(self.path)}: {note}")
+            console.note(f"{printable_text(self.path)}: {note}")
 
 
 @dataclass(frozen=True)
 class Runner:
-    """What all pictures of a call share. load_s: seconds that loading took, the share of each picture."""
+    """What all pictures of a call have in common.
+
+    Attributes:
+        prior: the prior.
+        recipe: the recipe, with the changes of the call.
+        degradation: a spec, or a function from an opened picture and the recipe to an operator.
+        plugins: entries for result.json of the plugin files.
+        options: the options of the call.
+        device: the torch device.
+        load_s: seconds that loading took, divided by the number of pictures.
+    """
 
     prior: Prior
     recipe: Recipe
@@ -63,15 +80,18 @@ class Runner:
     load_s: float = 0.0
 
     def observe(self, path: Path) -> Observation:
+        """Open a picture, and fit it to the prior."""
         import degradations
         import dgp
         from dgp.observation.images import open_picture
 
-        picture, how = open_picture(path), self.degradation
-        degradation = how
-        if how != "auto":
-            degradation = degradations.parse(how) if isinstance(how, str) else how(picture, self.recipe)
-            degradation = with_plugins(degradation, self.plugins)
+        picture, degradation = open_picture(path), self.degradation
+        if degradation != "auto":
+            if isinstance(degradation, str):
+                degradation = degradations.parse(degradation)
+            else:
+                degradation = degradation(picture, self.recipe)
+            degradation = record_plugins(degradation, self.plugins)
         return dgp.observe(
             picture,
             degradation,
@@ -86,7 +106,7 @@ class Runner:
         )
 
     def start(self, job: Job) -> Start | None:
-        """Where an earlier run has left it; InputError where there is none."""
+        """Return the start of a warm-started run (--start), or None. Raises InputError if there is no result."""
         from dgp.warm_start import load_start
 
         folder = self.options.start
@@ -94,15 +114,15 @@ class Runner:
             return None
         return load_start(folder if (folder / "latents.safetensors").exists() else folder / job.folder.name)
 
-    def checked(self, job: Job, keep: bool) -> Job:
-        """The job, opened and compared with what lies in its folder; or why it cannot be run."""
+    def check(self, job: Job, keep: bool) -> Job:
+        """Open the picture, compare the job with the contents of its folder, and return the job with the result."""
         begin = time.perf_counter()
         from dgp.output.run_folder import is_done, run_identity
         from dgp.planning.plan import plan_recipe
         from dgp.progress import display
 
         try:
-            with display(about=printable(job.path.name)):
+            with display(prefix=printable_text(job.path.name)):
                 observation = self.observe(job.path)
             start = self.start(job)
             planned = run_identity(
@@ -115,25 +135,25 @@ class Runner:
             )
             done = is_done(job.folder, planned, self.options.overwrite)
             if not done:
-                writable(job.folder)
+                check_writable(job.folder)
                 assets = [asset.get("path") for asset in observation.whole.assets.values()]
-                spared(job.folder, [job.path, self.options.weight, *assets])
-        except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
+                refuse_overwriting_inputs(job.folder, [job.path, self.options.weight, *assets])
+        except Exception as error:  # noqa: BLE001  a picture that fails must not stop the others
             return replace(job, failed=error)
         seconds, kept = time.perf_counter() - begin, observation if keep else None
         return replace(job, planned=planned, done=done, observation=kept, notes=observation.notes, seconds=seconds)
 
-    def run(self, job: Job, speech: Speech) -> dict:
-        """Restores one picture and saves it; the record that lies in its folder."""
+    def run(self, job: Job, console: Console) -> dict:
+        """Restore one picture, save the result, and return its result.json."""
         begin = time.perf_counter()
         from dgp.api import invert
         from dgp.output.run_folder import read_result
         from dgp.progress import display
 
-        with display(about=printable(job.path.name)):
+        with display(prefix=printable_text(job.path.name)):
             observation, start = job.observation or self.observe(job.path), self.start(job)
             estimate_s = job.seconds + time.perf_counter() - begin
-            job.tell_notes(speech)
+            job.print_notes(console)
             result = invert(
                 observation,
                 self.prior,
@@ -149,62 +169,68 @@ class Runner:
             return read_result(result.save(job.folder, argv))
 
 
-def run_pictures(given: Sequence[Path], degradation: str | Specify, options: RunOptions, speech: Speech) -> None:
-    """The whole of `dgp restore` and its kin. Ends with the exit code of the call where something failed.
+def run_pictures(paths: Sequence[Path], degradation: str | Specify, options: RunOptions, console: Console) -> None:
+    """Restore pictures, as `dgp restore` and the related commands do, and exit with the exit code of the call.
 
-    given: pictures, and folders of them.  degradation: its spec, or what says it of an opened picture and the recipe.
+    Errors in the options are raised before anything is written. If one of several pictures fails, the others are
+    still restored.
 
-    What is wrong with the call is raised before anything is written; what is wrong with one picture of
-    several leaves the others alone.
+    Args:
+        paths: pictures, and folders of pictures.
+        degradation: a spec, or a function from an opened picture and the recipe to an operator.
+        options: the options of the call.
+        console: prints results and notes.
     """
     import degradations
     import dgp
-    from dgp.device import device_named
-    from dgp.observation.folders import pictures_in
+    from dgp.device import resolve_device
+    from dgp.observation.folders import list_pictures
     from dgp.planning.adapt import adapt_recipe
 
-    images = [path for place in given for path in (pictures_in(place) if place.is_dir() else [place])]
-    device = device_named(options.device)
+    images = [path for place in paths for path in (list_pictures(place) if place.is_dir() else [place])]
+    device = resolve_device(options.device)
     plugins = options.load_plugins()
     if isinstance(degradation, str) and degradation != "auto":
         degradations.parse(degradation)
-    recipe = options.recipe_named(options.recipe)
+    recipe = options.load_recipe(options.recipe)
     prior = dgp.load_prior(options.prior)
     if options.label != "auto":
         prior.generator.info.class_index(options.label)
     for note in options.notes(recipe):
-        speech.note(note)
+        console.note(note)
     for note in adapt_recipe(recipe, prior)[1]:
-        speech.detail(f"{recipe.name} on {prior.name}: {note}")
-    writable(options.output)
-    loaded = time.perf_counter() - click.get_current_context().meta[BEGUN]
-    runner = Runner(prior, recipe, degradation, plugins, options, device)
-    jobs = [Job(path, options.output / stem) for path, stem in zip(images, stems(images), strict=True)]
-    jobs = [runner.checked(job, keep=len(jobs) == 1) for job in jobs]
+        console.detail(f"{recipe.name} on {prior.name}: {note}")
+    check_writable(options.output)
+    loaded = time.perf_counter() - click.get_current_context().meta[START_TIME]
+    runner = Runner(
+        prior=prior, recipe=recipe, degradation=degradation, plugins=plugins, options=options, device=device
+    )
+    jobs = [Job(path, options.output / stem) for path, stem in zip(images, folder_names(images), strict=True)]
+    jobs = [runner.check(job, keep=len(jobs) == 1) for job in jobs]
     for job in jobs:
         if job.failed:
-            tell_of(job, job.failed, speech)
+            report_failure(job, job.failed, console)
     runner = replace(runner, load_s=loaded / max(1, sum(not job.failed and not job.done for job in jobs)))
-    outcomes = [_outcome(runner, job, speech) for job in jobs]
+    outcomes = [_outcome(runner, job, console) for job in jobs]
     records = [record for record, _ in outcomes]
-    # A folder gives a list whatever it holds, so that a script need not count.
-    one = len(records) == 1 and not given[0].is_dir()
-    speech.give(records[0] if one else {"results": records})
+    # A folder always gives a list, so that scripts need not know how many pictures it contains.
+    one = len(records) == 1 and not paths[0].is_dir()
+    console.print_json(records[0] if one else {"results": records})
     codes = [code for _, code in outcomes]
     if any(codes):
         click.get_current_context().exit(max(codes) if all(codes) else SOME_FAILED)
 
 
-def _outcome(runner: Runner, job: Job, speech: Speech) -> tuple[dict, int]:
-    """(the record of a picture, 0 or the exit code of its failure)."""
+def _outcome(runner: Runner, job: Job, console: Console) -> tuple[dict, int]:
+    """Run a job if necessary; return its JSON record, and 0 or the exit code of its failure."""
     from dgp.output.run_folder import read_result
 
     if job.failed:
         return _failure(job, job.failed), exit_code(job.failed)
     if runner.options.dry_run:
-        job.tell_notes(speech)
-        speech.say(
-            f"{printable(job.path)} -> {printable(job.folder)}: {job.planned['degradation']['spec']}, "
+        job.print_notes(console)
+        console.print(
+            f"{printable_text(job.path)} -> {printable_text(job.folder)}: {job.planned['degradation']['spec']}, "
             f"{job.planned['recipe']['name']} in {runner.recipe.steps} steps on {runner.prior.name}"
             + (", done already" if job.done else "")
         )
@@ -214,14 +240,14 @@ def _outcome(runner: Runner, job: Job, speech: Speech) -> tuple[dict, int]:
             "steps": runner.recipe.steps,
         }, 0
     if job.done:
-        speech.say(f"{printable(job.path)}: done already, in {printable(job.folder)}")
+        console.print(f"{printable_text(job.path)}: done already, in {printable_text(job.folder)}")
         return read_result(job.folder), 0
     try:
-        record = runner.run(job, speech)
-    except Exception as error:  # noqa: BLE001, a picture that fails must not stop the others
-        tell_of(job, error, speech)
+        record = runner.run(job, console)
+    except Exception as error:  # noqa: BLE001  a picture that fails must not stop the others
+        report_failure(job, error, console)
         return _failure(job, error), exit_code(error)
-    speech.say(f"{printable(job.path)} -> {printable(job.folder / 'restored.png')}  {told(record)}")
+    console.print(f"{printable_text(job.path)} -> {printable_text(job.folder / 'restored.png')}  {summarize(record)}")
     return record, 0
 
 
@@ -229,70 +255,14 @@ def _failure(job: Job, error: Exception) -> dict:
     return {"status": "failed", "input": {"path": str(job.path)}, "error": one_line(error)}
 
 
-def tell_of(job: Job, error: Exception, speech: Speech) -> None:
+def report_failure(job: Job, error: Exception, console: Console) -> None:
+    """Print the error of a picture, with the name of the picture if the message does not contain it."""
     named = str(job.path) in str(error)
-    tell(error, verbose=speech.verbose, about="" if named else f"{job.path}: ")
+    print_error(error, verbose=console.verbose, prefix="" if named else f"{job.path}: ")
 
 
-def stems(images: Sequence[Path]) -> list[str]:
-    """The names of the pictures' folders: a second picture of one stem gets <stem>-2, the next <stem>-3."""
-    taken: dict[str, None] = {}
-    for path in images:
-        stem = "picture" if path.stem in (".", "..") else path.stem  # which would lie outside the output folder
-        candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-        taken[next(name for name in candidates if name not in taken)] = None
-    return list(taken)
-
-
-def with_plugins(degradation: Degradation, plugins: tuple[dict, ...]) -> Degradation:
-    """The same operator; a link that a plugin file defines says so among its assets, which results record."""
-    for link in degradation.operators():
-        for plugin in plugins:
-            if link.name in plugin["names"]:
-                link.assets["plugin"] = {"sha256": plugin["sha256"], "path": plugin["path"]}
-    return degradation
-
-
-def writable(folder: Path) -> None:
-    """OutputError where files could not be written into a folder, or into what shall hold it.
-
-    Leaves nothing behind.
-    """
-    place = folder
-    try:
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        if not place.is_dir():
-            raise OutputError(f"cannot write into {folder}: {place} is a file; choose another folder with -o")
-        with tempfile.TemporaryDirectory(prefix=".dgp-", dir=place):
-            pass
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"cannot write into {folder}: {error.strerror or error}; choose another folder with -o"
-        ) from error
-
-
-def writable_file(path: Path) -> Callable[[bytes], None]:
-    """What writes a PNG file whole, folders on the way as well. OutputError now where it could not."""
-    from dgp.files import write_bytes_atomic
-
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file, for example -o {path / 'picture.png'}")
-    if path.suffix.lower() != ".png":
-        raise OutputError(f"got -o {path}; expected a name that ends in .png, which is what is written")
-    writable(path.parent)
-
-    def write(data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomic(path, data)
-
-    return write
-
-
-def told(record: dict) -> str:
-    """Return what is said of a result, in one line."""
+def summarize(record: dict) -> str:
+    """Return the estimates and metrics of a result in one line."""
     from dgp.output.metrics import describe_measurements
 
     words = [f"{name} {found['value']:.3g}" for name, found in record["degradation"]["estimated"].items()]
@@ -300,8 +270,3 @@ def told(record: dict) -> str:
         words.append(f"class found: {record['class_name']}")
     words += describe_measurements(record["metrics"], record["fidelity"])
     return ", ".join([*words, f"{record['timing']['total_s']:.1f} s"])
-
-
-def printable(text: object) -> str:
-    """Text that any terminal takes: file names may hold bytes that are no letters."""
-    return str(text).encode("utf-8", "replace").decode()

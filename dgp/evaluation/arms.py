@@ -1,4 +1,4 @@
-"""What is compared: recipes, the same ones on random weights, and two baselines that invert nothing."""
+"""The arms of a comparison: recipes on a prior, and two baselines without inversion."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from dgp.inversion import Inversion
 from dgp.observation.observation import Observation
 from dgp.output import metrics
 from dgp.output.restoration import Restoration
-from dgp.output.run_folder import plain
+from dgp.output.run_folder import to_json
 from dgp.planning.adapt import adapt_recipe
 from dgp.recipes.schema import Recipe
 from generators import Prior
 
 MEASURED = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved")
-# What else a run is measured at: the ending of the metric's name -> the words for it.
+# Further versions of an answer that are measured: suffix of the metric's name -> words for the table.
 VIEWS = {"mean": "mean of solutions", "latent_only": "latents only", "generator": "before the finish"}
 
 
 @dataclass(frozen=True)
-class Finding:
-    """The answer to one picture: (3, R, R) in [-1, 1], and what its unit says besides its identity."""
+class Answer:
+    """An arm's answer for one picture.
+
+    Attributes:
+        tensor: (3, R, R) in [-1, 1].
+        content: the entries of the unit's JSON file besides its identity.
+    """
 
     tensor: Tensor
     content: dict
@@ -37,8 +42,8 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Degraded:
-    """The degraded input itself, lifted to full size."""
+class DegradedArm:
+    """A baseline: the degraded input itself, brought to three channels and full size (`Degradation.lift`)."""
 
     name: str = "degraded"
     target: str = "file"
@@ -47,15 +52,15 @@ class Degraded:
     def identity(self) -> dict:
         return {}
 
-    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
+    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Answer]:
         return [
-            _measured(o.degradation.lift(o.y, tuple(o.original.shape[-2:])).clamp(-1, 1)[0], o) for o in observations
+            _measure(o.degradation.lift(o.y, tuple(o.original.shape[-2:])).clamp(-1, 1)[0], o) for o in observations
         ]
 
 
 @dataclass(frozen=True)
-class Classical:
-    """Mean chroma, bicubic enlargement, biharmonic inpainting; see ``dgp.evaluation.baselines``."""
+class ClassicalArm:
+    """A baseline: mean chroma, bicubic enlargement and biharmonic inpainting (``dgp.evaluation.baselines``)."""
 
     chroma: Tensor
     prior_sha256: str
@@ -66,17 +71,27 @@ class Classical:
     def identity(self) -> dict:
         return {"prior": self.prior_sha256}
 
-    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
+    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Answer]:
         size = tuple(observations[0].original.shape[-2:])
-        return [_measured(classical(o.degradation, o.y, size, self.chroma)[0], o) for o in observations]
+        return [_measure(classical(o.degradation, o.y, size, self.chroma)[0], o) for o in observations]
 
     def __repr__(self) -> str:
-        return f"Classical({self.name})"
+        return f"ClassicalArm({self.name})"
 
 
 @dataclass(frozen=True)
-class Engine:
-    """A recipe on a prior. prior_key: what stands for the prior in a unit's identity."""
+class RecipeArm:
+    """A recipe on a prior.
+
+    Attributes:
+        name: the name in tables.
+        recipe: the recipe.
+        prior: the prior.
+        prior_key: text that identifies the prior in the identity of a unit.
+        seed: seed of the runs.
+        num_solutions: how many solutions each run computes.
+        device: the torch device.
+    """
 
     name: str
     recipe: Recipe
@@ -95,6 +110,7 @@ class Engine:
         return self.recipe.steps
 
     def identity(self) -> dict:
+        """Return the entries of a unit's identity that depend on the arm."""
         return {
             "prior": self.prior_key,
             "recipe": adapt_recipe(self.recipe, self.prior)[0].sha256,
@@ -102,8 +118,8 @@ class Engine:
             "num_solutions": self.num_solutions,
         }
 
-    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Finding]:
-        """All at once. ``on_step`` hears how many pictures have moved on by a step."""
+    def run(self, observations: Sequence[Observation], on_step: Callable[[int], None]) -> list[Answer]:
+        """Invert all pictures together; ``on_step(n)`` is called after each step of n pictures."""
         inversion = Inversion(
             observations,
             self.prior,
@@ -112,20 +128,20 @@ class Engine:
             num_solutions=self.num_solutions,
             device=self.device,
         )
-        # The first step of the first stage that releases layers still sees the pictures of the latents alone.
+        # The first step of the first stage that releases layers still renders with the original weights.
         releases = [stage.release is not None for stage in inversion.recipe.stages]
-        opening = sum(s.steps for s in inversion.recipe.stages[: releases.index(True)]) if any(releases) else 0
+        first_release = sum(s.steps for s in inversion.recipe.stages[: releases.index(True)]) if any(releases) else 0
         latent_only: list[Tensor] | None = None
         for step in inversion:
-            if opening and step.index == opening:
-                latent_only = best_of(step, len(observations))
+            if first_release and step.index == first_release:
+                latent_only = best_images(step, len(observations))
             on_step(len(observations))
         results = inversion.result()
         return [
-            self._finding(result, None if latent_only is None else latent_only[i]) for i, result in enumerate(results)
+            self._answer(result, None if latent_only is None else latent_only[i]) for i, result in enumerate(results)
         ]
 
-    def _finding(self, result: Restoration, latent_only: Tensor | None) -> Finding:
+    def _answer(self, result: Restoration, latent_only: Tensor | None) -> Answer:
         observation = result.observation
         original, size = observation.original[0], tuple(observation.original.shape[-2:])
         extra = {} if self.recipe.finish.kind == "none" else {"generator": result.prior_tensor}
@@ -136,9 +152,9 @@ class Engine:
             entries = metrics.measure(picture, original, observation.degradation.unobserved(size))
             measured |= {f"{metric}_{name}": entries[metric] for metric in MEASURED}
         record = result.record()
-        return Finding(
+        return Answer(
             result.tensor,
-            plain(
+            to_json(
                 {
                     "metrics": measured,
                     "objective": result.scores[0],
@@ -152,27 +168,28 @@ class Engine:
         )
 
     def __repr__(self) -> str:
-        return f"Engine {self.name}: {self.recipe.name} on {self.prior.name}, seed {self.seed}, {self.device}"
+        return f"RecipeArm {self.name}: {self.recipe.name} on {self.prior.name}, seed {self.seed}, {self.device}"
 
 
-def best_of(step: StepOutput, pictures: int) -> list[Tensor]:
-    """(3, R, R) of each picture: the row with the lowest objective."""
+def best_images(step: StepOutput, pictures: int) -> list[Tensor]:
+    """Return, for each of `pictures` pictures, the image (3, R, R) of the row with the lowest objective."""
     chosen = []
     for number in range(pictures):
-        mine = (step.picture == number).nonzero()[:, 0]
-        best = mine[step.total.cpu()[mine].nan_to_num(nan=torch.inf).argmin()]
+        rows = (step.picture == number).nonzero()[:, 0]
+        best = rows[step.total.cpu()[rows].nan_to_num(nan=torch.inf).argmin()]
         chosen.append(step.image[best].detach().clone())
     return chosen
 
 
-def _measured(picture: Tensor, observation: Observation) -> Finding:
+def _measure(picture: Tensor, observation: Observation) -> Answer:
+    """Return the answer of a baseline, (3, R, R), with its metrics."""
     size = tuple(observation.original.shape[-2:])
     hidden = observation.degradation.unobserved(size)
     with torch.no_grad():
         predicted = observation.degradation(picture[None])
-    return Finding(
+    return Answer(
         picture,
-        plain(
+        to_json(
             {
                 "metrics": metrics.measure(picture, observation.original[0], hidden),
                 "fidelity": metrics.observation_fidelity(predicted, observation.y),

@@ -1,4 +1,4 @@
-"""What can be had without inverting anything: the baselines that a prior has to beat."""
+"""Classical restoration without inversion, the baseline for priors."""
 
 from __future__ import annotations
 
@@ -16,9 +16,17 @@ SAMPLES = 256
 
 @torch.no_grad()
 def mean_chroma(prior: Prior, samples: int = SAMPLES, at_once: int = 64) -> Tensor:
-    """The average colour minus its luminance (3,) of the prior's own pictures; the same every time.
+    """Return the mean of colour minus luminance over random pictures of a prior; the same in every call.
 
-    Colour minus luminance holds what Cb and Cr hold, so that adding it to a grey picture is "mean chroma".
+    Colour minus luminance has the same information as Cb and Cr, so adding it to a grey picture gives it mean chroma.
+
+    Args:
+        prior: the prior.
+        samples: how many pictures are generated.
+        at_once: how many of them are generated together.
+
+    Returns:
+        (3,), in the units of pictures in [-1, 1].
     """
     total = torch.zeros(3, dtype=torch.float64)
     device = next(prior.generator.parameters()).device
@@ -32,21 +40,30 @@ def mean_chroma(prior: Prior, samples: int = SAMPLES, at_once: int = 64) -> Tens
 
 @torch.no_grad()
 def classical(degradation: Degradation, y: Tensor, size: tuple[int, int], chroma: Tensor) -> Tensor:
-    """y (1, c, h, w) -> (1, 3, H, W) in [-1, 1], undone link by link from the last to the first.
+    """Restore an observation by classical methods, undoing a chain from its last link to its first.
 
-    gray: `chroma` (3,) is added and shrunk into gamut at y's luminance. inpaint: biharmonic equation.
-    sr: Pillow's bicubic enlargement. Everything else: its own `lift`.
+    Colour: `chroma` is added and shrunk into the gamut at the luminance of y. Holes: biharmonic equation.
+    Super-resolution: Pillow's bicubic filter. All other operators: their `lift`.
+
+    Args:
+        degradation: the operator.
+        y: (1, c, h, w) in [-1, 1].
+        size: (H, W) of the result.
+        chroma: (3,), see `mean_chroma`.
+
+    Returns:
+        (1, 3, H, W) in [-1, 1].
     """
     links = degradation.operators()
     sizes = [tuple(size)]
     for link in links[:-1]:
         sizes.append(tuple(link.size(sizes[-1])))
     for link, before in zip(reversed(links), reversed(sizes), strict=True):
-        y = _undone(link, y, before, chroma)
+        y = _undo_link(link, y, before, chroma)
     return (y if y.shape[1] == 3 else y.expand(-1, 3, -1, -1)).clamp(-1, 1)
 
 
-def _undone(link: Degradation, y: Tensor, size: tuple[int, int], chroma: Tensor) -> Tensor:
+def _undo_link(link: Degradation, y: Tensor, size: tuple[int, int], chroma: Tensor) -> Tensor:
     if isinstance(link, Gray):
         return link.merge(y + chroma[:, None, None], y)
     if isinstance(link, Inpaint):
@@ -57,13 +74,13 @@ def _undone(link: Degradation, y: Tensor, size: tuple[int, int], chroma: Tensor)
 
 
 def bicubic(y: Tensor, size: tuple[int, int]) -> Tensor:
-    """(1, C, h, w) -> (1, C, H, W), Pillow's bicubic filter on floats."""
+    """Enlarge by Pillow's bicubic filter on floats: (1, C, h, w) -> (1, C, H, W)."""
     planes = [Image.fromarray(plane).resize(size[::-1], Image.Resampling.BICUBIC) for plane in y[0].float().numpy()]
     return torch.from_numpy(np.stack([np.asarray(plane) for plane in planes]))[None].clamp(-1, 1)
 
 
 def biharmonic(y: Tensor, missing: Tensor) -> Tensor:
-    """(1, C, H, W) with the pixels of `missing` (H, W) bool filled by the biharmonic equation."""
+    """Fill the pixels of `missing` (H, W) bool in y (1, C, H, W) by the biharmonic equation."""
     from skimage.restoration import inpaint_biharmonic
 
     known = ((y[0].double() + 1) / 2).permute(1, 2, 0).numpy()

@@ -1,4 +1,4 @@
-"""The comparison itself: pictures x degradations x arms, in units that are done once and kept."""
+"""The comparison of arms on pictures and degradations, in units of work whose results are kept on disk."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from PIL import Image
 from dgp.api import observe
 from dgp.errors import InputError
 from dgp.evaluation import sheets, statistics
-from dgp.evaluation.arms import MEASURED, VIEWS, Classical, Degraded, Engine
+from dgp.evaluation.arms import ClassicalArm, DegradedArm, RecipeArm
 from dgp.evaluation.baselines import mean_chroma
 from dgp.evaluation.judge import Judge
-from dgp.evaluation.source import Clean
+from dgp.evaluation.source import CleanPicture
 from dgp.evaluation.units import Unit, plain_name
+from dgp.evaluation.views import differences_to, metric_values, split_views
 from dgp.files import write_bytes_atomic, write_json_atomic
-from dgp.observation.figures import png_bytes
+from dgp.observation.figures import encode_png
 from dgp.observation.images import to_pil
 from dgp.observation.observation import Observation
 from dgp.planning.adapt import adapt_recipe
@@ -32,22 +33,31 @@ RANDOM = "random weights"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Recipes, by the name that the tables give them, on the same clean pictures.
+    """A comparison of recipes on the same clean pictures.
 
-    pictures: see ``Source``.  degradations: specs.  folder: where units and tables go.
-    label: "folder" (a picture's folder names its class), "auto" (searched for), or one class for all.
-    fit: how a picture meets the prior's resolution; "auto" takes the centred square.
-    random_weights: every recipe also on a generator of random weights, with the trained discriminator.
-    judge: says of each answer whether it is recognised; it looks at the stored pictures, so it may come later.
-    truth: the operator that degrades the pictures, where it is another than the one that shall explain them.
-    at_once: how many pictures are inverted together; released layers take memory for each.
-    baselines: also the degraded input and the classical method.
+    Call ``check()`` to find errors early, ``run()`` to compute the missing results, and ``write()`` for the tables.
 
-    The first recipe is the one that all others are compared to. ``check()`` refuses what can be refused,
-    ``run()`` does what is still to be done, ``write()`` makes the tables.
+    Attributes:
+        pictures: the clean pictures (see ``Source``).
+        degradations: specs of the degradations.
+        recipes: the recipes by their names in the tables; the first is the reference for differences.
+        prior: the prior.
+        folder: the folder for results and tables.
+        label: "folder" (the name of a picture's folder is its class), "auto" (found by the search), or one for all.
+        seed: seed of all runs.
+        num_solutions: how many solutions each run computes.
+        device: the torch device, or "auto".
+        random_weights: also run every recipe on a generator with random weights and the trained discriminator.
+        plugins: entries for the identity of results, of the plugin files.
+        fit: how pictures are brought to the prior's resolution; "auto" crops the centred square.
+        judge: a classifier of answers, or None. It reads the stored pictures, so it can be added to a finished
+            evaluation.
+        truth: the spec of the operator that degrades the pictures, if it is not the one given to the recipes.
+        at_once: how many pictures are inverted together; released layers need memory for each.
+        baselines: also evaluate the degraded input and the classical method.
     """
 
-    pictures: Sequence[Clean]
+    pictures: Sequence[CleanPicture]
     degradations: Sequence[str]
     recipes: Mapping[str, Recipe]
     prior: Prior
@@ -65,25 +75,32 @@ class Evaluation:
     baselines: bool = True
 
     @cached_property
-    def arms(self) -> list[Engine | Degraded | Classical]:
+    def arms(self) -> list[RecipeArm | DegradedArm | ClassicalArm]:
+        """The arms, in the order of the tables."""
         shared = (self.seed, self.num_solutions, self.device)
         engines = [
-            Engine(name, recipe, self.prior, self.prior.sha256, *shared) for name, recipe in self.recipes.items()
+            RecipeArm(name, recipe, self.prior, self.prior.sha256, *shared) for name, recipe in self.recipes.items()
         ]
         if self.random_weights:
             blank = randomise(self.prior, self.seed)
-            # Named by what they are made from: their last digits differ from one machine to the next.
+            # The key names the origin of the random weights, whose last digits depend on the machine.
             key = f"{RANDOM}, seed {self.seed}, of {self.prior.sha256}"
-            engines += [Engine(f"{e.name} ({RANDOM})", e.recipe, blank, key, *shared) for e in engines]
+            engines += [RecipeArm(f"{e.name} ({RANDOM})", e.recipe, blank, key, *shared) for e in engines]
         if not self.baselines:
             return engines
-        return [*engines, Degraded(), Classical(mean_chroma(self.prior), self.prior.sha256)]
+        return [*engines, DegradedArm(), ClassicalArm(mean_chroma(self.prior), self.prior.sha256)]
 
     def check(self) -> None:
-        """Refuses what can be refused, before any work; each error is one line."""
+        """Raise an error for anything that would make the evaluation fail, before any work.
+
+        Raises:
+            InputError: a picture, degradation, class or name that cannot be used.
+            OutputError: the folder holds results of another evaluation.
+            RecipeError: a recipe that the prior cannot run.
+        """
         for name, recipe in self.recipes.items():
             adapt_recipe(recipe, self.prior)
-            if name in (Degraded.name, Classical.name):
+            if name in (DegradedArm.name, ClassicalArm.name):
                 raise InputError(
                     f"a recipe cannot be called {name!r} here, as a baseline has that name; rename its file"
                 )
@@ -102,52 +119,57 @@ class Evaluation:
             pass
 
     @property
-    def work(self) -> int:
-        """Picture steps still to be made."""
+    def remaining_steps(self) -> int:
+        """The number of steps of missing results, counted for each picture."""
         return sum(arm.steps for arm, unit in self._units() if unit.read() is None)
 
     @property
-    def todo(self) -> int:
-        """Units still to be made."""
+    def remaining_units(self) -> int:
+        """The number of missing results."""
         return sum(unit.read() is None for _, unit in self._units())
 
-    def run(self, on_step: Callable[[int, str], None] = lambda count, doing: None) -> None:
-        """Does what is not done yet, in groups; ``on_step(count, doing)``: so many pictures made a step."""
+    def run(self, on_step: Callable[[int, str], None] = lambda count, text: None) -> None:
+        """Compute the missing results, in groups of pictures.
+
+        Args:
+            on_step: called as ``on_step(count, text)`` after a step of `count` pictures; `text` describes the work.
+        """
         for spec in self.degradations:
             for arm in self.arms:
-                todo = [p for p in self.pictures if self._unit(arm, spec, p).read() is None]
-                for first in range(0, len(todo), self.at_once):
-                    group = todo[first : first + self.at_once]
+                missing = [p for p in self.pictures if self._unit(arm, spec, p).read() is None]
+                for first in range(0, len(missing), self.at_once):
+                    group = missing[first : first + self.at_once]
                     observations = [self._observe(arm, spec, picture) for picture in group]
-                    found = arm.run(observations, lambda n, doing=f"{spec}, {arm.name}": on_step(n, doing))
-                    for picture, finding in zip(group, found, strict=True):
-                        self._unit(arm, spec, picture).write(to_pil(finding.tensor), finding.content)
+                    found = arm.run(observations, lambda n, text=f"{spec}, {arm.name}": on_step(n, text))
+                    for picture, answer in zip(group, found, strict=True):
+                        self._unit(arm, spec, picture).write(to_pil(answer.tensor), answer.content)
 
     def write(self) -> dict:
-        """Writes table.md, gallery-<degradation>.png and, last, summary.json; returns what that holds."""
+        """Write table.md, gallery-<degradation>.png and, last, summary.json; return the content of summary.json."""
         summary = self.summary()
         write_bytes_atomic(self.folder / "table.md", sheets.table(summary).encode())
         for spec in self.degradations:
-            write_bytes_atomic(self.folder / f"gallery-{plain_name(spec)}.png", png_bytes(self._gallery(spec)))
+            write_bytes_atomic(self.folder / f"gallery-{plain_name(spec)}.png", encode_png(self._gallery(spec)))
         write_json_atomic(self.folder / "summary.json", summary)
         return summary
 
     def summary(self) -> dict:
-        """Means with intervals of every arm, and paired differences to the first and to the classical one.
+        """Return the content of summary.json: means of every arm, and paired differences, with intervals.
 
-        The mean of the solutions, the latents alone and the picture before the finish count as arms as well.
+        Differences are to the first arm and to the classical one. The mean of the solutions, the result of the latents
+        alone and the picture before postprocessing are listed like further arms.
         """
         results, to_first, to_classical = {}, {}, {}
         for spec in self.degradations:
             values: dict[str, dict[str, dict]] = {}
             for arm in self.arms:
-                own = {p.name: _numbers(self._unit(arm, spec, p).read()) for p in self.pictures}
+                own = {p.name: metric_values(self._unit(arm, spec, p).read()) for p in self.pictures}
                 for name, verdict in self._verdicts(arm, spec).items():
                     own[name] |= verdict
-                values |= _views(arm.name, own)
+                values |= split_views(arm.name, own)
             results[spec] = {name: statistics.means(own) for name, own in values.items()}
-            to_first[spec] = _differences(values, self.arms[0].name)
-            to_classical[spec] = _differences(values, Classical.name) if self.baselines else {}
+            to_first[spec] = differences_to(values, self.arms[0].name)
+            to_classical[spec] = differences_to(values, ClassicalArm.name) if self.baselines else {}
         return {
             "schema": 1,
             "status": "done",
@@ -168,22 +190,24 @@ class Evaluation:
             "results": results,
             "differences": to_first,
             "differences_to_classical": to_classical,
-        } | self._about_judge()
+        } | self._judge_record()
 
-    def answers(self, arm: Engine | Degraded | Classical, spec: str) -> Iterator[tuple[Clean, dict, Path]]:
-        """What an arm has made of the pictures so far: (picture, what its unit says, the answer as an 8-bit file)."""
+    def answers(
+        self, arm: RecipeArm | DegradedArm | ClassicalArm, spec: str
+    ) -> Iterator[tuple[CleanPicture, dict, Path]]:
+        """Yield the results of an arm so far: the picture, the content of the unit's JSON file, and the PNG file."""
         for picture in self.pictures:
             unit = self._unit(arm, spec, picture)
             content = unit.read()
             if content is not None:
                 yield picture, content, unit.picture_path
 
-    def observation(self, picture: Clean, spec: str) -> Observation:
-        """What a file of the degraded picture would hold, with the original at the prior's resolution."""
-        return self._observe(Degraded(), spec, picture)
+    def observation(self, picture: CleanPicture, spec: str) -> Observation:
+        """Return the observation of a picture, rounded to 8 bits, with the original at the prior's resolution."""
+        return self._observe(DegradedArm(), spec, picture)
 
-    def _units(self) -> Iterator[tuple[Engine | Degraded | Classical, Unit]]:
-        """All units, each compared with what lies in its place (OutputError)."""
+    def _units(self) -> Iterator[tuple[RecipeArm | DegradedArm | ClassicalArm, Unit]]:
+        """Yield all units with their arms. Raises OutputError if a file of a unit belongs to another evaluation."""
         for spec in self.degradations:
             for arm in self.arms:
                 for picture in self.pictures:
@@ -191,7 +215,8 @@ class Evaluation:
                     unit.read()
                     yield arm, unit
 
-    def _unit(self, arm, spec: str, picture: Clean) -> Unit:
+    def _unit(self, arm, spec: str, picture: CleanPicture) -> Unit:
+        """Return a unit of work; the keys and values of its identity must not change between versions."""
         common = {
             "arm": arm.name,
             "degradation": spec,
@@ -199,22 +224,22 @@ class Evaluation:
             "sha256": picture.sha256,
             "seed": self.seed,
         }
-        told = {"class": self._class_of(picture)} if arm.steps else {}
-        fitted = {} if self.fit == "auto" else {"fit": self.fit}
+        label = {"class": self._class_of(picture)} if arm.steps else {}
+        fit = {} if self.fit == "auto" else {"fit": self.fit}
         plugins = {"plugins": [p["sha256"] for p in self.plugins]} if self.plugins else {}
         truth = {} if self.truth is None else {"truth": self.truth}
-        return Unit(self.folder, common | told | fitted | truth | plugins | arm.identity())
+        return Unit(self.folder, common | label | fit | truth | plugins | arm.identity())
 
     def _verdicts(self, arm, spec: str) -> dict[str, dict[str, float]]:
-        """What the judge says of the pictures that an arm has left, by picture."""
+        """Return the judge's verdicts on the stored answers of an arm, by picture."""
         if self.judge is None:
             return {}
         answers = [(picture, path) for picture, _, path in self.answers(arm, spec)]
         found = self.judge.verdicts((Image.open(path).convert("RGB"), picture.folder) for picture, path in answers)
         return {picture.name: verdict for (picture, _), verdict in zip(answers, found, strict=True)}
 
-    def _about_judge(self) -> dict:
-        """Who judged, and the most that can be asked of an answer: what is said of the originals."""
+    def _judge_record(self) -> dict:
+        """Return the judge's record, with its verdicts on the originals, which are an upper bound for answers."""
         if self.judge is None:
             return {}
         found = self.judge.verdicts(
@@ -224,7 +249,8 @@ class Evaluation:
         judge = {"name": self.judge.name, "sha256": self.judge.sha256, "about": self.judge.about}
         return {"judge": judge | {"originals": originals}}
 
-    def _class_of(self, picture: Clean) -> int | None:
+    def _class_of(self, picture: CleanPicture) -> int | None:
+        """Return the number of the class that is given to the recipes, or None if they have to find it."""
         info = self.prior.generator.info
         if self.label == "auto" or (self.label == "folder" and not info.classes):
             return None
@@ -235,7 +261,7 @@ class Evaluation:
         except ValueError as error:
             raise InputError(f"{picture.name}: its folder names no class ({error}); use --class auto") from error
 
-    def _observe(self, arm, spec: str, picture: Clean) -> Observation:
+    def _observe(self, arm, spec: str, picture: CleanPicture) -> Observation:
         return observe(
             picture.picture,
             spec,
@@ -249,39 +275,16 @@ class Evaluation:
         )
 
     def _gallery(self, spec: str) -> Image.Image:
-        shown = [arm for arm in self.arms if arm.name != Degraded.name]
+        """Return the observed picture, the answers and the original of each picture, in rows."""
+        arms = [arm for arm in self.arms if arm.name != DegradedArm.name]
         rows = []
         for picture in self.pictures[: sheets.MOST_ROWS]:
             observation = self.observation(picture, spec)
-            answers = [Image.open(self._unit(arm, spec, picture).picture_path).convert("RGB") for arm in shown]
+            answers = [Image.open(self._unit(arm, spec, picture).picture_path).convert("RGB") for arm in arms]
             rows.append([observation.picture, *answers, to_pil(observation.original)])
-        return sheets.gallery(["observed", *(arm.name for arm in shown), "original"], rows)
+        return sheets.gallery(["observed", *(arm.name for arm in arms), "original"], rows)
 
     def __repr__(self) -> str:
         pictures, specs = pluralise(len(self.pictures), "picture"), join_first(list(self.degradations))
         about = f"{pictures}, {specs}, recipes {join_first(list(self.recipes))} on {self.prior.name}"
         return shorten(f"Evaluation: {about} -> {self.folder}")
-
-
-def _numbers(content: dict | None) -> dict[str, float | None]:
-    """metric -> value of a finished unit."""
-    if content is None:
-        return {}
-    numbers = {name: entry["value"] for name, entry in content["metrics"].items()}
-    return numbers | {"observation_psnr": content["fidelity"]["observation_psnr"]}
-
-
-def _views(name: str, values: Mapping[str, dict]) -> dict[str, dict[str, dict]]:
-    """An arm, and further views of its answers as arms: name -> picture -> metric -> value."""
-    endings = {f"{metric}_{ending}": ending for ending in VIEWS for metric in MEASURED}
-    plain = {p: {m: v for m, v in own.items() if m not in endings} for p, own in values.items()}
-    views = {name: plain}
-    for ending, words in VIEWS.items():
-        own = {p: {m: v[f"{m}_{ending}"] for m in MEASURED if f"{m}_{ending}" in v} for p, v in values.items()}
-        if any(own.values()):
-            views[f"{name}, {words}"] = own
-    return views
-
-
-def _differences(values: Mapping[str, dict], reference: str) -> dict[str, dict]:
-    return {name: statistics.differences(own, values[reference]) for name, own in values.items() if name != reference}

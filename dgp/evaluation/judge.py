@@ -1,7 +1,7 @@
-"""A judge: a small classifier that says whether an answer is still recognised as what the original shows.
+"""The judge: a small classifier that measures whether an answer is recognised as the original's class.
 
-PSNR rewards the safe guess; a picture that means something else can have a high one. The judge is trained on real
-pictures, never on answers. It is no measure of quality on its own: at 32 pixels it also errs on originals.
+PSNR favours blurred averages, and a picture of something else can have a high PSNR. The judge is trained on real
+pictures only. It is not a measure of quality by itself: at 32 pixels it also misclassifies originals.
 """
 
 from __future__ import annotations
@@ -22,14 +22,18 @@ from dgp.observation.images import to_rgb, to_tensor
 from generators.text import format_parameter_count, pluralise
 
 SIDE = 32
-AT_ONCE = 100
+AT_ONCE = 100  # pictures that are classified together
 ABOUT = ("classes", "widths", "data", "licence", "accuracy")
 
 
 class Network(nn.Sequential):
-    """Five 3x3 convolutions, two of them residual, for pictures (N, 3, 32, 32) in [-1, 1]; logits (N, classes).
+    """A classifier: five 3x3 convolutions, two of them residual; (N, 3, 32, 32) in [-1, 1] -> logits (N, classes).
 
-    widths: channels at 32, 16 and 8 pixels. After Page's `cifar10-fast` (2018), narrower.
+    The architecture follows Page's `cifar10-fast` (2018), with fewer channels.
+
+    Args:
+        classes: number of classes.
+        widths: channels at 32, 16 and 8 pixels.
     """
 
     def __init__(self, classes: int, widths: Sequence[int] = (32, 64, 128)):
@@ -47,6 +51,8 @@ class Network(nn.Sequential):
 
 
 class Residual(nn.Sequential):
+    """A convolution whose result is added to its input."""
+
     def __init__(self, channels: int):
         super().__init__(*_convolution(channels, channels))
 
@@ -60,9 +66,14 @@ def _convolution(inputs: int, outputs: int, *pool: nn.Module) -> tuple[nn.Module
 
 @dataclass(frozen=True)
 class Judge:
-    """A trained network with what its file says of it.
+    """A trained classifier.
 
-    classes: names, in the order of its logits.  about: data, licence, accuracy.  sha256: of the file.
+    Attributes:
+        network: the network.
+        classes: names of the classes, in the order of the logits.
+        about: the entries `ABOUT` of the file: data, licence, accuracy, and so on.
+        name: name of the file.
+        sha256: sha256 of the file.
     """
 
     network: Network
@@ -72,7 +83,7 @@ class Judge:
     sha256: str
 
     def class_of(self, folder: str) -> int:
-        """The number of the class that a folder names. InputError: it names none."""
+        """Return the number of the class of a folder's name. Raises InputError for an unknown class."""
         if folder not in self.classes:
             raise InputError(
                 f"got pictures in the folder {folder!r}, but the judge knows {', '.join(self.classes)}; "
@@ -82,15 +93,22 @@ class Judge:
 
     @torch.inference_mode()
     def probabilities(self, x: Tensor) -> Tensor:
-        """x (N, 3, 32, 32) in [-1, 1] -> (N, classes)."""
-        return torch.cat([self.network(some).softmax(1) for some in x.split(AT_ONCE)])
+        """Return the probabilities of the classes: (N, 3, 32, 32) in [-1, 1] -> (N, classes)."""
+        return torch.cat([self.network(chunk).softmax(1) for chunk in x.split(AT_ONCE)])
 
-    def verdicts(self, shown: Iterable[tuple[Image.Image, str]]) -> list[dict[str, float]]:
-        """For each (picture, folder that names what it should show): "recognised" (0 or 1: whether that is the
-        likeliest class) and "true_class" (its probability)."""
+    def verdicts(self, pictures: Iterable[tuple[Image.Image, str]]) -> list[dict[str, float]]:
+        """Classify pictures, given the classes that they should show.
+
+        Args:
+            pictures: pairs of a picture and the name of its class.
+
+        Returns:
+            For each picture "recognised" (1 if its class is the likeliest one, else 0) and "true_class" (the
+            probability of its class).
+        """
         x, classes = [], []
-        for picture, folder in shown:
-            x.append(prepared(picture))
+        for picture, folder in pictures:
+            x.append(to_judge_input(picture))
             classes.append(self.class_of(folder))
         if not x:
             return []
@@ -104,8 +122,8 @@ class Judge:
         return f"Judge {self.name}: {pluralise(len(self.classes), 'class', 'classes')}, {format_parameter_count(self.network)}"
 
 
-def prepared(picture: Image.Image) -> Tensor:
-    """(1, 3, 32, 32) in [-1, 1]: larger pictures by the mean of areas, smaller ones bilinearly."""
+def to_judge_input(picture: Image.Image) -> Tensor:
+    """Return a picture as input of the network, (1, 3, 32, 32) in [-1, 1], resized by area means or bilinearly."""
     x = to_tensor(to_rgb(picture))
     if min(x.shape[-2:]) >= SIDE:
         return F.interpolate(x, (SIDE, SIDE), mode="area")
@@ -113,7 +131,10 @@ def prepared(picture: Image.Image) -> Tensor:
 
 
 def save_judge(path: str | Path, network: Network, about: dict) -> None:
-    """Safetensors: convolutions and the last layer in float16, norms in float32, ``about`` as JSON in the header."""
+    """Write a judge as safetensors.
+
+    Convolutions and the last layer are stored in float16, norms in float32, and ``about`` as JSON in the header.
+    """
     from safetensors.torch import save
 
     tensors = {
@@ -123,7 +144,11 @@ def save_judge(path: str | Path, network: Network, about: dict) -> None:
 
 
 def load_judge(path: str | Path) -> Judge:
-    """A judge from a file of ``save_judge``. InputError: no such file, or another kind of file."""
+    """Read a judge from a file written by ``save_judge``.
+
+    Raises:
+        InputError: the file does not exist, or is not a judge.
+    """
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
@@ -131,12 +156,12 @@ def load_judge(path: str | Path) -> Judge:
         raise InputError(f"{path}: no such file; expected a judge, such as benchmarks/judge-cifar10.safetensors")
     try:
         with safe_open(path, "pt") as file:
-            said = json.loads((file.metadata() or {}).get("judge", "{}"))
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  (it is no dictionary)
-        about = {key: said[key] for key in ABOUT}
+            header = json.loads((file.metadata() or {}).get("judge", "{}"))
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  safe_open has no __iter__
+        about = {key: header[key] for key in ABOUT}
         network = Network(len(about["classes"]), about["widths"])
         network.load_state_dict(tensors)
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OSError):
-        raise InputError(f"{path}: not a judge; expected a file that benchmarks/train_judge.py wrote") from None
+        raise InputError(f"{path}: not a judge; expected a file that benchmarks/quality/train_judge.py wrote") from None
     network.eval().requires_grad_(False)
-    return Judge(network, tuple(about["classes"]), about, path.name, sha256_of(path))
+    return Judge(network, tuple(about["classes"]), about, name=path.name, sha256=sha256_of(path))

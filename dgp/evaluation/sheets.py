@@ -1,4 +1,4 @@
-"""What people look at: a table in Markdown, and pictures in rows."""
+"""The table (Markdown) and the gallery (pictures in rows) of an evaluation."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-MOST_ROWS = 100  # of a gallery; a table has all pictures
+MOST_ROWS = 100  # of a gallery; the table includes all pictures
 CELL, GAP, HEADING = 128, 4, 34
 
-# metric -> (heading, decimals), in the order of the columns; a column without any number is left out.
+# metric -> (heading, decimals), in the order of the columns; columns without any number are left out.
 COLUMNS = {
     "psnr": ("PSNR", 2),
     "ssim": ("SSIM", 3),
@@ -24,7 +24,7 @@ COMPARED = ("psnr", "psnr_unobserved", "ssim", "recognised", "true_class")
 
 
 def table(summary: dict) -> str:
-    """The summary in Markdown: a table of means and one of differences for each degradation."""
+    """Return a summary in Markdown, with a table of means and one of differences for each degradation."""
     first, bootstrap = summary["first"], summary["bootstrap"]
     about = (
         f"n = {summary['n']} pictures, prior {summary['prior']['name']}, class {summary['class']}, seed "
@@ -32,14 +32,14 @@ def table(summary: dict) -> str:
         f"{bootstrap['interval']:.0%} bootstrap interval of the mean ({bootstrap['resamples']} resamples); "
         "differences are paired by picture."
     )
-    lines = [about, *_judge(summary)]
+    lines = [about, *_judge_lines(summary)]
     for spec, arms in summary["results"].items():
         present = [m for m in COLUMNS if any(m in means for means in arms.values())]
         lines += ["", f"## {spec}", ""]
-        lines += _markdown(
+        lines += _markdown_table(
             ["", *(COLUMNS[m][0] for m in present)],
             [
-                [name, *(_cell(means.get(m), "mean", COLUMNS[m][1], summary["n"]) for m in present)]
+                [name, *(_format_cell(means.get(m), "mean", COLUMNS[m][1], summary["n"]) for m in present)]
                 for name, means in arms.items()
             ],
         )
@@ -51,34 +51,35 @@ def table(summary: dict) -> str:
             if not gaps:
                 continue
             lines += ["", f"Minus {reference}:", ""]
-            lines += _markdown(
+            lines += _markdown_table(
                 ["", *(COLUMNS[m][0] for m in compared)],
                 [
-                    [name, *(_cell(own.get(m), "difference", COLUMNS[m][1], summary["n"]) for m in compared)]
+                    [name, *(_format_cell(own.get(m), "difference", COLUMNS[m][1], summary["n"]) for m in compared)]
                     for name, own in gaps.items()
                 ],
             )
     return "\n".join(lines) + "\n"
 
 
-def _judge(summary: dict) -> list[str]:
+def _judge_lines(summary: dict) -> list[str]:
+    """Return the paragraph on the judge, or nothing without one."""
     if "judge" not in summary:
         return []
     judge, n = summary["judge"], summary["n"]
-    told = "" if summary["class"] == "auto" else " Recipes are told the class that it looks for; the baselines are not."
-    recognised, probability = (_cell(judge["originals"][m], "mean", 3, n) for m in ("recognised", "true_class"))
+    hint = "" if summary["class"] == "auto" else " Recipes are given the class; the baselines are not."
+    recognised, probability = (_format_cell(judge["originals"][m], "mean", 3, n) for m in ("recognised", "true_class"))
     return [
         "",
-        f"Judge: {judge['name']}, trained on {judge['about']['data']}. Of the originals it recognises {recognised}, "
-        f"at a mean probability of {probability}: the ceiling.{told}",
+        f"Judge: {judge['name']}, trained on {judge['about']['data']}. It recognises {recognised} of the originals, "
+        f"with a mean probability of {probability}; this is the upper bound for answers.{hint}",
     ]
 
 
-def _markdown(head: list[str], rows: list[list[str]]) -> list[str]:
+def _markdown_table(head: list[str], rows: list[list[str]]) -> list[str]:
     return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
 
 
-def _cell(entry: dict | None, key: str, decimals: int, n: int) -> str:
+def _format_cell(entry: dict | None, key: str, decimals: int, n: int) -> str:
     if entry is None:
         return "-"
     sign = "+" if key == "difference" else ""
@@ -88,19 +89,21 @@ def _cell(entry: dict | None, key: str, decimals: int, n: int) -> str:
 
 
 def gallery(names: Sequence[str], rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
-    """A row of pictures under their names for each entry of ``rows``, magnified pixel by pixel."""
+    """Return a sheet of pictures, a row for each entry of ``rows``, with names above the columns."""
     width = GAP + (CELL + GAP) * len(names)
     sheet = Image.new("RGB", (width, HEADING + (CELL + GAP) * len(rows)), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for column, name in enumerate(names):
-        draw.multiline_text((GAP + column * (CELL + GAP), 2), _wrapped(name, font), fill="black", font=font, spacing=2)
+        draw.multiline_text(
+            (GAP + column * (CELL + GAP), 2), _wrap_name(name, font), fill="black", font=font, spacing=2
+        )
     for line, pictures in enumerate(rows):
         for column, picture in enumerate(pictures):
-            sheet.paste(_cell_picture(picture), (GAP + column * (CELL + GAP), HEADING + line * (CELL + GAP)))
+            sheet.paste(_resize_to_cell(picture), (GAP + column * (CELL + GAP), HEADING + line * (CELL + GAP)))
     return sheet
 
 
-def _cell_picture(picture: Image.Image) -> Image.Image:
+def _resize_to_cell(picture: Image.Image) -> Image.Image:
     if picture.has_transparency_data:
         grey = Image.new("RGBA", picture.size, (128, 128, 128, 255))
         picture = Image.alpha_composite(grey, picture.convert("RGBA"))
@@ -108,8 +111,8 @@ def _cell_picture(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB").resize((CELL, CELL), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
 
 
-def _wrapped(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """A name on two lines at most, broken between words; what is too long even so is cut off."""
+def _wrap_name(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """Break a name into at most two lines between words, and cut off what is too long."""
     lines = [""]
     for word in name.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -1,4 +1,4 @@
-"""A folder or a zip archive of clean pictures; the folder that holds a picture names its class."""
+"""Clean pictures from a folder or a zip archive; the name of a picture's folder is its class."""
 
 from __future__ import annotations
 
@@ -12,16 +12,23 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from dgp.errors import InputError
-from dgp.observation.folders import endings
+from dgp.observation.folders import picture_suffixes
 from dgp.observation.images import FORMATS, Picture, open_picture
 from generators.text import pluralise, shorten
 
-LARGEST_FILE = 256 * 2**20  # of a member of an archive, which may claim any size
+LARGEST_FILE = 256 * 2**20  # bytes of a file in an archive, to refuse archives that would fill the memory
 
 
 @dataclass(frozen=True)
-class Clean:
-    """One clean picture. name: its path in the source; folder: the name of what holds it ("" at the top)."""
+class CleanPicture:
+    """A clean picture.
+
+    Attributes:
+        name: its path in the source.
+        folder: the name of its folder, "" at the top level.
+        picture: the opened picture.
+        sha256: sha256 of the file.
+    """
 
     name: str
     folder: str
@@ -33,9 +40,10 @@ class Clean:
 
 
 class Source:
-    """The pictures in a folder or a zip archive, by name.
+    """The pictures in a folder or a zip archive, sorted by name.
 
-    Raises InputError when there is no such place, or no picture in it.
+    Raises:
+        InputError: the folder or archive does not exist, or contains no picture.
     """
 
     def __init__(self, path: str | Path):
@@ -43,7 +51,7 @@ class Source:
         if self.path.is_dir():
             found = (p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if p.is_file())
         elif not self.path.exists():
-            raise InputError(f"{path}: no such folder or zip archive of clean pictures")
+            raise InputError(f"{path}: no such folder or zip archive; expected one of clean pictures")
         elif zipfile.is_zipfile(self.path):
             with zipfile.ZipFile(self.path) as archive:
                 found = [info.filename for info in archive.infolist() if not info.is_dir()]
@@ -51,17 +59,22 @@ class Source:
             raise InputError(
                 f"{path}: got a file that is not a zip archive; expected a folder or a zip archive of pictures"
             )
-        self.names = sorted(name for name in found if name.lower().endswith(endings()) and not _hidden(name))
+        self.names = sorted(name for name in found if name.lower().endswith(picture_suffixes()) and not _hidden(name))
         if not self.names:
-            raise InputError(f"{path}: no pictures in it; expected files that end in {', '.join(endings())}")
+            raise InputError(f"{path}: no pictures in it; expected files that end in {', '.join(picture_suffixes())}")
 
     def choose(self, count: int | None = None, per_class: int | None = None) -> list[str]:
-        """Names of `count` pictures spread evenly over the folders, or of `per_class` of each; else all.
+        """Return the names of a sample of the pictures.
 
-        Within a folder the sorted names are visited in the order of van der Corput (the first, the middle,
-        the quarters, ...), so that a larger choice contains every smaller one.
+        Within a folder, the sorted names are taken in the order of van der Corput (the first, the middle, the
+        quarters, ...), so that a larger sample contains every smaller one.
 
-        InputError when there are not so many.
+        Args:
+            count: how many pictures, spread evenly over the folders; None: all.
+            per_class: how many pictures from each folder; None: see `count`.
+
+        Raises:
+            InputError: there are not so many pictures.
         """
         folders: dict[str, list[str]] = {}
         for name in self.names:
@@ -72,26 +85,27 @@ class Source:
             if short:
                 folder, has = next(iter(short.items()))
                 raise InputError(
-                    f"{self.path}: got --per-class {per_class}, but {folder or 'its top'} has {has} pictures"
+                    f"{self.path}: got --per-class {per_class}, but {folder or 'its top level'} has {has} pictures"
                 )
             return [name for names in spread.values() for name in names[:per_class]]
         if count is not None and count > len(self.names):
             raise InputError(f"{self.path}: got --count {count}, but it has {len(self.names)} pictures")
-        # One of each folder, then the next of each: any number is as even as can be.
-        turns = sorted((place, folder) for folder, names in spread.items() for place in range(len(names)))
-        return [spread[folder][place] for place, folder in turns[:count]]
+        # The first of each folder, then the second of each, and so on, so that any count is as even as possible.
+        turns = sorted((index, folder) for folder, names in spread.items() for index in range(len(names)))
+        return [spread[folder][index] for index, folder in turns[:count]]
 
-    def open(self, names: list[str]) -> list[Clean]:
-        """The pictures of these names. InputError for one that cannot be read."""
+    def open(self, names: list[str]) -> list[CleanPicture]:
+        """Open the pictures of these names. Raises InputError for one that cannot be read."""
         if self.path.is_dir():
             opened = [open_picture(self.path / name) for name in names]
             return [
-                Clean(name, _folder(name), picture, picture.sha256) for name, picture in zip(names, opened, strict=True)
+                CleanPicture(name, _folder(name), picture, picture.sha256)
+                for name, picture in zip(names, opened, strict=True)
             ]
         with zipfile.ZipFile(self.path) as archive:
-            return [self._member(archive, name) for name in names]
+            return [self._open_member(archive, name) for name in names]
 
-    def _member(self, archive: zipfile.ZipFile, name: str) -> Clean:
+    def _open_member(self, archive: zipfile.ZipFile, name: str) -> CleanPicture:
         where = f"{self.path}: {name}"
         if archive.getinfo(name).file_size > LARGEST_FILE:
             raise InputError(f"{where}: more than {LARGEST_FILE >> 20} MiB; expected a picture")
@@ -101,18 +115,18 @@ class Source:
             picture.image.load()
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
-        except Exception as error:  # archives and decoders raise nearly anything on what is damaged
+        except Exception as error:  # archives and decoders raise errors of many types for damaged data
             raise InputError(
                 f"{where}: not a picture that can be read; expected one of {', '.join(FORMATS)}"
             ) from error
-        return Clean(name, _folder(name), picture, hashlib.sha256(data).hexdigest())
+        return CleanPicture(name, _folder(name), picture, hashlib.sha256(data).hexdigest())
 
     def __repr__(self) -> str:
         return f"Source {shorten(str(self.path), 200)}: {pluralise(len(self.names), 'picture')}"
 
 
 def van_der_corput(n: int) -> list[int]:
-    """0 ... n - 1 in an order whose every beginning is spread evenly."""
+    """Return 0, ..., n - 1 in an order of which every initial part is spread evenly (van der Corput 1935)."""
     order: dict[int, None] = {}
     for i in naturals():
         if len(order) == n:

@@ -1,4 +1,4 @@
-"""Means and paired differences with percentile intervals by the bootstrap (Efron 1979)."""
+"""Means and paired differences, with percentile intervals by the bootstrap (Efron 1979)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SEED = 0
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """(mean, low, high): the mean of `values` (n,) and its 95 % bootstrap interval; the same every time."""
+    """Return (mean, low, high) of `values` (n,): the mean and its 95 % bootstrap interval; the same in every call."""
     values = np.asarray(values, dtype=np.float64)
     random = np.random.default_rng(SEED)
-    # In slices: ten thousand draws of a thousand pictures at once would be most of a gigabyte.
+    # In slices of 500, as ten thousand resamples of a thousand pictures would need most of a gigabyte.
     means = np.concatenate(
         [values[random.integers(0, len(values), (500, len(values)))].mean(1) for _ in range(RESAMPLES // 500)]
     )
@@ -24,7 +24,14 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def means(values: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict]:
-    """picture -> metric -> value becomes metric -> {n, mean, low, high}, over those that have a value."""
+    """Return the mean of each metric over the pictures that have a value.
+
+    Args:
+        values: picture -> metric -> value.
+
+    Returns:
+        metric -> {"n", "mean", "low", "high"}.
+    """
     table = {}
     for metric in _metrics(values):
         known = [own[metric] for own in values.values() if own.get(metric) is not None]
@@ -36,7 +43,15 @@ def means(values: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict]:
 def differences(
     values: Mapping[str, Mapping[str, float | None]], first: Mapping[str, Mapping[str, float | None]]
 ) -> dict[str, dict]:
-    """metric -> {n, difference, low, high} of `values` minus `first`, paired by picture."""
+    """Return the mean of `values` minus `first`, paired by picture.
+
+    Args:
+        values: picture -> metric -> value.
+        first: the same for the reference.
+
+    Returns:
+        metric -> {"n", "difference", "low", "high"}.
+    """
     table = {}
     for metric in _metrics(first):
         pairs = [
@@ -51,4 +66,5 @@ def differences(
 
 
 def _metrics(values: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """Return the names of all metrics, in the order in which they occur."""
     return list(dict.fromkeys(metric for own in values.values() for metric in own))

@@ -1,4 +1,4 @@
-"""Finished pieces of work: a JSON file for (arm, degradation, picture), with the picture beside it."""
+"""Units of work: an arm's answer for one degradation and one picture, kept as a JSON file and a PNG file."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from PIL import Image
 
 from dgp.errors import OutputError
 from dgp.files import write_bytes_atomic, write_json_atomic
-from dgp.observation.figures import png_bytes
+from dgp.observation.figures import encode_png
 from generators.text import shorten
 
 
 def plain_name(text: str) -> str:
-    """A file name that reads like `text`; another text may have the same."""
+    """Return a file name that resembles `text`; different texts may get the same name."""
     return re.sub(r"[^\w.=@+-]+", "_", text).strip(".")[:80]
 
 
 def slug(text: str) -> str:
-    """A file name that reads like `text`; two texts never share one."""
+    """Return a file name that resembles `text`, and differs for different texts."""
     plain = plain_name(text)
     if plain == text:
         return plain
@@ -31,31 +31,42 @@ def slug(text: str) -> str:
 
 @dataclass(frozen=True)
 class Unit:
-    """One piece of work. identity: everything that its answer depends on, as JSON."""
+    """A unit of work.
+
+    Attributes:
+        folder: the folder of the evaluation.
+        identity: everything that the answer depends on, as it is recorded in the JSON file.
+    """
 
     folder: Path
     identity: dict
 
     @property
     def path(self) -> Path:
+        """The JSON file."""
         own = self.identity
         return self.folder / "units" / slug(own["arm"]) / slug(own["degradation"]) / f"{slug(own['picture'])}.json"
 
     @property
     def picture_path(self) -> Path:
+        """The PNG file."""
         return self.path.with_suffix(".png")
 
     def read(self) -> dict | None:
-        """What was found, or None where it is to be done. OutputError: the file tells of another run."""
+        """Return the content of the JSON file, or None if the unit is not done.
+
+        Raises:
+            OutputError: the file belongs to another evaluation, or is not one of `dgp evaluate`.
+        """
         if not self.path.is_file() or not self.picture_path.is_file():
             return None
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
-            theirs = content["identity"]
+            recorded = content["identity"]
         except (ValueError, KeyError, TypeError, OSError):
             raise OutputError(f"{self.path} is not a result of dgp evaluate; choose another folder with -o") from None
         different = sorted(
-            key for key in self.identity.keys() | theirs.keys() if self.identity.get(key) != theirs.get(key)
+            key for key in self.identity.keys() | recorded.keys() if self.identity.get(key) != recorded.get(key)
         )
         if different:
             raise OutputError(
@@ -65,14 +76,14 @@ class Unit:
         return content
 
     def write(self, image: Image.Image, content: dict) -> None:
-        """The picture first: the JSON file is the proof that the unit is complete."""
+        """Write the PNG file, then the JSON file, whose existence shows that the unit is complete."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
                 f"cannot write {self.path.parent}: {error.strerror}; choose another folder with -o"
             ) from error
-        write_bytes_atomic(self.picture_path, png_bytes(image))
+        write_bytes_atomic(self.picture_path, encode_png(image))
         write_json_atomic(self.path, {"schema": 1, "status": "done", "identity": self.identity, **content})
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""``-d auto``: an observation whose degradation is chosen by what the picture shows."""
+"""``-d auto``: an observation whose degradation is identified from the picture."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from dgp.observation.prepare import prepare
 from generators import Prior
 
 AUTO = "auto"
-COARSE = 65  # quality up to which a JPEG file is taken as damaged by it
-TRIED = 5
+COARSE = 65  # a JPEG file of at most this quality counts as damaged by compression
+MAX_TRIED = 5  # of the likeliest candidates, some of which may be impossible to build
 
 
 def observe_auto(picture, prior: Prior, *, fit: str, seed: int, simulate: bool, truth, **rest) -> Observation:
-    """``observe`` with the likeliest chain of damages that can be built for the picture; ``ranking`` tells the others.
+    """Return the observation for the likeliest chain of damages that can be built for the picture.
 
-    Arguments as of ``observe``. Raises as that does; InputError with ``simulate`` and no ``truth``: a clean picture
-    shows no damage.
+    All candidates are in its ``ranking``. The arguments are those of ``observe``.
+
+    Raises:
+        InputError: ``simulate`` without ``truth``, as a clean picture shows no damage; or none of the likeliest
+            candidates can be built.
     """
     if simulate and truth is None:
         raise InputError(
@@ -41,10 +44,10 @@ def observe_auto(picture, prior: Prior, *, fit: str, seed: int, simulate: bool, 
     else:
         seen = prepare(source, "identity", prior, fit=fit, seed=seed, **rest)
         y, factor = seen.y, _factor(*flatten(source)[0].size, resolution)
-        known = _told(source, resolution)
-    ranking = tuple(rank(_enlarged(y, resolution), prior, known=known, factor=factor, seed=seed))
+        known = _damages_of_file(source, resolution)
+    ranking = tuple(rank(_enlarge(y, resolution), prior, known=known, factor=factor, seed=seed))
     notes = []
-    for candidate in ranking[:TRIED]:
+    for candidate in ranking[:MAX_TRIED]:
         try:
             found = prepare(source, candidate.spec, prior, fit=fit, seed=seed, simulate=simulate, truth=truth, **rest)
         except degradations.MaskError as reason:
@@ -52,25 +55,28 @@ def observe_auto(picture, prior: Prior, *, fit: str, seed: int, simulate: bool, 
             continue
         found = estimate_unknowns(found, prior, seed=seed)
         return replace(found, asked=AUTO, ranking=ranking, notes=(*found.notes, *notes))
-    raise InputError(f"no damage was found that can be undone ({notes[-1]}); name it with -d")
+    raise InputError(f"found no damage that can be undone ({notes[-1]}); name the degradation with -d")
 
 
-def _told(source: Picture, resolution: int) -> frozenset[str]:
-    """What the file itself says; of a picture that is not resized, for otherwise its blocks are not those of x."""
+def _damages_of_file(source: Picture, resolution: int) -> frozenset[str]:
+    """Return the damages that the file itself records: JPEG compression of coarse quality.
+
+    Only pictures that need no resizing count, as resizing moves the blocks of the compression.
+    """
     image = source.image
-    told = (
+    metadata = (
         degradations.parse("jpeg:quality=auto").file_metadata(image) if image.size == (resolution, resolution) else {}
     )
-    return frozenset({JPEG}) if told.get("quality", 100) <= COARSE else frozenset()
+    return frozenset({JPEG}) if metadata.get("quality", 100) <= COARSE else frozenset()
 
 
 def _factor(width: int, height: int, resolution: int) -> float | None:
-    """By how much a square picture is smaller than the prior's."""
+    """Return how many times smaller than the prior's a square picture is; None for others and for larger ones."""
     return resolution / width if width == height < resolution else None
 
 
-def _enlarged(y: Tensor, resolution: int) -> Tensor:
-    """(1, 3, R, R) of any y of 1 or 3 channels."""
+def _enlarge(y: Tensor, resolution: int) -> Tensor:
+    """Return y (1, 1 or 3, h, w) as (1, 3, R, R), resized by bicubic interpolation."""
     if y.shape[-1] != resolution or y.shape[-2] != resolution:
         y = F.interpolate(y, (resolution, resolution), mode="bicubic", align_corners=False).clamp(-1, 1)
     return y.expand(-1, 3, -1, -1)

@@ -1,4 +1,4 @@
-"""Which chains of damages there are, those that commute counted once."""
+"""All chains of damages; chains that differ only by swaps of commuting damages are counted once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ Pairs = Set[frozenset[str]]
 
 
 def normal_form(chain: Names, commuting: Pairs, order: Names) -> Names:
-    """The same chain, told in one way: of all that swaps of neighbours which commute can make of it, the first by
-    ``order`` (the lexicographic normal form of traces; Cartier & Foata 1969)."""
+    """Return the normal form of a chain: the first by ``order`` of all that swaps of commuting neighbours reach.
+
+    This is the lexicographic normal form of traces (Cartier & Foata 1969).
+    """
     rest, found = list(chain), []
     while rest:
         free = (
             name
-            for place, name in enumerate(rest)
-            if all(frozenset((name, earlier)) in commuting for earlier in rest[:place])
+            for index, name in enumerate(rest)
+            if all(frozenset((name, earlier)) in commuting for earlier in rest[:index])
         )
         found.append(min(free, key=order.index))
         rest.remove(found[-1])
@@ -28,15 +30,24 @@ def normal_form(chain: Names, commuting: Pairs, order: Names) -> Names:
 
 
 def all_chains(names: Names, commuting: Pairs, longest: int) -> list[Names]:
-    """Every chain of different damages in normal form, the shortest first; the empty one is no damage at all."""
+    """Return every chain of distinct damages, in normal form, shortest first; the empty chain is no damage.
+
+    Args:
+        names: the damages.
+        commuting: the pairs that commute.
+        longest: the largest number of damages in a chain.
+    """
     every = (chain for length in range(longest + 1) for chain in permutations(names, length))
     return list(dict.fromkeys(normal_form(chain, commuting, names) for chain in every))
 
 
-def traits(chains: Sequence[Names], names: Names, commuting: Pairs) -> Tensor:
-    """(chains, traits) of 0 and 1: which damages a chain has, which two together, and in which order where that counts.
+def chain_features(chains: Sequence[Names], names: Names, commuting: Pairs) -> Tensor:
+    """Return the features of chains: which damages, which pairs of damages, and their order if they do not commute.
 
-    The evidence for a chain is the sum of that for its traits, so that what is learnt of one serves all others.
+    The evidence for a chain is the sum of the evidence for its features, so that chains share what is learnt.
+
+    Returns:
+        (chains, features) of 0 and 1.
     """
     columns = [[name in chain for chain in chains] for name in names]
     for first, second in combinations(names, 2):

@@ -1,4 +1,4 @@
-"""The damages among which ``-d auto`` chooses, and which of them commute."""
+"""The damages that ``-d auto`` distinguishes, and the pairs of them that commute."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from itertools import combinations
 import degradations
 from degradations import Degradation
 from dgp.identify.chains import Names
-from dgp.identify.scratched import Scratched
+from dgp.identify.scratches import RandomScratches
 
 
 @dataclass(frozen=True)
 class Damage:
-    """One candidate.
+    """A damage, in one or several variants.
 
-    name: in reports.
-    seen: what is simulated, one spec for each strength that no parameter varies smoothly; strong enough to be seen.
-    cure: under which degradation a picture is restored, one spec for each of ``seen``.
+    Attributes:
+        name: the name in reports.
+        simulated: the specs by which it is simulated, one for each variant, with ranges of visible strength.
+        restored: the degradations under which a picture is restored, one for each variant.
     """
 
     name: str
-    seen: tuple[str, ...]
-    cure: tuple[str, ...]
+    simulated: tuple[str, ...]
+    restored: tuple[str, ...]
 
 
 RESCALED = tuple(f"rescale:{factor}{up}" for factor in (2, 3, 4) for up in ("", ",up=bilinear", ",up=nearest"))
@@ -49,9 +50,10 @@ DAMAGES = (
 )
 NAMES: Names = tuple(damage.name for damage in DAMAGES)
 
-# Chains that differ by a swap of these are told apart by nothing, as families: of a noisy picture the luma is a luma
-# with noise, and its fading leaves less noise; what a scratch hides is hidden wherever it came; blur and resampling
-# are both filters. What is left: noise and JPEG come before or after a filter, and fading moves a JPEG off its lattice.
+# Chains that differ by a swap of these cannot be distinguished, as their strengths are unknown: the luma of a noisy
+# picture is a luma with noise, and fading it only weakens the noise; a scratch hides its pixels whenever it came; blur
+# and resampling are both filters. The order does matter for noise or JPEG and a filter, and for fading and JPEG, since
+# fading changes the steps of the quantised amplitudes.
 COMMUTING = frozenset(
     {frozenset(("fading", other)) for other in ("blur", LOW_RESOLUTION, "noise")}
     | {frozenset(("blur", LOW_RESOLUTION))}
@@ -59,12 +61,13 @@ COMMUTING = frozenset(
 )
 
 
-def damage_named(name: str) -> Damage:
+def get_damage(name: str) -> Damage:
+    """Return the damage of this name."""
     return DAMAGES[NAMES.index(name)]
 
 
-def operator_of(chain: Names, variants: Sequence[int]) -> Degradation:
-    """What damages pictures as a chain says, its strengths unknown. variants: which of ``seen``, of each damage."""
-    specs = [damage_named(name).seen[which] for name, which in zip(chain, variants, strict=True)]
-    links = [Scratched() if spec == SCRATCHES else degradations.parse(spec) for spec in specs]
+def build_operator(chain: Names, variants: Sequence[int]) -> Degradation:
+    """Return the operator that simulates a chain, with unknown strengths; `variants` has an index for each damage."""
+    specs = [get_damage(name).simulated[which] for name, which in zip(chain, variants, strict=True)]
+    links = [RandomScratches() if spec == SCRATCHES else degradations.parse(spec) for spec in specs]
     return degradations.Chain(links) if links else degradations.Identity()

@@ -1,8 +1,8 @@
-"""Unknown parameters of a degradation, read off an observation before any search.
+"""Estimates of the unknown parameters of a degradation from one observation, before any search.
 
-Pictures of the prior are damaged by the operator, its unknown parameters drawn from their ranges, and a small network
-learns which parameters such statistics come from: simulation-based inference with learnt regression (Cranmer, Brehmer &
-Louppe 2020). The network is kept on disk, so that the next picture takes no time.
+Pictures of the prior are degraded with random values of the unknown parameters, and a small network is trained to
+predict the values from statistics of the result: simulation-based inference by regression (Cranmer, Brehmer &
+Louppe 2020). The network is cached on disk, so that only the first picture takes time.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from degradations import Degradation, Unknown
-from dgp.identify.regression import Network, as_tensors, from_tensors, trained
-from dgp.identify.simulation import fingerprint, positions, simulated
+from dgp.identify.regression import Network, as_tensors, from_tensors, train
+from dgp.identify.simulation import fingerprint, positions, simulate_statistics
 from dgp.identify.sources import APART, PHOTOGRAPHS, sources
 from dgp.identify.statistics import statistics
 from dgp.observation.estimate import Estimate
@@ -22,20 +22,22 @@ from generators import Prior
 from generators.caching import cache_folder, load_or_compute
 from generators.progress import waiting
 
-COUNT = 2000  # simulated pictures at 32 px
-FEWEST = 500
-PIXELS = 2**22  # of all simulated pictures together, as far as that leaves FEWEST
-CALIBRATION = 0.15  # share that only says how far the network errs
+MAX_COUNT = 2000  # simulated pictures
+MIN_COUNT = 500
+MAX_PIXELS = 2**22  # of all simulated pictures together, unless there would be fewer than MIN_COUNT
+CALIBRATION = 0.15  # share of the pictures that are not trained on, but measure the errors of the network
 STEPS = 900
-METHOD = 2  # to be raised with every change of what is trained
+METHOD = 2  # version of the method; raise it with every change, so that cached networks are not used any more
 
 
 @dataclass(frozen=True, eq=False)
 class Estimator:
-    """What was learnt of one operator on one prior.
+    """A trained estimator of the unknown parameters of one operator, for one prior.
 
-    network: statistics -> positions of the unknown parameters, and logs of their deviations.
-    wider (unknowns,): by which factor errors on pictures of another kind exceed those deviations.
+    Attributes:
+        network: statistics -> positions of the parameters in their ranges, and logs of their standard deviations.
+        wider: (unknowns,), factors by which errors on photographs exceed those deviations.
+        unknowns: the unknown parameters by name.
     """
 
     network: Network
@@ -43,7 +45,7 @@ class Estimator:
     unknowns: dict[str, Unknown]
 
     def __call__(self, y: Tensor) -> list[dict[str, Estimate]]:
-        """(N, c, h, w) in [-1, 1] -> of each row, the estimates by name."""
+        """Return the estimates by name for each row of y (N, c, h, w) in [-1, 1]."""
         mean, deviation = _split(self.network(statistics(y)))
         deviation = deviation * self.wider
         found = []
@@ -80,32 +82,37 @@ def estimate_unknowns(observation: Observation, prior: Prior, *, seed: int = 0) 
 
 
 def estimate(y: Tensor, operator: Degradation, prior: Prior, *, seed: int = 0) -> dict[str, Estimate]:
-    """The unknown parameters of ``operator`` by name, as one observation shows them.
+    """Estimate the unknown parameters of an operator from one observation.
+
+    The first call for an operator trains a network, in about ten seconds at 32 pixels; later ones read it from disk.
 
     Args:
-        y: (1, c, h, w) in [-1, 1], as the operator makes it of an x of the prior's resolution.
-        operator: built; its ``unknowns`` are looked for, all else is as it stands.
-        seed: of what is simulated.
+        y: (1, c, h, w) in [-1, 1], the operator's result for a picture of the prior's resolution.
+        operator: built; its ``unknowns`` are estimated, other parameters are fixed.
+        prior: the prior, whose pictures are used for training.
+        seed: seed of the simulation and the training.
 
-    The first call for an operator simulates and trains, ten seconds at 32 pixels; others look it up on disk.
+    Returns:
+        The estimates by name; empty if nothing is unknown.
     """
     return estimator(operator, prior, seed=seed)(y)[0] if operator.unknowns() else {}
 
 
 def estimator(operator: Degradation, prior: Prior, *, seed: int = 0) -> Estimator:
-    """What ``estimate`` asks, for many observations."""
+    """Return the estimator that ``estimate`` uses, for many observations; the arguments are the same."""
     unknowns, side = operator.unknowns(), prior.generator.info.resolution
-    count = max(FEWEST, min(COUNT, PIXELS // side**2))
-    probe = simulated(operator, sources(prior, range(8), seed), positions(8, len(unknowns), seed), seed)
+    count = max(MIN_COUNT, min(MAX_COUNT, MAX_PIXELS // side**2))
+    probe = simulate_statistics(operator, sources(prior, range(8), seed), positions(8, len(unknowns), seed), seed)
 
     def make() -> dict[str, Tensor]:
         at, where = positions(count, len(unknowns), seed), round(count * (1 - CALIBRATION))
         named = ", ".join(unknowns)
-        with waiting(f"simulating pictures to learn {named} from"):
-            seen = simulated(operator, sources(prior, range(where), seed), at[:where], seed)
-            apart = simulated(operator, sources(prior, range(where, count), seed, 0.5, APART), at[where:], seed + 1)
-        words = f"learning to estimate {named}, kept for the next picture"
-        return _learnt(seen, at[:where], apart, at[where:], seed, words)
+        with waiting(f"simulating pictures to estimate {named} from"):
+            seen = simulate_statistics(operator, sources(prior, range(where), seed), at[:where], seed)
+            pictures = sources(prior, range(where, count), seed, share=0.5, photographs=APART)
+            apart = simulate_statistics(operator, pictures, at[where:], seed + 1)
+        text = f"learning to estimate {named} (only once)"
+        return _train((seen, at[:where]), (apart, at[where:]), seed=seed, text=text)
 
     name = fingerprint(probe, [*unknowns.values(), count, seed, PHOTOGRAPHS, APART, STEPS, METHOD])
     tensors = dict(
@@ -115,11 +122,19 @@ def estimator(operator: Degradation, prior: Prior, *, seed: int = 0) -> Estimato
     return Estimator(from_tensors(tensors), wider, unknowns)
 
 
-def _learnt(seen: Tensor, at: Tensor, apart: Tensor, where: Tensor, seed: int, words: str) -> dict[str, Tensor]:
-    network = trained(seen, 2 * at.shape[1], lambda out, index: _surprise(out, at[index]), STEPS, seed, words)
+def _train(
+    training: tuple[Tensor, Tensor], calibration: tuple[Tensor, Tensor], *, seed: int, text: str
+) -> dict[str, Tensor]:
+    """Return the trained network and `wider` as tensors; the data are statistics (n, F) and positions (n, unknowns)."""
+    (seen, at), (apart, where) = training, calibration
+
+    def loss(out: Tensor, index: Tensor) -> Tensor:
+        return _negative_log_likelihood(out, at[index])
+
+    network = train(seen, 2 * at.shape[1], loss, steps=STEPS, seed=seed, text=text)
     mean, deviation = _split(network(apart))
     off = (mean.clamp(0, 1) - where).abs() / deviation
-    # Of a normal distribution, 68 % lie within one deviation.
+    # 68 % of a normal distribution lie within one standard deviation.
     return as_tensors(network) | {"wider": off.quantile(0.6827, dim=0).clamp_min(1)}
 
 
@@ -128,7 +143,7 @@ def _split(out: Tensor) -> tuple[Tensor, Tensor]:
     return mean, log.clamp(-6, 1).exp()
 
 
-def _surprise(out: Tensor, truth: Tensor) -> Tensor:
-    """The mean negative log-likelihood of normal distributions, but for a constant."""
+def _negative_log_likelihood(out: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean negative log-likelihood of normal distributions, up to a constant."""
     mean, deviation = _split(out)
     return (deviation.log() + ((truth - mean) / deviation).square() / 2).mean()

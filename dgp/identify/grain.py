@@ -1,4 +1,4 @@
-"""Statistics of what does not repeat from pixel to pixel: noise of any kind, grain, specks."""
+"""Statistics of noise, grain and specks, which are independent from pixel to pixel."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-DB2 = (-0.12940952, -0.22414387, 0.83651630, -0.48296291)  # Daubechies' high-pass filter of two moments
+DB2 = (-0.12940952, -0.22414387, 0.83651630, -0.48296291)  # Daubechies' high-pass filter with two vanishing moments
 HAAR = (0.5**0.5, -(0.5**0.5))
-SECOND = torch.tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6  # Immerkaer's mask
+LAPLACIAN = torch.tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6  # difference of two Laplacians (Immerkaer 1996)
 MAD = 0.67448975  # the median of |N(0, 1)|
-FLOOR = 0.05  # levels
+FLOOR = 0.05  # levels, so that the logarithm of 0 is finite
 
 
 def _log(x: Tensor) -> Tensor:
@@ -18,16 +18,16 @@ def _log(x: Tensor) -> Tensor:
 
 
 def _details(plane: Tensor, taps: tuple[float, ...]) -> Tensor:
-    """(N, h, w) -> (N, n): the diagonal details, at every pixel."""
+    """Return the diagonal wavelet details at every pixel: (N, h, w) -> (N, n)."""
     row = torch.tensor(taps)
     return F.conv2d(plane[:, None], (row[:, None] * row[None])[None, None]).flatten(1)
 
 
 def deviations(plane: Tensor) -> Tensor:
-    """(N, h, w) in levels -> (N, 13): logs of estimates of the noise's deviation.
+    """Return logs of estimates of the standard deviation of noise: (N, h, w) in levels -> (N, 13).
 
-    From the diagonal wavelet details (Donoho & Johnstone 1994: the median, here beside the mean absolute value and the
-    root mean square), of the picture and of its half; by Immerkaer (1996); and of the calmest parts.
+    They come from the diagonal wavelet details of the picture and of its half size (median as by Donoho & Johnstone
+    1994, mean absolute value, root mean square), from the method of Immerkaer (1996), and from the smoothest parts.
     """
     found = []
     half = F.avg_pool2d(plane[:, None], 2)[:, 0]
@@ -35,7 +35,7 @@ def deviations(plane: Tensor) -> Tensor:
         details = _details(picture, taps)
         size = details.abs()
         found += [_log(size.median(1).values / MAD), _log(size.mean(1)), _log(details.square().mean(1).sqrt())]
-    residual = F.conv2d(plane[:, None], SECOND[None, None])
+    residual = F.conv2d(plane[:, None], LAPLACIAN[None, None])
     calm = F.avg_pool2d(residual.square(), 4, stride=2).flatten(1).sqrt()
     found += [_log(residual.flatten(1).abs().mean(1))]
     found += [_log(calm.quantile(share, dim=1)) for share in (0.05, 0.2, 0.5)]
@@ -43,19 +43,26 @@ def deviations(plane: Tensor) -> Tensor:
 
 
 def by_brightness(plane: Tensor, luma: Tensor) -> Tensor:
-    """(N, h, w) twice -> (N, 4): how much finer detail than the mean, as logs, lies in each quarter of the pixels, from
-    dark to bright: the noise of a counter of photons grows with the light."""
-    detail = F.conv2d(plane[:, None], SECOND[None, None]).flatten(1).abs()
+    """Return how the fine detail depends on brightness: photon noise grows with the light.
+
+    Args:
+        plane: (N, h, w), the channel whose detail is measured.
+        luma: (N, h, w), the brightness.
+
+    Returns:
+        (N, 4), log ratio of the detail in each quarter of the pixels, from dark to bright, to the mean detail.
+    """
+    detail = F.conv2d(plane[:, None], LAPLACIAN[None, None]).flatten(1).abs()
     order = F.avg_pool2d(luma[:, None], 3, stride=1).flatten(1).argsort(1)
     quarters = detail.gather(1, order).tensor_split(4, 1)
     return torch.stack([_log(quarter.mean(1)) - _log(detail.mean(1)) for quarter in quarters], 1)
 
 
 def components(pictures: Tensor, side: int = 3) -> Tensor:
-    """(N, c, h, w) -> (N, 5): logs of the lesser principal deviations of patches.
+    """Return logs of the smaller principal standard deviations of patches: (N, c, h, w) -> (N, 5).
 
-    Clean patches lie near a subspace and noise in all directions, so that the least of them are the noise's
-    (Pyatykh, Hesser & Zheng 2013).
+    Clean patches lie near a subspace, while noise has all directions, so that the smallest deviations are those of the
+    noise (Pyatykh, Hesser & Zheng 2013).
     """
     patches = F.unfold(pictures, side)
     patches = patches - patches.mean(2, keepdim=True)
@@ -66,9 +73,9 @@ def components(pictures: Tensor, side: int = 3) -> Tensor:
 
 
 def colours(pictures: Tensor) -> Tensor:
-    """(N, 3, h, w) -> (N, 6): logs of the principal deviations of fine detail in colour space, smallest first.
+    """Return logs of the principal standard deviations of fine detail in RGB, smallest first: (N, 3, h, w) -> (N, 6).
 
-    The fine detail of photographs is nearly grey, that of noise has every colour alike.
+    The fine detail of photographs is nearly grey, while noise has all colours equally.
     """
     n, c, h, w = pictures.shape
     found = []
@@ -80,8 +87,11 @@ def colours(pictures: Tensor) -> Tensor:
 
 
 def shape(plane: Tensor) -> Tensor:
-    """(N, h, w) -> (N, 8): of diagonal details, how heavy their tails are and how much neighbours agree; of the
-    difference from the median of the neighbourhood, its large quantiles."""
+    """Return statistics of the shape of noise: (N, h, w) -> (N, 8).
+
+    The log kurtosis of the diagonal details, the correlation of neighbouring residuals across and down, and the log
+    maximum and large quantiles of the difference from the median of the 3x3 neighbourhood.
+    """
     details = _details(plane, HAAR)
     square = details.square().mean(1) + FLOOR
     tails = (details.pow(4).mean(1) + FLOOR) / square.square()

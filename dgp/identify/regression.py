@@ -1,4 +1,4 @@
-"""A small network from the statistics of pictures to what was done to them: trained in seconds."""
+"""A small network that predicts the degradation from statistics of pictures; it is trained in seconds."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from generators.progress import report
 WIDTH = 128
 BATCH = 256
 RATE, DECAY, DROPOUT = 3e-3, 1e-2, 0.1
-FARTHEST = 4.0  # deviations: statistics outside of what was seen in training say no more than at its edge
+CLIP = 4.0  # standard deviations; inputs far outside of the training data are clipped
 
 
 class Network(nn.Module):
-    """(N, F) statistics -> (N, outputs)."""
+    """A multilayer perceptron on normalised statistics: (N, inputs) -> (N, outputs)."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -27,18 +27,25 @@ class Network(nn.Module):
         self.last = nn.Linear(WIDTH, outputs)
 
     def forward(self, statistics: Tensor) -> Tensor:
-        unit = ((statistics - self.mean) / self.deviation).clamp(-FARTHEST, FARTHEST)
+        unit = ((statistics - self.mean) / self.deviation).clamp(-CLIP, CLIP)
         hidden = F.dropout(F.gelu(self.first(unit)), DROPOUT, self.training)
         return self.last(F.gelu(self.second(hidden)))
 
 
-def trained(
-    statistics: Tensor, outputs: int, loss: Callable[[Tensor, Tensor], Tensor], steps: int, seed: int, words: str
+def train(
+    statistics: Tensor, outputs: int, loss: Callable[[Tensor, Tensor], Tensor], steps: int, seed: int, text: str
 ) -> Network:
-    """A network that makes ``loss(outputs (B, outputs), index (B,))`` small over the rows of ``statistics`` (n, F).
+    """Train a network by AdamW with a one-cycle schedule.
 
-    The same seed gives the same network; torch's own random numbers are left as they were.  words: what is learnt, for
-    those who wait.
+    The same seed gives the same network; the state of torch's global random generator is restored.
+
+    Args:
+        statistics: (n, F), the training data.
+        outputs: number of outputs.
+        loss: function of the outputs (B, outputs) and the indices of their rows in `statistics` (B,), to a scalar.
+        steps: number of steps.
+        seed: seed of the weights, batches and dropout.
+        text: text of the progress display.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -54,17 +61,18 @@ def trained(
             value.backward()
             optimizer.step()
             schedule.step()
-            report(words, step, steps)
+            report(text, step, steps)
     return network.eval().requires_grad_(False)
 
 
 def as_tensors(network: Network) -> dict[str, Tensor]:
+    """Return the weights of a network as tensors to be saved."""
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
 def from_tensors(tensors: dict[str, Tensor]) -> Network:
-    """The inverse of ``as_tensors``."""
-    with torch.random.fork_rng(devices=[]):  # layers draw before they are filled
+    """Return the network with these weights, the inverse of ``as_tensors``."""
+    with torch.random.fork_rng(devices=[]):  # constructors of layers use the global random generator
         network = Network(tensors["first.weight"].shape[1], len(tensors["last.bias"]))
     network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)

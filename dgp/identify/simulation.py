@@ -1,4 +1,4 @@
-"""Pictures damaged by an operator whose unknown parameters are drawn from their ranges."""
+"""Simulated observations of an operator with given values of its unknown parameters."""
 
 from __future__ import annotations
 
@@ -14,16 +14,24 @@ AT_ONCE = 2**19  # pixels
 
 
 def positions(count: int, unknowns: int, seed: int) -> Tensor:
-    """(count, unknowns) in [0, 1], evenly spread (Sobol), float32."""
+    """Return evenly spread points of the unit cube (scrambled Sobol sequence), (count, unknowns) float32."""
     return torch.quasirandom.SobolEngine(unknowns, scramble=True, seed=seed).draw(count)
 
 
 @torch.no_grad()
-def simulated(operator: Degradation, pictures: Tensor, at: Tensor, seed: int, channels: int = 1) -> Tensor:
-    """What files of the damaged pictures would tell: the statistics (n, F) of 8-bit observations, true codec and all.
+def simulate_statistics(operator: Degradation, pictures: Tensor, at: Tensor, seed: int, channels: int = 1) -> Tensor:
+    """Return the statistics of simulated observations, rounded to 8 bits and compressed as files would be.
 
-    pictures (n, 3, H, W) in [-1, 1].  at (n, unknowns): where in its range each unknown parameter lies, in the order of
-    ``operator.unknowns()``.  channels: as how many a grey observation is looked at.
+    Args:
+        operator: the degradation.
+        pictures: (n, 3, H, W) in [-1, 1].
+        at: (n, unknowns) in [0, 1], the position of each unknown parameter in its range, in the order of
+            ``operator.unknowns()``.
+        seed: seed of the noise.
+        channels: repeat the channel of grey observations to so many.
+
+    Returns:
+        (n, F) float32.
     """
     random, unknowns, found = torch.Generator().manual_seed(seed), operator.unknowns(), []
     rows = max(1, AT_ONCE // (pictures.shape[-1] * pictures.shape[-2]))
@@ -34,8 +42,8 @@ def simulated(operator: Degradation, pictures: Tensor, at: Tensor, seed: int, ch
     return torch.cat(found)
 
 
-def fingerprint(probe: Tensor, said: list) -> str:
-    """A name for what is learnt of statistics such as ``probe`` under the choices ``said``."""
-    digest = hashlib.sha256(repr(said).encode())
+def fingerprint(probe: Tensor, choices: list) -> str:
+    """Return the key under which a trained network is cached: a sha256 of some statistics and of the choices."""
+    digest = hashlib.sha256(repr(choices).encode())
     digest.update(probe.double().mul(1e3).round().long().numpy().tobytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Clean pictures to damage: what the prior gives, among some photographs, so that its own faults do not count."""
+"""Clean pictures for simulation: pictures of the prior, mixed with photographs so that its artefacts do not matter."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from PIL import Image
 from torch import Tensor
 
 from dgp.identify.spectrum import cosines
-from generators import Prior
-from generators.bank import LARGEST_SIDE, get_bank
+from generators import Prior, get_bank
+from generators.bank import LARGEST_SIDE
 from generators.progress import report
 
-# Which scikit-image brings along, CC0 or public domain; those apart are never trained on.
+# Photographs in scikit-image, CC0 or in the public domain; those in APART are used for calibration only.
 PHOTOGRAPHS, APART = ("astronaut", "coffee", "rocket"), ("chelsea",)
-RENDERED = 48  # pictures of priors that are larger than the thumbnails of their bank
-STORED = 0.6  # share of the pictures that were once stored as JPEG, as most clean pictures were
-SOFTEST = 0.55  # px: how far pictures of the prior are softened at most
+RENDERED = 48  # pictures of a prior whose resolution is larger than the thumbnails of its bank
+STORED = 0.6  # share of the pictures that were stored as JPEG of good quality before, as most clean pictures were
+MAX_BLUR = 0.55  # pixels: largest standard deviation of the blur of the prior's pictures
 KEPT_QUALITY = (70, 99)
 
 
@@ -31,64 +31,79 @@ def sources(
     photographs: tuple[str, ...] = PHOTOGRAPHS,
     side: int | None = None,
 ) -> Tensor:
-    """(n, 3, s, s) in [-1, 1]: ``which`` of the prior's bank, but for a ``share`` of parts of photographs.
+    """Return clean pictures, of which some are crops of photographs instead of pictures of the prior.
 
-    side: s, of parts of the pictures; default: R, their whole. Each is mirrored at random, and rounded anew, so that
-    steps between 8-bit levels tell nothing, and a share of them has been stored as JPEG before, as most pictures have.
+    Each is mirrored at random. Noise below a level hides the rounding to 8 bits, and a share of the pictures is stored
+    as JPEG, so that neither is mistaken for damage.
+
+    Args:
+        prior: the prior.
+        which: indices into the prior's bank of pictures.
+        seed: seed of all random choices.
+        share: share of photographs.
+        photographs: names of pictures in scikit-image.
+        side: s, to crop the pictures at random; None: R, no cropping.
+
+    Returns:
+        (n, 3, s, s) in [-1, 1].
     """
     count, random = len(which), np.random.default_rng([seed, which.start])
-    pictures = _softened(_drawn(prior, which, random), random)
+    pictures = _soften(_prior_pictures(prior, which, random), random)
     if side is not None and side < pictures.shape[-1]:
-        pictures = _part(pictures, side, random)
+        pictures = _crop_at_random(pictures, side, random)
     real = torch.from_numpy(random.random(count) < share)
-    pictures[real] = cut_outs(photographs, int(real.sum()), pictures.shape[-1], random)
-    turned = torch.from_numpy(random.random(count) < 0.5)
-    pictures[turned] = pictures[turned].flip(-1)
+    pictures[real] = random_crops(photographs, int(real.sum()), pictures.shape[-1], random)
+    mirrored = torch.from_numpy(random.random(count) < 0.5)
+    pictures[mirrored] = pictures[mirrored].flip(-1)
     pictures += torch.from_numpy(random.uniform(-1, 1, pictures.shape).astype(np.float32)) / 255
-    for place in np.flatnonzero(random.random(count) < STORED):
-        pictures[place] = _stored(pictures[place], random)
+    for index in np.flatnonzero(random.random(count) < STORED):
+        pictures[index] = _store_as_jpeg(pictures[index], random)
     return pictures.clamp(-1, 1)
 
 
-def _drawn(prior: Prior, which: range, random: np.random.Generator) -> Tensor:
+def _prior_pictures(prior: Prior, which: range, random: np.random.Generator) -> Tensor:
+    """Return pictures of the prior; of large ones, only some different ones are rendered."""
     rows = slice(which.start, which.stop)
     if prior.generator.info.resolution <= LARGEST_SIDE:
         return get_bank(prior, which.stop).pictures(rows)
-    bank, shown = get_bank(prior, RENDERED), []
+    bank, rendered = get_bank(prior, RENDERED), []
     with torch.no_grad():
         for i in range(RENDERED):
-            shown.append(prior.generator(bank.latents(torch.tensor([i]), prior.generator)))
-            report("drawing pictures of the prior", i + 1, RENDERED)
-    return torch.cat(shown).float().cpu().clamp(-1, 1)[torch.from_numpy(random.integers(0, RENDERED, len(which)))]
+            rendered.append(prior.generator(bank.latents(torch.tensor([i]), prior.generator)))
+            report("generating pictures of the prior", i + 1, RENDERED)
+    return torch.cat(rendered).float().cpu().clamp(-1, 1)[torch.from_numpy(random.integers(0, RENDERED, len(which)))]
 
 
-def _softened(pictures: Tensor, random: np.random.Generator) -> Tensor:
-    """Each by a gaussian of its own: generators put too much energy into the finest detail (Durall, Keuper & Keuper
-    2020), so that real pictures would look blurred beside theirs."""
+def _soften(pictures: Tensor, random: np.random.Generator) -> Tensor:
+    """Blur each picture by a random Gaussian, exp(-(sigma w)^2 / 2) in the frequency domain.
+
+    Generators put too much energy into the finest detail (Durall, Keuper & Keuper 2020), so that real pictures would be
+    taken for blurred ones.
+    """
     n = pictures.shape[-1]
     waves = torch.pi * torch.arange(n) / n
-    width = torch.from_numpy(random.uniform(0, SOFTEST, len(pictures)).astype(np.float32))
+    width = torch.from_numpy(random.uniform(0, MAX_BLUR, len(pictures)).astype(np.float32))
     fall = (-(width[:, None] * waves).square() / 2).exp()
     basis = cosines(n)
     return basis.T @ (fall[:, None, :, None] * fall[:, None, None] * (basis @ pictures @ basis.T)) @ basis
 
 
-def _part(pictures: Tensor, side: int, random: np.random.Generator) -> Tensor:
-    """A random square of each."""
-    places = random.integers(0, pictures.shape[-1] - side + 1, (len(pictures), 2))
-    return torch.stack([p[:, i : i + side, j : j + side] for p, (i, j) in zip(pictures, places, strict=True)])
+def _crop_at_random(pictures: Tensor, side: int, random: np.random.Generator) -> Tensor:
+    """Return a random square of each picture."""
+    corners = random.integers(0, pictures.shape[-1] - side + 1, (len(pictures), 2))
+    return torch.stack([p[:, i : i + side, j : j + side] for p, (i, j) in zip(pictures, corners, strict=True)])
 
 
-def cut_outs(photographs: tuple[str, ...], count: int, side: int, random: np.random.Generator) -> Tensor:
-    """(count, 3, side, side): random squares of photographs, made smaller by random factors."""
+def random_crops(photographs: tuple[str, ...], count: int, side: int, random: np.random.Generator) -> Tensor:
+    """Return random squares of photographs, scaled down by random factors, (count, 3, side, side) in [-1, 1]."""
     found = np.empty((count, side, side, 3), dtype=np.uint8)
-    for place in range(count):
+    for index in range(count):
         photograph = _photograph(photographs[random.integers(len(photographs))])
-        most = min(photograph.size)
-        cut = round(float(np.exp(random.uniform(np.log(min(most, 2 * side)), np.log(most)))))
+        largest = min(photograph.size)
+        cut = round(float(np.exp(random.uniform(np.log(min(largest, 2 * side)), np.log(largest)))))
         left, top = (int(random.integers(0, n - cut + 1)) for n in photograph.size)
-        how = Image.Resampling.LANCZOS if random.random() < 0.5 else Image.Resampling.BICUBIC
-        found[place] = photograph.resize((side, side), how, (left, top, left + cut, top + cut))
+        filter_ = Image.Resampling.LANCZOS if random.random() < 0.5 else Image.Resampling.BICUBIC
+        found[index] = photograph.resize((side, side), filter_, (left, top, left + cut, top + cut))
     return torch.from_numpy(found).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -99,8 +114,8 @@ def _photograph(name: str) -> Image.Image:
     return Image.fromarray(getattr(data, name)()[..., :3])
 
 
-def _stored(picture: Tensor, random: np.random.Generator) -> Tensor:
-    """Through a JPEG file of good quality."""
+def _store_as_jpeg(picture: Tensor, random: np.random.Generator) -> Tensor:
+    """Compress and decompress a picture as JPEG of good quality."""
     pixels = ((picture + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
     file = io.BytesIO()
     sampling = 2 if random.random() < 0.5 else 0

@@ -1,4 +1,4 @@
-"""How the energy of pictures falls with frequency: what blur, noise and loss of resolution change first."""
+"""Statistics of the spectrum of pictures, which blur, noise and loss of resolution change most."""
 
 from __future__ import annotations
 
@@ -7,15 +7,30 @@ import functools
 import torch
 from torch import Tensor
 
-BANDS = (0, 0.04, 0.08, 0.12, 0.17, 0.23, 0.3, 0.38, 0.47, 0.57, 0.68, 0.8, 0.95, 1.42)  # of a pixel's 1/2
+BANDS = (
+    0,
+    0.04,
+    0.08,
+    0.12,
+    0.17,
+    0.23,
+    0.3,
+    0.38,
+    0.47,
+    0.57,
+    0.68,
+    0.8,
+    0.95,
+    1.42,
+)  # edges of frequency bands; 1 is half a cycle per pixel
 COARSE = (0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.42)
 LAGS = (1, 2, 3, 4, 6, 8)
-FLOOR = 0.02  # of squared levels: a quarter of what rounding to 8 bits leaves, so that nothing is log 0
+FLOOR = 0.02  # squared levels, a quarter of the variance of rounding to 8 bits, so that the logarithm of 0 is finite
 
 
 @functools.lru_cache(maxsize=16)
 def cosines(n: int) -> Tensor:
-    """(n, n): the orthonormal DCT-II, in whose basis a symmetric filter with mirrored edges is diagonal."""
+    """Return the orthonormal DCT-II matrix (n, n), which diagonalises symmetric filters with mirrored edges."""
     k = torch.arange(n, dtype=torch.float64)
     basis = torch.cos(torch.pi / n * k[:, None] * (k[None] + 0.5)) * (2 / n) ** 0.5
     basis[0] /= 2**0.5
@@ -24,7 +39,7 @@ def cosines(n: int) -> Tensor:
 
 @functools.lru_cache(maxsize=16)
 def _masks(h: int, w: int, edges: tuple[float, ...]) -> Tensor:
-    """(bands, h w) of 0 and 1; empty bands are left out."""
+    """Return a mask of 0 and 1 for each band that is not empty, (bands, h w)."""
     across, down = torch.arange(w) / w, torch.arange(h) / h
     radius = (across[None].square() + down[:, None].square()).sqrt().flatten()
     inside = [(radius > low) & (radius <= high) for low, high in zip(edges, edges[1:], strict=False)]
@@ -32,7 +47,7 @@ def _masks(h: int, w: int, edges: tuple[float, ...]) -> Tensor:
 
 
 def bands(plane: Tensor, edges: tuple[float, ...] = BANDS) -> Tensor:
-    """(N, h, w) in levels -> (N, 2 bands): log of the mean and mean of the log of squared cosine amplitudes."""
+    """Return the log of the mean and the mean of the log energy in bands: (N, h, w) in levels -> (N, 2 bands)."""
     h, w = plane.shape[-2:]
     energy = (cosines(h) @ plane @ cosines(w).T).square().flatten(1) + FLOOR
     masks = _masks(h, w, edges)
@@ -41,7 +56,7 @@ def bands(plane: Tensor, edges: tuple[float, ...] = BANDS) -> Tensor:
 
 
 def axes(plane: Tensor) -> Tensor:
-    """(N, h, w) -> (N, 8): as ``bands``, of waves that run across and of those that run down."""
+    """Return the log energy of waves across and of waves down, each in four bands: (N, h, w) -> (N, 8)."""
     h, w = plane.shape[-2:]
     energy = (cosines(h) @ plane @ cosines(w).T).square() + FLOOR
     found = []
@@ -51,10 +66,10 @@ def axes(plane: Tensor) -> Tensor:
 
 
 def differences(plane: Tensor) -> Tensor:
-    """(N, h, w) -> (N, 24): logs of the mean absolute and root mean square difference, by lag, across and down."""
+    """Return logs of mean absolute and root mean square differences, by lag, across and down: (N, h, w) -> (N, 24)."""
     found = []
-    for turned in (plane, plane.mT):
+    for rows in (plane, plane.mT):
         for lag in LAGS:
-            step = (turned[..., lag:] - turned[..., :-lag]).flatten(1)
+            step = (rows[..., lag:] - rows[..., :-lag]).flatten(1)
             found += [(step.abs().mean(1) + 0.1).log(), (step.square().mean(1) + FLOOR).log() / 2]
     return torch.stack(found, 1)

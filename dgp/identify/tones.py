@@ -1,4 +1,4 @@
-"""How the values of pictures are spread between black and white, and how much colour they have."""
+"""Statistics of the tones and colours of pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SHARES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 
 
 def tones(luma: Tensor) -> Tensor:
-    """(N, h, w) in levels -> (N, 15): quantiles, the first four moments, shares of black and of white."""
+    """Return quantiles, the first four moments, and the shares of black and white: (N, h, w) in levels -> (N, 15)."""
     values = luma.flatten(1) / 255
     mean, spread = values.mean(1, keepdim=True), values.std(1, keepdim=True) + 1e-3
     unit = (values - mean) / spread
@@ -19,7 +19,7 @@ def tones(luma: Tensor) -> Tensor:
 
 
 def colour(pictures: Tensor) -> Tensor:
-    """(N, 3, h, w) in levels -> (N, 14): ends and mean of each channel, and how far the channels lie apart."""
+    """Return the range and mean of each channel, and statistics of saturation: (N, 3, h, w) in levels -> (N, 14)."""
     values = pictures.flatten(2) / 255
     ends = values.quantile(torch.tensor((0.01, 0.99)), dim=2)
     apart = values.amax(1) - values.amin(1)

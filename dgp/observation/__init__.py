@@ -1,4 +1,4 @@
-"""The picture to explain: opening it, fitting it to the prior, and the way back to its own size.
+"""The observation: the degraded picture, fitted to the prior, and the way back to its own size.
 
-To add a way to fit, extend ``framing`` and the record in ``geometry``.
+To add a way to fit pictures to a prior, name it in ``boxes.FITS`` and handle it in ``framing``.
 """

@@ -1,4 +1,4 @@
-"""Pictures for looking at: small ones enlarged, several side by side, PNG bytes for notebooks."""
+"""Pictures for viewing: enlarged, joined side by side, encoded as PNG and HTML."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from PIL import Image, ImageDraw, ImageFont
 SMALLEST, LARGEST = 256, 1024
 
 
-def viewable(image: Image.Image, height: int | None = None) -> Image.Image:
-    """The picture at a height that screens show: enlarged by whole factors, pixel for pixel, or scaled down.
+def resize_for_screen(image: Image.Image, height: int | None = None) -> Image.Image:
+    """Return a picture at a height that suits a screen; enlarged without interpolation, or scaled down by Lanczos.
 
-    height: the height to meet exactly; default: the picture's own, brought into [256, 1024].
+    Args:
+        image: any mode; transparent pixels are shown on grey.
+        height: height of the result in pixels; None: the picture's own, enlarged by a whole factor to at least 256,
+            or scaled down to 1024.
     """
-    image = image.convert("RGB") if not image.has_transparency_data else _on_grey(image)
+    image = image.convert("RGB") if not image.has_transparency_data else _composite_on_grey(image)
     width, own = image.size
     if height is None:
         height = own * -(-SMALLEST // own) if own < SMALLEST else min(own, LARGEST)
@@ -26,57 +29,69 @@ def viewable(image: Image.Image, height: int | None = None) -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST if height >= own else Image.Resampling.LANCZOS)
 
 
-def side_by_side(images: Sequence[Image.Image], gap: int = 8, height: int | None = None) -> Image.Image:
-    """In a row on white, all of that height; default: as high as the highest is shown."""
-    height = height or max(viewable(image).height for image in images)
-    shown = [viewable(image, height) for image in images]
-    sheet = Image.new("RGB", (sum(i.width for i in shown) + gap * (len(shown) - 1), height), "white")
+def join_images(images: Sequence[Image.Image], gap: int = 8, height: int | None = None) -> Image.Image:
+    """Return pictures side by side on white.
+
+    Args:
+        images: the pictures, from left to right.
+        gap: pixels between them.
+        height: height of all of them in pixels; None: the largest that `resize_for_screen` gives to one of them.
+    """
+    height = height or max(resize_for_screen(image).height for image in images)
+    resized = [resize_for_screen(image, height) for image in images]
+    sheet = Image.new("RGB", (sum(i.width for i in resized) + gap * (len(resized) - 1), height), "white")
     left = 0
-    for image in shown:
+    for image in resized:
         sheet.paste(image, (left, 0))
         left += image.width + gap
     return sheet
 
 
-def captioned(images: Mapping[str, Image.Image], gap: int = 8) -> Image.Image:
-    """In a row on white under their names, all as high as the highest is shown, with room for every name."""
-    height = max(viewable(image).height for image in images.values())
+def join_with_captions(images: Mapping[str, Image.Image], gap: int = 8) -> Image.Image:
+    """Return pictures side by side on white, all of one height, each under its name.
+
+    Args:
+        images: name -> picture, from left to right.
+        gap: pixels between them.
+    """
+    height = max(resize_for_screen(image).height for image in images.values())
     font = ImageFont.load_default(max(16, height // 24))
-    shown = {name: viewable(image, height) for name, image in images.items()}
-    widths = [max(image.width, math.ceil(font.getlength(name))) for name, image in shown.items()]
+    resized = {name: resize_for_screen(image, height) for name, image in images.items()}
+    widths = [max(image.width, math.ceil(font.getlength(name))) for name, image in resized.items()]
     top = sum(font.getmetrics())
-    sheet = Image.new("RGB", (sum(widths) + gap * (len(shown) - 1), top + height), "white")
+    sheet = Image.new("RGB", (sum(widths) + gap * (len(resized) - 1), top + height), "white")
     draw, left = ImageDraw.Draw(sheet), 0
-    for (name, image), width in zip(shown.items(), widths, strict=True):
+    for (name, image), width in zip(resized.items(), widths, strict=True):
         draw.text((left + width / 2, 0), name, fill="black", font=font, anchor="ma")
         sheet.paste(image, (left + (width - image.width) // 2, top))
         left += width + gap
     return sheet
 
 
-def magnified(image: Image.Image, factor: int) -> Image.Image:
-    """Enlarged by a whole factor, pixel for pixel."""
+def magnify(image: Image.Image, factor: int) -> Image.Image:
+    """Return a picture enlarged by a whole factor, without interpolation."""
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
 
 
-def png_bytes(image: Image.Image, *, icc_profile: bytes | None = None) -> bytes:
+def encode_png(image: Image.Image, *, icc_profile: bytes | None = None) -> bytes:
+    """Return a picture encoded as PNG, with a colour profile if one is given."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", icc_profile=icc_profile)
     return buffer.getvalue()
 
 
-def figures(images: dict[str, Image.Image], caption: str) -> str:
-    """HTML for a notebook: the pictures with their names, and a line below."""
+def figures_html(images: dict[str, Image.Image], caption: str) -> str:
+    """Return HTML that shows pictures side by side above their names, and a caption below them, for notebooks."""
     cells = "".join(
         f'<figure style="display:inline-block;margin:0 8px 0 0"><img alt="{html.escape(name)}" '
         f'src="data:image/png;base64,'
-        f'{base64.b64encode(png_bytes(viewable(image))).decode()}" style="max-height:256px">'
+        f'{base64.b64encode(encode_png(resize_for_screen(image))).decode()}" style="max-height:256px">'
         f"<figcaption>{html.escape(name)}</figcaption></figure>"
         for name, image in images.items()
     )
     return f"<div>{cells}<p>{html.escape(caption)}</p></div>"
 
 
-def _on_grey(image: Image.Image) -> Image.Image:
+def _composite_on_grey(image: Image.Image) -> Image.Image:
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, (128, 128, 128, 255)), image).convert("RGB")

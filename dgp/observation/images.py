@@ -1,4 +1,4 @@
-"""Pictures as people have them: opened safely, brought to 8-bit grey or RGB, and to tensors and back."""
+"""Opening pictures safely, and conversion between files, PIL images, arrays and tensors."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from torch import Tensor
 from degradations.files.pictures import FORMATS, MAX_PIXELS
 from dgp.errors import DgpError, InputError
 from dgp.files import sha256_of
+from dgp.observation.arrays import image_from_array
 
 NOT_SIGNED = "a tensor without values below 0, taken to be in [-1, 1] as all tensors are; of [0, 1] pass 2 * x - 1"
-LAID_ON_WHITE = "transparent pixels were laid on white"
-# What people try most often beyond these, by the first bytes of the file, to name it in the message.
-STRANGERS = (
+BLENDED_WITH_WHITE = "transparent pixels were blended with white"
+# Formats that users often try but that cannot be read, by the first bytes of the file, for the message.
+UNREADABLE_FORMATS = (
     (b"%PDF", "a PDF"),
     (b"8BPS", "a Photoshop file"),
     (b"<svg", "an SVG"),
@@ -32,10 +33,11 @@ STRANGERS = (
 class Picture:
     """An opened picture.
 
-    image: PIL image, turned upright (EXIF), its mode kept (grey, alpha, 16 bits matter later).
-    path: the file it came from, or None.
-    sha256: of the file's bytes, or of the pixels where there is no file.
-    notes: what was changed or left out on the way, in words.
+    Attributes:
+        image: PIL image, upright (EXIF orientation applied), in its original mode (grey, alpha, 16 bits).
+        path: the file, or None.
+        sha256: of the file's bytes, or of the pixels if there is no file.
+        notes: sentences for the user about what was changed or left out.
     """
 
     image: Image.Image
@@ -50,7 +52,7 @@ class Picture:
 
     @property
     def pixels_sha256(self) -> str:
-        """The same for a file, the picture opened from it and its array; names the random streams."""
+        """The sha256 of the RGB pixels, the same for a file, its PIL image and its array; names the random streams."""
         return pixels_sha256(to_rgb(self))
 
     def __repr__(self) -> str:
@@ -61,12 +63,18 @@ class Picture:
 def open_picture(
     source: str | os.PathLike | Image.Image | np.ndarray | Tensor | Picture, max_pixels: int = MAX_PIXELS
 ) -> Picture:
-    """A Picture from a path, a PIL image, a numpy array or a tensor.
+    """Open a picture from a path, a PIL image, a numpy array or a tensor.
 
-    Files: PNG, JPEG, WebP, BMP, TIFF, GIF, PPM.  Arrays: (H, W) or (H, W, 1|3|4), uint8, uint16, bool, or
-    float in [0, 1].  Tensors: (1|3, H, W) or (1, 1|3, H, W), float in [-1, 1].
+    Args:
+        source: one of
+            a file: PNG, JPEG, WebP, BMP, TIFF, GIF or PPM;
+            an array: (H, W) or (H, W, 1|3|4), uint8, uint16, bool, or float in [0, 1];
+            a tensor: (1|3, H, W) or (1, 1|3, H, W), float in [-1, 1];
+            a PIL image; or a Picture, which is returned unchanged.
+        max_pixels: the largest number of pixels that is accepted.
 
-    Raises InputError, in one line, for whatever is missing, damaged, empty, too large or not a picture.
+    Raises:
+        InputError: it is missing, damaged, empty, too large, or not a picture.
     """
     if isinstance(source, Picture):
         return source
@@ -76,26 +84,31 @@ def open_picture(
     if isinstance(source, Tensor):
         source = _from_tensor(source)
     elif isinstance(source, np.ndarray):
-        source = _from_array(source)
+        source = image_from_array(source)
     if not isinstance(source, Image.Image):
         raise InputError(
             f"got {type(source).__name__} for a picture, expected a path, a PIL image, a numpy array or a tensor"
         )
     _check_size(source.size, "the picture", max_pixels)
-    upright, notes = _upright(source)
+    upright, notes = _turn_upright(source)
     return Picture(upright, None, pixels_sha256(upright), (*notes, NOT_SIGNED) if unit else notes)
 
 
 def to_rgb(picture: Picture | Image.Image) -> Image.Image:
-    """8-bit RGB; what is transparent is laid on white."""
+    """Return a picture as 8-bit RGB, transparent pixels blended with white."""
     return flatten(picture)[0].convert("RGB")
 
 
 def flatten(picture: Picture | Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """(the picture as 8-bit "L" or "RGB", what is transparent laid on white; its alpha as "L", or None)."""
+    """Return a picture without transparency, and its alpha channel.
+
+    Returns:
+        The picture as 8-bit "L" or "RGB", transparent pixels blended with white, and its alpha channel as "L", or None
+        if it has no transparency.
+    """
     image = picture.image if isinstance(picture, Picture) else picture
     image, grey = (
-        _eight_bits(image),
+        _to_8_bits(image),
         image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;"),
     )
     if not image.has_transparency_data:
@@ -107,7 +120,7 @@ def flatten(picture: Picture | Image.Image) -> tuple[Image.Image, Image.Image | 
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """(1, 1, H, W) for mode "L", else (1, 3, H, W); float32 in [-1, 1]."""
+    """Return a picture as a tensor, (1, 1, H, W) for mode "L", else (1, 3, H, W); float32 in [-1, 1]."""
     if image.mode not in ("L", "RGB"):
         image = to_rgb(image)
     array = np.array(image, dtype=np.float32)
@@ -116,11 +129,15 @@ def to_tensor(image: Image.Image) -> Tensor:
 
 
 def to_pil(tensor: Tensor) -> Image.Image:
-    """(1|3, H, W) or (1, 1|3, H, W) in [-1, 1] -> "L" or "RGB", rounded to the nearest level, clipped.
+    """Return a tensor as an 8-bit picture, "L" or "RGB", clipped and rounded to the nearest level.
 
-    Raises DgpError for values that are not numbers: a picture would hide them.
+    Args:
+        tensor: (1|3, H, W) or (1, 1|3, H, W) in [-1, 1].
+
+    Raises:
+        DgpError: NaN or Infinity, which a picture could not show.
     """
-    x = _one(tensor.detach()).to("cpu", torch.float32)
+    x = _squeeze_batch(tensor.detach()).to("cpu", torch.float32)
     if not torch.isfinite(x).all():
         raise DgpError("the picture holds NaN or Infinity; lower the learning rates, or use fp32")
     array = x.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).numpy()
@@ -128,6 +145,7 @@ def to_pil(tensor: Tensor) -> Image.Image:
 
 
 def pixels_sha256(image: Image.Image) -> str:
+    """Return the sha256 of a picture's mode, size and pixels."""
     return sha256_of(f"{image.mode} {image.size} ".encode() + image.tobytes())
 
 
@@ -145,34 +163,34 @@ def _from_file(path: Path, max_pixels: int) -> Picture:
     if not data:
         raise InputError(f"{path}: the file is empty; expected a picture")
     image, notes = _decode(data, path, max_pixels)
-    upright, turned = _upright(image)
+    upright, turned = _turn_upright(image)
     return Picture(upright, str(path), sha256_of(data), notes + turned)
 
 
 def _decode(data: bytes, path: Path, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # Our own, lower bound follows; Pillow's would say it in other words, and only as a warning.
+        # The bound of `_check_size` below is lower than Pillow's, whose warning is not shown to users.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise InputError(f"{path}: more than {max_pixels} pixels; scale it down first") from error
-        except Exception as error:  # decoders raise nearly anything on what is not theirs
-            raise InputError(f"{path}: {_stranger(data)}; expected one of {', '.join(FORMATS)}") from error
+        except Exception as error:  # decoders raise errors of many types for foreign data
+            raise InputError(f"{path}: {_name_format(data)}; expected one of {', '.join(FORMATS)}") from error
         _check_size(image.size, str(path), max_pixels)
         try:
             animated = getattr(image, "is_animated", False) and image.format != "MPO"
             image.load()
-        except Exception as error:  # and on what is damaged
+        except Exception as error:  # and for damaged data
             reason = str(error).split("\n")[0] or type(error).__name__
             raise InputError(f"{path}: damaged or cut short ({reason}); get the file again") from error
     return image, ("only the first frame was used",) if animated else ()
 
 
-def _stranger(data: bytes) -> str:
+def _name_format(data: bytes) -> str:
     head = data[:512]
-    for magic, name in STRANGERS:
+    for magic, name in UNREADABLE_FORMATS:
         if magic in head[:64] or (magic == b"<svg" and magic in head):
             return f"got {name}"
     if head[4:8] == b"ftyp":
@@ -191,23 +209,20 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         )
 
 
-def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+def _turn_upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     notes = []
     try:
         turned = ImageOps.exif_transpose(image)
         if image.getexif().get(0x0112, 1) not in (0, 1):
             notes.append("turned upright as its EXIF data says")
-    except Exception:  # noqa: BLE001  damaged EXIF data, of whatever kind, do not make a picture unusable
+    except Exception:  # noqa: BLE001  a picture with damaged EXIF data is still usable
         turned = image.copy()
         notes.append("its EXIF data cannot be read; not turned")
-    for name in ("quantization", "layer"):  # what a JPEG file says of how it was written, which a copy loses
+    for name in ("quantization", "layer"):  # the JPEG compression settings, which copies lose
         if hasattr(image, name):
             setattr(turned, name, getattr(image, name))
-    for tables in ("quantization", "layer"):  # of a JPEG file, which tell how it was written
-        if hasattr(image, tables):
-            setattr(turned, tables, getattr(image, tables))
     if turned.has_transparency_data:
-        notes.append(LAID_ON_WHITE)
+        notes.append(BLENDED_WITH_WHITE)
     if turned.mode == "CMYK":
         notes.append("converted from CMYK without its colour profile")
     if turned.mode in ("I", "F") or turned.mode.startswith("I;"):
@@ -215,8 +230,8 @@ def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     return turned, tuple(notes)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float grey as "L", scaled, where Pillow would clip. Other modes as they are."""
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Return 16-bit, 32-bit and float grey as "L", scaled, as Pillow would clip; LAB as RGB; other modes unchanged."""
     if not (image.mode in ("I", "F") or image.mode.startswith("I;")):
         return image.convert("RGB") if image.mode == "LAB" else image
     array = np.asarray(image.convert("I") if image.mode.startswith("I;") else image, dtype=np.float64)
@@ -227,13 +242,13 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         full = 1.0 if high <= 1 else 255.0
     elif image.mode != "F" and low >= 0 and high <= 65535:
         full = 65535.0
-    else:  # no known range: its own
+    else:  # the full scale is unknown, so the picture's own range is used
         array, full = array - low, max(high - low, 1e-12)
     return Image.fromarray(np.rint(array / full * 255).astype(np.uint8))
 
 
 def _from_tensor(tensor: Tensor) -> Image.Image:
-    x = _one(tensor.detach())
+    x = _squeeze_batch(tensor.detach())
     if not x.is_floating_point():
         raise InputError(
             f"got a tensor of {x.dtype}, expected floats in [-1, 1]; of levels 0 to 255 pass x / 127.5 - 1"
@@ -248,8 +263,8 @@ def _from_tensor(tensor: Tensor) -> Image.Image:
     return to_pil(x)
 
 
-def _one(tensor: Tensor) -> Tensor:
-    """(1|3, H, W) out of that or of (1, 1|3, H, W)."""
+def _squeeze_batch(tensor: Tensor) -> Tensor:
+    """Return (1|3, H, W) from that shape or from (1, 1|3, H, W)."""
     shape = tuple(tensor.shape)
     x = tensor[0] if tensor.ndim == 4 and shape[0] == 1 else tensor
     if x.ndim != 3 or x.shape[0] not in (1, 3) or not x.numel():
@@ -257,31 +272,3 @@ def _one(tensor: Tensor) -> Tensor:
         hint = "; pass x.permute(2, 0, 1)" if x.ndim == 3 and shape[-1] in (1, 3) else hint
         raise InputError(f"got a tensor of shape {shape}, expected (1|3, H, W) or (1, 1|3, H, W){hint}")
     return x
-
-
-def _from_array(array: np.ndarray) -> Image.Image:
-    shape = array.shape
-    a = array[..., 0] if array.ndim == 3 and shape[-1] == 1 else array
-    if not (a.ndim == 2 or (a.ndim == 3 and a.shape[-1] in (3, 4))) or not a.size:
-        hint = "; pass several pictures as a list" if a.ndim == 4 else ""
-        hint = "; pass x.transpose(1, 2, 0)" if a.ndim == 3 and shape[0] in (1, 3) else hint
-        raise InputError(f"got an array of shape {shape}, expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4){hint}")
-    if a.dtype == np.uint16:
-        a = np.rint(a / 257)
-    elif a.dtype == bool:
-        a = a * 255.0
-    elif np.issubdtype(a.dtype, np.floating):
-        if not np.isfinite(a).all():
-            raise InputError("got an array with NaN or Infinity in it, expected values in [0, 1]; repair it first")
-        if a.min() < -0.001 or a.max() > 1.001:
-            signed = "pass (x + 1) / 2" if a.min() >= -1.001 and a.max() <= 1.001 else "divide by 255 or pass uint8"
-            raise InputError(
-                f"got an array of {a.dtype} with values in [{a.min():.3g}, {a.max():.3g}], expected [0, 1]; {signed}"
-            )
-        a = np.rint(np.clip(a, 0, 1) * 255)
-    elif a.dtype != np.uint8:
-        raise InputError(
-            f"got an array of {a.dtype}, expected uint8, uint16, bool or floats in [0, 1]; of levels 0 to 255 "
-            "pass x.astype(np.uint8)"
-        )
-    return Image.fromarray(np.ascontiguousarray(a.astype(np.uint8)))

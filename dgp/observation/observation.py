@@ -12,7 +12,7 @@ from torch import Tensor
 
 from degradations import Degradation
 from dgp.observation.estimate import Candidate, Estimate
-from dgp.observation.figures import figures, png_bytes, viewable
+from dgp.observation.figures import encode_png, figures_html, resize_for_screen
 from dgp.observation.geometry import Geometry
 from dgp.observation.images import Picture, flatten, to_pil
 from dgp.observation.weight_map import WeightMap
@@ -73,14 +73,14 @@ class Observation:
         At the answer's size where y has the size of x (holes grey, or transparent where the mask was), else at the size
         of y.
         """
-        if self.geometry.seen is None:
+        if self.geometry.observed is None:
             return self.degradation.picture(self.y)
-        if self.geometry.placed == "framed":
-            return flatten(self.source)[0].crop(self.geometry.used)
+        if self.geometry.placement == "framed":
+            return flatten(self.source)[0].crop(self.geometry.used_box)
         operator = self.geometry.operator
         if operator is None:
-            return self.geometry.seen
-        return operator.picture(operator.read(self.geometry.seen))
+            return self.geometry.observed
+        return operator.picture(operator.read(self.geometry.observed))
 
     def with_values(self, values: Mapping[str, float]) -> Observation:
         """Return the observation with values of unknown parameters, which are then known."""
@@ -100,7 +100,7 @@ class Observation:
         if self.weight is None:
             return None
         if self.weighed is not None:
-            weight = self.weighed.fitted(self.geometry.box, (side, side))
+            weight = self.weighed.fit_box(self.geometry.box, (side, side))
         else:
             weight = F.interpolate(self.weight.float(), size=(side, side), mode="bilinear", align_corners=False)
         return weight / weight.max()
@@ -112,20 +112,20 @@ class Observation:
         return self.degradation.merge(self.degradation.lift(self.y, (side, side)), self.y)
 
     def _repr_png_(self) -> bytes:
-        return png_bytes(viewable(self.picture))
+        return encode_png(resize_for_screen(self.picture))
 
     def _repr_html_(self) -> str:
         shown = {"observed": self.picture}
         if self.original is not None:
             shown["original"] = to_pil(self.original)
         width, height = self.source.size
-        return figures(shown, f"{self.asked}, {width}x{height}, {self.geometry.placed}")
+        return figures_html(shown, f"{self.asked}, {width}x{height}, {self.geometry.placement}")
 
     def __repr__(self) -> str:
         width, height = self.source.size
         name = self.source.path or "a picture"
         label = "class to be found" if self.label is None else f"class {self.label}"
-        how = "simulated from a clean picture" if self.simulated else self.geometry.placed
+        how = "simulated from a clean picture" if self.simulated else self.geometry.placement
         return (
             f"Observation of {shorten(name, 120)}: {shorten(self.asked, 120)}, {width}x{height} px, {how}\n"
             f"  y {tuple(self.y.shape)} for a prior of {self.geometry.resolution} px, {label}"

@@ -9,9 +9,11 @@ from torch import Tensor
 import degradations
 from degradations import Degradation
 from dgp.errors import InputError
-from dgp.observation.framing import Framing, framed, simulated
-from dgp.observation.geometry import FITS
-from dgp.observation.images import LAID_ON_WHITE, Picture, flatten, open_picture
+from dgp.observation.boxes import FITS
+from dgp.observation.framing.clean import frame_clean
+from dgp.observation.framing.degraded import frame_degraded
+from dgp.observation.framing.request import FramingRequest
+from dgp.observation.images import BLENDED_WITH_WHITE, Picture, flatten, open_picture
 from dgp.observation.observation import Observation
 from dgp.observation.weight_map import open_weight
 from dgp.random_streams import random_stream
@@ -45,15 +47,15 @@ def prepare(
     weighed = None if weight is None else open_weight(weight, source.size)
     if fit == "object" and weighed is None:
         raise InputError("got fit 'object' without a weight, which says where the object is; give --weight FILE")
-    framing = Framing(source, fit, weighed.square(resolution) if fit == "object" else None, resolution, seed)
+    request = FramingRequest(source, fit, weighed.object_box(resolution) if fit == "object" else None, resolution, seed)
     key = source.pixels_sha256
     true = original = None
     if truth is not None and not simulate:
         raise InputError("got a truth without simulating; leave it out, or add --simulate (in Python: simulate=True)")
     if simulate:
-        place, operator, original = simulated(asked, framing)
-        degradations.try_out(operator, framing.square)
-        true = _true_operator(operator, truth, framing, key)
+        geometry, operator, original = frame_clean(asked, request)
+        degradations.try_out(operator, request.square)
+        true = _true_operator(operator, truth, request, key)
         measure = true.simulate if target == "file" else true.measure
         with torch.no_grad():
             y = measure(original, random_stream(seed, f"noise {key}", 0))
@@ -61,8 +63,8 @@ def prepare(
         whole, true = operator, None if true is operator else true
         notes = (*source.notes, *whole.remarks)
     else:
-        found = framed(asked, framing)
-        place, operator, whole, y = found.geometry, found.operator, found.whole, found.y
+        found = frame_degraded(asked, request)
+        geometry, operator, whole, y = found.geometry, found.operator, found.whole, found.y
         notes = (*_notes(source, whole), *found.notes)
     if y.shape[1] not in (1, 3):
         operator.lift(y, (resolution, resolution))  # an error comes now rather than when the answer is to be shown
@@ -70,14 +72,16 @@ def prepare(
         y=y,
         degradation=operator,
         source=source,
-        geometry=place,
+        geometry=geometry,
         key=key,
         asked=asked.asked or (degradation if isinstance(degradation, str) else asked.spec),
         whole=whole,
         original=original,
         label=number,
         target=target,
-        weight=None if weighed is None else weighed.fitted(place.used or place.box, (y.shape[-1], y.shape[-2])),
+        weight=None
+        if weighed is None
+        else weighed.fit_box(geometry.used_box or geometry.box, (y.shape[-1], y.shape[-2])),
         weighed=weighed,
         notes=notes,
         truth=true,
@@ -96,24 +100,26 @@ def _refuse_words(degradation: str | Degradation, fit: str, target: str) -> None
 def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:
     """Return what was done to the picture.
 
-    Where transparency marks the hole, only half-transparent pixels were laid on white.
+    Where transparency marks the hole, only half-transparent pixels were blended with white.
     """
     if whole.alpha_mask(source.size[::-1]) is None:
         return (*source.notes, *whole.remarks)
     alpha = np.asarray(flatten(source)[1])
-    through = "half-transparent pixels were laid on white" if ((alpha >= 128) & (alpha < 255)).any() else None
-    notes = (through if note == LAID_ON_WHITE else note for note in source.notes)
+    through = "half-transparent pixels were blended with white" if ((alpha >= 128) & (alpha < 255)).any() else None
+    notes = (through if note == BLENDED_WITH_WHITE else note for note in source.notes)
     return (*filter(None, notes), *whole.remarks)
 
 
-def _true_operator(operator: Degradation, truth: str | Degradation | None, framing: Framing, key: str) -> Degradation:
+def _true_operator(
+    operator: Degradation, truth: str | Degradation | None, request: FramingRequest, key: str
+) -> Degradation:
     """Return the operator that makes y of the original, at the prior's resolution."""
     if truth is not None:
         asked = degradations.parse(truth) if isinstance(truth, str) else truth
         if asked.unknowns():
             raise InputError(f"got the truth {asked.spec!r}, expected one without unknowns; give their values")
-        return simulated(asked, framing)[1]
-    random = random_stream(framing.seed, f"truth {key}", 0)
+        return frame_clean(asked, request)[1]
+    random = random_stream(request.seed, f"truth {key}", 0)
     drawn = {
         name: unknown.value(float(torch.rand((), generator=random))) for name, unknown in operator.unknowns().items()
     }

@@ -1,4 +1,4 @@
-"""How much each pixel of an observation counts: a map of the input's size, such as an object's mask."""
+"""Weight maps: how much each pixel of a picture counts in the losses, such as an object's mask."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from torch import Tensor
 
 from dgp.errors import InputError
 from dgp.files import sha256_of
-from dgp.observation.geometry import Box, box_around
+from dgp.observation.boxes import Box, box_around
 from dgp.observation.images import Picture, flatten, open_picture
 
-ROOM = 1.2  # of a square around an object, over the object: BigGAN's objects fill 0.83 of theirs (``dgp.variables.spatial_transform``)
+# Side of the square around an object over the object's extent: BigGAN's objects fill 0.83 of its pictures (see
+# ``dgp.variables.spatial_transform``).
+SCALE = 1.2
 
 
 @dataclass(frozen=True, eq=False)
 class WeightMap:
-    """values: (H, W) float32 in [0, 1], at the input's size.  sha256: of size and values.  path: of the file, or None.
+    """The weight of each pixel of an input: 1 (white) counts fully, 0 (black) not at all.
 
-    White counts fully, black not at all. Published: an object's mask clamped to [0.3, 1], so that its surroundings
-    count a little (Huh et al. 2020, its examples); paint them grey for that.
+    Huh et al. (2020), in their examples, clamp an object's mask to [0.3, 1], so that its surroundings count a little;
+    for that, paint them grey instead of black.
+
+    Attributes:
+        values: (H, W) float32 in [0, 1], at the input's size.
+        path: the file, or None.
     """
 
     values: np.ndarray
@@ -32,53 +38,76 @@ class WeightMap:
 
     @property
     def sha256(self) -> str:
+        """The sha256 of the size and the values."""
         return sha256_of(f"{self.values.shape}".encode() + np.ascontiguousarray(self.values).tobytes())
 
-    def square(self, resolution: int) -> Box | None:
-        """The square in which what counts more than half of what counts most lies as BigGAN's objects do (``ROOM``),
-        of at least ``resolution`` pixels; None where the input holds no such square."""
-        return box_around(self.values > self.values.max() / 2, resolution, ROOM)
+    def object_box(self, resolution: int) -> Box | None:
+        """Return the square around the object, in which the object is as large as in pictures of BigGAN (``SCALE``).
 
-    def within(self, box: Box) -> np.ndarray:
-        """(height, width) of what the box shows; what lies beyond the input counts nothing."""
+        The object is where the weight exceeds half of its largest value.
+
+        Args:
+            resolution: the smallest side of the square in pixels.
+
+        Returns:
+            The box, or None if no square inside the input holds the object.
+        """
+        return box_around(self.values > self.values.max() / 2, resolution, SCALE)
+
+    def crop(self, box: Box) -> np.ndarray:
+        """Return the weights in a box, (height, width) float32, with 0 beyond the edges of the input."""
         left, top, right, bottom = box
         height, width = self.values.shape
-        shown = np.zeros((bottom - top, right - left), np.float32)
+        cropped = np.zeros((bottom - top, right - left), np.float32)
         inside = np.s_[max(0, top) : min(bottom, height), max(0, left) : min(right, width)]
-        place = np.s_[
+        target = np.s_[
             inside[0].start - top : inside[0].stop - top,
             inside[1].start - left : inside[1].stop - left,
         ]
-        shown[place] = self.values[inside]
-        return shown
+        cropped[target] = self.values[inside]
+        return cropped
 
-    def fitted(self, box: Box, size: tuple[int, int]) -> Tensor:
-        """(1, 1, h, w): what the box shows at ``size`` (width, height), each value the mean of its area.
+    def fit_box(self, box: Box, size: tuple[int, int]) -> Tensor:
+        """Return the weights in a box, resized by averaging areas.
 
-        InputError: nothing there counts.
+        Args:
+            box: the part of the input.
+            size: (width, height) of the result.
+
+        Returns:
+            (1, 1, height, width) float32 in [0, 1].
+
+        Raises:
+            InputError: all weights in the box are 0.
         """
-        shown = self.within(box)
-        if shown.shape[::-1] != tuple(size):
-            shown = np.asarray(Image.fromarray(shown).resize(size, Image.Resampling.BOX))
-        if not shown.any():
+        cropped = self.crop(box)
+        if cropped.shape[::-1] != tuple(size):
+            cropped = np.asarray(Image.fromarray(cropped).resize(size, Image.Resampling.BOX))
+        if not cropped.any():
             raise InputError("the weight is black in the part of the picture that is used; use --fit stretch or pad")
-        return torch.from_numpy(np.array(shown, np.float32)).clamp(0, 1)[None, None]
+        return torch.from_numpy(np.array(cropped, np.float32)).clamp(0, 1)[None, None]
 
     def __repr__(self) -> str:
         height, width = self.values.shape
         return f"WeightMap {self.path or ''}: {width}x{height} px, mean weight {float(self.values.mean()):.2f}"
 
 
-def open_weight(source: str | os.PathLike | Image.Image | np.ndarray | Tensor | Picture, size: tuple[int, int]):
-    """A WeightMap for an input of ``size`` (width, height).
+def open_weight(
+    source: str | os.PathLike | Image.Image | np.ndarray | Tensor | Picture, size: tuple[int, int]
+) -> WeightMap:
+    """Return a WeightMap from a picture or a tensor.
 
-    source: a tensor (H, W), (1, H, W) or (1, 1, H, W) of floats in [0, 1], or a picture (path, PIL image, or array as
-    pictures are): of one with transparent pixels, such as a cut-out object, the alpha counts, of others the luma.
+    Args:
+        source: a tensor (H, W), (1, H, W) or (1, 1, H, W) of floats in [0, 1]; or a picture as `open_picture` takes it.
+            The weight is the alpha channel if the picture has transparent pixels, such as a cut-out object, else the
+            luma.
+        size: (width, height) of the input.
 
-    Raises InputError: unreadable, of another size, or nothing counts.
+    Raises:
+        InputError: it cannot be read, has another size, or is 0 everywhere.
     """
     path = str(Path(source)) if isinstance(source, str | os.PathLike) else None
-    values = _of_tensor(source) if isinstance(source, Tensor) else _of_picture(open_picture(source))
+    values = _read_tensor(source) if isinstance(source, Tensor) else _read_picture(open_picture(source))
     name = f"the weight {path}" if path else "the weight"
     if values.shape[::-1] != tuple(size):
         raise InputError(
@@ -86,17 +115,17 @@ def open_weight(source: str | os.PathLike | Image.Image | np.ndarray | Tensor | 
             "give a weight of the picture's size"
         )
     if not values.any():
-        raise InputError(f"{name} is entirely black, so that nothing counts; paint white what shall count")
+        raise InputError(f"{name} is entirely black, so that no pixel counts; paint the parts that matter white")
     return WeightMap(values, path)
 
 
-def _of_picture(picture: Picture) -> np.ndarray:
+def _read_picture(picture: Picture) -> np.ndarray:
     image, alpha = flatten(picture)
     transparent = alpha is not None and alpha.getextrema()[0] < 255
     return np.asarray(alpha if transparent else image.convert("L"), np.float32) / 255
 
 
-def _of_tensor(tensor: Tensor) -> np.ndarray:
+def _read_tensor(tensor: Tensor) -> np.ndarray:
     x = tensor.detach().cpu()
     if x.ndim < 2 or x.numel() != x.shape[-1] * x.shape[-2] or not x.numel():
         raise InputError(f"got a weight of shape {tuple(x.shape)}, expected (H, W), (1, H, W) or (1, 1, H, W)")

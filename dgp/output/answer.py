@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dgp.observation.figures import captioned, figures, png_bytes, viewable
+from dgp.observation.figures import encode_png, figures_html, join_with_captions, resize_for_screen
 from dgp.observation.images import to_pil
 from dgp.observation.observation import Observation
 from dgp.output.metrics import describe_measurements
@@ -104,12 +104,12 @@ class Answer:
     @functools.cached_property
     def spread(self) -> Spread | None:
         """How much several answers differ; None for a single one."""
-        return Spread.of(self.solutions) if len(self.tensors) > 1 else None
+        return Spread.from_images(self.solutions) if len(self.tensors) > 1 else None
 
     @property
     def comparison(self) -> Image.Image:
         """Observed, restored and, if known, original picture, side by side with captions."""
-        return captioned(self._shown())
+        return join_with_captions(self._shown())
 
     @functools.cached_property
     def classes(self) -> list[int] | None:
@@ -140,17 +140,17 @@ class Answer:
         return shown
 
     def _repr_png_(self) -> bytes:
-        return png_bytes(viewable(self.image))
+        return encode_png(resize_for_screen(self.image))
 
     def _repr_html_(self) -> str:
         numbers = [f"{name} {entry['value']:.2f}" for name, entry in self.metrics.items() if entry["value"] is not None]
-        return figures(
+        return figures_html(
             self._shown(),
             ", ".join([self.observation.asked, self.recipe.name, f"seed {self.seed}", *numbers]),
         )
 
     def __repr__(self) -> str:
-        observation, (width, height) = self.observation, self.observation.geometry.out
+        observation, (width, height) = self.observation, self.observation.geometry.output_size
         what = f"{shorten(observation.source.path or 'a picture', 100)} ({shorten(observation.asked, 80)})"
         lines = [f"Restoration of {what} by {self.recipe.name} on {self.prior.name}, seed {self.seed}"]
         facts = [f"{width}x{height} px", pluralise(len(self.tensors), "solution")]

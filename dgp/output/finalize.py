@@ -15,7 +15,7 @@ from dgp.errors import DgpError
 from dgp.observation.observation import Observation
 from dgp.output import metrics
 from dgp.output.restoration import Restoration
-from dgp.postprocess.postprocess import LabLuminance, with_luminance
+from dgp.postprocess.lab_luminance import LabLuminance, replace_luminance
 from dgp.recipes.schema import Recipe
 from dgp.variables.operator_parameters import variable_name
 from dgp.variables.rows import Rows
@@ -186,7 +186,7 @@ def _measure(recipe: Recipe, observation: Observation, finished: Tensor, images:
     if observation.original is None:
         return measured
     if isinstance(recipe.finish, LabLuminance):
-        published = with_luminance(images[:1], observation.original)[0]
+        published = replace_luminance(images[:1], observation.original)[0]
         entries = metrics.measure(published, observation.original, None)
         region = {"region": "all, L* of the original"}
         measured |= {f"{name}_published": entries[own] | region for name, own in PUBLISHED.items()}

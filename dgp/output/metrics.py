@@ -1,7 +1,6 @@
-"""How close an answer is to the original, to what was observed, and to what the prior finds usual.
+"""Metrics of an answer: against the original, against the observation, and under the prior.
 
-Pictures are tensors (3, H, W) in [-1, 1]; PSNR and SSIM are computed on them mapped to [0, 1], data range 1.
-Heavy libraries are imported by the functions that use them.
+Pictures are tensors (3, H, W) in [-1, 1]; PSNR and SSIM are computed after mapping them to [0, 1], with data range 1.
 """
 
 from __future__ import annotations
@@ -17,19 +16,22 @@ from dgp.losses.feature_networks import LEAST_SIDE, explain_absence, load_lpips
 from generators.progress import waiting
 
 SSIM_WINDOW = 7
-ALWAYS = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips")  # what the `metrics` of every result have
+ALWAYS = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips")  # the metrics that every result has
 
 
 def psnr(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:
-    """Peak signal-to-noise ratio in dB, over all channels; infinite for identical pictures.
+    """Return the peak signal-to-noise ratio in dB, over all channels; infinite for identical pictures.
 
-    a, b: (C, H, W) in [-1, 1].  mask: (H, W) or (1, H, W) bool, the pixels that count; all if absent.
+    Args:
+        a: (C, H, W) in [-1, 1].
+        b: the same shape and range.
+        mask: (H, W) or (1, H, W) bool, the pixels to compare; None: all.
     """
     from skimage.metrics import peak_signal_noise_ratio
 
-    x, y = _pair(a, b)
+    x, y = _to_arrays(a, b)
     if mask is not None:
-        chosen = _mask(mask, x)
+        chosen = _mask_array(mask, x)
         x, y = x[chosen], y[chosen]
     if np.array_equal(x, y):
         return math.inf
@@ -37,50 +39,68 @@ def psnr(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:
 
 
 def ssim(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:
-    """Structural similarity: 7x7 uniform window, sample covariance, mean of channels, data range 1 on [0, 1].
+    """Return the structural similarity (SSIM).
 
-    Without a mask the mean leaves out the 3-pixel border, as scikit-image does; with one it is the mean of
-    the map over the mask's pixels (borders mirrored). Pictures under 7 pixels are an InputError.
+    Uniform window of 7x7, sample covariance, mean over the channels, data range 1 on [0, 1].
+
+    Args:
+        a: (C, H, W) in [-1, 1].
+        b: the same shape and range.
+        mask: (H, W) or (1, H, W) bool, the pixels over which the SSIM map is averaged, with mirrored borders; None: all
+            but the 3-pixel border, as in scikit-image.
+
+    Raises:
+        InputError: a side of less than 7 pixels.
     """
     return _ssim(a, b, mask, data_range=1.0)
 
 
 def ssim_published(a: Tensor, b: Tensor) -> float:
-    """SSIM as the published DGP numbers have it: data in [0, 1], but a data range of 2, which scikit-image
-    then assumed for floats. It is higher than `ssim`; compare it only with numbers of the same convention."""
+    """Return SSIM by the convention of the published DGP numbers: data in [0, 1], but a data range of 2.
+
+    That was scikit-image's default for floats. The values are higher than those of `ssim`, and comparable only with
+    numbers of the same convention.
+    """
     return _ssim(a, b, None, data_range=2.0)
 
 
 def lpips_or_reason(a: Tensor, b: Tensor) -> tuple[float | None, str | None]:
-    """(LPIPS of the AlexNet trunk, None), or (None, why it cannot be computed).
+    """Return LPIPS with AlexNet features (Zhang et al. 2018, weights of version 0.1), or why it cannot be computed.
 
-    Never downloads anything, and never uses a trunk of random weights.
+    Nothing is downloaded: without the weights there is no value.
 
-    a, b: (3, H, W) in [-1, 1]. Zhang et al. 2018, version 0.1 of its weights.
+    Args:
+        a: (3, H, W) in [-1, 1].
+        b: the same shape and range.
+
+    Returns:
+        (LPIPS, None), or (None, the reason).
     """
     if reason := explain_absence("alex"):
         return None, reason
     if min(a.shape[-2:]) < (needed := LEAST_SIDE["alex"]):
-        return None, f"{a.shape[-1]}x{a.shape[-2]} pixels are too small for its trunk, which needs {needed}"
+        return None, f"{a.shape[-1]}x{a.shape[-2]} pixels are too small for its network, which needs {needed}"
     with waiting("comparing by LPIPS"), torch.no_grad():
         return float(load_lpips("alex")(a[None].float().cpu(), b[None].float().cpu())), None
 
 
 def measure(restored: Tensor, original: Tensor | None, unobserved: Tensor | None = None) -> dict[str, dict]:
-    """Return the `metrics` of a result: name -> {"value", "region", "higher_is_better"[, "reason" of a null value]}.
-
-    Without an original the five names that every result has, each {"value": None, "reason"}.
+    """Return the entry `metrics` of result.json.
 
     Args:
         restored: (3, H, W) or (1, 3, H, W) in [-1, 1].
-        original: the same, or None.
-        unobserved: ([1, ]H, W) bool, or None.
+        original: the same shape and range, or None if unknown.
+        unobserved: (H, W) or (1, H, W) bool, the pixels of which nothing was observed; None: there are none.
+
+    Returns:
+        name -> {"value", "region", "higher_is_better"}, with a "reason" if the value is None. Without an original,
+        each of the names `ALWAYS` -> {"value": None, "reason"}.
     """
     if original is None:
         return {name: {"value": None, "reason": "no original"} for name in ALWAYS}
     entries = {}
 
-    def enter(name, value, reason=None, *, region="all", higher=True):
+    def add(name, value, reason=None, *, region="all", higher=True):
         if value is not None and not math.isfinite(value):
             value, reason = None, "identical pictures: infinite" if value > 0 else "not a number"
         entries[name] = {"value": value, "region": region, "higher_is_better": higher}
@@ -92,24 +112,29 @@ def measure(restored: Tensor, original: Tensor | None, unobserved: Tensor | None
     a, b = (x.reshape(x.shape[-3:]) for x in (restored, original))
     hidden = "everything was observed" if unobserved is None or not bool(unobserved.any()) else None
 
-    enter("psnr", psnr(a, b))
+    add("psnr", psnr(a, b))
     for name, function in (("ssim", ssim), ("ssim_published", ssim_published)):
-        enter(name, None, absent) if absent else enter(name, function(a, b))
+        add(name, None, absent) if absent else add(name, function(a, b))
     for name, function, reason in (
         ("psnr_unobserved", psnr, hidden),
         ("ssim_unobserved", ssim, hidden or absent),
     ):
-        enter(name, None if reason else function(a, b, unobserved), reason, region="unobserved")
-    enter("lpips", *lpips_or_reason(a, b), higher=False)
+        add(name, None if reason else function(a, b, unobserved), reason, region="unobserved")
+    add("lpips", *lpips_or_reason(a, b), higher=False)
     return entries
 
 
 def observation_fidelity(predicted: Tensor, y: Tensor, unobserved: Tensor | None = None) -> dict:
-    """How well the answer explains the observation: {"observation_psnr": dB or None, "exact": bool, "size": [w, h]}.
+    """Return the entry `fidelity` of result.json: how well the degraded answer agrees with the observation.
 
-    predicted: phi(x), y: both (1, c, h, w) or (c, h, w) in [-1, 1].
-    unobserved: the pixels of y that are no evidence, left out; a mask of another size does not count.
-    exact: every value within half an 8-bit level.  size: at which the two were compared.
+    Args:
+        predicted: phi(x), (1, c, h, w) or (c, h, w) in [-1, 1].
+        y: the observation, same shape and range.
+        unobserved: pixels of y to leave out, bool; ignored if it has another size than y. None: compare all.
+
+    Returns:
+        "observation_psnr": in dB, or None with a "reason"; "exact": whether all values agree within half an 8-bit
+        level; "size": [w, h] of y.
     """
     return {**_fidelity(predicted, y, unobserved), "size": [y.shape[-1], y.shape[-2]]}
 
@@ -132,10 +157,14 @@ def _fidelity(predicted: Tensor, y: Tensor, unobserved: Tensor | None) -> dict:
 
 
 def typicality(z: Tensor) -> dict[str, float]:
-    """{"norm", "typicality"} of a latent (d,) that the prior draws from N(0, I).
+    """Return the norm of a latent under N(0, I), and how typical it is.
 
-    typicality: the two-sided p-value of the norm under the chi distribution with d degrees of freedom;
-    near 0 the latent lies where the generator has hardly been trained.
+    Args:
+        z: (d,), a latent that the prior samples from N(0, I).
+
+    Returns:
+        "norm": Euclidean norm; "typicality": two-sided p-value of the norm under the chi distribution with d degrees
+        of freedom. Near 0, the generator has hardly been trained in this region.
     """
     from scipy.stats import chi
 
@@ -147,15 +176,15 @@ def typicality(z: Tensor) -> dict[str, float]:
     }
 
 
-def _pair(a: Tensor, b: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W, C) float64 in [0, 1]. Float32 would leave rounding noise where pictures agree."""
+def _to_arrays(a: Tensor, b: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return two pictures as (H, W, C) in [0, 1]; in float64, as float32 has rounding noise where they are equal."""
     if a.shape != b.shape or a.ndim != 3:
         raise InputError(f"got pictures of shape {tuple(a.shape)} and {tuple(b.shape)}, expected two (C, H, W)")
     x, y = ((t.detach().cpu().double() + 1).div(2).permute(1, 2, 0).numpy() for t in (a, b))
     return x, y
 
 
-def _mask(mask: Tensor, picture: np.ndarray) -> np.ndarray:
+def _mask_array(mask: Tensor, picture: np.ndarray) -> np.ndarray:
     chosen = mask.detach().cpu().bool().reshape(mask.shape[-2:]).numpy()
     if chosen.shape != picture.shape[:2] or not chosen.any():
         raise InputError(
@@ -168,13 +197,13 @@ def _mask(mask: Tensor, picture: np.ndarray) -> np.ndarray:
 def _ssim(a: Tensor, b: Tensor, mask: Tensor | None, data_range: float) -> float:
     from skimage.metrics import structural_similarity
 
-    x, y = _pair(a, b)
+    x, y = _to_arrays(a, b)
     if min(x.shape[:2]) < SSIM_WINDOW:
         raise InputError(f"got a picture of {x.shape[1]}x{x.shape[0]}, expected at least {SSIM_WINDOW} pixels a side")
     options = {"win_size": SSIM_WINDOW, "channel_axis": 2, "data_range": data_range}
     if mask is None:
         return float(structural_similarity(x, y, **options))
-    return float(structural_similarity(x, y, full=True, **options)[1][_mask(mask, x)].mean())
+    return float(structural_similarity(x, y, full=True, **options)[1][_mask_array(mask, x)].mean())
 
 
 def describe_measurements(metrics: dict, fidelity: dict) -> list[str]:

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from degradations import Degradation, Inpaint
 from dgp.files import write_bytes_atomic, write_json_atomic
-from dgp.observation.figures import png_bytes
+from dgp.observation.figures import encode_png
 from dgp.output.answer import Answer
-from dgp.output.run_folder import RESULT, plain, prepare, written
+from dgp.output.run_folder import RESULT, existing_files, prepare_folder, to_json
 from dgp.output.run_record import record_of
 from dgp.progress import display
 from generators.progress import waiting
@@ -52,19 +52,19 @@ class Restoration(Answer):
             OutputError: the folder cannot be written.
         """
         begin = time.perf_counter()
-        self.folder = folder = prepare(folder)
+        self.folder = folder = prepare_folder(folder)
         record, contents = self.record(argv), self._contents()
-        for stale in written(folder):
+        for stale in existing_files(folder):
             stale.unlink()
         if (several := folder / "solutions").is_dir() and not any(several.iterdir()):
             several.rmdir()
         if any(name.startswith("solutions/") for name in contents):
-            prepare(folder / "solutions")
+            prepare_folder(folder / "solutions")
         with waiting("writing the files"):
             for name, data in contents.items():
                 write_bytes_atomic(folder / name, data)
         self.spent("save_s", time.perf_counter() - begin)
-        write_json_atomic(folder / RESULT, record | {"timing": plain(self.timing)})
+        write_json_atomic(folder / RESULT, record | {"timing": to_json(self.timing)})
         return folder
 
     @waiting("compressing the pictures")
@@ -76,17 +76,17 @@ class Restoration(Answer):
         # A profile of grey or CMYK values would be wrong for the RGB that is written.
         profile = source.info.get("icc_profile") if source.mode in ("RGB", "RGBA", "P") else None
         files = {
-            "restored.png": png_bytes(self.image, icc_profile=profile),
-            "restored_prior.png": png_bytes(self.prior_image, icc_profile=profile),
-            "observed.png": png_bytes(self.observation.picture),
-            "comparison.png": png_bytes(self.comparison, icc_profile=profile),
+            "restored.png": encode_png(self.image, icc_profile=profile),
+            "restored_prior.png": encode_png(self.prior_image, icc_profile=profile),
+            "observed.png": encode_png(self.observation.picture),
+            "comparison.png": encode_png(self.comparison, icc_profile=profile),
         }
         if (proposed := proposed_mask(self.observation.whole)) is not None:
-            files["mask.png"] = png_bytes(mask_picture(proposed))
+            files["mask.png"] = encode_png(mask_picture(proposed))
         if len(self.solutions) > 1:
             for number, image in enumerate(self.solutions):
-                files[f"solutions/{number:02}.png"] = png_bytes(image, icc_profile=profile)
-            files["mean.png"], files["spread.png"] = png_bytes(self.spread.mean), png_bytes(self.spread.picture)
+                files[f"solutions/{number:02}.png"] = encode_png(image, icc_profile=profile)
+            files["mean.png"], files["spread.png"] = encode_png(self.spread.mean), encode_png(self.spread.picture)
         parametrizations = self.recipe.parametrizations
         about = {
             "schema": "1",
@@ -101,7 +101,9 @@ class Restoration(Answer):
                 files[f"{name}.safetensors"] = save(
                     {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, about
                 )
-        files["trace.jsonl"] = "".join(json.dumps(plain(step), allow_nan=False) + "\n" for step in self.trace).encode()
+        files["trace.jsonl"] = "".join(
+            json.dumps(to_json(step), allow_nan=False) + "\n" for step in self.trace
+        ).encode()
         return files
 
 

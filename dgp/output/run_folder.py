@@ -1,4 +1,4 @@
-"""Folders of results: which run lies there, and whether another may be written."""
+"""The folder of a run: which run it holds, and whether a new one may be saved there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dgp.errors import OutputError
-from dgp.files import sha256_of
+from dgp.files import check_writable, sha256_of
 
 RESULT = "result.json"
 FILES = (
@@ -28,7 +28,7 @@ FILES = (
     "report.html",
 )
 
-# What makes two runs the same: the name to report, and where it stands in a result.
+# Runs are the same if these entries of result.json are: name in messages -> path of keys.
 IDENTITY = {
     "input": ("input", "sha256"),
     "degradation": ("degradation", "spec"),
@@ -50,16 +50,22 @@ IDENTITY = {
 def run_identity(
     observation, prior, recipe, *, seed: int, num_solutions: int = 1, start: Mapping | None = None
 ) -> dict:
-    """The part of a result that is known before the run and tells it from others (`IDENTITY`).
+    """Return the entries of result.json that are known before the run and identify it (`IDENTITY`).
 
-    recipe: as mapped onto the prior (`inversion.recipe`), which is what runs.  start: of a warm one, its `record()`.
+    Args:
+        observation: the observation.
+        prior: the prior.
+        recipe: the recipe as adapted to the prior (`inversion.recipe`).
+        seed: the seed.
+        num_solutions: how many solutions are asked for.
+        start: the `record()` of the start, for a warm start.
     """
     source, whole = observation.source, observation.whole
     return {
         "input": {"path": source.path, "sha256": source.sha256},
         "degradation": {
             "spec": whole.spec,
-            "assets": plain(whole.assets),
+            "assets": to_json(whole.assets),
             "truth": observation.truth and observation.truth.spec,
         },
         "weight": _weight(observation),
@@ -77,7 +83,7 @@ def run_identity(
 
 
 def _weight(observation) -> dict | None:
-    """Of the map that was given, at whatever size."""
+    """Return the path and sha256 of the observation's weight map, or None without one."""
     if observation.weighed is not None:
         return {"path": observation.weighed.path, "sha256": observation.weighed.sha256}
     if observation.weight is not None:
@@ -86,26 +92,30 @@ def _weight(observation) -> dict | None:
 
 
 def differences(existing: Mapping, planned: Mapping) -> list[str]:
-    """What tells two runs apart, in words, one text each: "seed: 0 there, 1 now". Empty for the same run."""
+    """Return how two runs differ, a text for each entry, such as "seed: 0 there, 1 now"; empty for the same run.
+
+    Args:
+        existing: an opened result.json.
+        planned: the `run_identity` of the new run.
+    """
     found = []
     for name, path in IDENTITY.items():
-        there, now = _at(existing, path), _at(planned, path)
+        there, now = _lookup(existing, path), _lookup(planned, path)
         if name == "class" and isinstance(existing, Mapping) and path[0] not in existing:
-            there = existing.get("class")  # of a result that was written before the class found was recorded
-        if name == "mask":  # the file may have moved; its pixels count
+            there = existing.get("class")  # results of earlier versions record only the class that was given
+        if name == "mask":  # only the pixels identify a mask, as its file may have been moved
             there, now = ({key: asset.get("sha256") for key, asset in (value or {}).items()} for value in (there, now))
         if there != now:
-            found.append(f"{name}: {_short(there)} there, {_short(now)} now")
+            found.append(f"{name}: {_shorten(there)} there, {_shorten(now)} now")
     return found
 
 
-def same_run(existing: Mapping, planned: Mapping) -> bool:
-    """existing: an opened result.json.  planned: what `run_identity` says of the run to come."""
-    return not differences(existing, planned)
-
-
 def read_result(folder: str | os.PathLike) -> dict | None:
-    """The result.json of a folder, or None where no run was completed. OutputError when it makes no sense."""
+    """Return the result.json of a folder, or None if no run was completed there.
+
+    Raises:
+        OutputError: it cannot be read, or it is not a result of this program.
+    """
     path = Path(folder) / RESULT
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -121,9 +131,15 @@ def read_result(folder: str | os.PathLike) -> dict | None:
 
 
 def is_done(folder: str | os.PathLike, planned: Mapping, overwrite: bool = False) -> bool:
-    """True when the folder holds the planned run, complete; False when it holds none.
+    """Return whether the folder holds the complete result of the planned run.
 
-    Raises OutputError, naming what differs, when it holds another; with ``overwrite`` that counts as none.
+    Args:
+        folder: the folder of the run.
+        planned: the `run_identity` of the planned run.
+        overwrite: return False, rather than raise, for the result of another run.
+
+    Raises:
+        OutputError: the folder holds the result of another run; the message names the differences.
     """
     existing = read_result(folder)
     if existing is None or existing.get("status") != "done":
@@ -131,34 +147,32 @@ def is_done(folder: str | os.PathLike, planned: Mapping, overwrite: bool = False
     found = differences(existing, planned)
     if found and not overwrite:
         raise OutputError(
-            f"{Path(folder) / RESULT} is of a different run ({'; '.join(found)}); use another folder (-o DIR), or "
-            "replace it (--overwrite)"
+            f"{Path(folder) / RESULT} holds the result of a different run ({'; '.join(found)}); use another folder "
+            "(-o DIR), or replace it (--overwrite)"
         )
     return not found
 
 
-def written(folder: Path) -> list[Path]:
-    """Return the files in a folder that have the names of a run's own, result.json first: what ``save`` replaces."""
+def existing_files(folder: Path) -> list[Path]:
+    """Return the files in a folder that saving a run would replace, result.json first."""
     solutions = sorted(path for path in (folder / "solutions").glob("*.png") if path.stem.isdecimal())
     return [path for path in (folder / RESULT, *(folder / name for name in FILES), *solutions) if path.is_file()]
 
 
-def prepare(folder: str | os.PathLike) -> Path:
-    """Makes the folder and tries to write there; OutputError when that fails. Call it before any work."""
+def prepare_folder(folder: str | os.PathLike) -> Path:
+    """Create a folder for results, and check that it can be written; to be called before any work.
+
+    Raises:
+        OutputError: it cannot be created or written.
+    """
+    check_writable(folder)
     folder = Path(folder)
-    probe = folder / f".write-test.{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        reason = "it is a file" if folder.is_file() else error.strerror or error
-        raise OutputError(f"cannot write into {folder}: {reason}; choose another folder") from error
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def versions() -> dict[str, str]:
-    """Of what a result depends on."""
+    """Return the versions of Python and of the packages that results depend on."""
     import platform
 
     found = {"python": platform.python_version()}
@@ -175,14 +189,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def plain(value: Any) -> Any:
-    """As JSON has it: tensors and numpy numbers as numbers and lists, NaN and Infinity as null."""
+def to_json(value: Any) -> Any:
+    """Return a value that JSON can hold: tensors and arrays as numbers and lists, NaN and Infinity as null."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
-        return [plain(item) for item in value]
+        return [to_json(item) for item in value]
     if hasattr(value, "tolist"):
-        return plain(value.tolist())
+        return to_json(value.tolist())
     if isinstance(value, bool | int | str) or value is None:
         return value
     if isinstance(value, float):
@@ -190,12 +204,12 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _at(record: Mapping, path: tuple[str, ...]) -> Any:
+def _lookup(record: Mapping, path: tuple[str, ...]) -> Any:
     for key in path:
         record = record.get(key) if isinstance(record, Mapping) else None
     return record
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = "not given" if value is None else str(value)
     return text if len(text) <= 40 else text[:12] + "..."

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dgp.output.answer import Answer
 from dgp.output.metrics import typicality
-from dgp.output.run_folder import plain, run_identity, versions
+from dgp.output.run_folder import run_identity, to_json, versions
 
 LIKELIEST = 10  # chains of damages that a result lists
 
@@ -39,7 +39,7 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
     found = result.classes
     if found is not None:
         identity |= {"class": found[0], "class_name": result.prior.generator.info.classes[found[0]]}
-    return plain(
+    return to_json(
         {"schema": 1, "status": "done", "argv": list(argv)}
         | identity
         | {

@@ -1,4 +1,4 @@
-"""Several answers to one picture as two: their mean, and how far they are apart."""
+"""The mean and the spread of several answers for one picture."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dgp.observation.figures import SMALLEST, magnified
+from dgp.observation.figures import SMALLEST, magnify
 from generators.progress import waiting
 
-# What is shown white. Values drawn evenly between black and white would be 0.29 apart, so that answers which differ by
-# 0.2 agree on nothing; usual ones, colours that differ by 0.02 to 0.1, would be lost on a scale up to the largest
-# possible value, 0.5.
+# The standard deviation that is shown white. Uniformly random values would have 0.29, so answers with 0.2 have nothing
+# in common. Typical values are 0.02 to 0.1, which would be too dark on a scale up to the largest possible value, 0.5.
 FULL_SCALE = 0.2
 UNIT = "standard deviation over the solutions, mean of the channels; black to white is 1"
-BAND = 128  # rows of pictures that are compared at once
-STEPS = 5  # of the legend, both ends included
+BAND = 128  # rows of pixels that are processed together
+STEPS = 5  # values of the legend, including both ends
 
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """Of several answers to one picture.
+    """The mean and the standard deviation of several answers for one picture.
 
-    mean: their mean.  deviation: (H, W) float32, how far they are apart in each pixel, in the ``UNIT``.
-    solutions: how many they are.
+    Attributes:
+        mean: the mean picture.
+        deviation: (H, W) float32, standard deviation at each pixel in ``UNIT``.
+        solutions: how many answers there are.
     """
 
     mean: Image.Image
@@ -34,11 +35,11 @@ class Spread:
 
     @classmethod
     @waiting("comparing the solutions")
-    def of(cls, images: Sequence[Image.Image]) -> Spread:
-        """Measure pictures of one size."""
+    def from_images(cls, images: Sequence[Image.Image]) -> Spread:
+        """Return the spread of pictures of the same size."""
         levels = [np.asarray(image.convert("RGB")) for image in images]
         mean, deviation = np.empty_like(levels[0]), np.empty(levels[0].shape[:2], np.float32)
-        for top in range(0, len(mean), BAND):  # in parts, as photographs are large
+        for top in range(0, len(mean), BAND):  # in bands, as stacked photographs would need much memory
             rows = np.s_[top : top + BAND]
             part = np.stack([one[rows] for one in levels]).astype(np.float32)
             mean[rows], deviation[rows] = np.rint(part.mean(0)), part.std(0).mean(-1) / 255
@@ -46,20 +47,20 @@ class Spread:
 
     @property
     def picture(self) -> Image.Image:
-        """Return the deviation from 0 (black) to ``FULL_SCALE`` and more (white), above a legend; mode "L".
+        """The deviation as a grey picture (mode "L") with a legend below: 0 is black, ``FULL_SCALE`` and more white.
 
-        It begins at the top left corner, enlarged by ``magnification`` where it is small.
+        The deviation map starts at the top left corner; small maps are enlarged by ``magnification``.
         """
         levels = Image.fromarray(np.rint(np.minimum(self.deviation / FULL_SCALE, 1) * 255).astype(np.uint8))
-        shown = magnified(levels, magnification(levels.size))
-        legend = _legend(max(shown.width, SMALLEST), self.solutions)
-        sheet = Image.new("L", (legend.width, shown.height + legend.height), 255)
-        sheet.paste(shown, (0, 0))
-        sheet.paste(legend, (0, shown.height))
+        enlarged = magnify(levels, magnification(levels.size))
+        legend = _legend(max(enlarged.width, SMALLEST), self.solutions)
+        sheet = Image.new("L", (legend.width, enlarged.height + legend.height), 255)
+        sheet.paste(enlarged, (0, 0))
+        sheet.paste(legend, (0, enlarged.height))
         return sheet
 
     def record(self) -> dict:
-        """Return what result.json says of it, and of its picture."""
+        """Return the entry of result.json."""
         return {
             "full_scale": FULL_SCALE,
             "unit": UNIT,
@@ -76,12 +77,12 @@ class Spread:
 
 
 def magnification(size: tuple[int, int]) -> int:
-    """Return by which whole factor a picture of (width, height) is enlarged, so that its legend can be read."""
+    """Return the whole factor by which a map of `size` (width, height) is enlarged, so that its legend is readable."""
     return max(1, -(-SMALLEST // max(size)))
 
 
 def _legend(width: int, solutions: int) -> Image.Image:
-    """A strip of grey levels with their values below, and a line that says what they are; mode "L"."""
+    """Return the legend, mode "L": a strip of grey levels, their values, and a caption."""
     size = max(12, width // 40)
     font, gap = ImageFont.load_default(size), size // 2
     words = f"standard deviation of {solutions} solutions"

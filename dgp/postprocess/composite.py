@@ -1,46 +1,47 @@
-"""The answer where the object is, and the observation, as it was, around it."""
+"""Compositing: the answer where the object is, and the unchanged observation around it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
-from dgp.observation.geometry import whole_box
-from dgp.postprocess.postprocess import FINISHES, Finish
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from dgp.observation.observation import Observation
+from dgp.observation.boxes import whole_box
+from dgp.observation.observation import Observation
+from dgp.postprocess.base import POSTPROCESSES, Postprocess
 
 
-@FINISHES.register("composite")
-class Composite(Finish):
-    """The answer inside the object, which the observation's weight marks (without one: inside the square that the
-    generator's picture covers, see ``dgp.variables.spatial_transform``), the observation around it. Its pixels stay bit for bit, at the
-    input's own size where the answer has that size; a hole is filled wherever it is.
+@POSTPROCESSES.register("composite")
+class Composite(Postprocess):
+    """The answer inside the object, and the observation around it, with its pixels kept bit for bit.
 
-    blend: "soft" mixes the two by the weight, as an alpha matte; "hard" takes the answer where the weight exceeds half
-    of the largest.
-    merge: whether the answer is first made to agree with what was observed. Where nothing is lost that would be the
-    observation itself, and the generator's picture is taken as it is.
+    output = share * answer + (1 - share) * observation, where share is the observation's weight map over its largest
+    value; without a weight map, the square that the generator's picture covers (``dgp.variables.spatial_transform``).
+    Missing pixels always have a share of 1, so that holes are filled anywhere. The output has the input's own size
+    if the answer has that size.
+
+    Attributes:
+        blend: "soft" mixes the two by the weight, as an alpha matte; "hard" takes the answer where the weight exceeds
+            half of its largest value.
+        merge: make the answer agree with the observation first. This is skipped if the degradation changes nothing,
+            because the merged answer would then be the observation itself.
     """
 
     kind: str = "composite"
     blend: Literal["soft", "hard"] = "soft"
     merge: bool = True
 
-    def unmerged(self):
+    def without_merge(self):
         return self.model_copy(update={"merge": False})
 
     def __call__(self, image, observation):
         degradation = observation.degradation
-        answer = degradation.merge(image, observation.y) if self._merges(image, observation) else image
+        answer = degradation.merge(image, observation.y) if self._needs_merge(image, observation) else image
         share = (
-            image.new_ones(1, 1, 1, 1) if observation.pixel_weight is None else self._blended(observation.pixel_weight)
+            image.new_ones(1, 1, 1, 1) if observation.pixel_weight is None else self._blend(observation.pixel_weight)
         )
         hidden = degradation.unobserved(tuple(image.shape[-2:]))
         if hidden is not None:
@@ -48,39 +49,39 @@ class Composite(Finish):
         return share * answer + (1 - share) * observation.backdrop
 
     def picture(self, image, observation, cover):
-        place = observation.geometry
-        if place.seen is None:
-            return place.restore(image)
-        seen = place.seen if place.missing is not None else observation.picture
+        geometry = observation.geometry
+        if geometry.observed is None:
+            return geometry.to_output(image)
+        seen = geometry.observed if geometry.missing is not None else observation.picture
         around = np.asarray(seen.convert("RGB"), np.float32)
-        if self._merges(image[None], observation):
-            answer = np.asarray(place.restore(image), np.float32)
+        if self._needs_merge(image[None], observation):
+            answer = np.asarray(geometry.to_output(image), np.float32)
         else:
-            answer = np.rint((place.laid(image, around / 127.5 - 1) + 1) * 127.5)
-        share = self._share_at_size(observation, cover)
+            answer = np.rint((geometry.overlay(image, around / 127.5 - 1) + 1) * 127.5)
+        share = self._share_at_output_size(observation, cover)
         mixed = np.where(share > 0, np.rint(around + share * (answer - around)), around)
         return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
 
-    def _merges(self, image: Tensor, observation: Observation) -> bool:
+    def _needs_merge(self, image: Tensor, observation: Observation) -> bool:
         return self.merge and not torch.equal(observation.degradation(image), image)
 
-    def _blended(self, share: Tensor) -> Tensor:
+    def _blend(self, share: Tensor) -> Tensor:
         return (share > 0.5).to(share) if self.blend == "hard" else share
 
-    def _share_at_size(self, observation: Observation, cover: Tensor | None) -> np.ndarray:
-        """(height, width, 1) of the answer's size: how much of each pixel is the answer's."""
-        place = observation.geometry
-        nothing = np.zeros((*place.out[::-1], 1), np.float32)
+    def _share_at_output_size(self, observation: Observation, cover: Tensor | None) -> np.ndarray:
+        """Return the share of the answer in each pixel of the output, (height, width, 1) in [0, 1]."""
+        geometry = observation.geometry
+        zeros = np.zeros((*geometry.output_size[::-1], 1), np.float32)
         if observation.weighed is not None:
-            extent = place.box if place.placed in ("crop", "framed") else whole_box(place.full)
-            weight = torch.from_numpy(observation.weighed.within(extent))[..., None]
-            share = self._blended(weight / weight.max()).numpy()
+            extent = geometry.box if geometry.placement in ("crop", "framed") else whole_box(geometry.input_size)
+            weight = torch.from_numpy(observation.weighed.crop(extent))[..., None]
+            share = self._blend(weight / weight.max()).numpy()
         elif observation.pixel_weight is not None:
-            share = place.laid(self._blended(observation.pixel_weight)[0], nothing)
+            share = geometry.overlay(self._blend(observation.pixel_weight)[0], zeros)
         else:
-            share = nothing + 1
+            share = zeros + 1
         if cover is not None:
-            share = share * place.laid(cover, nothing)
-        if place.missing is not None:
-            share = np.where(place.missing[..., None], 1, share)
+            share = share * geometry.overlay(cover, zeros)
+        if geometry.missing is not None:
+            share = np.where(geometry.missing[..., None], 1, share)
         return share.clip(0, 1)

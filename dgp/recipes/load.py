@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from dgp.errors import RecipeError
-from dgp.recipes.overrides import Overrides, apply_overrides, merge_tables, pairs_of
+from dgp.recipes.overrides import Overrides, apply_overrides, merge_tables, parse_overrides
 from dgp.recipes.schema import Recipe
-from dgp.recipes.unused_overrides import refuse_idle
+from dgp.recipes.unused_overrides import refuse_unused
 from dgp.registry import describe_first_error
 
 # Tables and keys of a recipe file that are not fields of the recipe.
@@ -41,7 +41,7 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recip
     """
     source = recipe.name if isinstance(recipe, Recipe) else str(recipe)
     base = recipe if isinstance(recipe, Recipe) else _validate(_read_table(source), source)
-    pairs = pairs_of(overrides)
+    pairs = parse_overrides(overrides)
     if not pairs:
         return base
     changed = _override(base, pairs, source)
@@ -51,7 +51,7 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recip
             without = _override(base, others, source)
         except RecipeError:  # the others depend on this one
             continue
-        refuse_idle(key, changed, without)
+        refuse_unused(key, changed, without)
     return changed
 
 

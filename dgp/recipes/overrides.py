@@ -1,8 +1,8 @@
-"""``key.path=value`` on nested tables: ``stages.*.lr=0.01``, ``stages.2.release.groups="all"``.
+"""Overrides of a recipe, ``key.path=value``: ``stages.*.lr=0.01``, ``stages.2.release.groups="all"``.
 
-A ``*`` stands for every place that has the tables which the rest of the key names (``stages.*.release.lr``: the stages
-that release layers), or for all places where none has them. The ``lr`` of a stage is that of all its variables: it
-takes the place of the rates that they state themselves.
+A ``*`` addresses every entry that has the tables named by the rest of the key (``stages.*.release.lr``: the stages that
+release layers), or all entries if none has them. The ``lr`` of a stage is the learning rate of all its variables:
+setting it removes the rates of single variables.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 from dgp.errors import RecipeError
 
 Overrides = str | Sequence[str | tuple[str, Any]] | Mapping[str, Any]
-OPEN_TABLES = ("move", "variables")  # their keys are names of the user's choosing
+OPEN_TABLES = ("move", "variables")  # tables whose keys are names that the author of a recipe chooses
 
 
 def merge_tables(base: Mapping, over: Mapping) -> dict:
-    """``over`` on top of ``base``: tables are merged, everything else is replaced."""
+    """Return ``base`` updated by ``over``: tables are merged recursively, other values are replaced."""
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
@@ -29,17 +29,22 @@ def merge_tables(base: Mapping, over: Mapping) -> dict:
 
 
 def parse_value(text: str) -> Any:
-    """A TOML value; a bare word is a string."""
+    """Parse a TOML value; a text that is not valid TOML is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text.strip()
 
 
-def pairs_of(overrides: Overrides, budget: int | None = None) -> list[tuple[str, Any]]:
-    """Return (key, value) of one ``key=value`` text, of several texts or pairs, or of a mapping; a budget comes last.
+def parse_overrides(overrides: Overrides, budget: int | None = None) -> list[tuple[str, Any]]:
+    """Return overrides as pairs of a key and a value.
 
-    Raises RecipeError for a text without ``=``.
+    Args:
+        overrides: a text ``key=value``, several of them or of pairs, or a mapping.
+        budget: added as the last override, if not None.
+
+    Raises:
+        RecipeError: a text without ``=``.
     """
     if isinstance(overrides, Mapping):
         pairs = list(overrides.items())
@@ -50,20 +55,25 @@ def pairs_of(overrides: Overrides, budget: int | None = None) -> list[tuple[str,
 
 
 def apply_overrides(table: Mapping, overrides: Iterable[tuple[str, Any]]) -> dict:
-    """A deep copy of ``table`` with the values at keys replaced, one after the other (`pairs_of`).
+    """Return a deep copy of a recipe's table with overrides applied in order.
 
-    Raises RecipeError: a key that is not there (with the nearest).
+    Args:
+        table: the nested tables of the recipe.
+        overrides: pairs of a key and a value, see `parse_overrides`.
+
+    Raises:
+        RecipeError: a key that does not exist; the message suggests the nearest one.
     """
-    result = copy.deepcopy(_lists(table))
+    result = copy.deepcopy(_tuples_to_lists(table))
     for key, value in overrides:
-        _assign(result, key.split("."), value, key)
+        _assign(result, key.split("."), value, key=key)
     return result
 
 
-def _lists(value: Any) -> Any:
+def _tuples_to_lists(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {k: _lists(v) for k, v in value.items()}
-    return [_lists(v) for v in value] if isinstance(value, list | tuple) else value
+        return {k: _tuples_to_lists(v) for k, v in value.items()}
+    return [_tuples_to_lists(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _split(text: str) -> tuple[str, Any]:
@@ -73,49 +83,66 @@ def _split(text: str) -> tuple[str, Any]:
     return key.strip(), parse_value(value)
 
 
-class Given(dict):
-    """A table that the overrides bring: any key may be set in it, and the recipe's types judge it afterwards."""
+class AddedTable(dict):
+    """A table that an override has added: any key may be set in it, and is validated with the recipe afterwards."""
 
 
-def _assign(node: Any, path: list[str], value: Any, whole: str, parent: str = "") -> None:
+def _assign(node: Any, path: list[str], value: Any, *, key: str, parent: str = "") -> None:
+    """Set a value in nested tables and lists, in place.
+
+    Args:
+        node: a table or a list.
+        path: the keys from `node` to the value.
+        value: the value.
+        key: the complete key, for messages.
+        parent: the key of `node`.
+    """
+    head, rest = path[0], path[1:]
+    for entry in _matching_entries(node, path, key=key, parent=parent):
+        if rest:
+            if isinstance(node, dict) and node.get(entry) is None:
+                node[entry] = AddedTable()
+            _assign(node[entry], rest, value, key=key, parent=head if head != "*" else parent)
+        else:
+            own = copy.deepcopy(value)  # a later override of one entry must not change the others
+            node[entry] = AddedTable(own) if isinstance(own, dict) else own
+            if entry == "lr" and isinstance(node.get("move"), dict):
+                node["move"] = {name: _without_rate(options) for name, options in node["move"].items()}
+
+
+def _matching_entries(node: Any, path: list[str], *, key: str, parent: str) -> list:
+    """Return the keys or indices of `node` that the first part of a path addresses; arguments as of `_assign`."""
     head, rest = path[0], path[1:]
     if isinstance(node, list):
-        places = range(len(node)) if head == "*" else [int(head)] if head.isdigit() and int(head) < len(node) else None
-        if places is None:
+        entries = range(len(node)) if head == "*" else [int(head)] if head.isdigit() and int(head) < len(node) else None
+        if entries is None:
             raise RecipeError(
-                f"--set {whole}: {head!r} is not an index of a list of {len(node)}; "
+                f"--set {key}: {head!r} is not an index of a list of {len(node)}; "
                 f"expected 0 to {len(node) - 1}, or * for all"
             )
     elif isinstance(node, dict):
-        places = list(node) if head == "*" else [head]
-        if head != "*" and head not in node and parent not in OPEN_TABLES and not isinstance(node, Given):
+        entries = list(node) if head == "*" else [head]
+        if head != "*" and head not in node and parent not in OPEN_TABLES and not isinstance(node, AddedTable):
             near = difflib.get_close_matches(head, list(node), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(node)}"
-            raise RecipeError(f"--set {whole}: no key {head!r} there; {hint}")
+            raise RecipeError(f"--set {key}: there is no key {head!r}; {hint}")
     else:
-        raise RecipeError(f"--set {whole}: {parent!r} holds a value, not a table; drop {'.'.join(path)!r} from the key")
+        raise RecipeError(f"--set {key}: {parent!r} holds a value, not a table; drop {'.'.join(path)!r} from the key")
     if head == "*":
-        places = [place for place in places if _leads(node[place], rest[:-1])] or places
-    for place in places:
-        if rest:
-            if isinstance(node, dict) and node.get(place) is None:
-                node[place] = Given()
-            _assign(node[place], rest, value, whole, head if head != "*" else parent)
-        else:
-            own = copy.deepcopy(value)  # of each place: what is set further in one must not reach the others
-            node[place] = Given(own) if isinstance(own, dict) else own
-            if place == "lr" and isinstance(node.get("move"), dict):
-                node["move"] = {
-                    name: {**how, "lr": None} if isinstance(how, dict) else how for name, how in node["move"].items()
-                }
+        return [entry for entry in entries if _has_path(node[entry], rest[:-1])] or list(entries)
+    return list(entries)
 
 
-def _leads(node: Any, path: list[str]) -> bool:
-    """Return whether all the tables that a key passes on its way are there."""
+def _without_rate(options: Any) -> Any:
+    return {**options, "lr": None} if isinstance(options, dict) else options
+
+
+def _has_path(node: Any, path: list[str]) -> bool:
+    """Return whether all tables on the path of a key exist."""
     for number, name in enumerate(path):
         if name == "*":
             inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-            return any(_leads(item, path[number + 1 :]) for item in inside)
+            return any(_has_path(item, path[number + 1 :]) for item in inside)
         if isinstance(node, list) and name.isdigit() and int(name) < len(node):
             node = node[int(name)]
         elif isinstance(node, dict) and node.get(name) is not None:

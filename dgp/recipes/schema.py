@@ -10,7 +10,8 @@ from pydantic import Field, PositiveInt, field_validator
 
 from dgp.engine.stage_options import Selection, Stage
 from dgp.losses.terms import TERMS, Term
-from dgp.postprocess.postprocess import FINISHES, Finish, Merge
+from dgp.postprocess.base import POSTPROCESSES, Postprocess
+from dgp.postprocess.merge import Merge
 from dgp.registry import Options
 from dgp.search.base import SEARCHES, Search
 from dgp.variables.constraints import CONSTRAINTS, Constraint, Unconstrained
@@ -83,7 +84,7 @@ class Recipe(Options):
     stages: tuple[Stage, ...] = Field(min_length=1)
     budget: PositiveInt | None = None
     trunk: Literal["stated", "discriminator"] = "stated"
-    finish: FINISHES.field(Finish) = Merge()
+    finish: POSTPROCESSES.field(Postprocess) = Merge()
     accept: Accept | None = None
     choose: Selection = "objective"
 
@@ -104,7 +105,7 @@ class Recipe(Options):
 
     def unmerged(self) -> Recipe:
         """Return the recipe without the step that makes the answer agree with what was observed."""
-        return self.model_copy(update={"finish": self.finish.unmerged()})
+        return self.model_copy(update={"finish": self.finish.without_merge()})
 
     @property
     def sha256(self) -> str:

@@ -14,8 +14,9 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 @pytest.fixture(autouse=True)
 def scripts(monkeypatch):
-    """The scripts can be imported, as one another import them."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
+    """Make the scripts importable by their names, as they import each other."""
+    for folder in ("speed", "quality", "published"):
+        monkeypatch.syspath_prepend(BENCHMARKS / folder)
 
 
 def picture(seed: int, size: tuple[int, int] = (80, 70)) -> Image.Image:

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from dgp.observation.figures import side_by_side
+from dgp.observation.figures import join_images
 from tests.benchmarks.conftest import picture
 
 MARKED = "before\n<!-- restorations -->\nold\n<!-- end of restorations -->\nafter\n"
@@ -45,13 +45,13 @@ def test_a_readme_without_the_marks_is_left_as_it_is(readme):
 
     readme.write_text("no marks\n")
     with pytest.raises(SystemExit, match="expected the lines <!-- restorations -->"):
-        script.put(readme, "| |\n")
+        script.replace_table(readme, "| |\n")
     assert readme.read_text() == "no marks\n"
 
 
 def test_small_pictures_show_their_pixels():
     small, large = Image.new("RGB", (2, 2)), Image.new("L", (400, 200))
     small.putpixel((0, 0), (255, 0, 0))
-    sheet = side_by_side((small, large), 4, 8)
+    sheet = join_images((small, large), 4, 8)
     assert sheet.size == (8 + 4 + 16, 8)
     assert sheet.getpixel((3, 3)) == (255, 0, 0) and sheet.getpixel((4, 4)) == (0, 0, 0)

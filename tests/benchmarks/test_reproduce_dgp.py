@@ -66,16 +66,16 @@ def test_figures_follow_the_published_conventions(call, tmp_path, imagenet):
 def test_the_lowest_number_of_each_class_is_taken_from_folders_and_from_a_list(imagenet, tmp_path):
     import reproduce_dgp
 
-    nested = reproduce_dgp.chosen(imagenet, None, 3, None)
+    nested = reproduce_dgp.choose_pictures(imagenet, None, 3, None)
     assert [(p.name, p.folder) for p in nested] == [(f"ILSVRC2012_val_000000{i}2.JPEG", str(i)) for i in range(3)]
     flat = tmp_path / "flat"
     flat.mkdir()
     for path in imagenet.rglob("*.JPEG"):
         shutil.copy(path, flat)
     (tmp_path / "list.txt").write_text("".join(f"{p.name} {p.folder}\n" for p in nested))
-    listed = reproduce_dgp.chosen(flat, tmp_path / "list.txt", 3, None)
+    listed = reproduce_dgp.choose_pictures(flat, tmp_path / "list.txt", 3, None)
     assert [(p.name, p.folder, p.sha256) for p in listed] == [(p.name, p.folder, p.sha256) for p in nested]
-    fewer = [{p.name for p in reproduce_dgp.chosen(imagenet, None, 3, count)} for count in (1, 2)]
+    fewer = [{p.name for p in reproduce_dgp.choose_pictures(imagenet, None, 3, count)} for count in (1, 2)]
     assert fewer[0] < fewer[1] < {p.name for p in nested}
 
 

@@ -1,15 +1,15 @@
-"""The scoring of benchmarks/scratches.py."""
+"""The scoring of benchmarks/quality/scratches.py."""
 
 import json
 
 import numpy as np
 from PIL import Image
 
-from benchmarks import scratches
-
 
 def test_scores():
-    picture, truth = scratches.damaged(Image.new("RGB", (80, 60), (90, 120, 140)), {"scratches": 3}, 0, None)
+    import scratches
+
+    picture, truth = scratches.damage(Image.new("RGB", (80, 60), (90, 120, 140)), {"scratches": 3}, 0, None)
     assert truth.any() and (np.asarray(picture)[~truth] == (90, 120, 140)).all()
     assert scratches.scores(truth, truth) == {"precision": 1, "recall": 1, "wrong": 0}
     nothing, all_ = np.zeros_like(truth), np.ones_like(truth)
@@ -19,6 +19,8 @@ def test_scores():
 
 
 def test_it_runs(tmp_path, monkeypatch, capsys):
+    import scratches
+
     for name in "ab":
         Image.fromarray(np.full((40, 50, 3), 120, np.uint8)).save(tmp_path / f"{name}.png")
     monkeypatch.setattr("sys.argv", ["scratches.py", str(tmp_path), "--kinds", "scratches", "none"])

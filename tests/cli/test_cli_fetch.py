@@ -98,7 +98,7 @@ def test_another_folder(call, theirs, cache, tmp_path):
 def test_the_licence_is_accepted_first(call, theirs, monkeypatch):
     refused = call("priors", "fetch", "theirs", "-q", code=2).stderr
     assert "their licence" in refused and "add --yes" in refused
-    monkeypatch.setattr("dgp.cli.priors.fetch._watched", lambda: True)
+    monkeypatch.setattr("dgp.cli.priors.fetch._can_answer", lambda: True)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
     assert "nothing was fetched" in call("priors", "fetch", "theirs", code=2).stderr
     assert not theirs.requests
@@ -139,9 +139,9 @@ def test_what_was_put_there_is_recorded_and_used(call, cache, weights):
 
 def test_trunks_of_lpips_go_where_torch_looks(call, cache, server, monkeypatch, tmp_path):  # noqa: F811
     server.body = b"\x80trunk"
-    sha256_prefix = hashlib.sha256(server.body).hexdigest()[:8]
+    begins = hashlib.sha256(server.body).hexdigest()[:8]
     entry = PUBLIC["lpips-alexnet"]
-    for digits, code in (("00000000", 3), (sha256_prefix, 0)):
+    for digits, code in (("00000000", 3), (begins, 0)):
         file = File("alexnet.pth", f"{server.address}/a", digits)
         monkeypatch.setitem(PUBLIC, "lpips-alexnet", PublicWeights(**vars(entry) | {"files": (file,)}))
         call("priors", "fetch", "lpips-alexnet", "--yes", code=code)
@@ -164,4 +164,4 @@ def test_every_entry_can_be_followed():
         assert all(file.address.startswith("https://") for file in entry.files)
         named = {entry.generator, entry.discriminator} - {""}
         assert named <= {file.name for file in entry.files}
-        assert not named or entry.directory().name in (entry.name, entry.folder)
+        assert not named or entry.place().name in (entry.name, entry.folder)

@@ -156,7 +156,7 @@ def test_a_run_that_fails_is_told_in_one_line(call, toy, photo, tmp_path, monkey
     def fail(*_):
         raise FloatingPointError("the loss is not a number")
 
-    monkeypatch.setattr("dgp.inversion.finalize", fail)
+    monkeypatch.setattr("dgp.inversion.settle", fail)
     result = call("colorize", photo.name, *toy, "--json", code=1)
     assert result.json["status"] == "failed" and "not a number" in result.json["error"]
     assert len(result.stderr.strip().splitlines()) == 1 and not (tmp_path / "out").exists()
@@ -167,7 +167,7 @@ def test_an_interrupted_run_leaves_with_130(call, toy, photo, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dgp.inversion.finalize", interrupt)
+    monkeypatch.setattr("dgp.inversion.settle", interrupt)
     assert "interrupted" in call("colorize", photo.name, *toy, code=130).stderr
 
 
@@ -237,7 +237,7 @@ def test_the_time_that_is_told_is_all_that_a_picture_took(call, toy, tmp_path, m
 
 
 def test_what_takes_long_is_shown_on_a_terminal(call, toy, photo, monkeypatch):
-    monkeypatch.setattr("dgp.progress.watched", lambda: True)
+    monkeypatch.setattr("dgp.progress.is_interactive", lambda: True)
     shown = call("colorize", photo.name, *toy, "--json").stderr
     for words in ("loading toy", "photo.png: preparing the picture", "photo.png: searching for a start and a class"):
         assert words in shown, words

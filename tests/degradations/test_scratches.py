@@ -14,7 +14,7 @@ from degradations.operators.wear import draw_wear
 
 @functools.cache
 def photograph():
-    """The cat that scikit-image carries (CC0). Busier pictures are in benchmarks/scratches.py."""
+    """The cat that scikit-image carries (CC0). Busier pictures are in benchmarks/quality/scratches.py."""
     from skimage import data
 
     return Image.fromarray(data.chelsea()).resize((210, 140), Image.Resampling.LANCZOS)

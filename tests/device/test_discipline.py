@@ -20,7 +20,7 @@ from . import pretend  # noqa: E402
 @pytest.fixture
 def watch(monkeypatch):
     """What happens on the device; waits and uploads are counted within steps, from the second of a stage on."""
-    monkeypatch.setattr("dgp.inversion.device_named", lambda text: text)
+    monkeypatch.setattr("dgp.inversion.resolve_device", lambda text: text)
     step = dgp.engine.stage.StageRun.step
     with pretend.registered(), pretend.Watch() as watch:
 

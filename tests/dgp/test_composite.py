@@ -47,7 +47,7 @@ def test_the_surroundings_of_an_intact_photograph_stay(toy, fit, blend):
     changed = count > (127 if blend == "hard" else 0)
     assert np.array_equal(before[~changed], after[~changed])
     assert (before[count == 255] != after[count == 255]).mean() > 0.9
-    share = observation.pixel_weight
+    share = observation.share
     assert torch.equal(torch.where(share == 0, tensor, 0), torch.where(share == 0, observation.y, 0))
     assert torch.allclose(torch.where(share == 1, tensor, 0), torch.where(share == 1, ANSWER, 0))
 
@@ -81,7 +81,7 @@ def test_a_hole_is_filled_wherever_it_is(toy, tmp_path):
     for merge in (True, False):
         weight = object_at(200, 120, 90, 50, 110, 90)
         observation = observe(image, f"inpaint:mask={tmp_path / 'hole.png'}", toy, weight=weight)
-        assert observation.geometry.placed == "window"
+        assert observation.geometry.placement == "window"
         _, picture = finished(Composite(merge=merge), observation)
         before, after = np.asarray(image), np.asarray(picture)
         same = (before == after).all(-1)
@@ -96,7 +96,7 @@ def test_where_the_answer_is_larger_the_square_is_composited(toy):
     observation = observe(image, "sr:4", toy, weight=weight)
     tensor, picture = finished(Composite(), observation)
     assert picture.size == (R, R)
-    outside = observation.pixel_weight == 0
+    outside = observation.share == 0
     assert torch.equal(torch.where(outside, tensor, 0), torch.where(outside, observation.backdrop, 0))
     assert (observation.degradation(observation.backdrop) - observation.y).abs().max() < 1e-4
 

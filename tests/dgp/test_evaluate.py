@@ -217,7 +217,7 @@ def evaluation(folder, out, toy, count=3, **options) -> Evaluation:
 
 def test_an_interrupted_evaluation_goes_on_where_it_was(folder, tmp_path, toy):
     first = evaluation(folder, tmp_path / "e", toy, at_once=2)
-    assert first.work == 9
+    assert first.remaining_steps == 9
     seen = []
 
     def stop(count, doing):
@@ -227,10 +227,10 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(folder, tmp_path, toy):
 
     with pytest.raises(KeyboardInterrupt):
         first.run(stop)
-    assert seen == [2, 2, 2, 1] and first.work == 3
+    assert seen == [2, 2, 2, 1] and first.remaining_steps == 3
     first.run()
     summary = first.write()
-    assert first.work == 0 and summary["results"]["gray"]["two"]["psnr"]["n"] == 3
+    assert first.remaining_steps == 0 and summary["results"]["gray"]["two"]["psnr"]["n"] == 3
     assert json.loads((tmp_path / "e/summary.json").read_text()) == summary
 
 

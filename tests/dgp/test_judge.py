@@ -12,7 +12,7 @@ from PIL import Image
 import generators
 from dgp.errors import InputError
 from dgp.evaluation import Evaluation, Source
-from dgp.evaluation.judge import Network, load_judge, prepared, save_judge
+from dgp.evaluation.judge import Network, load_judge, save_judge, to_judge_input
 from dgp.observation.images import to_tensor
 from dgp.recipes.schema import Recipe
 
@@ -42,17 +42,17 @@ def sure_of(judge, number: int):
 
 def test_pictures_of_any_size_and_mode_are_brought_to_its_own():
     small = picture(0)
-    assert torch.equal(prepared(small), to_tensor(small))
+    assert torch.equal(to_judge_input(small), to_tensor(small))
     doubled = small.resize((64, 64), Image.Resampling.NEAREST)
-    assert torch.allclose(prepared(doubled), to_tensor(small), atol=1e-6)
+    assert torch.allclose(to_judge_input(doubled), to_tensor(small), atol=1e-6)
     for other in (picture(0, 16), picture(0, 45), small.convert("L"), small.convert("RGBA")):
-        assert prepared(other).shape == (1, 3, 32, 32)
+        assert to_judge_input(other).shape == (1, 3, 32, 32)
 
 
 def test_a_verdict_is_the_same_alone_and_among_others(judge, monkeypatch):
     monkeypatch.setattr("dgp.evaluation.judge.AT_ONCE", 3)
     pictures = [picture(i, size) for i, size in enumerate((32, 32, 64, 16, 32))]
-    x = [prepared(p) for p in pictures]
+    x = [to_judge_input(p) for p in pictures]
     together = judge.probabilities(torch.cat(x))
     assert torch.allclose(together, torch.cat([judge.probabilities(one) for one in x]), atol=1e-5)
     assert torch.allclose(together.sum(1), torch.ones(5)) and judge.verdicts([]) == []
@@ -99,7 +99,7 @@ def test_a_judge_may_come_after_the_run(tmp_path, judge):
     units = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/units").rglob("*.*")}
     after = evaluated(tmp_path, sure_of(judge, 1))
     after.check()
-    assert after.todo == 0
+    assert after.remaining_units == 0
     after.run()
     judged = after.write()
     assert units == {path: path.stat().st_mtime_ns for path in (tmp_path / "out/units").rglob("*.*")}
@@ -113,7 +113,7 @@ def test_a_judge_may_come_after_the_run(tmp_path, judge):
     assert judged["judge"]["originals"]["recognised"]["mean"] == pytest.approx(2 / 3)
     assert judged["judge"]["name"] == "judge.safetensors" and "judge" not in plain
     table = (tmp_path / "out/table.md").read_text()
-    assert "recognised" in table and table.count("the ceiling") == 1
+    assert "recognised" in table and table.count("the upper bound") == 1
     assert json.loads((tmp_path / "out/summary.json").read_text()) == judged
 
 
@@ -132,7 +132,7 @@ def training(tmp_path, monkeypatch):
                 path = tmp_path / "one.png"
                 Image.fromarray((np.array(colour) + noise).astype(np.uint8)).save(path)
                 archive.write(path, f"set/{name}/{number:02}.png")
-    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.syspath_prepend(BENCHMARKS / "quality")
     import train_judge
 
     # Nine steps an epoch: in 36 the statistics of the batches come to rest. Of ten seeds the least probability that a
@@ -158,15 +158,15 @@ def test_training_learns_and_goes_on_where_it_was_interrupted(training, capsys):
     class Stop(Exception):
         pass
 
-    calls, varied = iter(range(100)), train_judge.varied
+    calls, augment = iter(range(100)), train_judge.augment
 
     def stop(tensor, random):
         if next(calls) == 20:
             raise Stop
-        return varied(tensor, random)
+        return augment(tensor, random)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_judge, "varied", stop)
+        patch.setattr(train_judge, "augment", stop)
         with pytest.raises(Stop):
             run("broken.safetensors")
     run("broken.safetensors")
@@ -180,7 +180,7 @@ def test_variations_are_shifted_and_mirrored_pictures(training):
     train_judge, _ = training
     x = torch.arange(32.0)[None, None, None].expand(200, 3, 32, 32).contiguous()
     x = x + 100 * torch.arange(32.0)[None, None, :, None]
-    y = train_judge.varied(x, torch.Generator().manual_seed(0))
+    y = train_judge.augment(x, torch.Generator().manual_seed(0))
     middle = y[:, 0, 16, 15:17]
     columns, rows = middle[:, 0] % 100, middle[:, 0] // 100
     mirrored = middle[:, 1] < middle[:, 0]

@@ -10,8 +10,9 @@ from PIL import Image
 import degradations
 from dgp.api import observe
 from dgp.errors import InputError
-from dgp.observation.geometry import crop_box, cut, fitted, fitted_mask, window_box
+from dgp.observation.boxes import crop_array, crop_box, window_box
 from dgp.observation.images import to_pil, to_tensor
+from dgp.observation.resizing import fit_mask, fit_picture
 
 R = 32
 CLASSES = {"cat": 3}
@@ -49,7 +50,7 @@ def test_grey_keeps_its_own_luminance_at_full_size(size, fit):
     grey = photo(*size, mode="L")
     observation = look(grey, "gray", fit=fit)
     assert observation.y.shape == (1, 1, R, R) and observation.original is None
-    answer = observation.geometry.restore(ANSWER)
+    answer = observation.geometry.to_output(ANSWER)
     expected = grey.crop(crop_box(size)) if fit == "crop" else grey
     assert answer.size == expected.size and answer.mode == "RGB"
     assert np.abs(luma(answer) - np.asarray(expected)).max() <= 0.51
@@ -59,14 +60,14 @@ def test_grey_keeps_its_own_luminance_at_full_size(size, fit):
 
 def test_strips_change_nothing():
     grey = photo(2**19, 3, mode="L")
-    answer = look(grey, "gray").geometry.restore(ANSWER)
+    answer = look(grey, "gray").geometry.to_output(ANSWER)
     assert np.abs(luma(answer) - np.asarray(grey)).max() <= 0.51
 
 
 def test_a_photograph_of_the_priors_size_is_seen_as_it_is():
     image = photo(R, R)
     assert torch.equal(look(image, "identity").y, to_tensor(image))
-    assert look(image, "identity").geometry.restore(ANSWER).tobytes() == to_pil(ANSWER).tobytes()
+    assert look(image, "identity").geometry.to_output(ANSWER).tobytes() == to_pil(ANSWER).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_only_missing_pixels_change(spec, size, fit):
     image = photo(*size)
     observation = look(image, spec, fit=fit)
     missing = observation.whole.unobserved(size[::-1])[0].numpy()
-    before, after = np.asarray(image), np.asarray(observation.geometry.restore(ANSWER))
+    before, after = np.asarray(image), np.asarray(observation.geometry.to_output(ANSWER))
     assert np.array_equal(before[~missing], after[~missing])
     assert (before[missing] != after[missing]).any(1).mean() > 0.9
     assert (np.asarray(observation.picture)[missing] == 128).all()
@@ -86,13 +87,13 @@ def test_only_missing_pixels_change(spec, size, fit):
 
 def test_a_hole_is_filled_in_a_window_around_it():
     observation = look(photo(200, 150), "inpaint:box=150-20-170-40")
-    assert observation.geometry.placed == "window" and observation.geometry.box == (140, 10, 180, 50)
+    assert observation.geometry.placement == "window" and observation.geometry.box == (140, 10, 180, 50)
     again = look(photo(200, 150), "inpaint:box=150-20-156-26")
     assert again.geometry.box == (137, 7, 169, 39)
     assert torch.equal(again.y[..., :5, :], to_tensor(photo(200, 150).crop((137, 7, 169, 12)))), "not resampled"
     hole = again.degradation.unobserved((R, R))[0]
     assert hole.sum() == 36 and hole[13:19, 13:19].all()
-    after = np.asarray(again.geometry.restore(ANSWER))[20:26, 150:156]
+    after = np.asarray(again.geometry.to_output(ANSWER))[20:26, 150:156]
     assert np.array_equal(after, np.asarray(to_pil(ANSWER))[13:19, 13:19])
 
 
@@ -114,16 +115,16 @@ def test_colours_of_missing_pixels_do_not_leak():
     mask[30:50, 30:50] = True
     seen = [look(pixels, "inpaint:box=30-30-50-50", fit="stretch").y for pixels in (image, other)]
     assert torch.equal(*seen)
-    plain = np.asarray(fitted(Image.fromarray(image), (0, 0, 97, 83), (R, R)))
-    masked = np.asarray(fitted(Image.fromarray(image), (0, 0, 97, 83), (R, R), mask))
-    known = ~fitted_mask(mask, (0, 0, 97, 83), (R, R))
+    plain = np.asarray(fit_picture(Image.fromarray(image), (0, 0, 97, 83), (R, R)))
+    masked = np.asarray(fit_picture(Image.fromarray(image), (0, 0, 97, 83), (R, R), mask))
+    known = ~fit_mask(mask, (0, 0, 97, 83), (R, R))
     assert np.abs(plain.astype(int) - masked)[known].max() < 40 and known.mean() > 0.8
 
 
 @pytest.mark.parametrize(("source", "size"), [((64, 64), (32, 32)), ((45, 37), (32, 32)), ((9, 20), (32, 32))])
 def test_a_pixel_is_missing_if_any_of_its_source_was(source, size):
     missing = np.random.default_rng(0).random(source[::-1]) < 0.02
-    mask = fitted_mask(missing, (0, 0, *source), size)
+    mask = fit_mask(missing, (0, 0, *source), size)
     expected = np.zeros(size[::-1], bool)
     for i, j in np.argwhere(missing):
         for y in range(size[1]):
@@ -138,7 +139,7 @@ def test_scattered_pixels_of_a_large_photograph_leave_something_to_see():
     observation = look(photo(320, 320), "inpaint:pixels=0.4", fit="stretch")
     hidden = observation.degradation.unobserved((R, R))
     assert hidden is None or hidden.float().mean() < 0.5
-    observation.geometry.restore(ANSWER)
+    observation.geometry.to_output(ANSWER)
 
 
 def test_mask_from_the_alpha_channel_and_from_a_file(tmp_path):
@@ -154,7 +155,7 @@ def test_mask_from_the_alpha_channel_and_from_a_file(tmp_path):
     by_file = look(image, f'inpaint:mask="{tmp_path / "mask.png"}"')
     assert torch.equal(by_alpha.y, by_file.y) and by_alpha.geometry.box == by_file.geometry.box
     for observation in (by_alpha, by_file):
-        after = np.asarray(observation.geometry.restore(ANSWER))
+        after = np.asarray(observation.geometry.to_output(ANSWER))
         assert np.array_equal(after[hole == 0], np.asarray(image)[hole == 0])
     assert by_alpha.picture.mode == "RGBA" and by_alpha.picture.size == size
     assert look(by_alpha.picture, "inpaint:mask=alpha").geometry.box == by_alpha.geometry.box
@@ -166,7 +167,7 @@ def test_a_hole_outside_the_square_that_is_kept():
     with pytest.raises(InputError, match="nothing is missing"):
         look(photo(90, 30), "inpaint:box=0-0-9-9", fit="crop")
     cropped = look(photo(90, 30), "inpaint:box=40-3-50-9", fit="crop")
-    assert cropped.geometry.box == (30, 0, 60, 30) and cropped.geometry.restore(ANSWER).size == (30, 30)
+    assert cropped.geometry.box == (30, 0, 60, 30) and cropped.geometry.to_output(ANSWER).size == (30, 30)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -184,7 +185,7 @@ def test_more_around_a_photograph(spec, size, out, corner, mode):
     image = photo(*size, mode=mode)
     observation = look(image, spec)
     assert observation.y.shape == (1, 3, *degradations.parse(spec).size((R, R)))
-    answer = observation.geometry.restore(ANSWER)
+    answer = observation.geometry.to_output(ANSWER)
     assert answer.size == out and observation.geometry.record()["size"] == list(out)
     assert np.array_equal(np.asarray(observation.picture.convert("RGB")), np.asarray(image.convert("RGB")))
     if corner:  # in a chain what was seen is not the photograph itself
@@ -197,12 +198,12 @@ def test_more_around_a_photograph(spec, size, out, corner, mode):
 
 def test_a_cropped_photograph_is_framed_by_its_centred_square():
     observation = look(photo(60, 40), "outpaint:1/4", fit="crop")
-    assert observation.geometry.out == (80, 80) and observation.picture.size == (40, 40)
+    assert observation.geometry.output_size == (80, 80) and observation.picture.size == (40, 40)
     weight = torch.zeros(1, 1, 40, 60)
     weight[..., 20:40] = 1
     weighed = look(photo(60, 40), "outpaint:1/4", fit="crop", weight=weight)
     assert weighed.weight.shape == (1, 1, 16, 16)
-    share = weighed.pixel_weight[0, 0]
+    share = weighed.share[0, 0]
     assert share[16, 16] == 1 and share[16, 9] == 0 and (share[:7] == 0).all()
     with pytest.raises(InputError, match="fit 'pad'"):
         look(photo(60, 40), "outpaint:1/4", fit="pad")
@@ -224,7 +225,7 @@ def test_what_lies_beyond_a_turned_picture_is_no_hole_in_it():
 def test_grey_with_a_hole():
     image = photo(75, 50)
     observation = look(image, "gray+inpaint:center=1/3")
-    answer = observation.geometry.restore(ANSWER)
+    answer = observation.geometry.to_output(ANSWER)
     missing = observation.whole.unobserved((50, 75))[0].numpy()
     assert answer.size == (75, 50) and np.abs(luma(answer) - luma(image))[~missing].max() <= 1.1
     assert np.abs(luma(answer) - luma(image))[missing].max() > 20
@@ -233,7 +234,7 @@ def test_grey_with_a_hole():
 def test_super_resolution_needs_its_size():
     small = photo(8, 8)
     observation = look(small, "sr:4")
-    assert torch.equal(observation.y, to_tensor(small)) and observation.geometry.restore(ANSWER).size == (
+    assert torch.equal(observation.y, to_tensor(small)) and observation.geometry.to_output(ANSWER).size == (
         R,
         R,
     )
@@ -303,7 +304,7 @@ def test_pixels_that_are_lost_on_the_way_are_told(size, spec, fit, said):
 
 
 def test_a_transparent_hole_is_not_said_to_be_white():
-    image, said = photo(R, R).convert("RGBA"), "transparent pixels were laid on white"
+    image, said = photo(R, R).convert("RGBA"), "transparent pixels were blended with white"
     clear = np.full((R, R), 255, np.uint8)
     clear[5:12, 5:12] = 0
     image.putalpha(Image.fromarray(clear))
@@ -311,7 +312,7 @@ def test_a_transparent_hole_is_not_said_to_be_white():
     assert look(image, "gray").notes == (said,) == look(image, "inpaint:center=1/3").notes
     clear[20:25] = 200
     image.putalpha(Image.fromarray(clear))
-    assert look(image, "inpaint:mask=alpha").notes == ("half-transparent pixels were laid on white",)
+    assert look(image, "inpaint:mask=alpha").notes == ("half-transparent pixels were blended with white",)
 
 
 @pytest.mark.parametrize(("fit", "size"), [("crop", (120, 120)), ("pad", (160, 120)), ("stretch", (160, 120))])
@@ -319,7 +320,7 @@ def test_a_transparent_hole_is_not_said_to_be_white():
 def test_super_resolution_of_other_sizes(fit, size, spec):
     observation = look(photo(40, 30), spec, fit=fit)
     assert observation.y.shape == (1, 1 if "gray" in spec else 3, 8, 8)
-    assert observation.geometry.restore(ANSWER).size == size
+    assert observation.geometry.to_output(ANSWER).size == size
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch", "auto"])
@@ -327,7 +328,7 @@ def test_super_resolution_of_other_sizes(fit, size, spec):
 def test_what_comes_to_the_square_comes_back(fit, size):
     image = photo(*size)
     observation = look(image, "identity", fit=fit)
-    back = observation.geometry.restore(observation.y)
+    back = observation.geometry.to_output(observation.y)
     expected = image.crop(observation.geometry.box) if fit == "crop" else image
     assert back.size == expected.size
     error = np.abs(np.asarray(back).astype(int) - np.asarray(expected))
@@ -336,8 +337,8 @@ def test_what_comes_to_the_square_comes_back(fit, size):
 
 def test_pad_mirrors():
     row = np.arange(5)[None].repeat(2, 0)
-    assert cut(row, (-2, 0, 8, 2))[0].tolist() == [2, 1, 0, 1, 2, 3, 4, 3, 2, 1]
-    assert cut(np.array([[7]]), (-3, -3, 4, 4)).shape == (7, 7)
+    assert crop_array(row, (-2, 0, 8, 2))[0].tolist() == [2, 1, 0, 1, 2, 3, 4, 3, 2, 1]
+    assert crop_array(np.array([[7]]), (-3, -3, 4, 4)).shape == (7, 7)
     with pytest.raises(InputError, match="--fit crop or stretch"):
         look(np.zeros((1, 9000), np.uint8), "gray", fit="pad")
 
@@ -357,7 +358,7 @@ def test_simulation_as_published():
     assert torch.equal(observation.y, operator(observation.original))
     rounded = look(image, "sr:4", simulate=True)
     assert torch.equal(rounded.y, rounded.degradation.read(rounded.picture))
-    assert observation.geometry.restore(ANSWER).tobytes() == to_pil(ANSWER).tobytes()
+    assert observation.geometry.to_output(ANSWER).tobytes() == to_pil(ANSWER).tobytes()
 
 
 def test_a_simulated_file_is_read_as_what_was_simulated(tmp_path):
@@ -370,7 +371,7 @@ def test_a_simulated_file_is_read_as_what_was_simulated(tmp_path):
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_every_simulation_is_measured_at_the_priors_size(fit):
     observation = look(photo(50, 40), "gray", simulate=True, fit=fit)
-    assert observation.geometry.restore(ANSWER).size == (R, R) and observation.simulated
+    assert observation.geometry.to_output(ANSWER).size == (R, R) and observation.simulated
 
 
 def test_random_masks_follow_the_seed_and_keys_the_picture(tmp_path):
@@ -396,7 +397,7 @@ def test_labels_and_bad_options():
     with pytest.raises(degradations.SpecError):
         look(image, "grey-ish")
     with pytest.raises(InputError, match="expected the prior's 32x32"):
-        look(image, "gray").geometry.restore(torch.zeros(1, 3, 16, 16))
+        look(image, "gray").geometry.to_output(torch.zeros(1, 3, 16, 16))
 
 
 def test_notebooks():
@@ -412,7 +413,7 @@ def test_every_mode_is_observed(mode):
     for spec in ("gray", "identity", "inpaint:center=1/4"):
         observation = look(image, spec)
         assert observation.y.shape == (1, 1 if spec == "gray" else 3, R, R)
-        assert observation.geometry.restore(ANSWER).size == (40, 30)
+        assert observation.geometry.to_output(ANSWER).size == (40, 30)
 
 
 class RedGreen(degradations.Degradation):

@@ -4,7 +4,7 @@ import pytest
 
 from dgp.errors import RecipeError
 from dgp.recipes.load import load_recipe
-from dgp.recipes.unused_overrides import left_alone
+from dgp.recipes.unused_overrides import rate_notes
 
 
 def rates(recipe):
@@ -38,10 +38,10 @@ def test_a_star_reaches_the_places_that_have_the_rest_of_the_key():
 @pytest.mark.parametrize(
     ("recipe", "settings", "use"),
     [
-        ("pti", ["stages.1.lr=3"], "no variable moves there; use stages.1.release.lr"),
+        ("pti", ["stages.1.lr=3"], "no variable is optimised there; use stages.1.release.lr"),
         ("default", ["stages.*.lr=3", "stages.*.move.*.lr=0.1"], "use stages.*.move.*.lr"),
-        ("default", ["stages.0.move.z.momentum=0.9"], "takes no momentum; set stages.0.move.z.optimizer"),
-        ("dgp-sr-d", ["stages.*.release.momentum=0.9"], "takes no momentum; set stages.*.release.optimizer"),
+        ("default", ["stages.0.move.z.momentum=0.9"], "has no momentum; set stages.0.move.z.optimizer"),
+        ("dgp-sr-d", ["stages.*.release.momentum=0.9"], "has no momentum; set stages.*.release.optimizer"),
     ],
 )
 def test_a_key_that_changes_nothing_is_refused_with_the_one_that_would(recipe, settings, use):
@@ -66,10 +66,10 @@ def test_others_are_not(settings):
 def test_released_layers_keep_their_rate_and_that_is_told():
     recipe = load_recipe("default", "stages.*.lr=0.02")
     assert [s.release.lr for s in recipe.stages[3:]] == [2e-4, 2e-4, 5e-4]
-    (note,) = left_alone("stages.*.lr=0.02", recipe)
+    (note,) = rate_notes("stages.*.lr=0.02", recipe)
     assert "stages.*.release.lr" in note
-    assert not left_alone("stages.0.lr=0.02", recipe), "that stage releases nothing"
-    assert not left_alone(["stages.*.lr=0.02", "stages.*.release.lr=1e-3"], recipe)
+    assert not rate_notes("stages.0.lr=0.02", recipe), "that stage releases nothing"
+    assert not rate_notes(["stages.*.lr=0.02", "stages.*.release.lr=1e-3"], recipe)
 
 
 def test_one_text_several_and_a_mapping_are_alike():

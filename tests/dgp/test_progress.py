@@ -12,9 +12,9 @@ import dgp
 import generators
 from dgp import progress
 from dgp.identify import ranking, regression
-from dgp.progress import Display, display, followed
-from generators import bank
+from dgp.progress import Display, display, report_steps
 from generators.progress import listener, listening, report, waiting
+from generators.statistics import bank
 from generators.statistics import latent_statistics as statistics
 from tests.families import family
 
@@ -54,7 +54,7 @@ def picture():
 
 
 def test_words_and_bars_are_shown_and_cleared(terminal):
-    with display(about="a.png"):
+    with display(prefix="a.png"):
         with waiting("loading"):
             assert "a.png: loading ..." in terminal.getvalue()
         assert not terminal.line
@@ -79,7 +79,7 @@ def test_a_failure_leaves_a_clean_line(terminal):
 
 
 def test_nothing_is_shown_without_a_terminal_or_when_asked_not_to(monkeypatch, terminal):
-    with display(False), display(about="inner"):
+    with display(False), display(prefix="inner"):
         report("loading")
         report("walking", 1, 3)
     assert not terminal.getvalue()
@@ -105,7 +105,7 @@ def test_a_search_ends_where_it_was_said_to(heard):
     prior = generators.load("toy")
     observations = [dgp.observe(picture() * scale, "gray", prior, simulate=True) for scale in (1, 0.5)]
     heard.clear()
-    for _ in followed(dgp.Inversion(observations, prior, RECIPE, num_solutions=2)):
+    for _ in report_steps(dgp.Inversion(observations, prior, RECIPE, num_solutions=2)):
         pass
     searched = [(done, total) for words, done, total in heard if words.startswith("searching") and total]
     assert searched[0][0] == 0 and searched[-1][0] == searched[-1][1], "the last evaluation is all there is to do"
@@ -118,18 +118,18 @@ def test_loading_and_drawing_and_measuring_are_reported(heard, tmp_path, monkeyp
     monkeypatch.setattr(bank, "SHARD", 12)
     prior = generators.load("toy")
     assert ("loading toy", None, None) in heard
-    bank.get_bank(prior, 20)
+    bank.bank_of(prior, 20)
     assert [report[1:] for report in heard if "drawing pictures" in report[0]] == [(12, 24), (24, 24)]
     monkeypatch.setattr(statistics, "CHUNK", 100)
     style = family("stylegan2")
-    assert statistics.Statistics(style.generator, "")._measure(250, lambda w: w, False)["mean"].shape
-    assert [report[1:] for report in heard if "distribution of w" in report[0]] == [(100, 250), (200, 250), (250, 250)]
+    assert statistics.Statistics(style.generator, "")._measured(250, lambda w: w, False)["mean"].shape
+    assert [report[1:] for report in heard if "how w is" in report[0]] == [(100, 250), (200, 250), (250, 250)]
 
 
 def test_learning_is_reported(heard, monkeypatch, tmp_path):
     monkeypatch.setenv("DGP_CACHE", str(tmp_path))
     x = torch.randn(40, 5)
-    regression.trained(x, 1, lambda out, index: (out[:, 0] - x[index, 0]).square().mean(), 8, 0, "learning")
+    regression.train(x, 1, lambda out, index: (out[:, 0] - x[index, 0]).square().mean(), 8, 0, "learning")
     assert [report[1:] for report in heard if report[0] == "learning"] == [(step, 8) for step in range(1, 9)]
     heard.clear()
     monkeypatch.setattr(ranking, "CHAINS", ranking.CHAINS[:3])
@@ -161,8 +161,8 @@ def test_the_words_change_without_a_new_bar(terminal):
 
 
 def test_a_notebook_is_watched_like_a_terminal(terminal):
-    assert progress.watched()
+    assert progress.is_interactive()
     progress.sys.stderr, progress.sys.modules = io.StringIO(), {"torch": torch}
-    assert not progress.watched()
+    assert not progress.is_interactive()
     progress.sys.modules["ipykernel"] = None
-    assert progress.watched()
+    assert progress.is_interactive()

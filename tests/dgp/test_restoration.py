@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 
 from dgp.api import observe
 from dgp.errors import OutputError
-from dgp.observation.figures import captioned
+from dgp.observation.figures import join_with_captions
 from dgp.output import metrics, restoration
 from dgp.output import run_folder as results
 from dgp.output.restoration import Restoration
 from dgp.output.spread import FULL_SCALE, Spread
-from dgp.postprocess.postprocess import Merge
+from dgp.postprocess.merge import Merge
 
 R = 32
 EMBEDDINGS = torch.eye(5, 8)
@@ -183,7 +183,7 @@ def test_the_same_run_is_done_and_another_is_refused(tmp_path):
     assert results.is_done(folder, planned()) is False
     result.save(folder)
     assert results.is_done(folder, planned()) is True
-    assert results.same_run(result.record(), planned())
+    assert not results.differences(result.record(), planned())
     path = result.observation.source.path
     other = types.SimpleNamespace(name="other", sha256="c" * 64)
     changes = {
@@ -216,8 +216,8 @@ def test_folders_that_cannot_be_used(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(OutputError, match="choose another folder"):
-            results.prepare(folder)
-    assert results.prepare(tmp_path / "a" / "b").is_dir() and not list((tmp_path / "a" / "b").iterdir())
+            results.prepare_folder(folder)
+    assert results.prepare_folder(tmp_path / "a" / "b").is_dir() and not list((tmp_path / "a" / "b").iterdir())
     (tmp_path / "a" / "result.json").write_text("{")
     with pytest.raises(OutputError, match="cannot be read as a result"):
         results.is_done(tmp_path / "a", {})
@@ -230,7 +230,7 @@ def test_folders_that_cannot_be_used(tmp_path):
 def test_a_folder_without_permission(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(OutputError, match="Permission denied"):
-        results.prepare(tmp_path / "locked" / "out")
+        results.prepare_folder(tmp_path / "locked" / "out")
 
 
 def test_the_colour_profile_of_a_photograph_stays(tmp_path):
@@ -259,11 +259,11 @@ def test_answers_that_nearly_agree_look_so(tmp_path):
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (3, 90), (90, 3), (700, 500)])
 def test_pictures_of_any_size_have_room_for_words(size):
     images = [Image.new("RGB", size, (value, value, value)) for value in (0, 40)]
-    sheet = captioned({"observed": images[0], "restored": images[1]})
+    sheet = join_with_captions({"observed": images[0], "restored": images[1]})
     strip = np.asarray(sheet.convert("L"))[:12]
     halves = np.array_split(strip, 2, axis=1)
     assert all((half < 128).any() for half in halves), "a name above each"
-    spread = Spread.of(images)
+    spread = Spread.from_images(images)
     shown = spread.picture
     factor = spread.record()["magnification"]
     assert (
@@ -282,18 +282,18 @@ def test_the_class_that_was_found_is_named(tmp_path):
     asked = dataclasses.replace(result, observation=replace(result.observation, label=4)).record()
     assert (asked["class"], asked["class_name"], asked["class_asked"]) == (4, "elk", 4)
     searched = results.run_identity(result.observation, PRIOR, RECIPE, seed=0, num_solutions=2)
-    assert results.same_run(record, searched) and not results.same_run(asked, searched)
+    assert not results.differences(record, searched) and results.differences(asked, searched)
     older = {key: value for key, value in record.items() if key != "class_asked"} | {"class": None}
-    assert results.same_run(older, searched), "of a version that recorded what was asked for alone"
+    assert not results.differences(older, searched), "of a version that recorded what was asked for alone"
 
 
 def test_the_folder_and_the_time_of_saving_are_recorded(tmp_path, monkeypatch):
     def slow(picture, **options):
         time.sleep(0.01)
-        return png_bytes(picture, **options)
+        return encode_png(picture, **options)
 
-    png_bytes = restoration.png_bytes
-    monkeypatch.setattr(restoration, "png_bytes", slow)
+    encode_png = restoration.encode_png
+    monkeypatch.setattr(restoration, "encode_png", slow)
     result = answer(tmp_path)
     for folder in (tmp_path / "first", tmp_path / "second"):
         begin = time.perf_counter()

@@ -13,7 +13,7 @@ from dgp.losses.objective import Objective
 from dgp.losses.pixel import L1, Mse
 from dgp.losses.prediction import Prediction
 from dgp.observation.batch import stack_observations
-from dgp.postprocess.postprocess import LabLuminance, with_luminance
+from dgp.postprocess.lab_luminance import LabLuminance, replace_luminance
 from dgp.random_streams import random_stream
 from dgp.variables.constraints import Clamp, Sphere
 from dgp.variables.rows import Rows
@@ -107,7 +107,7 @@ def test_lab_luminance_keeps_the_observations_lightness(scene):
 
     observation, image = scene[0][0], scene[4][:1] * 0.3
     grey = observation.degradation.lift(observation.y, (32, 32)) * 0.5
-    merged = with_luminance(image, grey)
+    merged = replace_luminance(image, grey)
     lightness = lambda t: rgb2lab(((t[0] + 1) / 2).permute(1, 2, 0).double().numpy())[..., 0]  # noqa: E731
     assert abs(lightness(merged) - lightness(grey)).mean() < 0.5
     assert LabLuminance()(image, observation).shape == image.shape
@@ -120,7 +120,7 @@ def test_luminance_is_exchanged_as_kornia_does_it():
     image, source = (torch.rand(n, 3, 9, 7, generator=random, dtype=torch.float64) * 2 - 1 for n in (3, 1))
     lab = rgb_to_lab((image + 1) / 2)
     lab[:, :1] = rgb_to_lab((source + 1) / 2)[:, :1]
-    assert torch.allclose(with_luminance(image, source), lab_to_rgb(lab, clip=True) * 2 - 1, atol=1e-5)
+    assert torch.allclose(replace_luminance(image, source), lab_to_rgb(lab, clip=True) * 2 - 1, atol=1e-5)
 
 
 def test_rows_keep_the_best_of_each_answer():

@@ -70,12 +70,7 @@ def test_a_weight_is_fitted_as_its_picture_is(toy):
     padded = observe(photo(60, 40), "identity", toy, weight=np.full((40, 60), 255, np.uint8), fit="pad").weight
     assert float(padded[0, 0, 0].max()) == 0 and float(padded[0, 0, 16].min()) == 1
     small = observe(photo(40, 40), "sr:4", toy, weight=object_at(40, 40, 0, 0, 20, 40), simulate=True)
-    assert torch.equal(small.weight[0, 0, 0], (torch.arange(8) < 4).float()) and small.pixel_weight.shape == (
-        1,
-        1,
-        32,
-        32,
-    )
+    assert torch.equal(small.weight[0, 0, 0], (torch.arange(8) < 4).float()) and small.share.shape == (1, 1, 32, 32)
     corner = object_at(60, 40, 0, 0, 5, 40)
     with pytest.raises(InputError, match="part of the picture that is used"):
         observe(photo(60, 40), "identity", toy, weight=corner, fit="crop")
@@ -98,12 +93,12 @@ def test_the_weight_is_part_of_what_a_run_is(toy):
 def test_a_square_around_the_object_is_worked_in_and_put_back(toy, spec):
     image = photo(160, 120).convert("L" if spec == "gray" else "RGB")
     observation = observe(image, spec, toy, weight=object_at(160, 120, 100, 40, 140, 80), fit="object")
-    assert observation.geometry.box == (96, 36, 144, 84) and observation.geometry.placed == "window"
+    assert observation.geometry.box == (96, 36, 144, 84) and observation.geometry.placement == "window"
     cut = observe(image.crop((96, 36, 144, 84)), spec, toy)
-    assert torch.equal(observation.y, cut.y) and observation.pixel_weight[0, 0].mean() > 0.6
+    assert torch.equal(observation.y, cut.y) and observation.share[0, 0].mean() > 0.6
     answer = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    restored = observation.geometry.restore(answer)
-    inside = np.asarray(cut.geometry.restore(answer))
+    restored = observation.geometry.to_output(answer)
+    inside = np.asarray(cut.geometry.to_output(answer))
     before, after = np.asarray(image.convert("RGB")), np.asarray(restored).copy()
     assert np.array_equal(after[36:84, 96:144], inside)
     after[36:84, 96:144] = before[36:84, 96:144]
@@ -116,7 +111,7 @@ def test_the_square_around_the_object_lies_in_the_picture(toy):
     tiny = observe(photo(160, 120), "identity", toy, weight=object_at(160, 120, 0, 0, 4, 4), fit="object")
     assert tiny.geometry.box == (0, 0, 32, 32)
     wide = observe(photo(160, 120), "identity", toy, weight=object_at(160, 120, 0, 50, 160, 60), fit="object")
-    assert wide.geometry.placed == "stretch"
+    assert wide.geometry.placement == "stretch"
     simulated = observe(
         photo(160, 120), "sr:4", toy, weight=object_at(160, 120, 100, 40, 140, 80), fit="object", simulate=True
     )

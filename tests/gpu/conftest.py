@@ -32,7 +32,7 @@ def device(monkeypatch):
         from ..device import pretend  # it needs a newer PyTorch than the rest
 
         with pretend.registered(), pretend.Watch() as watch:
-            monkeypatch.setattr("dgp.inversion.device_named", lambda text: text)
+            monkeypatch.setattr("dgp.inversion.resolve_device", lambda text: text)
             yield WHERE
         assert not watch.mixed and not watch.drawn
     tf32(*before)

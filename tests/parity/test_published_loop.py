@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-SOURCE = Path(__file__).resolve().parents[2] / "benchmarks"
+SOURCE = Path(__file__).resolve().parents[2] / "benchmarks/speed"
 
 
 def arrays(path):

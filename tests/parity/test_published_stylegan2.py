@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-SOURCE = Path(__file__).resolve().parents[2] / "benchmarks"
+SOURCE = Path(__file__).resolve().parents[2] / "benchmarks/speed"
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_the_restatement_computes_what_was_published(shared, benchmarks):
     assert all(parameter.grad is not None for parameter in network.convs.parameters())
 
 
-def test_both_contestants_compute_the_same(benchmarks):
-    report = benchmarks[1].contest(64, multiplier=1, rows=1, repeats=1, chart="w++")
+def test_both_implementations_compute_the_same(benchmarks):
+    report = benchmarks[1].compare(64, multiplier=1, rows=1, repeats=1, chart="w++")
     assert max(report["largest_difference"].values()) < 1e-2 and report["ratio"]["cpu"] > 0
     assert {"published", "ours", "ours_released", "ours_w++"} <= report.keys()

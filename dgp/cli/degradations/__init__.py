@@ -1,4 +1,4 @@
-"""``dgp degradations``: list, info, preview, and what authors need.
+"""The commands of `dgp degradations`.
 
-To add a command, write it in its own file and add it to the group in ``commands``.
+To add one, write it in a file of its own, and add it to the group in ``commands``.
 """

@@ -1,4 +1,4 @@
-"""`dgp degradations new` and `check`: for those who write operators."""
+"""`dgp degradations new` and `check`: commands for authors of operators."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from dgp.cli.options import Speech, load_plugins, plugin_option, speech
+from dgp.cli.console import Console, console_options
+from dgp.cli.plugins import load_plugins, plugin_option
 
 
 @click.command(
@@ -24,17 +25,17 @@ Examples:
     type=click.Path(path_type=Path),
     default=".",
     metavar="DIR",
-    help="Where the two files go.",
+    help="The folder for the two files.",
 )
-@speech
-def new(name: str, output: Path, speech: Speech):
-    """Write a working plugin and its test, to start from."""
+@console_options
+def new(name: str, output: Path, console: Console):
+    """Write a plugin and its test, as a starting point for a degradation of your own."""
     from degradations.authoring.template import write_new
 
     plugin, test = write_new(name, output)
-    speech.give({"name": name, "plugin": str(plugin), "test": str(test)})
-    speech.say(f"{plugin}: the operator, an example that lowers contrast\n{test}: its test")
-    speech.say(f"Next: python -m pytest {test}; dgp degradations check {plugin}")
+    console.print_json({"name": name, "plugin": str(plugin), "test": str(test)})
+    console.print(f"{plugin}: the operator, an example that lowers contrast\n{test}: its test")
+    console.print(f"Next: python -m pytest {test}; dgp degradations check {plugin}")
 
 
 @click.command(
@@ -45,16 +46,17 @@ Examples:
   dgp degradations check mine:0.5 --plugin mine.py --json
 
 \b
-Exit codes: 0 it passes, 1 it fails, 2 its description is wrong, 3 it cannot be used."""
+Exit codes: 0 it passes, 1 it fails, 2 the SPEC is wrong, 3 it cannot be used."""
 )
 @click.argument("target", metavar="FILE|SPEC")
 @plugin_option
-@speech
+@console_options
 @click.pass_context
-def check(context: click.Context, target: str, plugins: tuple[str, ...], speech: Speech):
-    """Check an operator, and say what is wrong with it.
+def check(context: click.Context, target: str, plugins: tuple[str, ...], console: Console):
+    """Check that an operator keeps the contract of degradations, and list every violation.
 
-    The code of a plugin FILE is executed, and its operators are tried as in their `example`; a SPEC is tried as it is.
+    A plugin FILE is executed, and each of its operators is tried with the parameters of its `example`; a SPEC is
+    tried as given.
     """
     from degradations.conformance.advice import ADVICE
     from generators.progress import waiting
@@ -62,9 +64,9 @@ def check(context: click.Context, target: str, plugins: tuple[str, ...], speech:
     is_file = target.endswith(".py") or Path(target).is_file()
     loaded = load_plugins((*plugins, target) if is_file else plugins)
     with waiting("trying the operators"):
-        found, unusable = _of_file(loaded[-1]["names"]) if is_file else _of_spec(target)
+        found, unusable = _check_operators(loaded[-1]["names"]) if is_file else _check_spec(target)
     broken = {part: ADVICE[part] for findings in found.values() for part, _ in findings if part in ADVICE}
-    speech.give(
+    console.print_json(
         {
             "kept": not broken and not unusable and not any(found.values()),
             "checked": [
@@ -77,31 +79,35 @@ def check(context: click.Context, target: str, plugins: tuple[str, ...], speech:
         }
     )
     for tried, findings in found.items():
-        speech.say(f"{tried}: {'passes' if not findings else 'fails'}")
+        console.print(f"{tried}: {'passes' if not findings else 'fails'}")
         for part, text in findings:
-            speech.say(f"  {part}: {text}")
+            console.print(f"  {part}: {text}")
     for part, advice in broken.items():
-        speech.say(f"What to do about {part}: {advice}.")
+        console.print(f"What to do about {part}: {advice}.")
     for reason in unusable:
         click.echo(f"Error: {reason}", err=True)
     context.exit(3 if unusable else int(any(found.values())))
 
 
-def _of_spec(spec: str) -> tuple[dict, list[str]]:
+def _check_spec(spec: str) -> tuple[dict, list[str]]:
     from degradations.conformance import survey
 
-    return {tried: _parted(findings) for tried, findings in survey(spec).items()}, []
+    return {tried: _split_findings(findings) for tried, findings in survey(spec).items()}, []
 
 
-def _of_file(names: list[str]) -> tuple[dict, list[str]]:
-    """What is wrong with each of a file's operators, and why some cannot be tried at all."""
+def _check_operators(names: list[str]) -> tuple[dict, list[str]]:
+    """Check each operator by its example.
+
+    Returns:
+        The findings by spec, each (part of the contract, text), and the reasons of operators that cannot be tried.
+    """
     import degradations as operators
 
     found, unusable = {}, []
     for name in names:
         example = operators.describe(name).example
         try:
-            found.update(_of_spec(example)[0])
+            found.update(_check_spec(example)[0])
         except operators.PluginError as error:
             unusable.append(str(error))
         except operators.DegradationError as error:
@@ -109,5 +115,5 @@ def _of_file(names: list[str]) -> tuple[dict, list[str]]:
     return found, unusable
 
 
-def _parted(findings: list[str]) -> list[tuple[str, str]]:
+def _split_findings(findings: list[str]) -> list[tuple[str, str]]:
     return [tuple(finding.split(": ", 1)) for finding in findings]

@@ -1,4 +1,4 @@
-"""`dgp degradations`: the operators, what they take, and what they do to a picture."""
+"""`dgp degradations`: list, inspect and preview operators."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from pathlib import Path
 import click
 
 from dgp.cli import complete
+from dgp.cli.console import Console, console_options, printable_text
 from dgp.cli.degradations.authors import check, new
 from dgp.cli.degradations.mask import mask
 from dgp.cli.degradations.sheet import sheet
 from dgp.cli.groups import Group
-from dgp.cli.options import Speech, load_plugins, plugin_option, png_option, speech
+from dgp.cli.options import degradation_option, seed_option
+from dgp.cli.outputs import png_option, png_writer, resolve_png_path
+from dgp.cli.plugins import load_plugins, plugin_option, record_plugins
 
-# A sentence such as "(N, 3, H, W) -> (N, 1, H, W)."
+# Matches a sentence on tensors, such as "(N, 3, H, W) -> (N, 1, H, W)."
 SHAPES = re.compile(r"\(N, [^()]*\) -> .*?\.(?:\s|$)", re.DOTALL)
 
 
@@ -46,26 +49,26 @@ Examples:
   dgp degradations list --plugin mine.py --json""",
 )
 @plugin_option
-@speech
-def list_(plugins: tuple[str, ...], speech: Speech):
+@console_options
+def list_(plugins: tuple[str, ...], console: Console):
     """List all operators, with a summary of each."""
     import degradations as operators
 
     load_plugins(plugins)
     found = [operators.describe(name) for name in operators.names()]
     unusable = operators.broken()
-    speech.give(
+    console.print_json(
         {
-            "degradations": [_described(d) for d in found],
+            "degradations": [_record(d) for d in found],
             "unusable": [{"name": name, "reason": reason} for name, reason in unusable.items()],
         }
     )
     for reason in unusable.values():
-        speech.note(reason)
-    if not speech.as_json:
+        console.note(reason)
+    if not console.as_json:
         width = max(len(d.example) for d in found)
         for description in found:
-            speech.say(f"{description.example:{width}}  {for_people(description.summary)}")
+            console.print(f"{description.example:{width}}  {drop_shapes(description.summary)}")
 
 
 @degradations.command(
@@ -76,23 +79,23 @@ Examples:
 )
 @click.argument("name", shell_complete=complete.operators)
 @plugin_option
-@speech
-def info(name: str, plugins: tuple[str, ...], speech: Speech):
+@console_options
+def info(name: str, plugins: tuple[str, ...], console: Console):
     """Show what an operator does, and its parameters."""
     import degradations as operators
 
     load_plugins(plugins)
     description = operators.describe(name)
-    speech.give(_described(description))
-    if not speech.as_json:
-        speech.say(f"{description.name}, for example {description.example}\n\n{for_people(description.text)}\n")
+    console.print_json(_record(description))
+    if not console.as_json:
+        console.print(f"{description.name}, for example {description.example}\n\n{drop_shapes(description.text)}\n")
         for parameter in description.parameters:
             default = "required" if parameter.required else f"default {parameter.default}"
-            speech.say(
+            console.print(
                 f"  {parameter.name}: {parameter.expected}{', ' + parameter.unit if parameter.unit else ''}, "
                 f"{default}. {parameter.help}"
             )
-        speech.say(
+        console.print(
             f"{'linear' if description.linear else 'not linear'}, "
             f"{'smooth' if description.smooth else 'not smooth'}, defined in {description.source}"
         )
@@ -106,42 +109,32 @@ Examples:
   dgp degradations preview photo.png -d mine:0.5 --plugin mine.py -o mine.png"""
 )
 @click.argument("image", type=click.Path(path_type=Path), metavar="IMAGE")
-@click.option(
-    "-d",
-    "--degradation",
-    "spec",
-    required=True,
-    metavar="SPEC",
-    shell_complete=complete.degradations,
-    help="gray, sr:4, a chain such as gray+sr:2.",
-)
+@degradation_option("The degradation: gray, sr:4, a chain such as gray+sr:2.")
 @png_option("IMAGE-degraded.png")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
+@seed_option("Seed of random masks and noise.")
 @plugin_option
-@speech
-def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tuple[str, ...], speech: Speech):
-    """Degrade a clean picture at its own size, and write the result."""
+@console_options
+def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tuple[str, ...], console: Console):
+    """Degrade a clean picture at its own size, and write the result as PNG."""
     import degradations as operators
-    from dgp.cli.outputs import png_file
-    from dgp.cli.run import printable, with_plugins, writable_file
-    from dgp.observation.figures import png_bytes
+    from dgp.observation.figures import encode_png
     from dgp.observation.images import flatten, open_picture, to_tensor
     from dgp.random_streams import random_stream
     from generators.progress import waiting
 
     loaded = load_plugins(plugins)
-    operator = with_plugins(operators.parse(spec), loaded)
+    operator = record_plugins(operators.parse(spec), loaded)
     picture = open_picture(image)
     x = to_tensor(flatten(picture)[0].convert("RGB"))
     operator = operator.build(picture.image, seed, tuple(x.shape[-2:]))
     operators.try_out(operator, tuple(x.shape[-2:]))
-    output = png_file(output, f"{image.stem}-degraded.png")
-    write = writable_file(output)
+    output = resolve_png_path(output, f"{image.stem}-degraded.png")
+    write = png_writer(output)
     with waiting("degrading the picture"):
         y = operator.simulate(x, random_stream(seed, f"noise {picture.pixels_sha256}", 0))
         degraded = operator.picture(y)
-        write(png_bytes(degraded))
-    speech.give(
+        write(encode_png(degraded))
+    console.print_json(
         {
             "output": str(output),
             "size": list(degraded.size),
@@ -151,16 +144,19 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
             "degradation": {"spec": operator.spec, "asked": spec, "assets": operator.assets},
         }
     )
-    speech.say(f"{printable(image)} -> {printable(output)}: {operator.spec}, {degraded.width}x{degraded.height}")
+    console.print(
+        f"{printable_text(image)} -> {printable_text(output)}: {operator.spec}, {degraded.width}x{degraded.height}"
+    )
 
 
-def for_people(text: str) -> str:
-    """Return what an operator's docstring says, without its sentences on the shapes of tensors."""
+def drop_shapes(text: str) -> str:
+    """Return the text of an operator's docstring without sentences on the shapes of tensors."""
     paragraphs = (SHAPES.sub("", paragraph).strip() for paragraph in text.split("\n\n"))
     return "\n\n".join(filter(None, paragraphs)) or text
 
 
-def _described(description) -> dict:
+def _record(description) -> dict:
+    """Return the JSON record of an operator."""
     return {
         "name": description.name,
         "summary": description.summary,

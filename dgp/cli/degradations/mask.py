@@ -1,4 +1,4 @@
-"""`dgp degradations mask`: the damage that is found in a picture, as a mask to correct."""
+"""`dgp degradations mask`: write the damage that is found in a picture as a mask."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from dgp.cli.options import Speech, png_option, speech
+from dgp.cli.console import Console, console_options, printable_text
+from dgp.cli.outputs import png_option, png_writer, resolve_png_path
 
 
 @click.command(
@@ -17,25 +18,23 @@ Examples:
 )
 @click.argument("image", type=click.Path(path_type=Path), metavar="IMAGE")
 @png_option("IMAGE-mask.png")
-@speech
-def mask(image: Path, output: Path | None, speech: Speech):
-    """Find scratches, creases, dust and holes, and write them as a mask: white is damage."""
+@console_options
+def mask(image: Path, output: Path | None, console: Console):
+    """Find scratches, creases, dust and holes in a picture, and write them as a mask: white is damage."""
     from degradations import find_damage
-    from dgp.cli.outputs import png_file
-    from dgp.cli.run import printable, writable_file
-    from dgp.observation.figures import png_bytes
+    from dgp.observation.figures import encode_png
     from dgp.observation.images import open_picture
     from dgp.output.restoration import mask_picture
     from generators.progress import waiting
 
     picture = open_picture(image)
-    output = png_file(output, f"{image.stem}-mask.png")
-    write = writable_file(output)
+    output = resolve_png_path(output, f"{image.stem}-mask.png")
+    write = png_writer(output)
     with waiting("looking for damage"):
         found = find_damage(picture.image)[0, 0]
-    write(png_bytes(mask_picture(found)))
+    write(encode_png(mask_picture(found)))
     share = float(found.float().mean())
-    speech.give(
+    console.print_json(
         {
             "output": str(output),
             "input": {"path": str(image), "sha256": picture.sha256},
@@ -43,4 +42,6 @@ def mask(image: Path, output: Path | None, speech: Speech):
             "share": share,
         }
     )
-    speech.say(f"{printable(image)} -> {printable(output)}: {100 * share:.1f} % of the pixels look damaged")
+    console.print(
+        f"{printable_text(image)} -> {printable_text(output)}: {100 * share:.1f} % of the pixels look damaged"
+    )

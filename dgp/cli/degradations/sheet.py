@@ -1,4 +1,4 @@
-"""`dgp degradations sheet`: all operators on one page."""
+"""`dgp degradations sheet`: draw all operators on one page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 import click
 
 from dgp.cli import complete
-from dgp.cli.options import Speech, load_plugins, plugin_option, png_option, speech
+from dgp.cli.console import Console, console_options, printable_text
+from dgp.cli.options import seed_option
+from dgp.cli.outputs import png_option, png_writer, resolve_png_path
+from dgp.cli.plugins import load_plugins, plugin_option
 
 
 @click.command(
@@ -25,13 +28,17 @@ Examples:
     metavar="NAME",
     shell_complete=complete.operators,
     show_default=False,
-    help="Draw this operator alone. Repeatable.",
+    help="Draw only this operator. Repeatable.",
 )
-@click.option("--side", type=click.IntRange(32, 512), default=112, metavar="PX", help="Side of each picture.")
-@click.option("--columns", type=click.IntRange(1, 8), default=2, metavar="N", help="Operators side by side.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="For random masks and noise.")
+@click.option(
+    "--side", type=click.IntRange(32, 512), default=112, metavar="PX", help="Width and height of each picture."
+)
+@click.option(
+    "--columns", type=click.IntRange(1, 8), default=2, metavar="N", help="How many operators are drawn side by side."
+)
+@seed_option("Seed of random masks and noise.")
 @plugin_option
-@speech
+@console_options
 def sheet(
     image: Path | None,
     output: Path | None,
@@ -40,7 +47,7 @@ def sheet(
     columns: int,
     seed: int,
     plugins: tuple[str, ...],
-    speech: Speech,
+    console: Console,
 ):
     """Draw every operator at three strengths on one page.
 
@@ -48,23 +55,21 @@ def sheet(
     """
     import degradations as operators
     from degradations.authoring.sheet import draw, strengths
-    from dgp.cli.outputs import png_file
-    from dgp.cli.run import printable, writable_file
-    from dgp.observation.figures import png_bytes
+    from dgp.observation.figures import encode_png
     from dgp.observation.images import flatten, open_picture, to_tensor
     from generators.progress import waiting
 
     load_plugins(plugins)
     names = list(only) or operators.names()
     drawn = {name: list(strengths(name)) for name in names}
-    output = png_file(output, "degradations.png")
-    write = writable_file(output)
+    output = resolve_png_path(output, "degradations.png")
+    write = png_writer(output)
     picture = flatten(open_picture(image))[0].convert("RGB") if image is not None else _astronaut()
     with waiting("drawing the operators"):
         page = draw(to_tensor(_square(picture, side)), names, seed=seed, side=side, columns=columns)
-    write(png_bytes(page))
-    speech.give({"output": str(output), "size": list(page.size), "degradations": drawn, "seed": seed})
-    speech.say(f"{printable(output)}: {len(names)} operators, {page.width}x{page.height}")
+    write(encode_png(page))
+    console.print_json({"output": str(output), "size": list(page.size), "degradations": drawn, "seed": seed})
+    console.print(f"{printable_text(output)}: {len(names)} operators, {page.width}x{page.height}")
 
 
 def _astronaut():

@@ -1,4 +1,4 @@
-"""``dgp priors``: list, info, fetch, verify, convert, sample.
+"""The commands of `dgp priors`.
 
-To add a command, write it in its own file and add it to the group in ``commands``.
+To add one, write it in a file of its own, and add it to the group in ``commands``.
 """

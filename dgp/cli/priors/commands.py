@@ -1,4 +1,4 @@
-"""`dgp priors`: the generators, where they come from, whether they are whole, and what they draw."""
+"""`dgp priors`: list, inspect, check, convert and sample generators."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import click
 
 from dgp.cli import complete
 from dgp.cli.complete import DEFAULT_PRIOR
+from dgp.cli.console import Console, console_options, printable_text
 from dgp.cli.groups import Group
-from dgp.cli.options import Speech, speech
 from dgp.cli.priors.fetch import facts, fetch
 from dgp.cli.priors.sample import sample
 
@@ -40,16 +40,19 @@ Examples:
   dgp priors list
   dgp priors list --json""",
 )
-@speech
-def list_(speech: Speech):
-    """List all priors; a weights file or a folder can be given wherever a name can."""
+@console_options
+def list_(console: Console):
+    """List all priors.
+
+    Wherever a command takes the name of a prior, it also takes a weights file or a folder.
+    """
     import generators
     from generators.model_zoo import PUBLIC
 
     entries, public = [], [facts(entry) for entry in PUBLIC.values() if entry.generator]
-    there = {entry["name"] for entry in public if entry["fetched"]}
+    fetched = {entry["name"] for entry in public if entry["fetched"]}
     for name in generators.names():
-        if name in there:  # listed below: to read them all would take long
+        if name in fetched:  # listed below from the table, as loading them all would take long
             continue
         try:
             prior = generators.load(name)
@@ -57,20 +60,20 @@ def list_(speech: Speech):
             entries.append({"name": name, "usable": False, "reason": str(error)})
             continue
         entries.append({"name": name, "usable": True, "default": name == generators.DEFAULT} | _facts(prior))
-    speech.give({"priors": entries, "public": public})
-    if not speech.as_json:
+    console.print_json({"priors": entries, "public": public})
+    if not console.as_json:
         for entry in entries:
             if entry["usable"]:
                 about = f"{entry['resolution']} px, {len(entry['classes'])} classes, {entry['card']['data']}"
-                speech.say(f"{entry['name']:20}  {about}{' (default)' if entry['default'] else ''}")
+                console.print(f"{entry['name']:20}  {about}{' (default)' if entry['default'] else ''}")
             else:
-                speech.say(f"{entry['name']:20}  cannot be used: {entry['reason']}")
+                console.print(f"{entry['name']:20}  cannot be used: {entry['reason']}")
         for entry in public:
             if entry["fetched"]:
-                speech.say(f"{entry['name']:20}  {entry['about']}; fetched")
+                console.print(f"{entry['name']:20}  {entry['about']}; fetched")
         others = [entry["name"] for entry in public if not entry["fetched"]]
         if others:
-            speech.say(f"`dgp priors fetch NAME` gets others: {', '.join(others)}")
+            console.print(f"`dgp priors fetch NAME` gets others: {', '.join(others)}")
 
 
 @priors.command(
@@ -80,30 +83,30 @@ Examples:
   dgp priors info weights/G_ema_128.pth --json"""
 )
 @click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR, shell_complete=complete.priors)
-@speech
-def info(name: str, speech: Speech):
-    """Show a prior's origin, classes, latents and layers, and what was assumed about its file."""
+@console_options
+def info(name: str, console: Console):
+    """Show a prior's origin, licence, classes, latents and layers, and the assumptions made to read its file."""
     import generators
 
     facts = _facts(generators.load(name))
-    speech.give(facts)
-    if speech.as_json:
+    console.print_json(facts)
+    if console.as_json:
         return
     card = facts["card"]
-    speech.say(
+    console.print(
         f"{facts['name']}: {facts['architecture']}, {facts['resolution']} px, "
         f"{facts['parameters'] / 1e6:.1f} million parameters, "
         f"{'with' if facts['discriminator'] else 'without'} discriminator"
     )
-    speech.say(f"sha256: {facts['sha256']}")
+    console.print(f"sha256: {facts['sha256']}")
     for key in ("data", "licence", "origin", "limits"):
-        speech.say(f"{key}: {card[key]}")
+        console.print(f"{key}: {card[key]}")
     shown, count = facts["classes"][:20], len(facts["classes"])
-    speech.say(f"classes: {', '.join(shown) or 'none'}{f', ... ({count})' if count > len(shown) else ''}")
-    speech.say(f"charts: {', '.join(_chart(chart) for chart in facts['charts'])}")
-    speech.say(f"layer groups, coarse to fine: {', '.join(facts['groups'])}")
+    console.print(f"classes: {', '.join(shown) or 'none'}{f', ... ({count})' if count > len(shown) else ''}")
+    console.print(f"charts: {', '.join(_describe_latent(chart) for chart in facts['charts'])}")
+    console.print(f"layer groups, coarse to fine: {', '.join(facts['groups'])}")
     for assumed in facts["assumed"]:
-        speech.say(f"assumed: {assumed}")
+        console.print(f"assumed: {assumed}")
 
 
 @priors.command(
@@ -113,13 +116,15 @@ Examples:
   dgp priors verify weights/G_ema.pth --sha256 0123456789abcdef..."""
 )
 @click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR, shell_complete=complete.priors)
-@click.option("--sha256", metavar="HEX", show_default=False, help="The sha256 that the generator's file must have.")
-@speech
-def verify(name: str, sha256: str | None, speech: Speech):
-    """Check that a prior is intact: its sha256 where one is known, every tensor, and a picture that it draws.
+@click.option(
+    "--sha256", metavar="HEX", show_default=False, help="The sha256 that the generator's file is expected to have."
+)
+@console_options
+def verify(name: str, sha256: str | None, console: Console):
+    """Check that a prior is intact: its sha256 if one is known, every tensor, and a picture that it generates.
 
     The files of published weights (`dgp priors fetch --list`) are checked against the sha256 recorded at the
-    first download. Exit code 3 where it cannot be used.
+    first download. The exit code is 3 if the prior cannot be used.
     """
     import torch
 
@@ -131,10 +136,10 @@ def verify(name: str, sha256: str | None, speech: Speech):
 
     if name in PUBLIC:
         for file in verify_files(PUBLIC[name], sha256):
-            speech.detail(f"{file.path}: sha256 {file.sha256}{', recorded now' if file.recorded else ''}")
+            console.detail(f"{file.path}: sha256 {file.sha256}{', recorded now' if file.recorded else ''}")
         if not PUBLIC[name].generator:
-            speech.give({"name": name, "sha256": file.sha256, "verified": True, "discriminator": False})
-            speech.say(f"{name}: intact, sha256 {file.sha256}")
+            console.print_json({"name": name, "sha256": file.sha256, "verified": True, "discriminator": False})
+            console.print(f"{name}: intact, sha256 {file.sha256}")
             return
     prior = generators.load(name, sha256=sha256.lower() if sha256 else None)
     broken = [
@@ -146,13 +151,13 @@ def verify(name: str, sha256: str | None, speech: Speech):
     ]
     if broken:
         raise generators.WeightsError(f"{name}: {broken[0]} holds NaN or Infinity; get the file again")
-    with waiting("drawing a picture"), torch.no_grad():
+    with waiting("generating a picture"), torch.no_grad():
         picture = prior.generator(prior.generator.sample(1, generator=random_stream(0, "verify", 0)))
         if prior.discriminator is not None:
             prior.discriminator.features(picture)
     if not bool(picture.isfinite().all()):
-        raise generators.WeightsError(f"{name}: draws pictures with NaN or Infinity; get the file again")
-    speech.give(
+        raise generators.WeightsError(f"{name}: generates pictures with NaN or Infinity; get the file again")
+    console.print_json(
         {
             "name": prior.name,
             "sha256": prior.sha256,
@@ -160,7 +165,7 @@ def verify(name: str, sha256: str | None, speech: Speech):
             "discriminator": prior.discriminator is not None,
         }
     )
-    speech.say(f"{prior.name}: intact, sha256 {prior.sha256}")
+    console.print(f"{prior.name}: intact, sha256 {prior.sha256}")
 
 
 @priors.command(
@@ -177,39 +182,40 @@ Examples:
     type=click.Path(path_type=Path),
     metavar="FILE",
     show_default=False,
-    help="The file to write, the discriminator beside it (default: PRIOR.safetensors).",
+    help="The file to write; the discriminator is written beside it (default: PRIOR.safetensors).",
 )
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
-@speech
-def convert(name: str, old_output: Path | None, output: Path | None, overwrite: bool, speech: Speech):
-    """Write a prior as safetensors: the generator, and its discriminator beside it.
+@console_options
+def convert(name: str, old_output: Path | None, output: Path | None, overwrite: bool, console: Console):
+    """Write a prior as safetensors: the generator, and its discriminator in a second file beside it.
 
-    The file that is written gives the same pictures, bit for bit, and describes itself in its header.
+    The written file generates the same pictures, bit for bit. Its header holds the architecture, configuration and
+    licence.
     """
     import generators
-    from dgp.cli.run import printable
     from dgp.files import sha256_of
     from generators.progress import waiting
 
     if old_output is not None:
         if output is not None:
             raise click.UsageError(f"got two files to write, {old_output} and -o {output}; give -o alone")
-        speech.note(f"`convert {name} {old_output}` is deprecated; use `dgp priors convert {name} -o {old_output}`")
+        console.note(f"`convert {name} {old_output}` is deprecated; use `dgp priors convert {name} -o {old_output}`")
         output = old_output
     prior = generators.load(name)
     with waiting("writing the files"):
         files = generators.convert(prior, output or Path(f"{prior.name}.safetensors"), overwrite=overwrite)
-    speech.give(
+    console.print_json(
         {
             "prior": {"name": prior.name, "sha256": prior.sha256},
             "architecture": prior.generator.info.architecture,
             "files": [{"path": str(file), "sha256": sha256_of(file)} for file in files],
         }
     )
-    speech.say(f"{prior.name}: {prior.generator.info.architecture} -> {', '.join(map(printable, files))}")
+    console.print(f"{prior.name}: {prior.generator.info.architecture} -> {', '.join(map(printable_text, files))}")
 
 
 def _facts(prior) -> dict:
+    """Return the JSON record of a loaded prior."""
     info = prior.generator.info
     return {
         "name": prior.name,
@@ -238,8 +244,8 @@ def _facts(prior) -> dict:
     }
 
 
-def _chart(chart: dict) -> str:
-    """z (128,), class (): a number"""
+def _describe_latent(chart: dict) -> str:
+    """Return a latent in words, such as "z (128,)" or "class (), fixed by its number"."""
     if chart["shape"] is None:
         return f"{chart['name']} (maps between blocks)"
     return f"{chart['name']} {tuple(chart['shape'])}{'' if chart['optimisable'] else ', fixed by its number'}"

@@ -1,4 +1,4 @@
-"""`dgp priors fetch`: the weights that others have published, for users who accept their licence."""
+"""`dgp priors fetch`: download published weights, after the user has accepted their licence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dgp.cli.options import Speech, speech
+from dgp.cli.console import Console, console_options
 
 
 @click.command(
@@ -19,33 +19,35 @@ Examples:
   dgp priors fetch biggan-dgp            where to get it, and where to put it
 
 \b
-Fetched weights are a prior that is used by its name: dgp restore photo.png -d sr:4 -p stylegan2-ada-ffhq.
+Fetched weights are used by their name: dgp restore photo.png -d sr:4 -p stylegan2-ada-ffhq.
 Files go to priors/NAME/ in $DGP_CACHE (else ~/.cache/dgp). An interrupted download is resumed."""
 )
 @click.argument("name", required=False)
 @click.option("--list", "listed", is_flag=True, show_default=False, help="List what can be fetched.")
-@click.option("--yes", is_flag=True, show_default=False, help="Accept the licence without being asked.")
-@click.option("--sha256", metavar="HEX", show_default=False, help="The sha256 that the generator's file must have.")
+@click.option("--yes", is_flag=True, show_default=False, help="Accept the licence without a question.")
+@click.option(
+    "--sha256", metavar="HEX", show_default=False, help="The sha256 that the generator's file is expected to have."
+)
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     show_default=False,
-    help="Put the files there instead; use them by their path then.",
+    help="Put the files into this folder instead; they are then used by their path.",
 )
-@speech
-def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output: Path | None, speech: Speech):
+@console_options
+def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output: Path | None, console: Console):
     """Download published weights from their publisher.
 
-    Each comes under its publisher's licence, which is shown and must be accepted. The sha256 of a file is recorded at
-    the first download, and checked from then on.
+    The publisher's licence is shown and must be accepted. The sha256 of each file is recorded at the first download,
+    and checked from then on.
     """
     from generators.downloads import fetch as get
     from generators.model_zoo import find
 
     if listed:
-        return _list(speech)
+        return _list(console)
     if not name:
         raise click.UsageError("got no NAME; `dgp priors fetch --list` shows what can be fetched")
     if sha256 and (len(sha256) != 64 or not set(sha256.lower()) <= set("0123456789abcdef")):
@@ -55,15 +57,15 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
         raise click.UsageError(f"got --sha256 for {', '.join(entry.name for entry in entries)}; name one of them")
     done = []
     for entry in entries:
-        _introduce(entry, output, yes, speech)
+        _show_licence(entry, output, yes, console)
     for entry in entries:
-        with _Bar(speech) as bar:
+        with _Bar(console) as bar:
             kept = get(entry, output, sha256=sha256, progress=bar)
         for file in kept:
-            speech.say(f"{file.path}: {'fetched' if file.new else 'already fetched'}, sha256 {file.sha256}")
+            console.print(f"{file.path}: {'fetched' if file.new else 'already fetched'}, sha256 {file.sha256}")
         if entry.generator:
             use = f"{output / entry.generator}" if output else entry.name
-            speech.say(f"use it with -p {use}")
+            console.print(f"use it with -p {use}")
         done.append(
             {
                 "name": entry.name,
@@ -71,11 +73,11 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
                 "files": [{"path": str(file.path), "sha256": file.sha256, "new": file.new} for file in kept],
             }
         )
-    speech.give({"status": "done", "fetched": done})
+    console.print_json({"status": "done", "fetched": done})
 
 
 def facts(entry) -> dict:
-    """What the lists tell of one entry."""
+    """Return the JSON record of an entry of the table of published weights."""
     from generators.downloads import list_missing
 
     return {
@@ -89,30 +91,34 @@ def facts(entry) -> dict:
     }
 
 
-def _list(speech: Speech) -> None:
+def _list(console: Console) -> None:
     from generators.model_zoo import PUBLIC
 
     entries = [facts(entry) for entry in PUBLIC.values()]
-    speech.give({"public": entries})
-    if not speech.as_json:
+    console.print_json({"public": entries})
+    if not console.as_json:
         for entry in entries:
             state = "fetched" if entry["fetched"] else "manual" if entry["by_hand"] else ""
-            speech.say(f"{entry['name']:26} {state:8}  {entry['about']}; {entry['licence']}")
+            console.print(f"{entry['name']:26} {state:8}  {entry['about']}; {entry['licence']}")
 
 
-def _introduce(entry, output: Path | None, yes: bool, speech: Speech) -> None:
-    """Shows what it is and its licence, and asks where there is something to fetch."""
+def _show_licence(entry, output: Path | None, yes: bool, console: Console) -> None:
+    """Show an entry and its licence, and ask for acceptance if there are files to download.
+
+    Raises:
+        click.UsageError: the licence was not accepted.
+    """
     from generators.downloads import list_missing
 
-    lacking = list_missing(entry, output)
-    # Nobody accepts what -q keeps from being shown.
-    show = speech.note if yes or not lacking else lambda line: click.echo(line, err=True)
+    absent = list_missing(entry, output)
+    # -q must not hide a licence that is about to be accepted.
+    show = console.note if yes or not absent else lambda line: click.echo(line, err=True)
     show(f"{entry.name}: {entry.about}")
     show(f"licence: {entry.licence.text}")
     show(f"         {entry.licence.address}")
     if entry.remark:
         show(f"note: {entry.remark}")
-    if not lacking:
+    if not absent:
         return
     if entry.by_hand:
         for file in entry.files:
@@ -125,22 +131,22 @@ def _introduce(entry, output: Path | None, yes: bool, speech: Speech) -> None:
         show(f"from {file.address}")
     if yes:
         return
-    if not _watched():
+    if not _can_answer():
         raise click.UsageError(f"the licence of {entry.name} must be accepted; read it, then add --yes")
     if not click.confirm("Do you accept the licence?", err=True):
         raise click.UsageError("the licence was not accepted; nothing was fetched")
 
 
-def _watched() -> bool:
-    """Whether somebody can answer."""
+def _can_answer() -> bool:
+    """Return whether the user can answer questions."""
     return sys.stdin.isatty()
 
 
 class _Bar:
-    """A progress bar for each file, where somebody watches."""
+    """A progress bar for each file, on a terminal."""
 
-    def __init__(self, speech: Speech):
-        self.quiet, self.name, self.bar = speech.quiet or not sys.stderr.isatty(), "", None
+    def __init__(self, console: Console):
+        self.quiet, self.name, self.bar = console.quiet or not sys.stderr.isatty(), "", None
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
         from tqdm import tqdm

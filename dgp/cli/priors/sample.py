@@ -1,4 +1,4 @@
-"""`dgp priors sample`: what a prior draws."""
+"""`dgp priors sample`: random pictures of a prior."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import click
 
 from dgp.cli import complete
 from dgp.cli.complete import DEFAULT_PRIOR
-from dgp.cli.options import Speech, png_option, speech
+from dgp.cli.console import Console, console_options, printable_text
+from dgp.cli.options import seed_option
+from dgp.cli.outputs import png_option, png_writer, resolve_png_path
 
 
 @click.command(
@@ -27,24 +29,18 @@ Examples:
     default="auto",
     metavar="NAME|ID|auto",
     shell_complete=complete.classes,
-    help="What to draw; auto: all classes in turn.",
+    help="The class of the pictures; auto: all classes in turn.",
 )
 @click.option(
     "--truncation",
     type=click.FloatRange(0, 2, min_open=True),
     default=1.0,
     metavar="T",
-    help="Below 1: more typical, less varied; above 1, where the network has w, the opposite.",
+    help="Below 1: more typical and less varied pictures; above 1: the opposite, for networks with a latent w.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    metavar="N",
-    help="Random seed; the same seed gives the same pictures.",
-)
+@seed_option("Random seed; the same seed gives the same pictures.")
 @png_option("PRIOR-samples.png")
-@speech
+@console_options
 def sample(
     name: str | None,
     old_name: str | None,
@@ -53,15 +49,13 @@ def sample(
     truncation: float,
     seed: int,
     output: Path | None,
-    speech: Speech,
+    console: Console,
 ):
-    """Draw pictures of a prior on one sheet."""
+    """Generate random pictures of a prior, on one sheet."""
     import torch
 
     import generators
-    from dgp.cli.outputs import png_file
-    from dgp.cli.run import printable, writable_file
-    from dgp.observation.figures import png_bytes
+    from dgp.observation.figures import encode_png
     from dgp.observation.images import to_pil
     from dgp.random_streams import random_stream
     from generators.progress import report
@@ -69,26 +63,26 @@ def sample(
     if old_name is not None:
         if name is not None:
             raise click.UsageError(f"got two priors, {name} and -p {old_name}; give the argument alone")
-        speech.note(f"`sample -p {old_name}` is deprecated; use `dgp priors sample {old_name}`")
+        console.note(f"`sample -p {old_name}` is deprecated; use `dgp priors sample {old_name}`")
     prior = generators.load(name or old_name or DEFAULT_PRIOR)
-    output = png_file(output, f"{prior.name}-samples.png")
+    output = resolve_png_path(output, f"{prior.name}-samples.png")
     info = prior.generator.info
     number = None if label == "auto" else info.class_index(label)
     classes = None
     if info.classes:
         classes = torch.arange(count) % len(info.classes) if number is None else torch.full((count,), number)
-    write = writable_file(output)
-    # One stream a picture: the first pictures of a larger sheet are those of a smaller one.
+    write = png_writer(output)
+    # With a random stream for each picture, a larger sheet begins with the pictures of a smaller one.
     streams = [random_stream(seed, "sample", picture) for picture in range(count)]
     pictures = []
     with torch.no_grad():
         latents = prior.generator.sample(count, truncation=truncation, classes=classes, generator=streams)
         for row in range(count):
             pictures.append(to_pil(prior.generator({key: value[row : row + 1] for key, value in latents.items()})))
-            report("drawing pictures", row + 1, count)
+            report("generating pictures", row + 1, count)
     sheet = _sheet(pictures)
-    write(png_bytes(sheet))
-    speech.give(
+    write(encode_png(sheet))
+    console.print_json(
         {
             "output": str(output),
             "prior": {"name": prior.name, "sha256": prior.sha256},
@@ -99,11 +93,11 @@ def sample(
             "size": list(sheet.size),
         }
     )
-    speech.say(f"{count} pictures of {prior.name} -> {printable(output)}")
+    console.print(f"{count} pictures of {prior.name} -> {printable_text(output)}")
 
 
 def _sheet(pictures):
-    """As square as can be, with a gap of 2 pixels; small pictures are enlarged by a whole factor."""
+    """Arrange pictures in a grid that is nearly square, with gaps of 2 pixels; small ones are enlarged."""
     from PIL import Image
 
     side = pictures[0].width

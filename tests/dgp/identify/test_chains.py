@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from dgp.identify.chains import all_chains, normal_form, traits
+from dgp.identify.chains import all_chains, chain_features, normal_form
 
 NAMES = ("a", "b", "c", "d")
 FREE = frozenset(map(frozenset, ("ab", "bc", "ad")))
@@ -36,7 +36,7 @@ def test_every_class_is_there_once():
     assert [len(chain) for chain in found] == sorted(len(chain) for chain in found)
 
 
-def test_no_two_chains_have_the_same_traits():
+def test_no_two_chains_have_the_same_features():
     chains = all_chains(NAMES, FREE, 3)
-    rows = {tuple(row) for row in traits(chains, NAMES, FREE).tolist()}
+    rows = {tuple(row) for row in chain_features(chains, NAMES, FREE).tolist()}
     assert len(rows) == len(chains)

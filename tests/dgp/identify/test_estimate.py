@@ -40,10 +40,10 @@ def unknown(kind, text="auto"):
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "COUNT", 240)
-    monkeypatch.setattr(module, "FEWEST", 240)
+    monkeypatch.setattr(module, "MAX_COUNT", 240)
+    monkeypatch.setattr(module, "MIN_COUNT", 240)
     monkeypatch.setattr(module, "STEPS", 150)
-    monkeypatch.setattr("generators.bank.SHARD", 60)
+    monkeypatch.setattr("generators.statistics.bank.SHARD", 60)
     monkeypatch.setenv("DGP_CACHE", str(tmp_path))
 
 
@@ -79,7 +79,7 @@ def test_the_same_again_from_what_was_kept_and_rows_alone(toy, monkeypatch):
     state = torch.get_rng_state()
     first = estimator(operator, toy)(y)
     assert torch.equal(state, torch.get_rng_state()), "torch's own random numbers are left alone"
-    monkeypatch.setattr(module, "_learnt", None)
+    monkeypatch.setattr(module, "_train", None)
     for row, before in zip(y, first, strict=True):
         again = estimate(row[None], operator, toy)["sigma"]
         assert (again.value, again.spread) == pytest.approx((before["sigma"].value, before["sigma"].spread), rel=1e-4)
@@ -88,5 +88,5 @@ def test_the_same_again_from_what_was_kept_and_rows_alone(toy, monkeypatch):
 
 
 def test_nothing_unknown_nothing_simulated(toy, monkeypatch):
-    monkeypatch.setattr(module, "simulated", None)
+    monkeypatch.setattr(module, "simulate_statistics", None)
     assert estimate(torch.zeros(1, 3, 32, 32), Dim(share=0.5), toy) == {}

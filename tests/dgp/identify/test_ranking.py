@@ -7,8 +7,8 @@ import degradations
 from dgp.api import observe
 from dgp.errors import InputError
 from dgp.identify import auto, ranking
-from dgp.identify.damages import COMMUTING, DAMAGES, operator_of
-from dgp.identify.ranking import CHAINS, rank, ranked
+from dgp.identify.damages import COMMUTING, DAMAGES, build_operator
+from dgp.identify.ranking import CHAINS, rank, rank_rows
 from generators import load
 
 
@@ -25,7 +25,7 @@ def small(monkeypatch, toy):
     monkeypatch.setattr(ranking, "WEIGHTS", (0.3, 0.7))
     monkeypatch.setattr(ranking, "POOL", 60)
     monkeypatch.setattr(ranking, "STEPS", 250)
-    monkeypatch.setattr("generators.bank.SHARD", 60)
+    monkeypatch.setattr("generators.statistics.bank.SHARD", 60)
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +38,10 @@ def test_chains_that_commute_count_once_and_all_can_be_built():
     assert len(CHAINS) == 109 and len([c for c in CHAINS if len(c) == 1]) == len(DAMAGES)
     assert frozenset(("noise", "jpeg")) not in COMMUTING
     for chain in CHAINS:
-        operator = operator_of(chain, [0] * len(chain))
+        operator = build_operator(chain, [0] * len(chain))
         assert operator.channels(3) == (1 if "missing colour" in chain else 3) and operator.size((32, 32)) == (32, 32)
     for damage in DAMAGES:
-        assert len(damage.seen) == len(damage.cure)
+        assert len(damage.simulated) == len(damage.restored)
 
 
 def test_damages_are_seen(toy, pictures):
@@ -53,18 +53,18 @@ def test_damages_are_seen(toy, pictures):
     }
     for name, spec in shown.items():
         y = degradations.parse(spec).simulate(pictures, torch.Generator().manual_seed(0))
-        found = ranked(y, toy)
+        found = rank_rows(y, toy)
         first = [candidates[0].damages for candidates in found]
         assert first.count((name,)) >= 6, f"{name}: by chance it would be one or two of twelve"
         assert all(sum(c.probability for c in one) == pytest.approx(1) for one in found)
         assert all(c.probability >= d.probability for one in found for c, d in zip(one, one[1:], strict=False))
-    enlarged = ranked(degradations.parse("rescale:4,up=nearest").simulate(pictures), toy)
+    enlarged = rank_rows(degradations.parse("rescale:4,up=nearest").simulate(pictures), toy)
     specs = [one[0].spec for one in enlarged if one[0].damages == ("low resolution",)]
     assert sum(spec.endswith("up=nearest") for spec in specs) > len(specs) / 2, "one in three by chance"
 
 
 def test_a_row_alone_and_what_is_known(toy, pictures):
-    found = ranked(pictures[:3], toy)
+    found = rank_rows(pictures[:3], toy)
     alone = rank(pictures[1:2], toy)
     assert [c.damages for c in alone] == [c.damages for c in found[1]]
     assert [c.damages for c in rank(pictures[:1], toy, known={"noise"})] == [("noise",)]
@@ -94,8 +94,8 @@ def test_what_the_file_tells_is_certain(toy, pictures, tmp_path):
     for quality, known in ((20, {"jpeg"}), (95, set())):
         path = tmp_path / f"{quality}.jpg"
         degradations.Identity().picture(pictures[:1]).save(path, quality=quality)
-        assert auto._told(auto.open_picture(path), 32) == known
-    assert auto._told(auto.open_picture(tmp_path / "20.jpg"), 64) == set(), "its blocks are not those of x"
+        assert auto._damages_of_file(auto.open_picture(path), 32) == known
+    assert auto._damages_of_file(auto.open_picture(tmp_path / "20.jpg"), 64) == set(), "its blocks are not those of x"
 
 
 def test_a_clean_picture_shows_no_damage(toy, pictures):

@@ -8,19 +8,19 @@ import torch
 from PIL import Image
 
 from dgp.identify import blocks, grain, spectrum
-from dgp.identify.sources import APART, PHOTOGRAPHS, cut_outs, sources
+from dgp.identify.sources import APART, PHOTOGRAPHS, random_crops, sources
 from dgp.identify.statistics import LUMA, statistics
 from generators import load
 
 
 def photographs(count=4, side=64):
-    return cut_outs(PHOTOGRAPHS, count, side, np.random.default_rng(0))
+    return random_crops(PHOTOGRAPHS, count, side, np.random.default_rng(0))
 
 
 def evidence(pictures):
     levels = ((pictures + 1) * 127.5).round()
     luma = (levels * torch.tensor(LUMA)[:, None, None]).sum(1)
-    return blocks.evidence(blocks.amplitudes(luma), blocks.whole(levels))
+    return blocks.evidence(blocks.amplitudes(luma), blocks.unclipped_blocks(levels))
 
 
 def stored(picture, quality, subsampling=2):
@@ -92,7 +92,7 @@ def test_tables_are_pillows():
 
 
 def test_sources_are_of_the_prior_among_photographs(monkeypatch):
-    monkeypatch.setattr("generators.bank.SHARD", 20)
+    monkeypatch.setattr("generators.statistics.bank.SHARD", 20)
     toy = load("toy")
     pictures = sources(toy, range(20), 0)
     assert pictures.shape == (20, 3, 32, 32) and pictures.abs().max() <= 1

@@ -1,10 +1,9 @@
-"""What one latent step of StyleGAN2 costs (forward, and backward to w+): rosinality's operations against ours, in one
-run, on the same weights.
+"""The cost of one latent step of StyleGAN2 (forward, and backward to w+): rosinality's implementation and ours.
 
-    python benchmarks/stylegan2_step.py --resolution 256 --multiplier 2 --threads 1 --repeats 5 --json
+    python benchmarks/speed/stylegan2_step.py --resolution 256 --multiplier 2 --threads 1 --repeats 5 --json
 
-Weights are random, since values do not change the cost. Repetitions of the contestants alternate, so that whatever
-else the machine does falls on all of them; medians of wall and process time are reported. See README.md beside this.
+Both use the same random weights, whose values do not change the cost. Repetitions of the implementations alternate, so
+that other load on the machine affects both; medians of wall and process time are reported. See benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from generators.checkpoints.families.stylegan2 import read_generator
 
 @torch.no_grad()
 def randomise(channels: dict[int, int]) -> published.Generator:
-    """Parameters as they are initialised, but with biases and noise that do something."""
+    """Return a network as it is initialised, but with random biases and noise weights, which would be 0."""
     network = published.Generator(channels)
     for name, parameter in network.named_parameters():
         if name.endswith(("activate.bias", "noise.weight")):
@@ -31,14 +30,15 @@ def randomise(channels: dict[int, int]) -> published.Generator:
 
 
 def step(network, make_latents, w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(picture, gradient at w+), everything that requires a gradient receiving it, as in a loop that calls backward."""
+    """Run forward and backward; return the picture and the gradient at w+."""
     w = w.clone().requires_grad_()
     picture = network(make_latents(w))
     picture.square().mean().backward()
     return picture.detach(), w.grad
 
 
-def contest(resolution: int, multiplier: int, rows: int, repeats: int, chart: str) -> dict:
+def compare(resolution: int, multiplier: int, rows: int, repeats: int, chart: str) -> dict:
+    """Measure all implementations, and compare their pictures and gradients."""
     torch.manual_seed(0)
     theirs = randomise(published.channels_of(resolution, multiplier))
     frozen, _ = read_generator(theirs.state_dict(), {}, "made here")
@@ -74,16 +74,16 @@ def contest(resolution: int, multiplier: int, rows: int, repeats: int, chart: st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--resolution", type=int, default=256, choices=(64, 128, 256, 512, 1024))
-    parser.add_argument("--multiplier", type=int, default=2, choices=(1, 2), help="of the channels from 64 px on")
+    parser.add_argument("--multiplier", type=int, default=2, choices=(1, 2), help="of channels from 64 px on")
     parser.add_argument("--rows", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--chart", choices=("w+", "w++"), default="w+", help="w++: measured besides")
-    parser.add_argument("--json", action="store_true", help="print all figures")
+    parser.add_argument("--chart", choices=("w+", "w++"), default="w+", help="w++: measure it too")
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     report = {"torch": torch.__version__, "machine": platform.machine(), "dtype": "float32", **vars(options)}
-    report |= contest(options.resolution, options.multiplier, options.rows, options.repeats, options.chart)
+    report |= compare(options.resolution, options.multiplier, options.rows, options.repeats, options.chart)
     if options.json:
         print(json.dumps(report, indent=1))
         return

@@ -1,4 +1,4 @@
-"""Wall and process seconds of contestants that take turns."""
+"""Wall and process times of implementations whose repetitions alternate."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Times:
-    """Wall and process seconds of the repetitions of one contestant."""
+    """The times of the repetitions of one implementation, in seconds."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
     def measure(self, action):
+        """Call a function, record its time, and return its result."""
         wall, cpu = time.perf_counter(), time.process_time()
         result = action()
         self.wall.append(time.perf_counter() - wall)
@@ -22,9 +23,11 @@ class Times:
         return result
 
     def medians(self, parts: int = 1) -> dict[str, float]:
+        """Return the median times, divided by `parts`."""
         return {"wall_s": statistics.median(self.wall) / parts, "cpu_s": statistics.median(self.cpu) / parts}
 
 
 def ratio(slow: Times, fast: Times) -> dict[str, float]:
+    """Return how many times longer `slow` takes than `fast`."""
     a, b = slow.medians(), fast.medians()
     return {"wall": a["wall_s"] / b["wall_s"], "cpu": a["cpu_s"] / b["cpu_s"]}

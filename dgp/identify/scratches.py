@@ -1,4 +1,4 @@
-"""Scratches, creases and dust, drawn anew for every picture: what ``-d auto`` learns to see them by."""
+"""Random scratches, creases and dust, from which ``-d auto`` learns to recognise them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from degradations import Degradation
 
-MOST = 6  # marks of a picture
-UPRIGHT = 0.5  # share of the marks that run nearly along an edge of the picture, as film and folded paper have them
+MAX_MARKS = 6  # of a picture
+UPRIGHT = 0.5  # share of the marks that are nearly parallel to an edge, as on film and folded paper
 
 
-class Scratched(Degradation):
-    """(N, C, H, W) -> the same; ``measure`` lays one to six light or dark marks over every row."""
+class RandomScratches(Degradation):
+    """Random marks: ``measure`` draws one to six light or dark marks on every row; (N, C, H, W) -> the same shape."""
 
     def forward(self, x):
         return x
@@ -25,13 +25,13 @@ class Scratched(Degradation):
         marked = x.clone()
         for number, row in enumerate(marked):
             random = generator[number] if isinstance(generator, Sequence) else generator
-            for _ in range(int(torch.randint(1, MOST + 1, (), generator=random))):
-                mark(row, random)
+            for _ in range(int(torch.randint(1, MAX_MARKS + 1, (), generator=random))):
+                draw_mark(row, random)
         return marked
 
 
-def mark(picture: Tensor, random: torch.Generator | None) -> None:
-    """Lays a mark over (C, H, W), in place: a line, slightly bent, across the picture or a part of it; or a speck."""
+def draw_mark(picture: Tensor, random: torch.Generator | None) -> None:
+    """Draw a random mark on a picture (C, H, W), in place: a slightly bent line, or a speck."""
     h, w = picture.shape[-2:]
     side, u = max(h, w), torch.rand(9, generator=random).tolist()
     down = torch.arange(h)[:, None] + 0.5 - u[0] * h

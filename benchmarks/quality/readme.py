@@ -1,9 +1,9 @@
-"""Makes the README's table of restorations and its pictures again.
+"""Compute the table of restorations and the pictures of the README.
 
-    python benchmarks/readme.py cifar10-test.zip --units out/readme
+    python benchmarks/quality/readme.py cifar10-test.zip --units out/readme
 
-Units that are done lie in --units and are not done again. With other priors (`--prior FILE`, `--no-pictures`,
-`--readme COPY.md`) the same table compares them. All figures are of the test split, and of one seed.
+Finished results are kept in --units and not computed again. The same table can be made for other priors (`--prior
+FILE`, `--no-pictures`, `--readme COPY.md`). All figures are for the test split and one seed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import dgp
 from dgp.evaluation import Evaluation, Source
 from dgp.evaluation.judge import load_judge
 from dgp.files import write_bytes_atomic
-from dgp.observation.figures import side_by_side
+from dgp.observation.figures import join_images
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "notebooks/pictures"
 BEGIN, END = "<!-- restorations -->\n", "<!-- end of restorations -->\n"
-# Degradation -> its heading, and what is measured of it.
+# spec -> (heading, metric)
 MEASURED = {
     "gray": ("colours (`gray`)", "psnr"),
     "sr:4": ("`sr:4`", "psnr"),
@@ -42,31 +42,33 @@ OURS = {
 }
 ABLATION = {"all-at-once-mse": "all layers at once, MSE only, {prior}"}
 BUNDLED = ("biggan-cifar10", "stylegan2-cifar10")
-GAP = 4  # between pictures
+GAP = 4  # pixels between pictures
 TASKS = {"gray": "gray", "inpaint": "inpaint:center=1/3", "sr": "sr:4", "chain": "gray+sr:2", "invert": "identity"}
 
 
-def evaluated(options: argparse.Namespace, name: str, recipes: Sequence[str], baselines: bool) -> dict:
-    """The summary of some recipes on one prior, after doing what is not done yet."""
+def evaluate(options: argparse.Namespace, name: str, recipes: Sequence[str], baselines: bool) -> dict:
+    """Evaluate recipes on a prior, and return the summary."""
     source = Source(options.pictures)
     changes = () if options.budget is None else (f"budget={options.budget}",)
     evaluation = Evaluation(
-        source.open(source.choose(per_class=options.per_class)),
-        tuple(MEASURED),
-        {recipe: dgp.load_recipe(recipe, changes) for recipe in recipes},
-        dgp.load_prior(name),
-        options.units / Path(name).stem,
+        pictures=source.open(source.choose(per_class=options.per_class)),
+        degradations=tuple(MEASURED),
+        recipes={recipe: dgp.load_recipe(recipe, changes) for recipe in recipes},
+        prior=dgp.load_prior(name),
+        folder=options.units / Path(name).stem,
         judge=load_judge(JUDGE),
         baselines=baselines,
     )
     evaluation.check()
-    with tqdm(total=evaluation.work, unit="step", desc=Path(name).stem, disable=not evaluation.work) as bar:
-        evaluation.run(lambda count, doing: bar.update(count))
+    with tqdm(
+        total=evaluation.remaining_steps, unit="step", desc=Path(name).stem, disable=not evaluation.remaining_steps
+    ) as bar:
+        evaluation.run(lambda count, text: bar.update(count))
     return evaluation.write()
 
 
 def table(options: argparse.Namespace) -> str:
-    """In Markdown: PSNR in dB, in parentheses the share that the judge recognises."""
+    """Return the table in Markdown: PSNR in dB, and in parentheses the share that the judge recognises."""
     lines = [
         "| | " + " | ".join(heading for heading, _ in MEASURED.values()) + " |",
         "|---|" + "---|" * len(MEASURED),
@@ -74,7 +76,7 @@ def table(options: argparse.Namespace) -> str:
     for number, name in enumerate(options.prior):
         first, prior = number == 0, Path(name).stem
         recipes = ("default", "all-at-once-mse") if first else ("default",)
-        summary = evaluated(options, name, recipes, baselines=first)
+        summary = evaluate(options, name, recipes, baselines=first)
         for arm, words in (BASELINES | OURS | ABLATION if first else OURS).items():
             cells = [cell(summary["results"][spec][arm], metric) for spec, (_, metric) in MEASURED.items()]
             lines.append(f"| {words.format(prior=prior)} | " + " | ".join(cells) + " |")
@@ -82,45 +84,48 @@ def table(options: argparse.Namespace) -> str:
 
 
 def cell(means: dict, metric: str) -> str:
+    """Return a cell of the table from the means of an arm."""
     found = f"{means[metric]['mean']:.2f}"
     return f"{found} ({100 * means['recognised']['mean']:.0f} %)" if "recognised" in means else found
 
 
-def put(readme: Path, lines: str) -> None:
-    """Replaces what stands between the two marks. Raises SystemExit where they are missing."""
+def replace_table(readme: Path, lines: str) -> None:
+    """Replace the text between the two marks in a file. Raises SystemExit if they are missing."""
     text = readme.read_text()
     if BEGIN not in text or END not in text:
-        sys.exit(f"{readme}: expected the lines {BEGIN.strip()} and {END.strip()}, between which the table goes")
+        sys.exit(f"{readme}: expected the lines {BEGIN.strip()} and {END.strip()}, with the table between them")
     before, rest = text.split(BEGIN, 1)
     write_bytes_atomic(readme, (before + BEGIN + "\n" + lines + "\n" + END + rest.split(END, 1)[1]).encode())
 
 
 def draw() -> None:
-    """The photograph of the cat, through every task."""
+    """Make the pictures of the README: the photograph of a cat in every task."""
     prior = dgp.load_prior("biggan-cifar10")
     colour, grey = Image.open(PICTURES / "cat.png"), Image.open(PICTURES / "cat-grey.png")
     result = dgp.restore(grey, "gray", prior, label="cat", recipe="typical")  # the README's first command
-    side_by_side((grey, result.image, colour), GAP, 256).save(PICTURES / "colorize.png", optimize=True)
+    join_images((grey, result.image, colour), GAP, 256).save(PICTURES / "colorize.png", optimize=True)
     for name, spec in TASKS.items():
         result = dgp.restore(colour, spec, prior, label="cat", simulate=True)
-        side_by_side((result.observation.picture, result.image), GAP, 128).save(
+        join_images((result.observation.picture, result.image), GAP, 128).save(
             PICTURES / f"task-{name}.png", optimize=True
         )
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", type=Path, help="zip or folder of class folders that no prior was trained on")
-    parser.add_argument("--units", type=Path, required=True, help="folder of what is done")
-    parser.add_argument("--prior", action="append", help="name or file; again for another (default: both bundled ones)")
+    parser.add_argument(
+        "pictures", type=Path, help="folder or zip archive with a folder per class, not used in training"
+    )
+    parser.add_argument("--units", type=Path, required=True, help="the folder for finished results")
+    parser.add_argument("--prior", action="append", help="name or file; repeatable (default: both bundled priors)")
     parser.add_argument("--per-class", type=int, default=10)
-    parser.add_argument("--budget", type=int, help="of each answer, in passes through a network")
+    parser.add_argument("--budget", type=int, help="cost of each answer, in passes through a network")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
-    parser.add_argument("--no-pictures", action="store_true", help="the table only")
+    parser.add_argument("--no-pictures", action="store_true", help="compute the table only")
     options = parser.parse_args(arguments)
     options.prior = options.prior or list(BUNDLED)
     found = table(options)
-    put(options.readme, found)
+    replace_table(options.readme, found)
     print(found, end="")
     if not options.no_pictures:
         draw()

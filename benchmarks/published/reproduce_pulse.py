@@ -1,15 +1,16 @@
-"""PULSE as published and as repaired, on the network that it was published with, against what is stated of it.
+"""PULSE, as published and with its defects repaired, on its published network, compared with the published figures.
 
-    python benchmarks/reproduce_pulse.py --weights pulse/ --pictures celeba-hq/ --factor 32 -o reproduce-pulse
-    python benchmarks/reproduce_pulse.py --weights pulse/ --pictures celeba-hq/ --steps 200 --steps 400 --count 20
+    python benchmarks/published/reproduce_pulse.py --weights pulse/ --pictures celeba-hq/ --factor 32 -o reproduce-pulse
+    python benchmarks/published/reproduce_pulse.py --weights pulse/ --pictures faces/ --steps 200 --steps 400 --count 20
 
-`--weights` holds `synthesis.pt` and `mapping.pt` (and `gaussian_fit.pt`, which is computed where it is missing);
-`--pictures` aligned faces of 1024 pixels, which are made smaller by PULSE's own filter and then searched for. What is
-compared is the downscaling error, PULSE's L2: the mean squared error between the observed small picture and the answer
-made small, in [0, 1], of the picture that is saved. What is done is kept in `-o`, and is not done again.
+`--weights` is a folder with `synthesis.pt` and `mapping.pt` (and `gaussian_fit.pt`, which is computed if it is
+missing). `--pictures` are aligned faces of 1024 pixels; they are downscaled by PULSE's own filter and then restored.
+The measured quantity is the downscaling error, PULSE's L2: the mean squared error, in [0, 1], between the observed
+small picture and the downscaled answer, for the picture that is saved. Finished results are kept in `-o` and not
+computed again.
 
-Not measured here: NIQE, and what people say. The paper reports no distance to the original face, since the method
-invents one; PSNR and LPIPS stand in `table.md` nevertheless.
+NIQE and opinion scores are not measured. The paper reports no distance to the original face, as the method invents a
+face; PSNR and LPIPS are nevertheless in `table.md`.
 """
 
 from __future__ import annotations
@@ -19,22 +20,21 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from command import add_run_options, new_parser, run
 
 import generators
-from degradations.errors import DegradationError
-from dgp.device import device_named
-from dgp.errors import DgpError
+from dgp.device import resolve_device
 from dgp.evaluation import Evaluation, Source, statistics
 from dgp.files import write_bytes_atomic, write_json_atomic
-from dgp.progress import watched
+from dgp.progress import is_interactive
 from dgp.recipes.load import load_recipe
 from dgp.recipes.schema import Recipe
 
 RECIPES = ("pulse", "pulse-repaired")
-USUAL = 100  # pictures, where no number is given: CelebA-HQ has 30 000, and all are held in memory
-LIMITS = {"code": 2e-3, "paper": 1e-3}  # eps, under which an answer is accepted
+DEFAULT_COUNT = 100  # pictures: CelebA-HQ has 30 000, and all chosen ones are held in memory
+LIMITS = {"code": 2e-3, "paper": 1e-3}  # eps, below which an answer is accepted
 
-# What is stated of the downscaling error and of time, and where.
+# Published figures of the downscaling error and of the time, and their sources.
 PAPER = "Menon et al. 2020, arXiv 2003.03808"
 FORK = "README of an independent fork; the picture that is saved, after 100 / 200 / 400 / 800 steps"
 STATED = (
@@ -49,21 +49,21 @@ STATED = (
 
 
 def recipes_of(options: argparse.Namespace) -> dict[str, Recipe]:
-    """By the names of their arms; the first also with other numbers of steps."""
+    """Return the recipes by the names of their arms, the first also with the numbers of steps of --steps."""
     names = options.recipe or list(RECIPES)
-    made = {name: load_recipe(name, options.overrides) for name in names}
+    recipes = {name: load_recipe(name, options.overrides) for name in names}
     for steps in options.steps:
-        made[f"{names[0]}, {steps} steps"] = load_recipe(names[0], (*options.overrides, f"stages.*.steps={steps}"))
-    return made
+        recipes[f"{names[0]}, {steps} steps"] = load_recipe(names[0], (*options.overrides, f"stages.*.steps={steps}"))
+    return recipes
 
 
 def figures(evaluation: Evaluation) -> dict[str, dict]:
-    """Of each arm: {"n", "error": {mean, low, high}, "median", "within": share of each limit, "seconds"}."""
+    """Return for each arm {"n", "error": {mean, low, high}, "median", "within": share below each limit, "seconds"}."""
     (spec,) = evaluation.degradations
     found = {}
     for arm in evaluation.arms:
         units = [content for _, content, _ in evaluation.answers(arm, spec)]
-        # No decibels are given where the two pictures are the same.
+        # The PSNR is None if the two pictures are identical.
         decibels = [content["fidelity"]["observation_psnr"] for content in units]
         errors = np.array([0.0 if value is None else 10 ** (-value / 10) for value in decibels])
         found[arm.name] = {
@@ -77,6 +77,7 @@ def figures(evaluation: Evaluation) -> dict[str, dict]:
 
 
 def table(found: dict[str, dict], spec: str) -> str:
+    """Return the figures as a table in Markdown."""
     within = (f"within {limit:g}" for limit in LIMITS.values())
     lines = [
         f"Downscaling error in [0, 1], {spec}; in brackets {statistics.INTERVAL:.0%} bootstrap intervals of the mean.",
@@ -88,73 +89,68 @@ def table(found: dict[str, dict], spec: str) -> str:
         shares = (f"{share:.0%}" for share in row["within"].values())
         cells = (name, row["n"], f"{mean} [{low}, {high}]", f"{row['median']:.5f}", *shares, f"{row['seconds']:.1f}")
         lines += _rows(*cells)[:1]
-    lines += ["", "What is stated:", "", *_rows("what", "figure", "where")]
+    lines += ["", "Published figures:", "", *_rows("quantity", "figure", "source")]
     for row in STATED:
         lines += _rows(*row)[:1]
     return "\n".join(lines) + "\n"
 
 
 def _rows(*cells: object) -> list[str]:
-    """A row, and the rule that stands under it where it is the head."""
+    """Return a row of a Markdown table, and the line that follows it if it is the head."""
     return ["| " + " | ".join(map(str, cells)) + " |", "|" + " --- |" * len(cells)]
 
 
 def reproduce(options: argparse.Namespace) -> dict:
+    """Compute the missing results, write downscaling.md and figures.json, and return the content of the latter."""
     from tqdm import tqdm
 
     prior = generators.load(options.weights)
     source = Source(options.pictures)
     options.output.mkdir(parents=True, exist_ok=True)
     evaluation = Evaluation(
-        source.open(source.choose(options.count or min(USUAL, len(source.names)))),
-        [f"sr-pulse:{options.factor}"],
-        recipes_of(options),
-        prior,
-        options.output,
-        "auto",
+        pictures=source.open(source.choose(options.count or min(DEFAULT_COUNT, len(source.names)))),
+        degradations=[f"sr-pulse:{options.factor}"],
+        recipes=recipes_of(options),
+        prior=prior,
+        folder=options.output,
+        label="auto",
         seed=options.seed,
-        device=device_named(options.device),
+        device=resolve_device(options.device),
         at_once=options.at_once,
         baselines=False,
     )
     evaluation.check()
-    with tqdm(total=evaluation.work, unit="step", file=sys.stderr, disable=not watched()) as bar:
-        evaluation.run(lambda count, doing: bar.update(count))
+    with tqdm(total=evaluation.remaining_steps, unit="step", file=sys.stderr, disable=not is_interactive()) as bar:
+        evaluation.run(lambda count, text: bar.update(count))
     evaluation.write()
     found = figures(evaluation)
-    told = {
+    record = {
         "schema": 1,
         "prior": {"name": prior.name, "sha256": prior.sha256},
         "factor": options.factor,
         "recipes": found,
     }
     write_bytes_atomic(options.output / "downscaling.md", table(found, evaluation.degradations[0]).encode())
-    write_json_atomic(options.output / "figures.json", told)
-    return told
+    write_json_atomic(options.output / "figures.json", record)
+    return record
 
 
 def main(arguments: list[str] | None = None) -> dict:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="the folder with synthesis.pt and mapping.pt")
     parser.add_argument("--pictures", type=Path, required=True, help="a folder or zip archive of aligned faces")
     parser.add_argument("--factor", type=int, default=32, help="how many times smaller: the paper has 64, 32 and 8")
-    parser.add_argument("--recipe", action="append", help=f"repeatable; {' and '.join(RECIPES)} where none is named")
+    parser.add_argument("--recipe", action="append", help=f"repeatable; {' and '.join(RECIPES)} by default")
     parser.add_argument(
-        "--steps", type=int, action="append", default=[], help="the first recipe also with so many steps"
+        "--steps",
+        type=int,
+        action="append",
+        default=[],
+        help="also run the first recipe with this number of steps; repeatable",
     )
-    parser.add_argument("--count", type=int, help=f"so many of the pictures; {USUAL} where there are more")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--at-once", type=int, default=1, help="pictures that are searched for together")
-    parser.add_argument("-o", "--output", type=Path, default=Path("reproduce-pulse"))
-    options = parser.parse_args(arguments)
-    try:
-        told = reproduce(options)
-    except (DgpError, DegradationError, generators.GeneratorError) as error:
-        raise SystemExit(f"error: {error}") from None
-    print((options.output / "downscaling.md").read_text())
-    return told
+    parser.add_argument("--count", type=int, help=f"how many of the pictures (default: at most {DEFAULT_COUNT})")
+    add_run_options(parser, "reproduce-pulse")
+    return run(reproduce, parser.parse_args(arguments), "downscaling.md")
 
 
 if __name__ == "__main__":

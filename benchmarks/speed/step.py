@@ -1,21 +1,21 @@
-"""What one step and one candidate cost: the published DGP loop against this engine, in one run, on the same weights.
+"""The cost of one step and of one candidate: the published DGP loop and this engine, in one run, on the same weights.
 
-    python benchmarks/step.py --resolution 128 --ch 96 --threads 1 --repeats 3 --json
+    python benchmarks/speed/step.py --resolution 128 --ch 96 --threads 1 --repeats 3 --json
 
-Weights are random, since values do not change the cost. Repetitions of the contestants alternate, so that whatever
-else the machine does falls on all of them; medians of wall and process time are reported. See README.md beside this.
+The weights are random, as their values do not change the cost. Repetitions of the implementations alternate, so that
+other load on the machine affects all of them; medians of wall and process time are reported. See benchmarks/README.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import platform
 
 import published_loop as published
 import torch
 import torch.nn.functional as F
+from random_prior import random_prior
 from timing import Times, ratio
 
 from dgp.api import observe
@@ -24,52 +24,13 @@ from dgp.observation.observation import Observation
 from dgp.recipes.load import load_recipe
 from dgp.recipes.schema import Recipe
 from dgp.variables.rows import Rows
-from generators import ModelCard, Prior
-from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
-from generators.random_init import store_batch_statistics
 
 RECIPES = {64: "dgp-colorization", 128: "dgp-colorization", 256: "dgp-colorization-256"}
 CANDIDATES_OF_A_RUN = 500
 
 
-@torch.no_grad()
-def randomise(network: torch.nn.Module, seed: int) -> None:
-    """Independent normal weights, and u0 after a few power steps. Orthogonal ones would take minutes at full size."""
-    random = torch.Generator().manual_seed(seed)
-    for name, parameter in network.named_parameters():
-        if parameter.ndim >= 2:
-            spread = math.prod(parameter.shape[1:]) ** -0.5
-            parameter.copy_(spread * torch.randn(parameter.shape, generator=random))
-        elif "gamma" in name:
-            parameter.fill_(0.5)
-        elif "gain" not in name:
-            parameter.zero_()
-    for layer in network.modules():
-        if hasattr(layer, "u0"):
-            matrix, u = layer.weight.flatten(1), torch.randn(layer.u0.shape, generator=random)
-            for _ in range(3):
-                u = F.normalize(F.normalize(u @ matrix) @ matrix.t())
-            layer.u0.copy_(u)
-
-
-def random_prior(resolution: int, ch: int, attention: int) -> Prior:
-    """BigGAN at full width of everything but ``ch``."""
-    blocks = len(published.GENERATOR[resolution][1])
-    dim_z = 120 // (blocks + 1) * (blocks + 1)
-    generator = BigGAN(
-        BigGANConfig(resolution, ch, dim_z, n_classes=1000, shared_dim=128, attention=(int(math.log2(attention)) - 3,))
-    )
-    judge = BigGANDiscriminator(
-        DiscriminatorConfig(resolution, ch, n_classes=1000, attention=(int(math.log2(resolution // attention)) - 1,))
-    )
-    randomise(generator, 1)
-    randomise(judge, 2)
-    store_batch_statistics(generator, 3, rows=4)
-    return Prior("benchmark", generator, judge, ModelCard("benchmark"), sha256="")
-
-
-class Contest:
-    """Both contestants in front of one picture."""
+class Comparison:
+    """Both implementations on the same picture and the same weights."""
 
     def __init__(self, resolution: int, ch: int):
         attention = min(64, resolution // 2)
@@ -83,33 +44,36 @@ class Contest:
         self.z = torch.randn(1, self.prior.generator.config.dim_z, generator=random) / 2
         self.y = torch.tensor([7])
         self.recipe = load_recipe(RECIPES[resolution])
-        self.observation = self._observed()
+        self.observation = self._observe()
 
-    def _observed(self) -> Observation:
+    def _observe(self) -> Observation:
         observation = observe(self.target, self.recipe.operator, self.prior, label=7, simulate=True, target="float")
-        # The very floats that the published loop sees, instead of the 8 bits that a picture has.
+        # The unrounded values that the published loop uses, instead of 8-bit ones.
         y = observation.degradation.measure(self.target)
         return Observation(**vars(observation) | {"y": y})
 
     def published_loop(self) -> published.PublishedLoop:
+        """Return the published loop with the original weights."""
         self.G.load_state_dict(self.prior.generator.state_dict())
         return published.PublishedLoop(self.G, self.D, self.target, self.z, self.y)
 
     def inversion(self, recipe: Recipe) -> Inversion:
+        """Return this engine's inversion, from the same start."""
         start = {"z": self.z, "class": self.prior.generator.embed(self.y)}
         return Inversion(self.observation, self.prior, recipe, start=start)
 
     def candidates(self, count: int, repeats: int) -> dict:
+        """Measure the scoring of `count` candidates; times are per candidate."""
         random = torch.Generator().manual_seed(5)
         z = torch.randn(count, self.z.shape[1], generator=random) / 2
         zero, y = torch.zeros(count, dtype=torch.long), self.y.expand(count)
         rows = Rows(zero, zero, {"z": z, "class": self.prior.generator.embed(y)})
-        loop, evaluator, search = self.published_loop(), self.inversion(self.recipe).evaluator, self.recipe.searches[0]
+        loop, problem, search = self.published_loop(), self.inversion(self.recipe).problem, self.recipe.searches[0]
         theirs, ours = Times(), Times()
-        evaluator.score(rows, search.terms, search.through)  # folds, and reads the target
+        problem.rank(rows, search.terms, search.through)  # not measured: folding of weights, features of the target
         for _ in range(repeats):
             a = theirs.measure(lambda: loop.scores(z, y))
-            b = ours.measure(lambda: evaluator.score(rows, search.terms, search.through))
+            b = ours.measure(lambda: problem.rank(rows, search.terms, search.through))
         return {
             "published": theirs.medians(count),
             "ours": ours.medians(count),
@@ -118,7 +82,7 @@ class Contest:
         }
 
     def steps(self, number: int, repeats: int) -> dict:
-        """One stage of the recipe, from the same start in all three forms."""
+        """Measure the steps of one stage: published, and ours with warm and with cold moments."""
         stage = self.recipe.stages[number]
         move = stage.release
         dropped = stage.terms[0].drop
@@ -138,7 +102,7 @@ class Contest:
                 if repeat:
                     losses.setdefault(name, []).append(times[name].measure(action))
                 else:
-                    losses[name] = [action()]  # not measured: optimisers make their state, ours folds what is frozen
+                    losses[name] = [action()]  # not measured: optimiser states, folding of frozen weights
         return {
             "groups": move.groups,
             "steps_of_a_run": stage.steps,
@@ -150,7 +114,7 @@ class Contest:
 
 
 def whole_run(stages: list[dict], candidate: dict) -> dict[str, float]:
-    """Process seconds of one picture by the whole recipe, added up from its parts."""
+    """Return the process seconds of the whole recipe for one picture, as the sum of its parts."""
     forms = {"published": "published", "warm": "ours", "cold": "ours"}
     return {
         f"{form}_cpu_s": CANDIDATES_OF_A_RUN * candidate[name]["cpu_s"]
@@ -160,6 +124,7 @@ def whole_run(stages: list[dict], candidate: dict) -> dict[str, float]:
 
 
 def table(report: dict) -> str:
+    """Return the report as a table of text."""
     lines = [f"{'':22}{'published':>12}{'warm':>9}{'ratio':>8}{'cold':>9}{'ratio':>8}   (process seconds)"]
     for s in report["steps"]:
         lines.append(
@@ -177,19 +142,19 @@ def main() -> None:
     parser.add_argument("--ch", type=int, default=96)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--candidates", type=int, default=8, help="scored together, as the engine does")
-    parser.add_argument("--stages", type=int, default=5, help="only the first so many")
-    parser.add_argument("--json", action="store_true", help="print all figures")
+    parser.add_argument("--candidates", type=int, default=8, help="how many candidates this engine scores together")
+    parser.add_argument("--stages", type=int, default=5, help="measure only the first stages")
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    contest = Contest(options.resolution, options.ch)
-    groups = len(contest.G.groups())
-    usable = [i for i, stage in enumerate(contest.recipe.stages) if stage.release.groups <= groups][: options.stages]
+    comparison = Comparison(options.resolution, options.ch)
+    groups = len(comparison.G.groups())
+    usable = [i for i, stage in enumerate(comparison.recipe.stages) if stage.release.groups <= groups][: options.stages]
     report = {"torch": torch.__version__, "machine": platform.machine(), "dtype": "float32", **vars(options)}
-    report["candidate"] = contest.candidates(options.candidates, options.repeats)
-    report["steps"] = [contest.steps(i, options.repeats) for i in usable]
-    if len(usable) == len(contest.recipe.stages):
+    report["candidate"] = comparison.candidates(options.candidates, options.repeats)
+    report["steps"] = [comparison.steps(i, options.repeats) for i in usable]
+    if len(usable) == len(comparison.recipe.stages):
         report["whole_run"] = whole_run(report["steps"], report["candidate"])
     print(json.dumps(report, indent=1) if options.json else table(report))
 

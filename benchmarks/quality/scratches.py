@@ -1,12 +1,13 @@
-"""How much of the damage on photographs is found, and how much of what is found is damage.
+"""Precision and recall of the detection of scratches, creases, dust and tears on photographs.
 
-    python benchmarks/scratches.py photos/ > scratches.json
+    python benchmarks/quality/scratches.py photos/ > scratches.json
 
-Every photograph of a folder is damaged by ``degradations.operators.wear`` (scratches, a crease, dust, a torn-off piece; all of
-them together and each alone, and round blobs), and saved as PNG or as JPEG of quality 90. Precision is the share of the
-pixels found that lie on damage or next to it, recall the share of the damage that was found or lies next to it; means
-over pictures. Beside ``find_damage`` a baseline: top-hat and bottom-hat above a threshold (Otsu's, at least 0.1).
-Prints JSON; the pictures that weights were fitted on (every third) are counted apart. See README.md beside this.
+Each photograph of a folder is damaged by ``degradations.operators.wear`` (scratches, a crease, dust, a torn-off
+piece; all together and each alone, and round blobs), and saved as PNG or as JPEG of quality 90. Precision is the
+share of the found pixels that lie on damage or next to it, recall the share of the damaged pixels that were found or
+lie next to found ones; both are means over pictures. ``find_damage`` is compared with a baseline: top-hat and
+bottom-hat filters above a threshold (Otsu's, at least 0.1). The script prints JSON; pictures that the weights were
+fitted on (every third) are counted separately. See benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -34,23 +35,23 @@ KINDS = {
 }
 
 
-def damaged(
+def damage(
     picture: Image.Image, wear: dict[str, int], seed: int, quality: int | None
 ) -> tuple[Image.Image, np.ndarray]:
-    """(the picture with the wear on it, (H, W) bool where it is)."""
+    """Return a picture with wear, and the mask of the wear, (H, W) bool; stored as JPEG if a quality is given."""
     mask, paint = draw_wear(picture.size[::-1], seed, **wear)
     over = Image.fromarray(((paint[0, 0] + 1) * 127.5).round().byte().numpy()).convert("RGB")
-    spoilt = picture.copy()
-    spoilt.paste(over, mask=Image.fromarray(mask[0, 0].numpy()))
+    result = picture.copy()
+    result.paste(over, mask=Image.fromarray(mask[0, 0].numpy()))
     if quality is not None:
         file = io.BytesIO()
-        spoilt.save(file, "JPEG", quality=quality)
-        spoilt = Image.open(file)
-    return spoilt, mask[0, 0].numpy()
+        result.save(file, "JPEG", quality=quality)
+        result = Image.open(file)
+    return result, mask[0, 0].numpy()
 
 
 def baseline(picture: Image.Image) -> np.ndarray:
-    """(H, W) bool: what a textbook would do."""
+    """Detect damage by morphological filters, as textbooks do; (H, W) bool."""
     from scipy import ndimage
     from skimage import filters, morphology
 
@@ -63,11 +64,13 @@ def baseline(picture: Image.Image) -> np.ndarray:
     return np.any([top > max(0.1, filters.threshold_otsu(top)) for top in tops], 0)
 
 
-def proposed(picture: Image.Image) -> np.ndarray:
+def detect(picture: Image.Image) -> np.ndarray:
+    """Detect damage by `find_damage`; (H, W) bool."""
     return find_damage(picture)[0, 0].numpy()
 
 
 def scores(found: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+    """Return precision, recall, and the share of all pixels that are found wrongly, with a tolerance of one pixel."""
     from scipy import ndimage
 
     def near(mask: np.ndarray) -> np.ndarray:
@@ -81,7 +84,7 @@ def scores(found: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
 
 
 def mean(rows: list[dict]) -> dict[str, float | None]:
-    """Of each number over the pictures that have it; nothing found counts as no precision to speak of."""
+    """Return the mean of each score over the pictures that have it; without found pixels there is no precision."""
     table = {}
     for key in rows[0]:
         values = [row[key] for row in rows if row[key] is not None]
@@ -93,16 +96,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=tuple(KINDS))
-    parser.add_argument("--quality", type=int, default=None, help="of a JPEG in between; default: PNG")
-    parser.add_argument("--step", type=int, default=1, help="every so many pictures")
+    parser.add_argument(
+        "--quality", type=int, default=None, help="store pictures as JPEG of this quality (default: PNG)"
+    )
+    parser.add_argument("--step", type=int, default=1, help="use every n-th picture")
     arguments = parser.parse_args()
     paths = sorted(path for path in arguments.folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    methods, seconds = {"found": proposed, "top-hat": baseline}, []
+    methods, seconds = {"found": detect, "top-hat": baseline}, []
     results = {}
     for kind in arguments.kinds:
         rows: dict[str, list[dict]] = {}
         for number, path in list(enumerate(paths))[:: arguments.step]:
-            picture, truth = damaged(Image.open(path).convert("RGB"), KINDS[kind], number, arguments.quality)
+            picture, truth = damage(Image.open(path).convert("RGB"), KINDS[kind], number, arguments.quality)
             for method, find in methods.items():
                 began = time.process_time()
                 found = find(picture)

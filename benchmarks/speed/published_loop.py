@@ -1,10 +1,11 @@
-"""The published DGP loop, restated from its description: the yardstick of ``benchmarks/step.py``.
+"""The published DGP loop, written from its description: the reference for ``benchmarks/speed/step.py``.
 
-Pan et al. 2020 on BigGAN (Brock et al. 2019), colourisation, with what made the published loop cost what it did:
-spectral normalisation inside every forward of every layer, every parameter of both networks in the graph (the
-discriminator's gradients are computed and never zeroed), features of the target computed anew in every iteration,
-candidates one at a time, moments of all groups from the first iteration on. Its per-iteration metrics, which cost
-next to nothing on a CPU, are left out. Deliberately nothing here comes from ``generators`` or ``dgp``.
+Colourisation by Pan et al. 2020 on BigGAN (Brock et al. 2019), with everything that determines the cost of the
+published loop: spectral normalisation in every forward pass of every layer, all parameters of both networks in the
+graph (gradients of the discriminator are computed and never zeroed), features of the target computed again in every
+iteration, candidates one at a time, moments of all groups from the first iteration on. Its metrics in every iteration,
+whose cost is negligible on a CPU, are left out. Nothing is imported from ``generators`` or ``dgp``, so that the
+reference is independent of them.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Multiples of ch by resolution: what enters the first block, what leaves each.
+# resolution -> channels, as multiples of ch: of the input of the first block, of the output of each block
 GENERATOR = {64: (16, (16, 8, 4, 2)), 128: (16, (16, 8, 4, 2, 1)), 256: (16, (16, 8, 8, 4, 2, 1))}
 DISCRIMINATOR = {64: (1, 2, 4, 8, 16), 128: (1, 2, 4, 8, 16, 16), 256: (1, 2, 4, 8, 8, 16, 16)}
 SN_EPS, BN_EPS = 1e-6, 1e-5
 ADAM = {"betas": (0.0, 0.999), "eps": 1e-8}
 
 
-class Normalised:
-    """A layer that divides its weight by the largest singular value in every forward, gradient included."""
+class SpectralNorm:
+    """A layer that divides its weight by its largest singular value in every forward pass, with gradients."""
 
-    def remember(self, rows: int) -> None:
+    def register_buffers(self, rows: int) -> None:
         self.register_buffer("u0", torch.randn(1, rows))
         self.register_buffer("sv0", torch.ones(1))
 
-    def over_sigma(self) -> Tensor:
+    def normalized_weight(self) -> Tensor:
         matrix = self.weight.flatten(1)
         with torch.no_grad():
             v = F.normalize(self.u0 @ matrix, eps=SN_EPS)
@@ -37,30 +38,30 @@ class Normalised:
         return self.weight / (v @ matrix.t() @ u.t()).squeeze()
 
 
-class Conv(Normalised, nn.Conv2d):
+class Conv(SpectralNorm, nn.Conv2d):
     def __init__(self, cin: int, cout: int, kernel: int, bias: bool = True):
         nn.Conv2d.__init__(self, cin, cout, kernel, padding=kernel // 2, bias=bias)
-        self.remember(cout)
+        self.register_buffers(cout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.over_sigma(), self.bias, padding=self.padding)
+        return F.conv2d(x, self.normalized_weight(), self.bias, padding=self.padding)
 
 
-class Linear(Normalised, nn.Linear):
+class Linear(SpectralNorm, nn.Linear):
     def __init__(self, cin: int, cout: int, bias: bool = True):
         nn.Linear.__init__(self, cin, cout, bias)
-        self.remember(cout)
+        self.register_buffers(cout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.over_sigma(), self.bias)
+        return F.linear(x, self.normalized_weight(), self.bias)
 
 
-class Embedding(Normalised, nn.Embedding):
-    """The discriminator's table of classes: part of its state, not of this loop, which asks for no class."""
+class Embedding(SpectralNorm, nn.Embedding):
+    """The discriminator's class embedding: part of its state, but not used in this loop."""
 
     def __init__(self, count: int, width: int):
         nn.Embedding.__init__(self, count, width)
-        self.remember(count)
+        self.register_buffers(count)
 
 
 class Attention(nn.Module):
@@ -74,8 +75,8 @@ class Attention(nn.Module):
         theta = self.theta(x).flatten(2)
         phi, g = F.max_pool2d(self.phi(x), 2).flatten(2), F.max_pool2d(self.g(x), 2).flatten(2)
         beta = F.softmax(torch.bmm(theta.transpose(1, 2), phi), -1)
-        seen = torch.bmm(g, beta.transpose(1, 2)).view(len(x), -1, *x.shape[2:])
-        return self.gamma * self.o(seen) + x
+        attended = torch.bmm(g, beta.transpose(1, 2)).view(len(x), -1, *x.shape[2:])
+        return self.gamma * self.o(attended) + x
 
 
 class ConditionalNorm(nn.Module):
@@ -115,9 +116,15 @@ class Up(nn.Module):
 
 
 class Generator(nn.Module):
-    """Shared class embedding, a chunk of z to the first layer and to every block.
+    """BigGAN's generator, with a shared class embedding, and a chunk of z for the first layer and for every block.
 
-    attention: the resolution after whose block it stands.
+    Args:
+        resolution: 64, 128 or 256.
+        ch: channel multiplier.
+        dim_z: dimension of z.
+        n_classes: number of classes.
+        shared_dim: dimension of the class embedding.
+        attention: the resolution of the block that is followed by self-attention.
     """
 
     def __init__(
@@ -144,7 +151,7 @@ class Generator(nn.Module):
         self.output_layer = nn.Sequential(OutputNorm(last), nn.ReLU(inplace=True), Conv(last, 3, 3))
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        """z (N, dim_z), y (N, shared_dim) -> (N, 3, R, R)."""
+        """Generate pictures: z (N, dim_z), y (N, shared_dim) -> (N, 3, R, R) in [-1, 1]."""
         chunks = z.split(self.chunk, 1)
         h = self.linear(chunks[0]).view(len(z), -1, 4, 4)
         for parts, chunk in zip(self.blocks, chunks[1:], strict=True):
@@ -154,7 +161,7 @@ class Generator(nn.Module):
         return torch.tanh(self.output_layer(h))
 
     def groups(self) -> list[list[nn.Parameter]]:
-        """The first linear layer, then each block. The output layer is never optimised."""
+        """Return the parameters of the first linear layer and of each block; the output layer is never optimised."""
         return [list(self.linear.parameters()), *(list(parts.parameters()) for parts in self.blocks)]
 
 
@@ -180,7 +187,7 @@ class Down(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """attention: the resolution after whose block it stands."""
+    """BigGAN's discriminator; the arguments are those of the generator."""
 
     def __init__(self, resolution: int, ch: int, n_classes: int = 1000, attention: int = 64):
         super().__init__()
@@ -194,7 +201,7 @@ class Discriminator(nn.Module):
         self.linear, self.embed = Linear(outs[-1] * ch, 1), Embedding(n_classes, outs[-1] * ch)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(logit, features): the map after each part, the last one overwritten by its ReLU, then the pooled vector."""
+        """Return the logit, and the features: maps after each part, the last one rectified, and the pooled vector."""
         maps = []
         for parts in self.blocks:
             for part in parts:
@@ -205,16 +212,21 @@ class Discriminator(nn.Module):
 
 
 def degrade(x: Tensor) -> Tensor:
-    """(N, 3, R, R) -> the same, its luma in every channel."""
+    """Degrade pictures: (N, 3, R, R) -> the same shape, with the luma in every channel."""
     luma = 0.2989 * x[:, 0] + 0.5870 * x[:, 1] + 0.1140 * x[:, 2]
     return luma[:, None].repeat(1, 3, 1, 1)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """groups: how many layers from the coarse end move, group i with lr * ratio**i.
+    """The settings of a stage.
 
-    features: how many of the deepest are compared.
+    Attributes:
+        groups: how many groups of layers are optimised, from the coarsest on.
+        features: how many of the deepest features are compared.
+        lr: learning rate of the coarsest group; group i has lr * ratio**i.
+        z_lr: learning rate of z.
+        ratio: ratio of the learning rates of successive groups.
     """
 
     groups: int
@@ -225,9 +237,15 @@ class Stage:
 
 
 class PublishedLoop:
-    """One picture.
+    """The loop for one picture.
 
-    target (1, 3, R, R) in [-1, 1], in colour; z (1, dim_z) the start; y int64 (1,) the class.
+    Args:
+        G: the generator.
+        D: the discriminator.
+        target: (1, 3, R, R) in [-1, 1], in colour.
+        z: (1, dim_z), the start.
+        y: int64 (1,), the class.
+        nll: weight of the prior on z.
     """
 
     def __init__(self, G: Generator, D: Discriminator, target: Tensor, z: Tensor, y: Tensor, nll: float = 0.02):
@@ -238,21 +256,21 @@ class PublishedLoop:
         self.z_optimizer = torch.optim.Adam([self.z], lr=0.0, **ADAM)
 
     def features_l1(self, x: Tensor, count: int) -> Tensor:
-        """The summed mean absolute differences of the ``count`` deepest features of degraded pictures."""
+        """Return the sum of the mean absolute differences of the ``count`` deepest features to those of the target."""
         with torch.no_grad():
-            _, theirs = self.D(self.target)
-        _, ours = self.D(x)
-        return sum((a - b).abs().mean() for a, b in zip(ours[-count:], theirs[-count:], strict=True))
+            _, wanted = self.D(self.target)
+        _, found = self.D(x)
+        return sum((a - b).abs().mean() for a, b in zip(found[-count:], wanted[-count:], strict=True))
 
     @torch.no_grad()
     def scores(self, z: Tensor, y: Tensor) -> Tensor:
-        """Of candidates z (M, dim_z), y int64 (M,), one after another: (M,), lower is better."""
+        """Score candidates one after another: z (M, dim_z), y int64 (M,) -> (M,), lower is better."""
         return torch.stack(
             [self.features_l1(degrade(self.G(z[i : i + 1], self.G.shared(y[i : i + 1]))), 3) for i in range(len(z))]
         )
 
     def step(self, stage: Stage) -> tuple[Tensor, float]:
-        """(picture, feature loss) before the step that is taken."""
+        """Take a step; return the picture and the feature loss before it."""
         for i, group in enumerate(self.optimizer.param_groups):
             group["lr"] = stage.lr * stage.ratio**i if i < stage.groups else 0.0
         self.z_optimizer.param_groups[0]["lr"] = stage.z_lr

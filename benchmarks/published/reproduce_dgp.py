@@ -1,16 +1,17 @@
-"""The published figures of Deep Generative Prior, computed by this engine, for those who hold its weights and ImageNet.
+"""The published figures of Deep Generative Prior, computed by this engine; needs its weights and ImageNet.
 
-    python benchmarks/reproduce_dgp.py --weights pretrained/ --imagenet ILSVRC2012/val/ -o reproduce-dgp
-    python benchmarks/reproduce_dgp.py --weights pretrained/ --imagenet val/ --list imagenet_val_1k.txt --count 50
+    python benchmarks/published/reproduce_dgp.py --weights pretrained/ --imagenet ILSVRC2012/val/ -o reproduce-dgp
+    python benchmarks/published/reproduce_dgp.py --weights pretrained/ --imagenet val/ --list val_1k.txt --count 50
 
-The protocol: one validation picture of each class, the lowest-numbered; its centred square, bilinear to 128 pixels; the
-class told; the values of `experiments/imagenet1k_128` of the published code. `--imagenet` holds a folder for each
-class (in the usual order of their names), or all pictures, with a `--list` of lines "file class" such as the published
-`scripts/imagenet_val_1k.txt`. A `--count` takes pictures spread over the classes, a larger one those of a smaller too.
-What is done is kept in `-o`, and is not done again: stop it, and start it again.
+Protocol: the lowest-numbered validation picture of each class; its centred square, resized bilinearly to 128 pixels;
+the class is given; the settings of `experiments/imagenet1k_128` of the published code. `--imagenet` is a folder with a
+folder for each class (sorted by name), or a folder of all pictures together with a `--list` of lines "file class", such
+as the published `scripts/imagenet_val_1k.txt`. `--count` takes pictures that are spread over the classes; a larger
+count includes the pictures of a smaller one. Finished results are kept in `-o`, so the script can be stopped and
+restarted.
 
-On one thread of a CPU a picture takes the better part of an hour for each task; on a GPU the authors name one to two
-minutes. `--at-once` pictures are inverted together; each needs the memory of a generator with its optimiser.
+A picture takes almost an hour for each task on one CPU thread; the authors state one to two minutes on a GPU.
+`--at-once` pictures are inverted together, each of which needs the memory of a generator and its optimiser.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from command import add_run_options, new_parser, run
 from PIL import Image
 
 import generators
-from degradations.errors import DegradationError
-from dgp.device import device_named
-from dgp.errors import DgpError, InputError
+from dgp.device import resolve_device
+from dgp.errors import InputError
 from dgp.evaluation import Evaluation, statistics
-from dgp.evaluation.source import Clean, van_der_corput
+from dgp.evaluation.source import CleanPicture, van_der_corput
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.observation.images import open_picture, to_tensor
 from dgp.output import metrics
-from dgp.progress import watched
+from dgp.progress import is_interactive
 from dgp.recipes.load import load_recipe, recipe_names
 
 ISSUE = "issue 9 of the published code"
@@ -40,8 +41,17 @@ PAPER = "in the paper (arXiv 2003.13659), not confirmed by a source that we coul
 
 @dataclass(frozen=True)
 class Task:
-    """recipe: at 128 px.  psnr, ssim: the measurements that follow the published conventions.  settings: of the recipe.
-    published: PSNR in dB and SSIM in %, where a source confirms them."""
+    """A published experiment.
+
+    Attributes:
+        recipe: the recipe for 128 pixels.
+        degradation: the spec.
+        source: where the published figures are stated.
+        published: PSNR in dB and SSIM in %, if a source confirms them.
+        psnr: the metric that follows the published convention of PSNR.
+        ssim: the metric that follows the published convention of SSIM.
+        settings: overrides of the recipe.
+    """
 
     recipe: str
     degradation: str
@@ -52,8 +62,8 @@ class Task:
     settings: tuple[str, ...] = ()
 
 
-# SSIM is the published one everywhere: a data range of 2 on pictures in [0, 1]. Colours are measured under L* of the
-# original, holes inside alone.
+# SSIM follows the published convention: a data range of 2 on pictures in [0, 1]. Colourisation is measured with L* of
+# the original, and inpainting inside the hole only.
 TASKS = {
     "reconstruction": Task("dgp-reconstruction", "identity", f"Table 1, as quoted in {ISSUE}", (32.89, 95.95)),
     "reconstruction-by-colorization": Task(
@@ -70,19 +80,19 @@ TASKS = {
 }
 
 
-def chosen(folder: Path, listing: Path | None, classes: int, count: int | None) -> list[Clean]:
-    """The pictures of the protocol in the order of their classes; the class's number is the `folder` of each."""
+def choose_pictures(folder: Path, listing: Path | None, classes: int, count: int | None) -> list[CleanPicture]:
+    """Return the pictures of the protocol by class; `folder` of each is the number of its class."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected the validation pictures of ImageNet")
-    pairs = _listed(folder, listing) if listing else _first_of_each(folder, classes)
+    pairs = _read_list(folder, listing) if listing else _first_of_each(folder, classes)
     if count is not None and count > len(pairs):
         raise InputError(f"got --count {count}, but the protocol has {len(pairs)} pictures")
-    some = sorted(van_der_corput(len(pairs))[: count or len(pairs)])
-    opened = [(path, number, open_picture(path)) for path, number in (pairs[i] for i in some)]
-    return [Clean(path.name, str(number), picture, picture.sha256) for path, number, picture in opened]
+    indices = sorted(van_der_corput(len(pairs))[: count or len(pairs)])
+    opened = [(path, number, open_picture(path)) for path, number in (pairs[i] for i in indices)]
+    return [CleanPicture(path.name, str(number), picture, picture.sha256) for path, number, picture in opened]
 
 
-def _listed(folder: Path, listing: Path) -> list[tuple[Path, int]]:
+def _read_list(folder: Path, listing: Path) -> list[tuple[Path, int]]:
     pairs = [line.rsplit(maxsplit=1) for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
     if not pairs or not all(len(pair) == 2 and pair[1].isdigit() for pair in pairs):
         raise InputError(f"{listing}: expected lines of a file's name and the number of its class")
@@ -104,44 +114,47 @@ def _first_of_each(folder: Path, classes: int) -> list[tuple[Path, int]]:
     return [(found[0], number) for number, found in enumerate(files)]
 
 
-def evaluation_of(name: str, pictures: list[Clean], prior: generators.Prior, options: argparse.Namespace) -> Evaluation:
+def evaluation_of(
+    name: str, pictures: list[CleanPicture], prior: generators.Prior, options: argparse.Namespace
+) -> Evaluation:
+    """Return the evaluation of a task; its recipe is the one for the prior's resolution, if there is one."""
     task = TASKS[name]
     larger = f"{task.recipe}-{prior.generator.info.resolution}"
     recipe = load_recipe(larger if larger in recipe_names() else task.recipe, (*task.settings, *options.overrides))
     return Evaluation(
-        pictures,
-        [task.degradation],
-        {recipe.name: recipe},
-        prior,
-        options.output / name,
+        pictures=pictures,
+        degradations=[task.degradation],
+        recipes={recipe.name: recipe},
+        prior=prior,
+        folder=options.output / name,
         seed=options.seed,
-        device=device_named(options.device),
+        device=resolve_device(options.device),
         at_once=options.at_once,
         baselines=False,
     )
 
 
 def figures(name: str, evaluation: Evaluation) -> dict:
-    """Ours beside the published ones: {"psnr": {n, mean, low, high}, "ssim": the same in %, ...}."""
+    """Return the published figures of a task, and ours: {"psnr": {n, mean, low, high}, "ssim": the same in %}."""
     task, arm = TASKS[name], evaluation.arms[0]
     found = evaluation.write()["results"][task.degradation][arm.name]
     if task.ssim == "ssim_hole":
-        found |= statistics.means({p: {"ssim_hole": v} for p, v in _inside(evaluation).items()})
+        found |= statistics.means({p: {"ssim_hole": v} for p, v in _ssim_of_holes(evaluation).items()})
     ssim = {key: value if key == "n" else 100 * value for key, value in found[task.ssim].items()}
     published = dict(zip(("psnr", "ssim"), task.published or (None, None), strict=True))
     ours = {"psnr": found[task.psnr], "ssim": ssim}
     return {"recipe": arm.name, "published": published, "source": task.source, "ours": ours}
 
 
-def _inside(evaluation: Evaluation) -> dict[str, float]:
-    """The published SSIM of the hole alone, cut out of the stored pictures."""
+def _ssim_of_holes(evaluation: Evaluation) -> dict[str, float]:
+    """Return the SSIM, by the published convention, of the hole cropped from each stored picture."""
     arm, (spec,) = evaluation.arms[0], evaluation.degradations
     values = {}
     for picture, _, path in evaluation.answers(arm, spec):
         observation = evaluation.observation(picture, spec)
         original = observation.original[0]
         hidden = observation.degradation.unobserved(tuple(original.shape[-2:]))[0]
-        rows, columns = (slice(where.min(), where.max() + 1) for where in hidden.nonzero(as_tuple=True))
+        rows, columns = (slice(index.min(), index.max() + 1) for index in hidden.nonzero(as_tuple=True))
         values[picture.name] = metrics.ssim_published(
             *(x[:, rows, columns] for x in (to_tensor(Image.open(path))[0], original))
         )
@@ -149,6 +162,7 @@ def _inside(evaluation: Evaluation) -> dict[str, float]:
 
 
 def table(found: dict[str, dict], pictures: int) -> str:
+    """Return the figures as a table in Markdown."""
     head = ("task", "recipe", "PSNR, published", "PSNR, ours", "SSIM %, published", "SSIM %, ours", "published figures")
     lines = [
         f"n = {pictures} pictures; in brackets the {statistics.INTERVAL:.0%} bootstrap interval of the mean.",
@@ -167,6 +181,7 @@ def table(found: dict[str, dict], pictures: int) -> str:
 
 
 def reproduce(options: argparse.Namespace) -> dict:
+    """Compute the missing results, write table.md and figures.json, and return the content of the latter."""
     from tqdm import tqdm
 
     path = options.weights / f"G_ema_{options.resolution}.pth"
@@ -174,51 +189,43 @@ def reproduce(options: argparse.Namespace) -> dict:
     info = prior.generator.info
     if info.resolution != options.resolution:
         raise InputError(f"{options.weights}: got a prior of {info.resolution} px; give --resolution {info.resolution}")
-    pictures = chosen(options.imagenet, options.list, len(info.classes), options.count)
+    pictures = choose_pictures(options.imagenet, options.list, len(info.classes), options.count)
     runs = {name: evaluation_of(name, pictures, prior, options) for name in options.task or TASKS}
     for evaluation in runs.values():
         evaluation.folder.mkdir(parents=True, exist_ok=True)
         evaluation.check()
     found = {}
-    with tqdm(total=sum(e.work for e in runs.values()), unit="step", file=sys.stderr, disable=not watched()) as bar:
+    with tqdm(
+        total=sum(e.remaining_steps for e in runs.values()), unit="step", file=sys.stderr, disable=not is_interactive()
+    ) as bar:
         for name, evaluation in runs.items():
-            evaluation.run(lambda count, doing: bar.update(count))
+            evaluation.run(lambda count, text: bar.update(count))
             found[name] = figures(name, evaluation)
-    told = {
+    record = {
         "schema": 1,
         "pictures": len(pictures),
         "prior": {"name": prior.name, "sha256": prior.sha256},
         "tasks": found,
     }
     write_bytes_atomic(options.output / "table.md", table(found, len(pictures)).encode())
-    write_json_atomic(options.output / "figures.json", told)
-    return told
+    write_json_atomic(options.output / "figures.json", record)
+    return record
 
 
 def main(arguments: list[str] | None = None) -> dict:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument(
-        "--weights", type=Path, required=True, help="DGP's folder (G_ema_128.pth, D_128.pth), or a file"
+        "--weights", type=Path, required=True, help="the folder of DGP's weights (G_ema_128.pth, D_128.pth), or a file"
     )
     parser.add_argument("--imagenet", type=Path, required=True, help="the folder of the validation pictures")
-    parser.add_argument("--list", type=Path, help="lines of a file's name and the number of its class")
+    parser.add_argument("--list", type=Path, help="a file with lines of a picture's name and the number of its class")
     parser.add_argument(
-        "--resolution", type=int, default=128, help="which of the weights; figures are published for 128"
+        "--resolution", type=int, default=128, help="resolution of the weights; figures are published for 128"
     )
-    parser.add_argument("--task", action="append", choices=TASKS, help="repeatable; all where none is named")
-    parser.add_argument("--count", type=int, help="so many of the pictures")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--at-once", type=int, default=1, help="pictures that are inverted together")
-    parser.add_argument("-o", "--output", type=Path, default=Path("reproduce-dgp"))
-    options = parser.parse_args(arguments)
-    try:
-        told = reproduce(options)
-    except (DgpError, DegradationError, generators.GeneratorError) as error:
-        raise SystemExit(f"error: {error}") from None
-    print((options.output / "table.md").read_text())
-    return told
+    parser.add_argument("--task", action="append", choices=TASKS, help="repeatable (default: all)")
+    parser.add_argument("--count", type=int, help="how many of the pictures (default: all)")
+    add_run_options(parser, "reproduce-dgp")
+    return run(reproduce, parser.parse_args(arguments), "table.md")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""StyleGAN2's generator as rosinality's release computes it, restated from its description.
+"""StyleGAN2's generator in the form of rosinality's release, written from its description.
 
-What makes it cost what it does is kept: weights are modulated and demodulated into one set a row, a row is a group of
-the convolution; resampling inserts zeros, pads, and convolves maps one channel at a time; every parameter is in the
-graph. Names of parameters are the release's, so that its checkpoints fit.
+Everything that determines its cost is kept: each row has its own modulated and demodulated weights and is a group of
+the convolution; resampling inserts zeros, pads, and convolves each channel separately; all parameters are in the graph.
+Parameters have the names of the release, so that its checkpoints can be loaded.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ GAIN = math.sqrt(2)
 
 
 def channels_of(size: int, multiplier: int) -> dict[int, int]:
+    """Return the number of channels of each resolution up to `size`."""
     widths = {4: 512, 8: 512, 16: 512, 32: 512}
     widths |= {side: 16384 // side * multiplier for side in (64, 128, 256, 512, 1024)}
     return {side: width for side, width in widths.items() if side <= size}
 
 
 def resample(x: Tensor, kernel: Tensor, up: int, before: int, after: int) -> Tensor:
-    """Zeros after each value, padding, one filter over every channel as a picture of its own."""
+    """Insert `up` - 1 zeros after each value, pad, and filter each channel as a separate picture."""
     n, c, h, w = x.shape
     x = x.reshape(n * c, 1, h, 1, w, 1)
     x = F.pad(x, (0, up - 1, 0, 0, 0, up - 1)).reshape(n * c, 1, h * up, w * up)
@@ -33,12 +34,21 @@ def resample(x: Tensor, kernel: Tensor, up: int, before: int, after: int) -> Ten
 
 
 def filter_of(gain: float) -> Tensor:
+    """Return the binomial filter (1, 3, 3, 1) in two dimensions, with a gain."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
     return torch.outer(taps, taps) / 64 * gain
 
 
 class Equalised(nn.Module):
-    """Linear layer. rate: by which the stored weight and bias are multiplied.  active: leaky ReLU and its gain."""
+    """A linear layer with equalised learning rate.
+
+    Args:
+        inputs: number of inputs.
+        outputs: number of outputs.
+        rate: factor of the stored weight and bias.
+        bias: initial bias.
+        active: apply the leaky ReLU with its gain.
+    """
 
     def __init__(self, inputs: int, outputs: int, rate: float = 1.0, bias: float = 0.0, active: bool = False):
         super().__init__()
@@ -143,7 +153,13 @@ class ToRGB(nn.Module):
 
 
 class Generator(nn.Module):
-    """channels: of each resolution."""
+    """The generator.
+
+    Args:
+        channels: number of channels of each resolution.
+        w_dim: dimension of w.
+        layers: number of layers of the mapping network.
+    """
 
     def __init__(self, channels: dict[int, int], w_dim: int = 512, layers: int = 8):
         super().__init__()
@@ -162,7 +178,7 @@ class Generator(nn.Module):
             self.noises.register_buffer(f"noise_{j}", torch.randn(1, 1, side, side))
 
     def forward(self, w, noises=None):
-        """w (N, layers, w_dim), noises: the stored maps unless given."""
+        """Generate pictures from w (N, layers, w_dim); `noises` are the stored maps by default."""
         if noises is None:
             noises = [getattr(self.noises, f"noise_{j}") for j in range(len(self.convs) + 1)]
         x = self.conv1(self.input.input.repeat(len(w), 1, 1, 1), w[:, 0], noises[0])

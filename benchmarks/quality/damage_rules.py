@@ -1,6 +1,6 @@
-"""What a careful person would program: one measurement for each damage, judged by what clean pictures have.
+"""Hand-written rules for the identification of damage: one measurement per damage, compared with clean pictures.
 
-The baseline of ``benchmarks/blind.py``; ``dgp.identify`` has no part in it.
+They are the baseline of ``benchmarks/quality/blind.py``, independent of ``dgp.identify``.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LIKELY = 2.0  # deviations from clean pictures beyond which a second damage is named
+LIKELY = 2.0  # standard deviations from clean pictures, above which a damage is likely
 
 
 def measurements(y: Tensor) -> dict[str, Tensor]:
-    """(N, 3, H, W) in [-1, 1] -> of each damage a number (N,) that grows with it."""
+    """Return a measurement (N,) for each damage that grows with it, of pictures (N, 3, H, W) in [-1, 1]."""
     levels = (y + 1) * 127.5
     luma = (levels * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     colour = (levels.amax(1) - levels.amin(1)).flatten(1).mean(1)
@@ -39,11 +39,11 @@ def measurements(y: Tensor) -> dict[str, Tensor]:
     }
 
 
-def ranked(y: Tensor, clean: Tensor) -> list[list[tuple[str, ...]]]:
-    """Of each row the chains it would name, the likeliest first. clean: undamaged pictures to compare with."""
-    usual, seen = measurements(clean), measurements(y)
-    names = list(usual)
-    deviation = torch.stack([(seen[n] - usual[n].mean()) / usual[n].std() for n in names], 1)
+def rank_rows(y: Tensor, clean: Tensor) -> list[list[tuple[str, ...]]]:
+    """Return the likely chains of each row of y, likeliest first, by comparison with undamaged pictures `clean`."""
+    expected, measured = measurements(clean), measurements(y)
+    names = list(expected)
+    deviation = torch.stack([(measured[n] - expected[n].mean()) / expected[n].std() for n in names], 1)
     found = []
     for row in deviation:
         order = row.argsort(descending=True).tolist()

@@ -1,10 +1,10 @@
-"""What the bank is worth: its few exact evaluations against the best of thousands of fresh candidates.
+"""The bank search, with few exact evaluations, compared with the best of thousands of fresh candidates.
 
-    python benchmarks/bank.py cifar10-dev.zip --count 5000 10000 > bank.json
+    python benchmarks/quality/bank.py cifar10-dev.zip --count 5000 10000 > bank.json
 
-For each degradation, with the class told and not told, and for each objective: over real pictures (those of the
-archive, whose folders name the classes) the median of best by the bank minus best of the fresh ones, and how often
-the bank's is as good or better. Then what a lookup takes beside a whole run. Prints JSON. See README.md beside this.
+For each degradation and objective, with the class given and not given, over the pictures of the archive (whose folders
+name the classes): the median of the bank's best score minus the best fresh score, and how often the bank is as good or
+better. Also the time of a lookup compared with that of a whole run. The script prints JSON. See benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from torch import Tensor
 
 import generators
 from dgp.api import observe
-from dgp.evaluation.source import Clean, Source
+from dgp.evaluation.source import CleanPicture, Source
 from dgp.inversion import Inversion
-from dgp.losses.objective import Objective
+from dgp.losses.objective import score
 from dgp.losses.prediction import Prediction
 from dgp.losses.terms import TERMS, Term
-from dgp.observation.batch import stack_observations
+from dgp.observation.batch import ObservationBatch
 from dgp.observation.observation import Observation
 from dgp.recipes.load import load_recipe
 from dgp.search.bank import BankSearch
@@ -35,52 +35,64 @@ OBJECTIVES = {
     "features + mse": ({"kind": "features", "last": 3}, {"kind": "mse"}),
     "mse": ({"kind": "mse"},),
 }
-CHUNK = 64
+CHUNK = 64  # candidates that are rendered together
 
 
 def terms_of(objective: str) -> tuple[Term, ...]:
+    """Return the terms of an objective, by its name in `OBJECTIVES`."""
     return tuple(TERMS.parse(term) for term in OBJECTIVES[objective])
 
 
 @torch.no_grad()
-def best_fresh(prior: Prior, problems: dict[str, list[Observation]], told: bool, count: int) -> dict[str, Tensor]:
-    """By degradation, (pictures, objectives): the lowest of ``count`` candidates of the told class, or of all classes.
+def best_fresh(
+    prior: Prior, problems: dict[str, list[Observation]], class_given: bool, count: int
+) -> dict[str, Tensor]:
+    """Return the lowest score of fresh candidates for each picture and objective.
 
-    The pictures of a class share their candidates; what a discriminator sees of a candidate is computed once.
+    The pictures of a class share their candidates, and the features of a candidate are computed once.
+
+    Args:
+        prior: the prior.
+        problems: spec of a degradation -> the observations.
+        class_given: draw the candidates from the class of each picture, rather than from all classes.
+        count: number of candidates.
+
+    Returns:
+        spec -> (pictures, objectives).
     """
-    some = next(iter(problems.values()))
+    observations = next(iter(problems.values()))
     size, classes = (prior.generator.info.resolution,) * 2, len(prior.generator.info.classes)
-    batches = {
-        spec: stack_observations(observations, prior.discriminator, size) for spec, observations in problems.items()
+    targets = {spec: ObservationBatch(seen, prior.discriminator, size) for spec, seen in problems.items()}
+    best = {spec: torch.full((len(observations), len(OBJECTIVES)), torch.inf) for spec in problems}
+    pools = {
+        label: [i for i, o in enumerate(observations) if o.label == label] for label in {o.label for o in observations}
     }
-    best = {spec: torch.full((len(some), len(OBJECTIVES)), torch.inf) for spec in problems}
-    pools = {label: [i for i, o in enumerate(some) if o.label == label] for label in {o.label for o in some}}
-    for label, members in pools.items() if told else [(None, range(len(some)))]:
+    for label, members in pools.items() if class_given else [(None, range(len(observations)))]:
         random = torch.Generator().manual_seed(10_000 + (0 if label is None else label))
         labels = torch.arange(count) % classes if label is None else torch.full((count,), label)
         latents = prior.generator.sample(count, classes=labels, generator=random)
         for start in range(0, count, CHUNK):
             image = prior.generator({name: value[start : start + CHUNK] for name, value in latents.items()})
-            for spec, batch in batches.items():
-                first = Prediction(batch, image, {}, torch.zeros(len(image), dtype=torch.long))
+            for spec, target in targets.items():
+                first = Prediction(target, image, {}, torch.zeros(len(image), dtype=torch.long))
                 for picture in members:
-                    prediction = Prediction(batch, image, {}, torch.full((len(image),), picture))
-                    prediction.features = first.features
+                    view = Prediction(target, image, {}, torch.full((len(image),), picture))
+                    view.features = first.features
                     for number, objective in enumerate(OBJECTIVES):
-                        lowest = Objective(terms_of(objective))(prediction).total.min()
+                        lowest = score(terms_of(objective), view).total.min()
                         best[spec][picture, number] = torch.minimum(best[spec][picture, number], lowest)
     return best
 
 
 def best_of_bank(prior: Prior, observations: Sequence[Observation], search: BankSearch) -> Tensor:
-    """(pictures,)"""
+    """Return the lowest score that a bank search finds for each picture, (pictures,)."""
     inversion = Inversion(observations, prior, load_recipe("default").model_copy(update={"searches": (search,)}))
-    rows = search.run(inversion.evaluator, inversion.source, None)
-    return inversion.evaluator.score(rows, inversion.recipe.searches[0].terms)
+    problem = inversion.problem
+    return problem.rank(search.run(problem, None), inversion.recipe.searches[0].terms)
 
 
 def seconds(action: Callable[[], object], repeats: int) -> float:
-    """Of a processor, the least of some."""
+    """Return the shortest process time of several calls."""
     taken = []
     for _ in range(repeats):
         begin = time.process_time()
@@ -89,21 +101,26 @@ def seconds(action: Callable[[], object], repeats: int) -> float:
     return min(taken)
 
 
-def comparisons(prior: Prior, clean: Sequence[Clean], told: bool, options: argparse.Namespace) -> Iterator[dict]:
-    def seen(spec: str, told: bool) -> list[Observation]:
-        return [observe(c.picture, spec, prior, simulate=True, label=c.folder if told else None) for c in clean]
+def comparisons(
+    prior: Prior, clean: Sequence[CleanPicture], class_given: bool, options: argparse.Namespace
+) -> Iterator[dict]:
+    """Yield the comparison for each degradation, objective, size of the bank and kind of bank search."""
 
-    fresh = best_fresh(prior, {spec: seen(spec, True) for spec in options.degradations}, told, options.fresh)
+    def observations_of(spec: str, class_given: bool) -> list[Observation]:
+        return [observe(c.picture, spec, prior, simulate=True, label=c.folder if class_given else None) for c in clean]
+
+    problems = {spec: observations_of(spec, True) for spec in options.degradations}
+    fresh = best_fresh(prior, problems, class_given, options.fresh)
     for spec in options.degradations:
-        observations = seen(spec, told)
+        observations = observations_of(spec, class_given)
         for number, objective in enumerate(OBJECTIVES):
             for count in options.count:
-                for how in ({"nearest": 64, "rounds": 0}, {}):
-                    search = BankSearch(count=count, terms=terms_of(objective), **how)
+                for settings in ({"nearest": 64, "rounds": 0}, {}):
+                    search = BankSearch(count=count, terms=terms_of(objective), **settings)
                     difference = best_of_bank(prior, observations, search) - fresh[spec][:, number]
                     yield {
                         "degradation": spec,
-                        "class": "told" if told else "not told",
+                        "class": "told" if class_given else "not told",
                         "objective": objective,
                         "count": count,
                         "scored": f"{search.nearest} + {search.rounds} x {search.children}",
@@ -113,14 +130,15 @@ def comparisons(prior: Prior, clean: Sequence[Clean], told: bool, options: argpa
                     }
 
 
-def lookups(prior: Prior, clean: Sequence[Clean], options: argparse.Namespace) -> Iterator[dict]:
+def lookups(prior: Prior, clean: Sequence[CleanPicture], options: argparse.Namespace) -> Iterator[dict]:
+    """Yield the time of a lookup and the memory of the bank, for each degradation and size of the bank."""
     for spec in options.degradations:
         observation = observe(clean[0].picture, spec, prior, simulate=True)
-        batch = Inversion(observation, prior).batch
+        targets = Inversion(observation, prior).problem.targets
         run_s = seconds(lambda o=observation: Inversion(o, prior).result(), 1)
         for count in options.count:
             bank = get_bank(prior, count)
-            taken = seconds(lambda o=batch, b=bank: order_by_distance(o, b), 5)
+            taken = seconds(lambda t=targets, b=bank: order_by_distance(t, b), 5)
             held = bank.thumbnails.nbytes + sum(value.nbytes for value in bank.drawn.values())
             yield {"degradation": spec, "count": count, "megabytes": held / 1e6, "cpu_s": taken, "run_cpu_s": run_s}
 
@@ -138,7 +156,7 @@ def main() -> None:
     prior, source = generators.load(options.prior), Source(options.pictures)
     clean = source.open(source.choose(per_class=options.per_class))
     report = {"torch": torch.__version__, **vars(options), "lookup": list(lookups(prior, clean, options))}
-    report["comparisons"] = [one for told in (True, False) for one in comparisons(prior, clean, told, options)]
+    report["comparisons"] = [one for given in (True, False) for one in comparisons(prior, clean, given, options)]
     print(json.dumps(report, indent=1))
 
 

@@ -1,0 +1,50 @@
+"""The option --plugin: Python files that register degradations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dgp.cli import complete
+
+if TYPE_CHECKING:
+    from degradations import Degradation
+
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=complete.files,
+    show_default=False,
+    help="A Python file that registers degradations; its code is executed. Repeatable.",
+)
+
+
+def load_plugins(files: tuple[str, ...]) -> tuple[dict, ...]:
+    """Execute plugin files.
+
+    Returns:
+        An entry for result.json for each: "path", "sha256", and "names", the degradations that it registered.
+
+    Raises:
+        degradations.PluginError: a file cannot be used.
+    """
+    if not files:
+        return ()
+    import degradations
+    from generators.progress import waiting
+
+    with waiting("running the plugins"):
+        loaded = [(path, *degradations.load_plugin(path)) for path in files]
+    return tuple({"path": path, "names": list(names), "sha256": sha256} for path, names, sha256 in loaded)
+
+
+def record_plugins(degradation: Degradation, plugins: tuple[dict, ...]) -> Degradation:
+    """Add the file of each plugin operator to its assets, which results record; return the degradation."""
+    for link in degradation.operators():
+        for plugin in plugins:
+            if link.name in plugin["names"]:
+                link.assets["plugin"] = {"sha256": plugin["sha256"], "path": plugin["path"]}
+    return degradation

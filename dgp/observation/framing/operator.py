@@ -1,0 +1,57 @@
+"""Degradations of a whole picture, changed to fit a part of it at another size."""
+
+from __future__ import annotations
+
+import torch
+
+import degradations
+from degradations import Degradation
+from dgp.observation.boxes import Box, whole_box
+from dgp.observation.resizing import fit_mask
+
+
+def operator_for_box(operator: Degradation, full: tuple[int, int], box: Box, size: tuple[int, int]) -> Degradation:
+    """Return a degradation that was built for a whole picture, for a part of it at another size.
+
+    Only masks depend on the position: each link of a chain that only hides pixels is replaced by an `Inpaint` with the
+    fitted mask, and other operators are returned unchanged.
+
+    Args:
+        operator: built for the whole picture.
+        full: (width, height) of the whole picture.
+        box: the part of it.
+        size: (width, height) at which the part is shown.
+    """
+    if box == whole_box(full) and size == full:
+        return operator
+    if isinstance(operator, degradations.Chain):
+        return degradations.Chain(operator_for_box(link, full, box, size) for link in operator.links)
+    if not operator.pointwise:
+        return operator
+    hidden = operator.unobserved(full[::-1])
+    if hidden is None:
+        return operator
+    mask = fit_mask(hidden[0].cpu().numpy(), box, size)
+    if not mask.any():
+        return degradations.Identity()
+    return degradations.Inpaint.of(torch.from_numpy(mask)[None, None])
+
+
+def keeps_pixels(whole: Degradation, full: tuple[int, int], resolution: int) -> bool:
+    """Return whether a degradation leaves the visible pixels of a picture unchanged; tried on random values at R x R.
+
+    Args:
+        whole: built for the whole picture.
+        full: (width, height) of the whole picture.
+        resolution: R.
+    """
+    if not whole.pointwise or whole.channels(3) != 3:
+        return False
+    if any(part.noise is not None for part in whole.operators()):
+        return False
+    operator = operator_for_box(whole, full, whole_box(full), (resolution, resolution))
+    x = torch.rand(1, 3, resolution, resolution, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    hidden = operator.unobserved((resolution, resolution))
+    seen = torch.ones(1, 1, resolution, resolution) if hidden is None else ~hidden[:, None]
+    with torch.no_grad():
+        return bool(torch.equal(operator(x) * seen, x * seen))

@@ -1,0 +1,88 @@
+"""The input and the result of framing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from PIL import Image
+from torch import Tensor
+
+from degradations import Degradation
+from dgp.observation.boxes import Box, crop_box, pad_box, whole_box
+from dgp.observation.geometry import Geometry
+from dgp.observation.images import Picture, flatten
+
+
+@dataclass(frozen=True, eq=False)
+class FramingRequest:
+    """A picture, and how it shall be fitted into the square of a prior.
+
+    Attributes:
+        source: the picture.
+        fit: one of ``dgp.observation.boxes.FITS``.
+        window: the box to work in if it is known in advance (the square around an object), else None.
+        resolution: R, side of the prior's pictures.
+        seed: seed of random masks.
+    """
+
+    source: Picture
+    fit: str
+    window: Box | None
+    resolution: int
+    seed: int
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The picture as 8-bit "L" or "RGB", transparent pixels on white."""
+        return flatten(self.source)[0]
+
+    @property
+    def square(self) -> tuple[int, int]:
+        """The size of the prior's pictures, (R, R)."""
+        return self.resolution, self.resolution
+
+    def choose_box(self, fit: str, expected: tuple[int, int] | None = None) -> tuple[Box, str]:
+        """Return the part of the input to use, and its placement (``Geometry.placement``).
+
+        Args:
+            fit: "auto", "crop", "pad", "stretch" or "object".
+            expected: (width, height) at which nothing has to be resized; None: the prior's size.
+        """
+        size, window = self.image.size, self.window
+        if window is not None and size != (window[2] - window[0], window[3] - window[1]):
+            return window, "window"
+        if size == (expected or self.square):
+            return whole_box(size), "whole"
+        if fit == "crop":
+            return crop_box(size), "crop"
+        if fit == "pad":
+            return pad_box(size), "pad"
+        return whole_box(size), "stretch"
+
+
+@dataclass(frozen=True, eq=False)
+class FramedInput:
+    """A degraded picture in the prior's square.
+
+    Attributes:
+        geometry: the way back to the output's size.
+        operator: the degradation for the square: y = operator(x), x of (1, 3, R, R).
+        whole: the degradation for the input's own size.
+        y: (1, c, h, w), the part of the input that the square shows.
+        notes: sentences for the user about pixels of the input that are lost.
+    """
+
+    geometry: Geometry
+    operator: Degradation
+    whole: Degradation
+    y: Tensor
+    notes: tuple[str, ...] = ()
+
+
+def enlargement_notes(geometry: Geometry) -> tuple[str, ...]:
+    """Return a note for the user if the output is larger than the prior's picture, from which it is enlarged."""
+    resolution, (width, height) = geometry.resolution, geometry.output_size
+    if max(width, height) <= resolution:
+        return ()
+    return (f"the answer is the prior's {resolution}x{resolution}, enlarged to {width}x{height}",)

@@ -1,0 +1,57 @@
+"""Framing of an observation that has the size of x, such as a grey picture or one with a hole."""
+
+from __future__ import annotations
+
+import degradations
+from degradations import Degradation
+from dgp.errors import InputError
+from dgp.observation.boxes import crop_array, whole_box, window_box
+from dgp.observation.framing.operator import keeps_pixels, operator_for_box
+from dgp.observation.framing.request import FramedInput, FramingRequest, enlargement_notes
+from dgp.observation.geometry import Geometry
+from dgp.observation.resizing import fit_picture
+
+
+def frame_same_size(degradation: Degradation, request: FramingRequest) -> FramedInput:
+    """Fit an observation that has the size of x.
+
+    With fit "auto", a hole is filled in a window around it, and other pictures are stretched. What pointwise
+    degradations leave of the picture (its luminance, the pixels outside of a hole) is kept at the input's size.
+
+    Raises:
+        InputError: the part of the picture that is used does not contain the hole.
+    """
+    image, fit, resolution = request.image, request.fit, request.resolution
+    full = image.size
+    whole = degradation.build(request.source.image, request.seed, full[::-1])
+    hidden = whole.uninformative(full[::-1])
+    missing = None if hidden is None else hidden[0].cpu().numpy()
+    grey, pasted = whole.channels(3) == 1, missing is not None and keeps_pixels(whole, full, resolution)
+    box, placement = request.choose_box(fit)
+    if fit == "auto" and pasted and placement != "whole" and (around := window_box(missing, resolution)):
+        box, placement = around, "window"
+    hole = missing is not None and whole.pointwise
+    if fit == "object" and hole and crop_array(missing, box).sum() < missing.sum():
+        raise InputError("part of the hole lies outside the square around the object; use --fit auto")
+    if hole and not crop_array(missing, box).any():
+        raise InputError("nothing is missing in the centred square; use --fit auto, which works around the hole")
+    operator = operator_for_box(whole, full, box, request.square)
+    degradations.try_out(operator, request.square)
+    y = operator.read(fit_picture(image, box, request.square, missing))
+    extent = box if placement == "crop" else whole_box(full)
+    output_size = (extent[2] - extent[0], extent[3] - extent[1])
+    keep = pasted or (grey and whole.pointwise)
+    geometry = Geometry(
+        fit,
+        placement,
+        resolution,
+        input_size=full,
+        box=box,
+        box_size=(box[2] - box[0], box[3] - box[1]),
+        output_size=output_size,
+        observed=fit_picture(image, extent, output_size),
+        operator=operator_for_box(whole, full, extent, output_size) if keep else None,
+        missing=crop_array(missing, extent) if pasted else None,
+    )
+    notes = () if keep or placement == "window" else enlargement_notes(geometry)
+    return FramedInput(geometry, operator, whole, y, notes=notes)
