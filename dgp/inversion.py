@@ -141,6 +141,7 @@ class Inversion:
                 constraints=self.recipe.constraints,
                 starts=starts,
             )
+            self.rows = run.rows
             with contextlib.closing(run):
                 for iteration in range(stage.steps):
                     if run.done:
