@@ -18,12 +18,14 @@ HIGHEST = 256
 
 
 @lru_cache(maxsize=32)
-def _make_round_trips(n: int, factors: tuple[float, ...], down: str, up: str, device: torch.device) -> Tensor:
+def _make_round_trips(n: int, factors: tuple[float, ...], *, down: str, up: str, device: torch.device) -> Tensor:
     """Return (n, n) float64, the product of reducing to each size and enlarging again, one after the other."""
     result = torch.eye(n, dtype=torch.float64, device=device)
     for factor in factors:
         small = max(1, int(n / factor))
-        shrink, enlarge = (matrix(*way, torch.float64, device) for way in ((n, small, down), (small, n, up)))
+        shrink, enlarge = (
+            matrix(*way, dtype=torch.float64, device=device) for way in ((n, small, down), (small, n, up))
+        )
         result = enlarge @ shrink @ result
     return result
 
@@ -60,4 +62,6 @@ class Rescale(Separable):
         self.overshoot = overshoot_of_one ** len(self.factors) - 1
 
     def matrices(self, hw, dtype, device):
-        return tuple(_make_round_trips(n, self.factors, self.filter, self.up, device).to(dtype) for n in hw)
+        return tuple(
+            _make_round_trips(n, self.factors, down=self.filter, up=self.up, device=device).to(dtype) for n in hw
+        )

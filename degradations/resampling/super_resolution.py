@@ -79,7 +79,7 @@ class SuperResolution(Separable):
 
     def matrices(self, hw, dtype, device):
         h, w = self.size(hw)
-        return matrix(hw[0], h, self.filter, dtype, device), matrix(hw[1], w, self.filter, dtype, device)
+        return tuple(matrix(n, m, self.filter, dtype=dtype, device=device) for n, m in ((hw[0], h), (hw[1], w)))
 
     @torch.no_grad()
     def simulate(self, x, generator=None):
