@@ -4,8 +4,8 @@
 
 Every photograph of a folder is damaged by ``degradations.operators.wear`` (scratches, a crease, dust, a torn-off piece;
 all of them together and each alone, and round blobs), and saved as PNG or as JPEG of quality 90. Precision is the share
-of the pixels found that lie on damage or next to it, recall the share of the damage that was found or lies next to it; means
-over pictures. Beside ``find_damage`` a baseline: top-hat and bottom-hat above a threshold (Otsu's, at least 0.1).
+of the pixels found that lie on damage or next to it, recall the share of the damage that was found or lies next to it;
+means over pictures. Beside ``find_damage`` a baseline: top-hat and bottom-hat above a threshold (Otsu's, at least 0.1).
 Prints JSON; the pictures that weights were fitted on (every third) are counted apart. See README.md beside this.
 """
 
