@@ -7,6 +7,16 @@
     x = phi.merge(x, y)             # the nearest picture that phi maps to y
 
 This package imports torch, numpy and Pillow, and nothing of ``dgp``.
+
+Public are the names in ``__all__`` and these modules:
+
+- ``degradations.authoring``: a file to begin with, and a sheet that shows every operator,
+- ``degradations.conformance``: the checks that every operator passes,
+- ``degradations.files``: pictures, masks and matrices in files,
+- ``degradations.jpeg``: quantisation tables,
+- ``degradations.constants``: fixed numbers as tensors, made once for each device.
+
+All other modules are internal.
 """
 
 from degradations.blur.blur import Blur, Defocus, MotionBlur

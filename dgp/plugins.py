@@ -54,6 +54,8 @@ from dgp.variables.constraints import CONSTRAINTS, Constraint
 from dgp.variables.parametrizations import PARAMETRIZATIONS, ImageTransform, Parametrization
 from dgp.variables.rows import Rows, concatenate
 
+REGISTRIES = (TERMS, SEARCHES, PARAMETRIZATIONS, CONSTRAINTS, STOPPING_RULES, POSTPROCESSES)
+
 __all__ = [
     "CONSTRAINTS",
     "Constraint",
@@ -67,6 +69,7 @@ __all__ = [
     "PARAMETRIZATIONS",
     "Parametrization",
     "Prediction",
+    "REGISTRIES",
     "Registry",
     "RowSource",
     "Rows",

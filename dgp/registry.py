@@ -53,6 +53,10 @@ class Registry:
 
         return add
 
+    def registered(self) -> list[str]:
+        """Return the kinds whose classes are in memory."""
+        return list(self._classes)
+
     def names(self) -> list[str]:
         """Return all kinds that can be found, sorted."""
         offered = [entry.name for entry in entry_points(group=self.group)]

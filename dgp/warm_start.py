@@ -74,7 +74,8 @@ class Start:
     def __repr__(self) -> str:
         where, more = self.path or "tensors", pluralise(len(self.weights), "released tensor")
         return shorten(
-            f"Start from {where}: inputs {format_shapes(self.inputs)}; variables {format_shapes(self.variables)}; {more}"
+            f"Start from {where}: inputs {format_shapes(self.inputs)}; "
+            f"variables {format_shapes(self.variables)}; {more}"
         )
 
 

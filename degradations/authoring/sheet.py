@@ -66,15 +66,15 @@ def draw(x: Tensor, names: Sequence[str], *, seed: int = 0, side: int = 112, col
     block = (across * cell[0] + 2 * GAP, cell[1] + LINE + 2)
     rows = -(-len(lines) // columns)
     page = Image.new("RGB", (min(columns, len(lines)) * block[0] + GAP, rows * block[1] + GAP), "white")
-    pen = ImageDraw.Draw(page)
+    cells = _Cells(page, x, seed, side)
     for place, line in enumerate(lines):  # down the first column, then down the next
         left, top = GAP + place // rows * block[0], GAP + place % rows * block[1]
         for name, specs in line:
             title, labels = _make_labels(name, specs)
             font = ImageFont.load_default(LARGE)
-            pen.text((left, top), _truncate(title, len(specs) * cell[0], font), INK, font)
+            cells.pen.text((left, top), _truncate(title, len(specs) * cell[0], font), INK, font)
             for spec, label in zip(specs, labels, strict=True):
-                _draw_cell(page, pen, (left, top + LINE + 2), x, spec, label, seed, side)
+                cells.draw((left, top + LINE + 2), spec, label)
                 left += cell[0]
     return page
 
@@ -86,19 +86,26 @@ def _group_into_lines(every: list) -> list[list]:
     return [*shared, *([one] for one in every if len(one[1]) > 1)]
 
 
-def _draw_cell(
-    page: Image.Image, pen: ImageDraw.ImageDraw, corner, x: Tensor, spec: str, label: str, seed: int, side: int
-):
-    font = ImageFont.load_default(SMALL)
-    try:
-        picture = draw_observation(x, spec, seed)
-    except DegradationError as refusal:  # its cell shows the reason
-        pen.rectangle((*corner, corner[0] + side - 1, corner[1] + side - 1), outline=PALE)
-        pen.multiline_text((corner[0] + 4, corner[1] + 4), _wrap(str(refusal), side - 8, font), PALE, font)
-    else:
-        shown = fit_to_square(picture, side)
-        page.paste(shown, (corner[0] + (side - shown.width) // 2, corner[1] + (side - shown.height) // 2))
-    pen.text((corner[0], corner[1] + side), _truncate(label, side, font), INK, font)
+class _Cells:
+    """The pictures of a page, each the observation of x by one operator."""
+
+    def __init__(self, page: Image.Image, x: Tensor, seed: int, side: int):
+        self.page, self.pen = page, ImageDraw.Draw(page)
+        self.x, self.seed, self.side = x, seed, side
+        self.font = ImageFont.load_default(SMALL)
+
+    def draw(self, corner: tuple[int, int], spec: str, label: str) -> None:
+        """Draw one observation with its label below; where the operator refuses x, draw the reason."""
+        (left, top), side = corner, self.side
+        try:
+            picture = draw_observation(self.x, spec, self.seed)
+        except DegradationError as refusal:
+            self.pen.rectangle((left, top, left + side - 1, top + side - 1), outline=PALE)
+            self.pen.multiline_text((left + 4, top + 4), _wrap(str(refusal), side - 8, self.font), PALE, self.font)
+        else:
+            shown = fit_to_square(picture, side)
+            self.page.paste(shown, (left + (side - shown.width) // 2, top + (side - shown.height) // 2))
+        self.pen.text((left, top + side), _truncate(label, side, self.font), INK, self.font)
 
 
 def _make_labels(name: str, specs: Sequence[str]) -> tuple[str, list[str]]:

@@ -89,5 +89,5 @@ class Convolution(Degradation):
     def propagate_unobserved(self, size, uninformative, channels=3):
         if uninformative is None:
             return None
-        reach = (self.kernel(torch.zeros((), dtype=torch.float64, device=uninformative.device)).abs() > 1e-9).double()
-        return (correlate((~uninformative[:, None]).double(), reach) < 0.5)[:, 0]
+        support = (self.kernel(torch.zeros((), dtype=torch.float64, device=uninformative.device)).abs() > 1e-9).double()
+        return (correlate((~uninformative[:, None]).double(), support) < 0.5)[:, 0]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from degradations.conformance.distance import max_difference
 from degradations.core.base import Degradation
 from degradations.core.chain import Chain
+from degradations.core.parameter import Parameter
 from degradations.core.registry import names
 from degradations.core.spec import parse
 from degradations.core.unknown import Unknown
@@ -17,19 +20,19 @@ POSITIONS = (0.21, 0.43, 0.73)  # in the range; not its middle, where the identi
 
 def binding(phi, x, draw, tolerance):
     """Check that a bound parameter gives each row the result of an operator with its value, and a gradient."""
-    for key, parameter, link in _bindable(phi):
-        values = _values(parameter, getattr(link, parameter.name))
-        wrong = list(_rows(phi, key, parameter, link, values, x))
+    for found in _bindable(phi):
+        values = _values(found.parameter, getattr(found.link, found.parameter.name))
+        wrong = list(_rows(phi, found, values, x))
         yield from wrong
         if phi.smooth and not wrong:
-            yield from _gradient(phi, key, values[1], x, draw)
+            yield from _gradient(phi, found.key, values[1], x=x, draw=draw)
 
 
 def unknown(phi, x, draw, tolerance):
     """Check that every bindable parameter can be unknown, written, parsed, and given a value."""
     if isinstance(phi, Chain) or phi.name not in names():
         return
-    for _, parameter, _ in _bindable(phi):
+    for parameter in (found.parameter for found in _bindable(phi)):
         try:
             asked = parameter.unknown("auto")
         except SpecError as refusal:
@@ -46,25 +49,35 @@ def unknown(phi, x, draw, tolerance):
             yield f"{parameter.name} stays unknown in {found.spec!r} once it is given"
 
 
-def _bindable(phi):
-    """Return (the name that bind takes, the parameter, its link) of all bindable parameters that have a value."""
+@dataclass(frozen=True)
+class _Bindable:
+    """A bindable parameter: the name that ``bind`` takes, the parameter, and the operator that has it."""
+
+    key: str
+    parameter: Parameter
+    link: Degradation
+
+
+def _bindable(phi) -> list[_Bindable]:
+    """Return all bindable parameters that have a value."""
     if not isinstance(phi, Chain):
         every = [(p.name, p, phi) for p in phi.parameters_spec if p.bindable]
     else:
         every = [(key, phi.links[i].parameter(name), phi.links[i]) for i, name, key in phi._qualified_names()]
-    return [(key, p, link) for key, p, link in every if getattr(link, p.name) is not None]
+    return [_Bindable(key, p, link) for key, p, link in every if getattr(link, p.name) is not None]
 
 
 def _values(parameter, now: float) -> list[float]:
     low, high = parameter.plausible or parameter.bounds or sorted((0.8 * now, 1.2 * now or 1.0))
     if parameter.transform == "log":
         low = max(low, high / 1000)
-    span = Unknown(parameter.name, low, high, parameter.transform, "auto")
+    span = Unknown(parameter.name, low=low, high=high, transform=parameter.transform, asked="auto")
     return [span.value(position) for position in POSITIONS]
 
 
-def _single(phi, parameter, link, value):
+def _single(phi, bindable, value):
     """Make the operator with another value, so that the constructor computes everything from that value."""
+    parameter, link = bindable.parameter, bindable.link
     values = {p.name: getattr(link, p.name) for p in link.parameters_spec if getattr(link, p.name) is not None}
     is_built = type(link).build is not Degradation.build or any(True for _ in link.buffers())
     if is_built:  # keep a mask that was drawn, or a kernel that was read
@@ -77,13 +90,15 @@ def _single(phi, parameter, link, value):
     return single if phi is link else phi._with_links(single if one is link else one for one in phi.links)
 
 
-def _rows(phi, key, parameter, link, values, x):
+def _rows(phi, bindable, values, x):
+    """Compare each row of the bound operator with an operator that has the row's value."""
+    key = bindable.key
     rows = x[:1].expand(len(values), -1, -1, -1)
     bound = phi.bind({key: torch.tensor(values, dtype=x.dtype)})
     together = bound(rows)
     measured = bound.measure(rows, [torch.Generator().manual_seed(i) for i in range(len(values))])
     for i, value in enumerate(values):
-        single = _single(phi, parameter, link, value)
+        single = _single(phi, bindable, value)
         alone = single(x[:1])
         if alone.shape != together[i : i + 1].shape:
             yield f"{key} changes the size of y; declare it fixed=True"
@@ -99,7 +114,7 @@ def _rows(phi, key, parameter, link, values, x):
             return
 
 
-def _gradient(phi, key, value, x, draw):
+def _gradient(phi, key, value, *, x, draw):
     """Compare the derivative of a random projection of y with differences in float64."""
     exact, picture = phi._in_double(), x[:1].double() * 0.8
     weight = draw(*exact(picture).shape, dtype=torch.float64)

@@ -197,7 +197,7 @@ class Degradation(AdaptsNoise, PictureStorage, Parametrized):
             if x.shape[1] != (3 if self.channels(3) == y.shape[1] else y.shape[1]):
                 pull = lambda v: torch.func.vjp(exact, picture)[1](v)[0]  # noqa: E731
             if near is not None:
-                return project_near(exact, pull, picture, y, near).to(x)
+                return project_near(exact, pull, picture, y, within=near).to(x)
             return project(exact, pull, picture, y, floor=floor).to(x)
         if self.smooth:
             picture = project_curved(exact, picture, y, within=near)

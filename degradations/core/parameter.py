@@ -126,9 +126,8 @@ class Parameter:
         if self.transform == "log" and not low > 0:
             raise SpecError(f"{self.name}={text}: a logarithmic range cannot begin at {low:g}; begin above 0")
         whole = span == (self.plausible or self.bounds)
-        return Unknown(
-            self.name, low, high, self.transform, "auto" if whole else f"{self.write(low)}..{self.write(high)}"
-        )
+        asked = "auto" if whole else f"{self.write(low)}..{self.write(high)}"
+        return Unknown(self.name, low=low, high=high, transform=self.transform, asked=asked)
 
     def check(self, value: Any) -> Any:
         """Convert a value given in Python to the value that is kept.

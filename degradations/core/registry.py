@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -160,8 +160,12 @@ def describe(name: str) -> Description:
     )
 
 
-def load_plugin(path: str | Path) -> tuple[tuple[str, ...], str]:
+def load_plugin(path: str | Path, other_names: Callable[[], Collection[str]] = tuple) -> tuple[tuple[str, ...], str]:
     """Run a Python file that registers operators. Only load files that you trust: they can do anything you can do.
+
+    Args:
+        path: the file.
+        other_names: returns the names in registries of other kinds, to which the file may add instead.
 
     Returns:
         The names it registered, and the sha256 of the file. A file that was loaded before is not run again.
@@ -181,7 +185,7 @@ def load_plugin(path: str | Path) -> tuple[tuple[str, ...], str]:
         return _files[key], sha256
     module = types.ModuleType(f"degradations_plugin_{sha256[:16]}")
     module.__file__ = str(path)
-    before = dict(_classes)
+    before, others = dict(_classes), len(other_names())
     sys.modules[module.__name__] = module
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102  the caller wants the file to be run
@@ -191,7 +195,7 @@ def load_plugin(path: str | Path) -> tuple[tuple[str, ...], str]:
         del sys.modules[module.__name__]
         raise PluginError(f"plugin {path} failed: {summarize(error)}{find_line(error, str(path))}") from error
     added = tuple(name for name in _classes if name not in before)
-    if not added:
+    if not added and len(other_names()) == others:
         raise PluginError(f'plugin {path} registers nothing; decorate its class with @degradations.register("name")')
     _files[key] = added
     return added, sha256

@@ -127,7 +127,8 @@ class Deepinv(Adapter):
         if self.random and "seed" not in self.values:
             raise SpecError(f"{self.spec} is drawn at random and has no seed yet; call .build(picture, seed) first")
         values = {name: value for name, value in self.values.items() if name not in ("noise_model", "seed")}
-        return _make_physics(self.kind, tuple(values.items()), self.values.get("seed", 0), shape, dtype, device)
+        seed = self.values.get("seed", 0)
+        return _make_physics(self.kind, tuple(values.items()), seed=seed, shape=shape, dtype=dtype, device=device)
 
     def _probe(self, c, hw):  # the shape of y does not depend on the seed
         return super()._probe(c, hw) if not self.random else super(Deepinv, self.build())._probe(c, hw)
@@ -148,7 +149,7 @@ def _find_class(name: str, base: str = "Physics", of: str = "physics") -> type:
 
 @lru_cache(maxsize=32)
 def _make_physics(
-    kind: type, values: tuple, seed: int, shape: Shape, dtype: torch.dtype, device: torch.device
+    kind: type, values: tuple, *, seed: int, shape: Shape, dtype: torch.dtype, device: torch.device
 ) -> FittedPhysics:
     accepted = inspect.signature(kind).parameters
     arguments = dict(values)

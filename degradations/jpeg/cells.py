@@ -52,7 +52,7 @@ def _repeat_pixels(plane: Tensor, size: tuple[int, int], halves: int) -> Tensor:
     return plane[..., : size[0], : size[1]]
 
 
-def _move_once(levels: Tensor, missed: Tensor, steps: Tensor, halves: int, inside: float) -> Tensor:
+def _move_once(levels: Tensor, missed: Tensor, steps: Tensor, *, halves: int, inside: float) -> Tensor:
     """Do one round of ``project_into_cells``.
 
     Args:
@@ -96,7 +96,7 @@ def project_into_cells(levels: Tensor, target: Tensor, steps: Tensor, halves: in
     for inside in INSIDE:
         if not bool(least.any()):
             break
-        levels = _move_once(levels, missed, steps, halves, inside).clamp(0, 255)
+        levels = _move_once(levels, missed, steps, halves=halves, inside=inside).clamp(0, 255)
         missed = target - jpeg.compress(levels, steps, halves)
         misfit = missed.square().flatten(1).sum(1)
         better = misfit < least

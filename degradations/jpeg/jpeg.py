@@ -59,11 +59,11 @@ class Jpeg(Degradation):
         super().__init__(quality=quality, subsampling=subsampling)
 
     def build(self, picture=None, seed=0, size=None):
-        own = self.file_metadata(picture).get("subsampling") if picture is not None else None
-        if self.subsampling is not None or own is None:
+        stated = self.file_metadata(picture).get("subsampling") if picture is not None else None
+        if self.subsampling is not None or stated is None:
             return self
         built = self._shallow_copy()
-        built.subsampling = own
+        built.subsampling = stated
         return built
 
     def file_metadata(self, picture: Image.Image) -> dict[str, float | str]:
@@ -110,9 +110,9 @@ class Jpeg(Degradation):
         if uninformative is None or not bool(uninformative.any()):
             return None
         side = [8 * (1 + (self.halves > 0)), 8 * (1 + (self.halves > 1))] if channels == 3 else [8, 8]
-        seen = (~uninformative).float()[:, None]
+        informative = (~uninformative).float()[:, None]
         if channels == 3 and self.halves:
-            seen = F.max_pool2d(seen, 5, stride=1, padding=2)
-        blocks = F.max_pool2d(seen, (side[1], side[0]), ceil_mode=True)
+            informative = F.max_pool2d(informative, 5, stride=1, padding=2)
+        blocks = F.max_pool2d(informative, (side[1], side[0]), ceil_mode=True)
         wide = blocks.repeat_interleave(side[1], -2).repeat_interleave(side[0], -1)
         return wide[:, 0, : size[0], : size[1]] == 0

@@ -57,8 +57,8 @@ def steps(quality: float | Tensor, channels: int, like: Tensor) -> Tensor:
         return _steps_of_number(float(quality), channels, like.dtype, like.device)
     quality = quality.to(like).reshape(-1, 1, 1, 1).clamp(1, 100)
     below = quality.detach().floor().clamp(max=99)
-    every, index = tables().flatten(2).to(like), below.flatten().long()
-    low, high = every[index - 1], every[index]
+    all_tables, index = tables().flatten(2).to(like), below.flatten().long()
+    low, high = all_tables[index - 1], all_tables[index]
     both = low + (quality[..., 0] - below[..., 0]) * (high - low)
     return both[:, [0, 1, 1][:channels], None, None]
 
@@ -80,11 +80,11 @@ def estimate_quality(luma: Tensor, chroma: Tensor | None) -> float:
         luma: (8, 8).
         chroma: (8, 8), or None for grey files.
     """
-    every = tables().double()
-    found = (every[:, 0].log() - luma.double().log()).abs().flatten(1).mean(1)
+    all_tables = tables().double()
+    error = (all_tables[:, 0].log() - luma.double().log()).abs().flatten(1).mean(1)
     if chroma is not None:
-        found = found + (every[:, 1].log() - chroma.double().log()).abs().flatten(1).mean(1)
-    return float(found.argmin() + 1)
+        error = error + (all_tables[:, 1].log() - chroma.double().log()).abs().flatten(1).mean(1)
+    return float(error.argmin() + 1)
 
 
 def read_metadata(picture: Image.Image) -> dict[str, float | str]:
@@ -99,8 +99,8 @@ def read_metadata(picture: Image.Image) -> dict[str, float | str]:
     components = getattr(picture, "layer", [])
     luma, *rest = [stored[one[3]] for one in components] if components else list(stored.values())
     square = [torch.tensor(table).reshape(8, 8).clamp_min(1) for table in (luma, *rest[:1])]
-    found: dict[str, float | str] = {"quality": estimate_quality(square[0], square[1] if len(square) > 1 else None)}
+    metadata: dict[str, float | str] = {"quality": estimate_quality(square[0], square[1] if len(square) > 1 else None)}
     sampling = [tuple(one[1:3]) for one in components]
     if len(sampling) == 3 and sampling[1:] == [(1, 1), (1, 1)] and sampling[0] in SUBSAMPLING:
-        found["subsampling"] = SUBSAMPLING[sampling[0]]
-    return found
+        metadata["subsampling"] = SUBSAMPLING[sampling[0]]
+    return metadata

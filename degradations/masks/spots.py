@@ -106,7 +106,7 @@ def _make_scales(levels: np.ndarray) -> list[_Scale]:
         top = levels - ndimage.grey_opening(levels, 2 * radius + 1)
         # capped, so that single outliers hardly count
         usual = ndimage.uniform_filter(np.minimum(top, 0.1), 2 * round(NEIGHBOURHOOD * unit) + 1)
-        scales.append(_Scale(levels, top, usual, high, radius, unit))
+        scales.append(_Scale(levels=levels, top=top, usual=usual, high=high, radius=radius, unit=unit))
     return scales
 
 

@@ -146,8 +146,8 @@ class Photo(Degradation):
         constant = exact(torch.zeros_like(picture))
         pull = torch.func.vjp(exact, picture)[1]
         near = compute_noise_floor(exact.noise, exact(picture))
-        merged = project_near(lambda v: exact(v) - constant, lambda v: pull(v)[0], picture, y - constant, near)
-        return merged.to(x)
+        linear, adjoint = (lambda v: exact(v) - constant), (lambda v: pull(v)[0])
+        return project_near(linear, adjoint, picture, y - constant, within=near).to(x)
 
     def uninformative(self, hw):
         return None if self.missing is None else self.missing[:, 0]

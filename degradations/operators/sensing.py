@@ -20,7 +20,7 @@ KINDS = ("circulant", "gaussian")
 
 
 @lru_cache(maxsize=8)
-def _convolution(size: tuple[int, int], m: int, seed: int, dtype: torch.dtype, device: torch.device):
+def _convolution(size: tuple[int, int], m: int, seed: int, *, dtype: torch.dtype, device: torch.device):
     """Return the random parts of the circulant matrix (see ``Sensing``).
 
     Returns:
@@ -38,7 +38,7 @@ def _convolution(size: tuple[int, int], m: int, seed: int, dtype: torch.dtype, d
 
 
 @lru_cache(maxsize=2)
-def _gaussian(n: int, m: int, seed: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _gaussian(n: int, m: int, seed: int, *, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return an (m, n) matrix of independent N(0, 1 / n) entries."""
     drawn = np.random.Generator(np.random.PCG64(seed)).standard_normal((m, n), np.float32)
     return torch.from_numpy(drawn).to(device, dtype) / n**0.5
@@ -83,10 +83,10 @@ class Sensing(Degradation):
                 f"{self.spec} of {size[1]}x{size[0]} pixels is a matrix of {m}x{n} numbers; use kind=circulant, which "
                 "stores no matrix"
             )
-        return _gaussian(n, m, self._seed, like.dtype, like.device) * GAIN
+        return _gaussian(n, m, self._seed, dtype=like.dtype, device=like.device) * GAIN
 
     def _parts(self, size, like: Tensor):
-        return _convolution(tuple(size), self.size(size)[0] * size[1], self._seed, like.dtype, like.device)
+        return _convolution(tuple(size), self.size(size)[0] * size[1], self._seed, dtype=like.dtype, device=like.device)
 
     @property
     def _seed(self) -> int:

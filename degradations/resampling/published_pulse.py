@@ -40,7 +40,9 @@ class PulseSuperResolution(Separable):
     """
 
     parameters_spec = (
-        Parameter("factor", bounds=(1, 256), kind="int", required=True, help="by how much each side becomes smaller"),
+        Parameter(
+            "factor", bounds=(1, 256), kind="int", required=True, help="how many times smaller each side becomes"
+        ),
     )
     example = "sr-pulse:4"
     overshoot = 0.4

@@ -77,7 +77,7 @@ def coefficients(n: int, m: int, filter: str) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def matrix(n: int, m: int, filter: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+def matrix(n: int, m: int, filter: str, *, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return ``coefficients`` as a cached tensor, which must not be changed in place."""
     return torch.from_numpy(coefficients(n, m, filter)).to(device, dtype)
 
@@ -93,6 +93,6 @@ def resize(x: Tensor, size: tuple[int, int], filter: str = "bicubic") -> Tensor:
     Returns:
         (N, C, h, w), same dtype.
     """
-    rows = matrix(x.shape[-2], size[0], filter, x.dtype, x.device)
-    columns = matrix(x.shape[-1], size[1], filter, x.dtype, x.device)
+    rows = matrix(x.shape[-2], size[0], filter, dtype=x.dtype, device=x.device)
+    columns = matrix(x.shape[-1], size[1], filter, dtype=x.dtype, device=x.device)
     return rows @ x @ columns.mT

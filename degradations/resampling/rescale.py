@@ -18,12 +18,14 @@ HIGHEST = 256
 
 
 @lru_cache(maxsize=32)
-def _make_round_trips(n: int, factors: tuple[float, ...], down: str, up: str, device: torch.device) -> Tensor:
+def _make_round_trips(n: int, factors: tuple[float, ...], *, down: str, up: str, device: torch.device) -> Tensor:
     """Return (n, n) float64, the product of reducing to each size and enlarging again, one after the other."""
     result = torch.eye(n, dtype=torch.float64, device=device)
     for factor in factors:
         small = max(1, int(n / factor))
-        shrink, enlarge = (matrix(*way, torch.float64, device) for way in ((n, small, down), (small, n, up)))
+        shrink, enlarge = (
+            matrix(*way, dtype=torch.float64, device=device) for way in ((n, small, down), (small, n, up))
+        )
         result = enlarge @ shrink @ result
     return result
 
@@ -41,7 +43,7 @@ class Rescale(Separable):
     keeps_size = True
     parameters_spec = (
         Parameter(
-            "factor", kind="text", required=True, help="by how much each side becomes smaller; several joined by -"
+            "factor", kind="text", required=True, help="how many times smaller each side becomes; several joined by -"
         ),
         Parameter("filter", "bicubic", kind="choice", choices=NAMES, help="Pillow's filter on the way down"),
         Parameter("up", "bicubic", kind="choice", choices=NAMES, help="Pillow's filter on the way up"),
@@ -52,12 +54,14 @@ class Rescale(Separable):
         super().__init__(factor=factor, filter=filter, up=up)
         if not re.fullmatch(r"\d+(\.\d+)?(-\d+(\.\d+)?)*", self.factor):
             raise SpecError(f"rescale: factor={self.factor} is not a number such as 4, or several such as 2-3-1.5")
-        self.factors = tuple(float(one) for one in self.factor.split("-"))
-        if not all(1 <= one <= HIGHEST for one in self.factors):
+        self.factors = tuple(float(text) for text in self.factor.split("-"))
+        if not all(1 <= factor <= HIGHEST for factor in self.factors):
             raise SpecError(f"rescale: factor={self.factor} is out of range; expected numbers from 1 to {HIGHEST}")
         lobes = {"bicubic": 1.4, "lanczos": 1.8}
-        each = lobes.get(self.filter, 1.0) * lobes.get(self.up, 1.0)
-        self.overshoot = each ** len(self.factors) - 1
+        overshoot_of_one = lobes.get(self.filter, 1.0) * lobes.get(self.up, 1.0)
+        self.overshoot = overshoot_of_one ** len(self.factors) - 1
 
     def matrices(self, hw, dtype, device):
-        return tuple(_make_round_trips(n, self.factors, self.filter, self.up, device).to(dtype) for n in hw)
+        return tuple(
+            _make_round_trips(n, self.factors, down=self.filter, up=self.up, device=device).to(dtype) for n in hw
+        )

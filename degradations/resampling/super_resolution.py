@@ -44,13 +44,9 @@ class Separable(Degradation):
     def propagate_unobserved(self, size, uninformative, channels=3):
         device = torch.device("cpu") if uninformative is None else uninformative.device
         a, b = self.matrices(tuple(size), torch.float64, device)
-        shape = (1, 1, a.shape[-2], b.shape[-2])
-        seen = (
-            torch.ones(shape, dtype=a.dtype, device=device)
-            if uninformative is None
-            else (~uninformative[:, None]).double()
-        )
-        return (a.abs().mT @ seen @ b.abs() == 0)[:, 0]
+        everywhere = a.new_ones(1, 1, a.shape[-2], b.shape[-2])
+        informative = everywhere if uninformative is None else (~uninformative[:, None]).double()
+        return (a.abs().mT @ informative @ b.abs() == 0)[:, 0]
 
 
 @register("sr")
@@ -68,7 +64,7 @@ class SuperResolution(Separable):
             bounds=(1, 256),
             required=True,
             fixed=True,
-            help="by how much each side becomes smaller",
+            help="how many times smaller each side becomes",
         ),
         Parameter("filter", "bicubic", kind="choice", choices=NAMES, help="Pillow's resampling filter"),
     )
@@ -83,7 +79,7 @@ class SuperResolution(Separable):
 
     def matrices(self, hw, dtype, device):
         h, w = self.size(hw)
-        return matrix(hw[0], h, self.filter, dtype, device), matrix(hw[1], w, self.filter, dtype, device)
+        return tuple(matrix(n, m, self.filter, dtype=dtype, device=device) for n, m in ((hw[0], h), (hw[1], w)))
 
     @torch.no_grad()
     def simulate(self, x, generator=None):

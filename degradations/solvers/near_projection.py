@@ -18,7 +18,7 @@ PATIENCE, GAIN = 20, 0.9  # a row that does not come a tenth closer in 20 rounds
 INSIDE = 0.98  # aim a little inside the distance, so that rounding the result to float32 keeps it within
 
 
-def project_near(forward: Map, adjoint: Map, x: Tensor, y: Tensor, within: Tensor, *, rounds: int = 400) -> Tensor:
+def project_near(forward: Map, adjoint: Map, x: Tensor, y: Tensor, *, within: Tensor, rounds: int = 400) -> Tensor:
     """Move x until A x is within a distance of y (see the module).
 
     A row that is near enough is returned unchanged, and no row ends further from y than it began.

@@ -43,7 +43,7 @@ def _linearize(phi: Map, x: Tensor) -> tuple[Map, Map]:
     return push, pull
 
 
-def _gauss_newton_step(push: Map, pull: Map, movable: Tensor, r: Tensor, damping: Tensor, rounds: int) -> Tensor:
+def _gauss_newton_step(push: Map, pull: Map, movable: Tensor, r: Tensor, *, damping: Tensor, rounds: int) -> Tensor:
     """Minimise |r - J d|^2 + damping |d|^2 over the movable pixels by conjugate gradients, to a tenth.
 
     Args:
@@ -75,7 +75,7 @@ def _gauss_newton_step(push: Map, pull: Map, movable: Tensor, r: Tensor, damping
     return d
 
 
-def _approach(phi: Map, x: Tensor, y: Tensor, rounds: int, inner: int, within: float | Tensor = 0.0) -> Tensor:
+def _approach(phi: Map, x: Tensor, y: Tensor, *, rounds: int, inner: int, within: float | Tensor = 0.0) -> Tensor:
     """Move x (N, C, H, W) in [-1, 1] to phi(x) = y, or ``within`` a distance; the misfit of a row never grows.
 
     A pixel moves at most by its row's ``reach`` in one step: on a flat part of a curve a Newton step is huge, and would
@@ -96,7 +96,7 @@ def _approach(phi: Map, x: Tensor, y: Tensor, rounds: int, inner: int, within: f
         movable = ~((x.abs() >= 1) & (slope * x > 0)) * expand_rows(active).to(x)
         slope = slope * movable
         scale = dot_per_row(slope, slope) / misfit.clamp_min(1e-300)
-        d = _gauss_newton_step(push, pull, movable, r, damping * scale, inner)
+        d = _gauss_newton_step(push, pull, movable, r, damping=damping * scale, rounds=inner)
         trial = (x + d.clamp(-expand_rows(reach), expand_rows(reach))).clamp(-1, 1)
         trial_r = y - phi(trial)
         new_misfit = dot_per_row(trial_r, trial_r)
@@ -138,8 +138,8 @@ def project_curved(
         (N, C, H, W) float64 in [-1, 1], with no row further from y than it was.
     """
     if within is not None:
-        return _approach(phi, x, y, rounds, inner, within)
-    picture = _approach(phi, x, y, rounds, inner)
+        return _approach(phi, x, y, rounds=rounds, inner=inner, within=within)
+    picture = _approach(phi, x, y, rounds=rounds, inner=inner)
 
     def away(z: Tensor) -> Tensor:
         return dot_per_row(z - x, z - x)
@@ -160,7 +160,7 @@ def project_curved(
             if not waiting.any():
                 break
             trial = torch.where(expand_rows(waiting), picture + share * (nearest - picture), picture)
-            trial = _approach(phi, trial, y, 10, inner)
+            trial = _approach(phi, trial, y, rounds=10, inner=inner)
             new_distance = away(trial)
             accepted = waiting & (new_distance < 0.999 * distance) & (misfit(trial) <= error.clamp_min(1e-5))
             picture = torch.where(expand_rows(accepted), trial, picture)

@@ -31,7 +31,7 @@ CHEAP = 8.0
 
 
 def _newton_step(
-    forward: Map, adjoint: Map, weight: Tensor, r: Tensor, rounds: int, floor: Tensor
+    forward: Map, adjoint: Map, weight: Tensor, r: Tensor, *, rounds: int, floor: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Solve A W A^T q = r in the least-squares sense by CGLS on A W^(1/2).
 
@@ -93,7 +93,7 @@ def estimate_step(forward: Map, adjoint: Map, probe: Tensor, rounds: int) -> Ten
     return 1 / (1.05 * probe.flatten(1).norm(dim=1)).clamp_min(1e-12)
 
 
-def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, rounds: int, enough: Tensor) -> Tensor:
+def _descend(forward: Map, adjoint: Map, x: Tensor, y: Tensor, *, rounds: int, enough: Tensor) -> Tensor:
     """Reduce |A x - y|^2 by accelerated projected gradients in rows that Newton's method left short of y.
 
     The momentum is dropped where it overshoots, so that the misfit of a row never grows.
@@ -163,7 +163,7 @@ def project(
             break
         # clipped pixels keep a little weight, so that they can leave the border even if all pixels of a y are clipped
         weight = torch.where(free.abs() <= 1, 1.0, 1e-4).to(x)
-        q, back, close = _newton_step(forward, adjoint, weight, r * expand_rows(active), inner, floor)
+        q, back, close = _newton_step(forward, adjoint, weight, r * expand_rows(active), rounds=inner, floor=floor)
         slope, step, waiting = dot_per_row(q, r), torch.ones_like(misfit), active.clone()
         for _ in range(20):
             trial = free + expand_rows(step) * back
@@ -187,4 +187,4 @@ def project(
         # the dual rises in every round; the misfit may not fall in every one, hence the patience of 4
         enough = enough | (close & (rms_per_row(r) <= floor))
         active = active & ~enough & ~waiting & (r.flatten(1).abs().amax(1) > 1e-8) & (stalled < 4)
-    return _descend(forward, adjoint, best, y, finish, enough)
+    return _descend(forward, adjoint, best, y, rounds=finish, enough=enough)

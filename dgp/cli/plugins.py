@@ -1,4 +1,4 @@
-"""The option --plugin: Python files that register degradations."""
+"""The option --plugin: Python files that register degradations, terms, searches and the like."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ plugin_option = click.option(
     metavar="FILE",
     shell_complete=complete.files,
     show_default=False,
-    help="A Python file that registers degradations; its code is executed. Repeatable.",
+    help="A Python file that registers degradations or other plugins; its code is executed. Repeatable.",
 )
 
 
@@ -26,7 +26,8 @@ def load_plugins(files: tuple[str, ...]) -> tuple[dict, ...]:
     """Execute plugin files.
 
     Returns:
-        An entry for result.json for each: "path", "sha256", and "names", the degradations that it registered.
+        An entry for result.json for each: "path", "sha256", and "names", the degradations that it registered; none of
+        these where it registered other kinds alone (`dgp.plugins`).
 
     Raises:
         degradations.PluginError: a file cannot be used.
@@ -34,10 +35,14 @@ def load_plugins(files: tuple[str, ...]) -> tuple[dict, ...]:
     if not files:
         return ()
     import degradations
+    from dgp.plugins import REGISTRIES
     from generators.progress import waiting
 
+    def registered() -> list[str]:
+        return [f"{registry.noun} {kind}" for registry in REGISTRIES for kind in registry.registered()]
+
     with waiting("running the plugins"):
-        loaded = [(path, *degradations.load_plugin(path)) for path in files]
+        loaded = [(path, *degradations.load_plugin(path, registered)) for path in files]
     return tuple({"path": path, "names": list(names), "sha256": sha256} for path, names, sha256 in loaded)
 
 

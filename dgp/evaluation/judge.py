@@ -119,7 +119,8 @@ class Judge:
         ]
 
     def __repr__(self) -> str:
-        return f"Judge {self.name}: {pluralise(len(self.classes), 'class', 'classes')}, {format_parameter_count(self.network)}"
+        classes = pluralise(len(self.classes), "class", "classes")
+        return f"Judge {self.name}: {classes}, {format_parameter_count(self.network)}"
 
 
 def to_judge_input(picture: Image.Image) -> Tensor:

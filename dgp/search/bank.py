@@ -23,7 +23,7 @@ PARENTS = 8
 class BankSearch(ScoringSearch):
     """Scores the ``nearest`` of ``count`` stored samples of the prior, then offspring of the best.
 
-    The samples are drawn once for each prior and kept (``generators.get_bank``). Nearness is measured on small pictures,
+    The samples are drawn once for each prior and kept (``generators.get_bank``). Nearness is measured on small pictures
     after phi, without any network. The first answer to a picture starts at the nearest samples, the second at those
     that follow, and so on; missing samples are drawn. What the search before returned competes at the end.
 

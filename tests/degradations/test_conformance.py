@@ -196,7 +196,7 @@ def test_survey_tries_sizes_and_chains(clean):
     found = survey("coloured")
     assert list(found) == ["coloured at 12x12", "coloured at 13x11"]
     assert found["coloured at 12x12"] == [
-        "unknown: gain can be bound, but not be left unknown: gain=auto: no range is known; state one, e.g. gain=0.5..4"
+        "unknown: gain can be bound, but not left unknown: gain=auto: no range is known; state one, e.g. gain=0.5..4"
     ]
     Coloured.parameters_spec = (Parameter("gain", 0.5, (0.1, 1)),)
     found = survey("coloured")
