@@ -216,3 +216,19 @@ def test_kinds_of_installed_packages_are_found(monkeypatch, toy, observation):
     assert "first-draws" in SEARCHES.names() and "first-draws" not in TERMS.names()
     assert SEARCHES.find("first-draws") is found
     assert Inversion(observation, toy, recipe(["first-draws"])).result().tensor.isfinite().all()
+
+
+def test_a_plugin_file_may_register_a_term_alone(tmp_path):
+    import degradations
+    from dgp.cli.plugins import load_plugins
+
+    file, empty = tmp_path / "mine.py", tmp_path / "empty.py"
+    file.write_text(
+        'from dgp.plugins import TERMS, Term\n\n\n@TERMS.register("of-a-file")\nclass OfAFile(Term):\n'
+        '    kind: str = "of-a-file"\n'
+    )
+    empty.write_text("x = 1\n")
+    (entry,) = load_plugins((str(file),))
+    assert entry["names"] == [] and len(entry["sha256"]) == 64 and TERMS.find("of-a-file").__name__ == "OfAFile"
+    with pytest.raises(degradations.PluginError, match="registers nothing"):
+        load_plugins((str(empty),))
