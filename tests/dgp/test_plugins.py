@@ -15,8 +15,8 @@ from dgp.api import observe
 from dgp.inversion import Inversion
 from dgp.plugins import (
     CONSTRAINTS,
-    FINISHES,
     PARAMETRIZATIONS,
+    POSTPROCESSES,
     SEARCHES,
     STOPPING_RULES,
     TERMS,
@@ -28,7 +28,7 @@ from dgp.plugins import (
 from dgp.random_streams import random_stream
 from dgp.recipes.schema import Recipe
 
-REGISTRIES = (CONSTRAINTS, FINISHES, PARAMETRIZATIONS, SEARCHES, STOPPING_RULES, TERMS)
+REGISTRIES = (CONSTRAINTS, POSTPROCESSES, PARAMETRIZATIONS, SEARCHES, STOPPING_RULES, TERMS)
 
 
 @pytest.fixture(autouse=True)
