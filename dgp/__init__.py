@@ -5,8 +5,7 @@
     >>> result = dgp.restore("photo.png", degradation="gray", prior=prior, seed=0)  # doctest: +SKIP
     >>> result.save("out/photo")                                                    # doctest: +SKIP
 
-Names are imported when they are first used, so that ``import dgp`` stays light. What plugins may import is in
-``dgp.plugins``.
+Names are imported when they are first used, so that ``import dgp`` stays light. Plugins import from ``dgp.plugins``.
 """
 
 from importlib import import_module

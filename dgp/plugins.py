@@ -1,4 +1,4 @@
-"""What plugins may import: the base classes of terms, searches, parametrizations and the like, and their registries.
+"""Public names for plugins: the base classes of terms, searches, parametrizations and the like, and their registries.
 
 A plugin is a Python file (``--plugin my_losses.py`` on the command line, an ``import`` in Python) or an installed
 package with an entry point. It defines a subclass and registers it under a kind:

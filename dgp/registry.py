@@ -86,7 +86,7 @@ class Registry:
         return {kind: self.find(kind) for kind in sorted({*self.builtin, *self._classes})}
 
     def parse(self, value: Any) -> Options:
-        """Return the options that a table, or the name of a kind alone, stands for.
+        """Return the options of a table, or of the name of a kind alone.
 
         Raises:
             ValueError: no ``kind``, an unknown one, or a field that it does not take.

@@ -15,7 +15,7 @@ from generators.text import format_parameter_count, pluralise, shorten
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What to know before using a prior: data, licence, origin, limits.
+    """Facts to know before using a prior: data, licence, origin, limits.
 
     Attributes:
         text: the whole card in Markdown, or "".

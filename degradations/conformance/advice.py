@@ -1,4 +1,4 @@
-"""What to do about a violation of the contract, for authors of operators."""
+"""Advice on a violation of the contract, for authors of operators."""
 
 ADVICE = {
     "forward": "forward(x) must give finite floats (N, c, h, w), the same at every call and in the precision of x; "

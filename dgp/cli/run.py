@@ -59,7 +59,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Runner:
-    """What all pictures of a call have in common.
+    """Settings that all pictures of a call have in common.
 
     Attributes:
         prior: the prior.

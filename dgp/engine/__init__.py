@@ -1,4 +1,4 @@
-"""One stage of an inversion and its step, and what it is made of: evaluator, initial rows, release, best rows.
+"""One stage of an inversion, its step and its parts: evaluator, initial rows, release, best rows, early stopping.
 
 To add a solver, write a class with the methods of ``optim.gradient.GradientDescent`` and list it in ``stage.SOLVERS``.
 """

@@ -30,7 +30,7 @@ SOLVERS = {"gradient": GradientDescent, "l-bfgs": lambda plan, optimizers: LBFGS
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What one step evaluated, before it updated anything.
+    """Output of one step: its evaluation, made before it updated anything.
 
     Attributes:
         image: pictures of all rows, (N, 3, R, R) in [-1, 1].

@@ -13,7 +13,7 @@ from dgp.losses.terms import TERMS, Term
 
 @TERMS.register("locality")
 class Locality(Term):
-    """What released weights change at latents near the row's own (Roich et al. 2022, PTI, section 3.3, its code).
+    """Change by released weights at latents near the row's own (Roich et al. 2022, PTI, section 3.3, its code).
 
     A step of length ``alpha`` leads from the row's latent, the pivot, towards a sample, in all layers together; there
     the tuned and the original generator are compared, with noise maps of zero. 0 while no weights are released.

@@ -1,4 +1,4 @@
-"""What a loss sees: rendered pictures of some rows, what their degradations predict, and what was observed."""
+"""The input of losses: rendered pictures of some rows, the predictions of their degradations, and the observations."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class OperatorGroup:
 
 @dataclass(eq=False)
 class Prediction:
-    """Pictures of N rows and what follows from them, computed when a term first asks for it.
+    """Pictures of N rows and quantities derived from them, computed when a term first reads them.
 
     Attributes:
         batch: the observations of the run.

@@ -1,4 +1,4 @@
-"""What is known of a degradation before the run: estimates of its parameters, and which chain it may be."""
+"""Knowledge of a degradation before the run: estimates of its parameters, and candidates for the whole chain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be explained: the degraded picture as the prior sees it, and the way back to its size."""
+"""The observation: the degraded picture at the prior's resolution, and the way back to its own size."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Observation:
 
     @property
     def picture(self) -> Image.Image:
-        """What was observed, as such a picture is stored and `dgp restore` reads it.
+        """The observation as a file stores it and `dgp restore` reads it.
 
         At the answer's size where y has the size of x (holes grey, or transparent where the mask was), else at the size
         of y.

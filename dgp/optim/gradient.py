@@ -92,7 +92,7 @@ class GradientDescent:
     """One optimizer step along the gradient, then the projection onto the constraints.
 
     Args:
-        plan: what is updated.
+        plan: all updates of the stage.
         optimizers: of the run.
 
     Attributes:

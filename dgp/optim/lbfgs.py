@@ -102,7 +102,7 @@ class LBFGS:
     schedules and momenta are not read. The objective must not be random.
 
     Args:
-        plan: what is updated.
+        plan: all updates of the stage.
     """
 
     exact = True

@@ -1,6 +1,6 @@
 """Stopping rules: when a row ends before the steps of its stage are over.
 
-A stage asks its rules in every step about what that step evaluated, before it updates anything.
+A stage applies its rules to the evaluation of every step, before the step updates anything.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STOPPING_RULES = Registry(
 
 @dataclass(frozen=True)
 class History:
-    """What a stage of N rows has evaluated so far, the present step included.
+    """Evaluations of a stage of N rows so far, the present step included.
 
     Attributes:
         totals: the objective of each step, (T, N).

@@ -1,4 +1,4 @@
-"""What a solver updates in a stage, and what it returns: the protocol of ``gradient`` and ``lbfgs``."""
+"""Input and output of the solvers ``gradient`` and ``lbfgs``: updates, constraints, and the result of a step."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AnchoredConstraint:
 
 @dataclass(frozen=True)
 class UpdatePlan:
-    """What is updated in a stage.
+    """All updates of a stage.
 
     Attributes:
         tensors: all variables and released weights by name, each (N, ...); those with an update require gradients.
@@ -54,7 +54,7 @@ class UpdatePlan:
 
 @dataclass(frozen=True)
 class SolverOutput:
-    """What a step of a solver did.
+    """Result of a solver's step.
 
     Attributes:
         constrained: root mean square by which its constraint moved each row of a variable, by name, (N,).

@@ -1,4 +1,4 @@
-"""What a recipe needs of a prior, and the errors that say what is missing."""
+"""Requirements of a recipe on a prior, and the errors that name missing ones."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ SEARCHES = Registry(
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What a search can vary.
+    """The variables that a search can vary.
 
     Attributes:
         space: the latents in which the run starts.
@@ -121,5 +121,5 @@ class ScoringSearch(Search):
 
     @property
     def has_weight(self) -> bool:
-        """Whether any term has a weight, so that rows can be told apart."""
+        """Whether any term has a weight, so that rows can be compared."""
         return any(term.weight for term in self.terms)

@@ -79,7 +79,7 @@ class Evolution(ScoringSearch):
 
     @property
     def refines(self) -> bool:
-        """Whether the optimizer is told other points than it asked for."""
+        """Whether the optimizer gets the losses of other points than it proposed."""
         return self.inner is not None and self.feedback == "refined"
 
     def run(self, evaluator, source, rows):
