@@ -15,9 +15,9 @@ NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.i
 # Run before the first cell: nothing is left of another notebook, and every recipe gets a small budget.
 BEGIN = """
 %reset -f
-import dgp.inversion, dgp.recipes.recipe, dgp.api
+import dgp.inversion, dgp.recipes.load, dgp.api
 
-def short(recipe, overrides=(), load=dgp.recipes.recipe.load_recipe):
+def short(recipe, overrides=(), load=dgp.recipes.load.load_recipe):
     return load(recipe, (*overrides, "budget=150"))
 
 dgp.inversion.load_recipe = dgp.api.load_recipe = short

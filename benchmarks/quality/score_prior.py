@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from generators.training.data import read_pictures
+from generators.training.loop.data import read_pictures
 from generators.training.export.export import rescored
 from torch import Tensor
 

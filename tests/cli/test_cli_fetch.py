@@ -164,4 +164,4 @@ def test_every_entry_can_be_followed():
         assert all(file.address.startswith("https://") for file in entry.files)
         named = {entry.generator, entry.discriminator} - {""}
         assert named <= {file.name for file in entry.files}
-        assert not named or entry.place().name in (entry.name, entry.folder)
+        assert not named or entry.directory().name in (entry.name, entry.folder)

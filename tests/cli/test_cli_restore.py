@@ -156,7 +156,7 @@ def test_a_run_that_fails_is_told_in_one_line(call, toy, photo, tmp_path, monkey
     def fail(*_):
         raise FloatingPointError("the loss is not a number")
 
-    monkeypatch.setattr("dgp.inversion.settle", fail)
+    monkeypatch.setattr("dgp.inversion.finalize", fail)
     result = call("colorize", photo.name, *toy, "--json", code=1)
     assert result.json["status"] == "failed" and "not a number" in result.json["error"]
     assert len(result.stderr.strip().splitlines()) == 1 and not (tmp_path / "out").exists()
@@ -167,7 +167,7 @@ def test_an_interrupted_run_leaves_with_130(call, toy, photo, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dgp.inversion.settle", interrupt)
+    monkeypatch.setattr("dgp.inversion.finalize", interrupt)
     assert "interrupted" in call("colorize", photo.name, *toy, code=130).stderr
 
 

@@ -58,7 +58,7 @@ def completed(*words):
 
 
 def test_names_are_completed_as_the_packages_have_them(monkeypatch):
-    priors = [name for name in generators.names() if name not in generators.fetched()]
+    priors = [name for name in generators.names() if name not in generators.find_fetched()]
     assert completed("restore", "a.png", "-r", "") == dgp.recipe_names()
     assert completed("colorize", "-p", "") == priors
     assert completed("degradations", "info", "") == degradations.names()

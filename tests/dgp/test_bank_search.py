@@ -71,9 +71,9 @@ def test_the_list_is_by_what_is_observed(toy, observations):
 
 
 def test_of_larger_pictures_the_thumbnails_are_enlarged(toy, observations, monkeypatch):
-    monkeypatch.setattr(banks, "LARGEST", 16)
+    monkeypatch.setattr(banks, "LARGEST_SIDE", 16)
     order = order_by_distance(Inversion(observations[1], toy, recipe()).batch, get_bank(toy, COUNT))[0]
-    monkeypatch.setattr(banks, "LARGEST", 32)
+    monkeypatch.setattr(banks, "LARGEST_SIDE", 32)
     exact = order_by_distance(Inversion(observations[1], toy, recipe()).batch, get_bank(toy, COUNT))[0]
     assert len(set(order[:10].tolist()) & set(exact[:10].tolist())) >= 7
 

@@ -47,7 +47,7 @@ def test_the_surroundings_of_an_intact_photograph_stay(toy, fit, blend):
     changed = count > (127 if blend == "hard" else 0)
     assert np.array_equal(before[~changed], after[~changed])
     assert (before[count == 255] != after[count == 255]).mean() > 0.9
-    share = observation.share
+    share = observation.pixel_weight
     assert torch.equal(torch.where(share == 0, tensor, 0), torch.where(share == 0, observation.y, 0))
     assert torch.allclose(torch.where(share == 1, tensor, 0), torch.where(share == 1, ANSWER, 0))
 
@@ -96,7 +96,7 @@ def test_where_the_answer_is_larger_the_square_is_composited(toy):
     observation = observe(image, "sr:4", toy, weight=weight)
     tensor, picture = finished(Composite(), observation)
     assert picture.size == (R, R)
-    outside = observation.share == 0
+    outside = observation.pixel_weight == 0
     assert torch.equal(torch.where(outside, tensor, 0), torch.where(outside, observation.backdrop, 0))
     assert (observation.degradation(observation.backdrop) - observation.y).abs().max() < 1e-4
 

@@ -203,7 +203,7 @@ def test_a_cropped_photograph_is_framed_by_its_centred_square():
     weight[..., 20:40] = 1
     weighed = look(photo(60, 40), "outpaint:1/4", fit="crop", weight=weight)
     assert weighed.weight.shape == (1, 1, 16, 16)
-    share = weighed.share[0, 0]
+    share = weighed.pixel_weight[0, 0]
     assert share[16, 16] == 1 and share[16, 9] == 0 and (share[:7] == 0).all()
     with pytest.raises(InputError, match="fit 'pad'"):
         look(photo(60, 40), "outpaint:1/4", fit="pad")

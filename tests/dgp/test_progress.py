@@ -14,7 +14,7 @@ from dgp import progress
 from dgp.identify import ranking, regression
 from dgp.progress import Display, display, report_steps
 from generators.progress import listener, listening, report, waiting
-from generators.statistics import bank
+from generators import bank
 from generators.statistics import latent_statistics as statistics
 from tests.families import family
 
@@ -118,12 +118,12 @@ def test_loading_and_drawing_and_measuring_are_reported(heard, tmp_path, monkeyp
     monkeypatch.setattr(bank, "SHARD", 12)
     prior = generators.load("toy")
     assert ("loading toy", None, None) in heard
-    bank.bank_of(prior, 20)
+    bank.get_bank(prior, 20)
     assert [report[1:] for report in heard if "drawing pictures" in report[0]] == [(12, 24), (24, 24)]
     monkeypatch.setattr(statistics, "CHUNK", 100)
     style = family("stylegan2")
-    assert statistics.Statistics(style.generator, "")._measured(250, lambda w: w, False)["mean"].shape
-    assert [report[1:] for report in heard if "how w is" in report[0]] == [(100, 250), (200, 250), (250, 250)]
+    assert statistics.Statistics(style.generator, "")._measure(250, lambda w: w, False)["mean"].shape
+    assert [report[1:] for report in heard if "distribution of w" in report[0]] == [(100, 250), (200, 250), (250, 250)]
 
 
 def test_learning_is_reported(heard, monkeypatch, tmp_path):

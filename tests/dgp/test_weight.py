@@ -70,7 +70,7 @@ def test_a_weight_is_fitted_as_its_picture_is(toy):
     padded = observe(photo(60, 40), "identity", toy, weight=np.full((40, 60), 255, np.uint8), fit="pad").weight
     assert float(padded[0, 0, 0].max()) == 0 and float(padded[0, 0, 16].min()) == 1
     small = observe(photo(40, 40), "sr:4", toy, weight=object_at(40, 40, 0, 0, 20, 40), simulate=True)
-    assert torch.equal(small.weight[0, 0, 0], (torch.arange(8) < 4).float()) and small.share.shape == (1, 1, 32, 32)
+    assert torch.equal(small.weight[0, 0, 0], (torch.arange(8) < 4).float()) and small.pixel_weight.shape == (1, 1, 32, 32)
     corner = object_at(60, 40, 0, 0, 5, 40)
     with pytest.raises(InputError, match="part of the picture that is used"):
         observe(photo(60, 40), "identity", toy, weight=corner, fit="crop")
@@ -95,7 +95,7 @@ def test_a_square_around_the_object_is_worked_in_and_put_back(toy, spec):
     observation = observe(image, spec, toy, weight=object_at(160, 120, 100, 40, 140, 80), fit="object")
     assert observation.geometry.box == (96, 36, 144, 84) and observation.geometry.placement == "window"
     cut = observe(image.crop((96, 36, 144, 84)), spec, toy)
-    assert torch.equal(observation.y, cut.y) and observation.share[0, 0].mean() > 0.6
+    assert torch.equal(observation.y, cut.y) and observation.pixel_weight[0, 0].mean() > 0.6
     answer = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     restored = observation.geometry.to_output(answer)
     inside = np.asarray(cut.geometry.to_output(answer))

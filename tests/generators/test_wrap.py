@@ -230,7 +230,7 @@ SHORT = ("stages.*.steps=2", "searches.0.count=8")
 @pytest.mark.parametrize("recipe", [n for n in dgp.recipe_names() if "w" not in dgp.load_recipe(n).requires])
 def test_every_recipe_runs_that_its_abilities_allow(recipe):
     prior, short = KINDS["sequential"](), dgp.load_recipe(recipe, ("stages.*.steps=2", "trunk=discriminator"))
-    short = short.model_copy(update={"searches": tuple(search.scaled(0.02) for search in short.searches)})
+    short = short.model_copy(update={"searches": tuple(search.scale(0.02) for search in short.searches)})
     if short.searches[0].kind == "bank":
         short = short.model_copy(update={"searches": (short.searches[0].model_copy(update={"count": 20}),)})
     result = dgp.restore(picture(prior), "gray", prior, recipe=short, simulate=True)

@@ -43,7 +43,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "MAX_COUNT", 240)
     monkeypatch.setattr(module, "MIN_COUNT", 240)
     monkeypatch.setattr(module, "STEPS", 150)
-    monkeypatch.setattr("generators.statistics.bank.SHARD", 60)
+    monkeypatch.setattr("generators.bank.SHARD", 60)
     monkeypatch.setenv("DGP_CACHE", str(tmp_path))
 
 

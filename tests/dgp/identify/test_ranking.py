@@ -25,7 +25,7 @@ def small(monkeypatch, toy):
     monkeypatch.setattr(ranking, "WEIGHTS", (0.3, 0.7))
     monkeypatch.setattr(ranking, "POOL", 60)
     monkeypatch.setattr(ranking, "STEPS", 250)
-    monkeypatch.setattr("generators.statistics.bank.SHARD", 60)
+    monkeypatch.setattr("generators.bank.SHARD", 60)
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def test_tables_are_pillows():
 
 
 def test_sources_are_of_the_prior_among_photographs(monkeypatch):
-    monkeypatch.setattr("generators.statistics.bank.SHARD", 20)
+    monkeypatch.setattr("generators.bank.SHARD", 20)
     toy = load("toy")
     pictures = sources(toy, range(20), 0)
     assert pictures.shape == (20, 3, 32, 32) and pictures.abs().max() <= 1

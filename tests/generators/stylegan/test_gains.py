@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from dgp.recipes.recipe import Release
+from dgp.recipes.load import Release
 
 from dgp.engine.stage import release_rates
 from generators.stylegan.ops import Dense, ToRGB
