@@ -18,8 +18,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from generators.training.loop.data import read_pictures
-from generators.training.export.export import rescored
 from torch import Tensor
 
 import generators
@@ -27,7 +25,9 @@ from dgp.device import resolve_device
 from dgp.evaluation.judge import SIDE, Judge, load_judge
 from dgp.files import write_bytes_atomic
 from generators.errors import GeneratorError
-from generators.training.export.scores import frechet, precision_recall
+from generators.training.export.save import write_scores
+from generators.training.export.scores import frechet_distance, precision_recall
+from generators.training.loop.data import read_pictures
 
 JUDGE = Path(__file__).resolve().parents[1] / "judge-cifar10.safetensors"
 AT_ONCE = 100  # pictures that are processed together
@@ -65,7 +65,7 @@ def scores(real: Tensor, made: Tensor, assigned: Tensor, classes: Tensor) -> dic
     """Return the scores `COLUMNS` from the features of real and generated pictures, and the classes of the latter."""
     precision, recall = precision_recall(real, made)
     recognised = float((assigned == classes).float().mean())
-    values = (frechet(real, made), precision, recall, recognised)
+    values = (frechet_distance(real, made), precision, recall, recognised)
     return {name: round(value, 4) for name, value in zip(COLUMNS, values, strict=True)}
 
 
@@ -147,7 +147,7 @@ def run(options: argparse.Namespace) -> None:
     if options.cards:
         for name in options.priors:
             if Path(name).is_file():
-                rescored(Path(name), lines)
+                write_scores(Path(name), lines)
 
 
 if __name__ == "__main__":

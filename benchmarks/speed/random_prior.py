@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from generators import ModelCard, Prior
 from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
-from generators.random_init import settle_statistics
+from generators.random_init import store_batch_statistics
 
 
 @torch.no_grad()
@@ -53,5 +53,5 @@ def random_prior(resolution: int, ch: int, attention: int) -> Prior:
     )
     randomise(generator, 1)
     randomise(discriminator, 2)
-    settle_statistics(generator, 3, rows=4)
+    store_batch_statistics(generator, 3, rows=4)
     return Prior("benchmark", generator, discriminator, ModelCard("benchmark"), sha256="")

@@ -10,7 +10,7 @@ STEPS, WIDER = 100, "--width 4 --batch 16 --d-steps 1 --lr 0.004 --half-life 200
 def test_a_short_training_lowers_the_frechet_distance(tmp_path, monkeypatch, capsys):
     import score_prior
 
-    monkeypatch.setattr("generators.training.export.export.BATCHES", 4)
+    monkeypatch.setattr("generators.training.export.save.BATCHES", 4)
     data = archive(tmp_path / "data.zip", 32, 128)
     trained("biggan", data, tmp_path / "first", f"{WIDER} --pictures 16")
     trained("biggan", data, tmp_path / "later", f"{WIDER} --pictures {16 * STEPS}")

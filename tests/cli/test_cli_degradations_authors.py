@@ -50,8 +50,8 @@ def test_what_is_wrong_is_said_in_words(call, tmp_path):
     (tmp_path / "mine.py").write_text(HEAD + "    linear = True\n    def forward(self, x): return x - self.gain\n")
     said = call("degradations", "check", "mine.py", code=1).stdout
     assert "mine at 12x12: fails" in said
-    assert "adjoint: it says linear, but phi(2a - 3b) is not 2 phi(a) - 3 phi(b)" in said
-    assert "What to do about adjoint: say linear = False" in said
+    assert "adjoint: linear is True, but phi(2a - 3b) is not 2 phi(a) - 3 phi(b)" in said
+    assert "What to do about adjoint: set linear = False" in said
     found = call("degradations", "check", "mine:0.25", "--plugin", "mine.py", "--json", code=1).json
     assert not found["kept"] and found["checked"][0]["tried"] == "mine:0.25 at 12x12"
     assert {"adjoint"} <= {one["part"] for one in found["checked"][0]["findings"]} & set(found["advice"])
@@ -81,7 +81,7 @@ def test_what_cannot_be_used_is_named(call, tmp_path, body, words):
     (line,) = refused.stderr.strip().splitlines()
     assert words in line and "mine" in line and refused.json["status"] == "failed"
     if "cannot be used" in line:
-        assert "'mine', asked for as mine:0.25, of plugin mine.py" in line
+        assert "'mine', written as mine:0.25, of plugin mine.py" in line
     assert call("degradations", "check", "mine.py", code=3).stderr.startswith("Error: ")
 
 

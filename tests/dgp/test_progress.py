@@ -13,8 +13,8 @@ import generators
 from dgp import progress
 from dgp.identify import ranking, regression
 from dgp.progress import Display, display, report_steps
-from generators.progress import listener, listening, report, waiting
 from generators import bank
+from generators.progress import listener, listening, report, waiting
 from generators.statistics import latent_statistics as statistics
 from tests.families import family
 

@@ -70,7 +70,8 @@ def test_a_weight_is_fitted_as_its_picture_is(toy):
     padded = observe(photo(60, 40), "identity", toy, weight=np.full((40, 60), 255, np.uint8), fit="pad").weight
     assert float(padded[0, 0, 0].max()) == 0 and float(padded[0, 0, 16].min()) == 1
     small = observe(photo(40, 40), "sr:4", toy, weight=object_at(40, 40, 0, 0, 20, 40), simulate=True)
-    assert torch.equal(small.weight[0, 0, 0], (torch.arange(8) < 4).float()) and small.pixel_weight.shape == (1, 1, 32, 32)
+    assert torch.equal(small.weight[0, 0, 0], (torch.arange(8) < 4).float())
+    assert small.pixel_weight.shape == (1, 1, 32, 32)
     corner = object_at(60, 40, 0, 0, 5, 40)
     with pytest.raises(InputError, match="part of the picture that is used"):
         observe(photo(60, 40), "identity", toy, weight=corner, fit="crop")

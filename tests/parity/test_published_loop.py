@@ -103,8 +103,8 @@ def test_everything_is_in_the_graph_and_the_discriminator_gathers_gradients(publ
 
 def test_every_forward_of_every_layer_normalises_its_weight(published, monkeypatch):
     module, loop, _, _, config = published
-    calls, over_sigma = [], module.Normalised.over_sigma
-    monkeypatch.setattr(module.Normalised, "over_sigma", lambda self: (calls.append(self), over_sigma(self))[1])
+    calls, normalize = [], module.SpectralNorm.normalized_weight
+    monkeypatch.setattr(module.SpectralNorm, "normalized_weight", lambda self: (calls.append(self), normalize(self))[1])
     loop.step(module.Stage(2, config["ftr_num"][0], 0.0, 0.0, 1.0))
     layers = [layer for layer in loop.G.modules() if hasattr(layer, "u0")]
     layers += 2 * [layer for layer in loop.D.modules() if hasattr(layer, "u0") and layer is not loop.D.embed]

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from dgp.recipes.load import Release
 
-from dgp.engine.stage import release_rates
+from dgp.engine.release import plan_release
+from dgp.engine.stage_options import Release
 from generators.stylegan.ops import Dense, ToRGB
 from generators.stylegan.stylegan2 import StyleGAN2
 from tests.families import FAMILIES
@@ -42,7 +42,7 @@ def test_weights_of_unit_variance_are_as_large_as_those_of_plain_networks_when_u
 def test_a_rate_of_what_is_used_moves_weights_as_used_alike():
     network = FAMILIES["stylegan2"]().generator
     assert isinstance(network, StyleGAN2)
-    stored, used = (release_rates(Release(lr=1e-3, scale=scale), network) for scale in ("stored", "used"))
+    stored, used = (plan_release(Release(lr=1e-3, scale=scale), network) for scale in ("stored", "used"))
     gains = network.gains()
     assert stored.keys() == used.keys() and {rate for rate, *_ in stored.values()} == {1e-3}
     assert all(rate * gains.get(name, 1.0) == pytest.approx(1e-3) for name, (rate, *_) in used.items())
