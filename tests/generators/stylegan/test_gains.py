@@ -44,7 +44,7 @@ def test_a_rate_of_what_is_used_moves_weights_as_used_alike():
     assert isinstance(network, StyleGAN2)
     stored, used = (plan_release(Release(lr=1e-3, scale=scale), network) for scale in ("stored", "used"))
     gains = network.gains()
-    assert stored.keys() == used.keys() and {rate for rate, *_ in stored.values()} == {1e-3}
-    assert all(rate * gains.get(name, 1.0) == pytest.approx(1e-3) for name, (rate, *_) in used.items())
+    assert stored.keys() == used.keys() and {update.lr for update in stored.values()} == {1e-3}
+    assert all(update.lr * gains.get(name, 1.0) == pytest.approx(1e-3) for name, update in used.items())
     biggan = FAMILIES["biggan"]().generator
     assert biggan.gains() == {}
