@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from dgp.threads import import_torch
 
-_HOMES = {
+_MODULES = {
     "Inversion": "dgp.inversion",
     "StepOutput": "dgp.engine.stage",
     "Observation": "dgp.observation.observation",
@@ -29,7 +29,7 @@ _HOMES = {
     "OutputError": "dgp.errors",
     "RecipeError": "dgp.errors",
 }
-__all__ = sorted([*_HOMES, "__version__"])
+__all__ = sorted([*_MODULES, "__version__"])
 
 try:
     __version__ = version("deep-generative-prior")
@@ -38,10 +38,10 @@ except PackageNotFoundError:  # a source tree that is not installed
 
 
 def __getattr__(name: str):
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'dgp' has no attribute {name!r}; it offers {', '.join(__all__)}")
     import_torch()
-    value = getattr(import_module(_HOMES[name]), name)
+    value = getattr(import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 

@@ -91,8 +91,13 @@ def load_start(source: Source) -> Start:
     if isinstance(source, Start):
         return source
     if isinstance(source, Restoration):
-        parametrizations = source.recipe.parametrizations
-        return Start(source.latents, source.variables, source.weights, parametrizations, source.prior.sha256)
+        return Start(
+            inputs=source.latents,
+            variables=source.variables,
+            weights=source.weights,
+            parametrizations=source.recipe.parametrizations,
+            prior_sha256=source.prior.sha256,
+        )
     folder = Path(source)
     latents, metadata = _read_tensors(folder / "latents.safetensors")
     weights = _read_tensors(folder / "weights.safetensors")[0] if (folder / "weights.safetensors").exists() else {}

@@ -118,7 +118,7 @@ class RowSource:
         info = self.prior.generator.info
         for name, parametrization in self.parametrizations.items():
             if parametrization.auxiliary and not set(parametrization.provides(name, info)) <= values.keys():
-                values = parametrization.initialize(name, values, count, self.prior, random)
+                values = parametrization.initialize(name, values, count=count, prior=self.prior, random=random)
         return self._draw_parameters(picture, count, random) | values
 
     @torch.no_grad()
@@ -130,7 +130,7 @@ class RowSource:
         parametrizations = {self.space: default_parametrization(self.space)} | dict(self.parametrizations)
         for name in (self.space, *(name for name, one in parametrizations.items() if one.auxiliary)):
             if parametrizations[name].provides(name, info):
-                drawn = parametrizations[name].initialize(name, drawn, count, self.prior, random)
+                drawn = parametrizations[name].initialize(name, drawn, count=count, prior=self.prior, random=random)
         return drawn | self._draw_parameters(picture, count, random)
 
     def _draw_parameters(self, picture: int, count: int, random: torch.Generator) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -126,7 +126,7 @@ class StageRun:
             # 2. Render: x = G(z; theta).
             image = self.renderer(values, weights, pictures)
             # 3. Compare: L(phi(x), y) = sum_k weight_k term_k (Pan et al. 2020, eq. 4 and 5).
-            losses = self.objective(self._predict(image, values, weights, pictures, streams))
+            losses = self.objective(self._predict(image, values, weights, pictures=pictures, streams=streams))
             # 4. Differentiate: dL/dz and dL/dtheta; the rows are independent, so that their sum gives each its own.
             losses.total.sum().backward()
             self.renderer.evaluations.count_renders(pictures)
@@ -180,7 +180,15 @@ class StageRun:
             jittered[name] = values[name] + amount * fade * deviation * noise
         return values | jittered
 
-    def _predict(self, image: Tensor, values: dict, weights: dict, pictures: Tensor, streams) -> Prediction:
+    def _predict(
+        self,
+        image: Tensor,
+        values: dict[str, Tensor],
+        weights: dict[str, Tensor],
+        *,
+        pictures: Tensor,
+        streams: Callable[[], RowStreams],
+    ) -> Prediction:
         return Prediction(
             batch=self.evaluator.batch,
             image=image,

@@ -77,18 +77,18 @@ class Evaluation:
     @cached_property
     def arms(self) -> list[RecipeArm | DegradedArm | ClassicalArm]:
         """The arms, in the order of the tables."""
-        shared = (self.seed, self.num_solutions, self.device)
-        engines = [
-            RecipeArm(name, recipe, self.prior, self.prior.sha256, *shared) for name, recipe in self.recipes.items()
+        shared = {"seed": self.seed, "num_solutions": self.num_solutions, "device": self.device}
+        arms = [
+            RecipeArm(name, recipe, self.prior, self.prior.sha256, **shared) for name, recipe in self.recipes.items()
         ]
         if self.random_weights:
             blank = randomise(self.prior, self.seed)
             # The key names the origin of the random weights, whose last digits depend on the machine.
             key = f"{RANDOM}, seed {self.seed}, of {self.prior.sha256}"
-            engines += [RecipeArm(f"{e.name} ({RANDOM})", e.recipe, blank, key, *shared) for e in engines]
+            arms += [RecipeArm(f"{arm.name} ({RANDOM})", arm.recipe, blank, key, **shared) for arm in arms]
         if not self.baselines:
-            return engines
-        return [*engines, DegradedArm(), ClassicalArm(mean_chroma(self.prior), self.prior.sha256)]
+            return arms
+        return [*arms, DegradedArm(), ClassicalArm(mean_chroma(self.prior), self.prior.sha256)]
 
     def check(self) -> None:
         """Raise an error for anything that would make the evaluation fail, before any work.

@@ -47,7 +47,8 @@ def prepare(
     weighed = None if weight is None else open_weight(weight, source.size)
     if fit == "object" and weighed is None:
         raise InputError("got fit 'object' without a weight, which says where the object is; give --weight FILE")
-    request = FramingRequest(source, fit, weighed.object_box(resolution) if fit == "object" else None, resolution, seed)
+    window = weighed.object_box(resolution) if fit == "object" else None
+    request = FramingRequest(source, fit, window, resolution=resolution, seed=seed)
     key = source.pixels_sha256
     true = original = None
     if truth is not None and not simulate:

@@ -58,4 +58,4 @@ def count_dimensions(name: str, prior: Prior, parametrizations: Mapping[str, Par
     random = torch.Generator().manual_seed(0)
     drawn = prior.generator.sample(1, generator=random)
     parametrization = parametrizations.get(name, default_parametrization(name))
-    return parametrization.initialize(name, drawn, 1, prior, random)[name].numel()
+    return parametrization.initialize(name, drawn, count=1, prior=prior, random=random)[name].numel()

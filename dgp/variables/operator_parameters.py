@@ -39,7 +39,7 @@ class OperatorParameter(Parametrization):
     def provides(self, name, info):
         return (name,)
 
-    def initialize(self, name, drawn, count, prior, random):
+    def initialize(self, name, drawn, *, count, prior, random):
         return drawn
 
     def to_latents(self, name, values, prior):

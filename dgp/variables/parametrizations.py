@@ -63,7 +63,7 @@ class Parametrization(Options):
         return 0
 
     def initialize(
-        self, name: str, drawn: dict[str, Tensor], count: int, prior: Prior, random: torch.Generator
+        self, name: str, drawn: dict[str, Tensor], *, count: int, prior: Prior, random: torch.Generator
     ) -> dict[str, Tensor]:
         """Return the values of rows at the start of a run.
 
@@ -119,7 +119,7 @@ class Direct(Parametrization):
 
     kind: str = "direct"
 
-    def initialize(self, name, drawn, count, prior, random):
+    def initialize(self, name, drawn, *, count, prior, random):
         return drawn if name in drawn else prior.generator.convert(drawn, name)
 
 
@@ -138,7 +138,7 @@ class MappedGaussian(Parametrization):
     def provides(self, name, info):
         return super().provides(name, info) if name in ("w", "w+") else ()
 
-    def initialize(self, name, drawn, count, prior, random):
+    def initialize(self, name, drawn, *, count, prior, random):
         info = prior.generator.info
         (shape,) = (spec.shape for spec in info.latents if spec.name == name)
         replaced = {spec.name for spec in info.latents if spec.sampled}
@@ -166,7 +166,7 @@ class Noise(Parametrization):
     def suits(self, name):
         return name.startswith("noise[")
 
-    def initialize(self, name, drawn, count, prior, random):
+    def initialize(self, name, drawn, *, count, prior, random):
         (shape,) = (spec.shape for spec in prior.generator.info.latents if spec.name == name)
         device = prior.generator.device
         if self.start == "stored":
@@ -198,7 +198,7 @@ class Codes(Parametrization):
     def provides(self, name, info):
         return (name, "importance") if any(s.name == "z" and s.sampled for s in info.latents) else ()
 
-    def initialize(self, name, drawn, count, prior, random):
+    def initialize(self, name, drawn, *, count, prior, random):
         z = prior.generator.sample(count * self.count, generator=random)["z"]
         values = {key: value for key, value in drawn.items() if key != "z"}
         values[name] = z.unflatten(0, (count, self.count))

@@ -39,7 +39,13 @@ class Rows:
     def take(self, index: Tensor) -> Rows:
         """Return detached copies of the rows at ``index`` (n,)."""
         pick = lambda tensors: {name: t.detach()[index].clone() for name, t in tensors.items()}  # noqa: E731
-        return Rows(self.picture[index], self.answer[index], pick(self.values), pick(self.weights), self.start[index])
+        return Rows(
+            self.picture[index],
+            self.answer[index],
+            pick(self.values),
+            weights=pick(self.weights),
+            start=self.start[index],
+        )
 
     def of(self, picture: int, answer: int) -> Rows:
         """Return detached copies of the rows of one answer."""

@@ -42,7 +42,7 @@ class SpatialTransform(ImageTransform):
     typical: tuple[float, float, float, float] = BIGGAN_OBJECT
     around: Literal["square", "object"] = "square"
 
-    def initialize(self, name, drawn, count, prior, random):
+    def initialize(self, name, drawn, *, count, prior, random):
         return drawn | {name: torch.zeros(count, 4, device=prior.generator.device)}
 
     def transform(self, image, value, batch, pictures):

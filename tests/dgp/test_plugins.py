@@ -137,7 +137,7 @@ def register_parametrization():
         kind: str = "scaled"
         factor: float = 4.0
 
-        def initialize(self, name, drawn, count, prior, random):
+        def initialize(self, name, drawn, *, count, prior, random):
             return drawn | {name: drawn[name] / self.factor}
 
         def to_latents(self, name, values, prior):
