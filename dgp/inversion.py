@@ -21,6 +21,7 @@ from dgp.observation.observation import Observation
 from dgp.optim.gradient import RowOptimizers
 from dgp.output.finalize import RunState, finalize
 from dgp.output.restoration import Restoration
+from dgp.output.trace import append_lines
 from dgp.planning.plan import plan_recipe
 from dgp.recipes.load import load_recipe
 from dgp.recipes.schema import Recipe
@@ -31,6 +32,8 @@ from dgp.warm_start import Encoder, Source, find_starts, start_rows
 from generators import Prior
 from generators.progress import report, waiting
 from generators.text import join_first, pluralise, shorten
+
+TRACE_EVERY = 16  # steps between two reads of losses from the device
 
 
 class Inversion:
@@ -93,7 +96,8 @@ class Inversion:
         )
         self.rows: Rows | None = None
         self.scores: Tensor | None = None
-        self.trace: list[list[dict]] = [[] for _ in self.observations]
+        self._trace: list[list[dict]] = [[] for _ in self.observations]
+        self._untraced: list[StepOutput] = []
         self.search_s, self.stages_s = 0.0, []
         self.starts = None if start is None else find_starts(start, self.source, self.renderer)
         self._started = None if self.starts is None else start_rows(self.starts, self.source)
@@ -113,6 +117,12 @@ class Inversion:
     def evaluations(self) -> Evaluations:
         """How often rows were rendered, and what that cost."""
         return self.renderer.evaluations
+
+    @property
+    def trace(self) -> list[list[dict]]:
+        """Lines of the steps so far, for each observation, as in trace.jsonl; reading them waits for the device."""
+        self._read_trace()
+        return self._trace
 
     def _run(self) -> Iterator[StepOutput]:
         # 1. Search: rows whose phi(G(z)) is close to y, the best first (Pan et al. 2020, section 3.2).
@@ -147,7 +157,9 @@ class Inversion:
                     if run.done:
                         break
                     step = replace(run.step(iteration), index=first + iteration, steps=steps)
-                    self._record(step)
+                    self._untraced.append(replace(step, image=step.image[:0]))
+                    if len(self._untraced) == TRACE_EVERY:
+                        self._read_trace()
                     yield step
                 self.rows, self.scores = run.finish()
             starts, first = run.starts, first + stage.steps
@@ -172,27 +184,9 @@ class Inversion:
         report("")
         return rows
 
-    def _record(self, step: StepOutput) -> None:
-        """Append a line to the trace of each picture that has active rows."""
-        totals, losses = step.total.tolist(), {name: v.tolist() for name, v in step.losses.items()}
-        changes = {name: v.tolist() for name, v in step.constrained.items()}
-        for picture, trace in enumerate(self.trace):
-            mine = (step.picture == picture).nonzero()[:, 0]
-            if not step.live[mine].any():
-                continue
-            mine, stopped = mine.tolist(), step.stopped[mine]
-            line = {
-                "stage": step.stage,
-                "iteration": step.iteration,
-                "step": step.index,
-                "total": [totals[i] for i in mine],
-                "losses": {name: [v[i] for i in mine] for name, v in losses.items()},
-            }
-            if changes:
-                line["constrained"] = {name: [v[i] for i in mine] for name, v in changes.items()}
-            if stopped.any():
-                line["stopped"] = stopped.nonzero()[:, 0].tolist()
-            trace.append(line)
+    def _read_trace(self) -> None:
+        append_lines(self._trace, self._untraced)
+        self._untraced.clear()
 
     def result(self) -> Restoration | list[Restoration]:
         """Run the steps that are left; return one Restoration, or a list for a sequence of observations."""

@@ -31,13 +31,15 @@ class BestRows:
             self._scores, self._best = scores.clone(), self.rows.take(torch.arange(len(self.rows)))
             return
         lower = scores < self._scores
-        better = lower.nonzero()[:, 0] if index is None else index[lower[index].cpu()]
-        if len(better) == 0:
+        if index is not None:
+            lower &= torch.zeros_like(lower).index_fill(0, index.to(lower.device, non_blocking=True), True)
+        # Asking whether any row is better would wait for a device; on the CPU it saves the copies.
+        if lower.device.type == "cpu" and not lower.any():
             return
-        self._scores[better] = scores[better]
+        _copy_rows(scores, self._scores, lower)
         for best, now in ((self._best.values, self.rows.values), (self._best.weights, self.rows.weights)):
             for name, tensor in best.items():
-                tensor[better] = now[name].detach()[better]
+                _copy_rows(now[name].detach(), tensor, lower)
 
     @torch.no_grad()
     def restore(self) -> Tensor:
@@ -46,3 +48,8 @@ class BestRows:
             for name, tensor in now.items():
                 tensor.copy_(best[name])
         return self._scores
+
+
+def _copy_rows(source: Tensor, target: Tensor, mask: Tensor) -> None:
+    """Copy the rows of ``source`` (N, ...) where ``mask`` (N,) is true into ``target``."""
+    torch.where(mask.view(-1, *[1] * (target.ndim - 1)), source, target, out=target)

@@ -24,7 +24,8 @@ class EarlyStopping:
 
     def __init__(self, rules: Sequence[StoppingRule], steps: int, rows: int):
         self.rules = tuple(rules)
-        self._totals = torch.empty(steps, rows)
+        self._steps, self._rows = steps, rows
+        self._totals: Tensor | None = None
         self._measures = any(rule.measures for rule in self.rules)
 
     def reached(self, iteration: int, losses: Losses, prediction: Prediction, evaluations: int) -> Tensor:
@@ -36,14 +37,17 @@ class EarlyStopping:
             prediction: of all rows, as last evaluated.
             evaluations: network passes that the stage has spent on each row.
         """
-        self._totals[iteration] = losses.total.cpu()
+        if self._totals is None:
+            self._totals = losses.total.new_empty(self._steps, self._rows)
+        self._totals[iteration] = losses.total
         measurements = (measure_residual, expect_residual) if self._measures else ()
-        measured = [measure(prediction).cpu() for measure in measurements]
+        measured = [measure(prediction) for measure in measurements]
         history = History(
             totals=self._totals[: iteration + 1],
-            losses={name: values.cpu() for name, values in losses.by_term.items()},
+            losses=losses.by_term,
             residual=measured[0] if measured else None,
             noise_floor=measured[1] if measured else None,
             evaluations=evaluations,
         )
-        return torch.stack([rule.reached(history) for rule in self.rules]).any(0)
+        # The only value that a step reads back: which rows the next step evaluates.
+        return torch.stack([rule.reached(history) for rule in self.rules]).any(0).cpu()

@@ -130,7 +130,8 @@ class GradientDescent:
             value = self.plan.tensors[name]
             projected = one.constraint.project(value, one.anchor)
             if active is not None:
-                projected[~active] = value[~active]
+                mask = active.to(value.device, non_blocking=True).view(-1, *[1] * (value.ndim - 1))
+                projected = torch.where(mask, projected, value)
             changes[name] = rms_change(value, projected)
             value.copy_(projected)
         return changes
