@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from degradations.blur.convolution import Convolution
+from degradations.constants import constant
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.resampling.super_resolution import Separable
@@ -17,18 +18,19 @@ REACH = 4.0  # standard deviations at which scipy.ndimage cuts a Gaussian
 POSITIONS = 256  # samples along the path of the camera
 
 
-def make_gaussian_matrix(n: int, sigma: Tensor) -> Tensor:
+def make_gaussian_matrix(n: int, sigma: Tensor, most_sigma: float) -> Tensor:
     """Return the matrix of ``scipy.ndimage.gaussian_filter1d(..., mode="reflect")``.
 
     Args:
         n: pixels of a line.
         sigma: standard deviation in pixels, (..., 1, 1).
+        most_sigma: a number that sigma does not exceed.
 
     Returns:
         (..., n, n).
     """
     radius = (REACH * sigma + 0.5).floor().detach()
-    most = int(radius.max())
+    most = math.floor(REACH * most_sigma + 0.5)
     offsets = torch.arange(-most, most + 1, device=sigma.device, dtype=sigma.dtype)
 
     def weigh(distance: Tensor) -> Tensor:
@@ -47,12 +49,14 @@ def make_gaussian_matrix(n: int, sigma: Tensor) -> Tensor:
 @lru_cache(maxsize=32)
 def _make_fixed_gaussian_matrix(n: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return (n, n) for one sigma, cached; it must not be changed in place."""
-    return make_gaussian_matrix(n, torch.tensor(sigma, dtype=torch.float64, device=device)).to(dtype)
+    return make_gaussian_matrix(n, torch.tensor(sigma, dtype=torch.float64, device=device), sigma).to(dtype)
 
 
 def _column(value: float | Tensor, like: Tensor) -> Tensor:
     """Convert a parameter, bound or not, to (1 or N, 1)."""
-    return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)
+    if not isinstance(value, Tensor):
+        return constant(((value,),), like)
+    return value.to(like).reshape(-1, 1)
 
 
 def _bilinear_weight(distance: Tensor) -> Tensor:
@@ -91,9 +95,9 @@ class Blur(Separable):
     def matrices(self, hw, dtype, device):
         if not isinstance(self.sigma, Tensor):
             return tuple(_make_fixed_gaussian_matrix(n, self.sigma, dtype, device) for n in hw)
-        sigma = self.sigma.to(device, torch.float64)
-        height = make_gaussian_matrix(hw[0], sigma).to(dtype)
-        return height, height if hw[0] == hw[1] else make_gaussian_matrix(hw[1], sigma).to(dtype)
+        sigma, most = self.sigma.to(device, torch.float64), self.upper_bound("sigma")
+        height = make_gaussian_matrix(hw[0], sigma, most).to(dtype)
+        return height, height if hw[0] == hw[1] else make_gaussian_matrix(hw[1], sigma, most).to(dtype)
 
 
 @register("motion-blur")
@@ -114,9 +118,9 @@ class MotionBlur(Convolution):
 
     def kernel(self, like):
         length, angle = (_column(p, like) for p in (self.length, self.angle))
-        reach = int(length.max() / 2) + 1
-        along = ((torch.arange(POSITIONS).to(like) + 0.5) / POSITIONS - 0.5) * length
-        pixels = torch.arange(-reach, reach + 1).to(like)[:, None]
+        reach = int(self.upper_bound("length") / 2) + 1
+        along = ((torch.arange(POSITIONS, dtype=like.dtype, device=like.device) + 0.5) / POSITIONS - 0.5) * length
+        pixels = torch.arange(-reach, reach + 1, dtype=like.dtype, device=like.device)[:, None]
         turn = angle * (math.pi / 180)
         across, down = (_bilinear_weight(pixels - along[:, None] * way[..., None]) for way in (turn.cos(), -turn.sin()))
         return (down @ across.mT)[:, None] / POSITIONS
@@ -138,7 +142,7 @@ class Defocus(Convolution):
 
     def kernel(self, like):
         radius = _column(self.radius, like)[..., None, None]
-        reach = math.ceil(float(radius.detach().max()) + 0.5)
-        square = torch.arange(-reach, reach + 1).to(like).square()
+        reach = math.ceil(self.upper_bound("radius") + 0.5)
+        square = torch.arange(-reach, reach + 1, dtype=like.dtype, device=like.device).square()
         disc = (radius + 0.5 - (square[:, None] + square).sqrt()).clamp(0, 1)
         return disc / disc.sum((-2, -1), keepdim=True)

@@ -41,6 +41,7 @@ class Parametrized(nn.Module):
         self.remarks: tuple[str, ...] = ()
         self._bound: tuple[str, ...] = ()
         self._unknown: dict[str, Unknown] = {}
+        self._ranges: dict[str, Unknown] = {}
         undeclared = set(parameters) - {p.name for p in self.parameters_spec}
         if undeclared:
             known = ", ".join(p.name for p in self.parameters_spec) or "none"
@@ -118,7 +119,8 @@ class Parametrized(nn.Module):
             if value.ndim not in (1, 4) or value.numel() != len(value):
                 raise SizeError(f"got values of shape {tuple(value.shape)} for {name}; expected (N,), one for each row")
             bound.__dict__[name] = value.reshape(-1, 1, 1, 1)
-            bound._unknown.pop(name, None)
+            if name in bound._unknown:
+                bound._ranges = bound._ranges | {name: bound._unknown.pop(name)}
         bound._bound = tuple(dict.fromkeys((*self._bound, *values)))
         rows = {len(getattr(bound, name)) for name in bound._bound} - {1}
         if len(rows) > 1:
@@ -130,6 +132,19 @@ class Parametrized(nn.Module):
     def bound_values(self) -> dict[str, Tensor]:
         """Return the parameters that were given to ``bind``, each (N, 1, 1, 1)."""
         return {name: getattr(self, name) for name in self._bound}
+
+    def upper_bound(self, name: str) -> float:
+        """Return a number that a parameter does not exceed in any row, such as sizes of kernels are computed from.
+
+        On the CPU it is the greatest value. To read that from another device would wait for it, so that there it is the
+        end of the range, where the parameter was unknown before it was bound.
+        """
+        value = getattr(self, name)
+        if not isinstance(value, Tensor):
+            return value
+        if name in self._ranges and value.device.type != "cpu":
+            return self._ranges[name].high
+        return float(value.detach().max())
 
     def _count_bound_rows(self) -> int:
         return max(map(len, self.bound_values().values()), default=1)

@@ -57,10 +57,18 @@ def steps(quality: float | Tensor, channels: int, like: Tensor) -> Tensor:
         return _steps_of_number(float(quality), channels, like.dtype, like.device)
     quality = quality.to(like).reshape(-1, 1, 1, 1).clamp(1, 100)
     below = quality.detach().floor().clamp(max=99)
-    all_tables, index = tables().flatten(2).to(like), below.flatten().long()
+    all_tables, index = _tables_on(like.dtype, like.device), below.flatten().long()
     low, high = all_tables[index - 1], all_tables[index]
     both = low + (quality[..., 0] - below[..., 0]) * (high - low)
-    return both[:, [0, 1, 1][:channels], None, None]
+    luma, chroma = both[:, :1, None, None], both[:, 1:, None, None]
+    return torch.cat([luma, chroma, chroma][:channels], 1)
+
+
+@functools.lru_cache(maxsize=32)
+def _tables_on(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the tables, (100, 2, 64), on a device, cached."""
+    with torch.inference_mode(False):
+        return tables().flatten(2).to(device, dtype)
 
 
 @functools.lru_cache(maxsize=256)

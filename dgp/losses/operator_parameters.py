@@ -18,11 +18,13 @@ class OperatorParameterNll(Term):
     kind: str = "unknowns"
 
     def __call__(self, prediction):
+        batch, index = prediction.batch, prediction.batch.to_device(prediction.pictures)
         total = prediction.image.new_zeros(len(prediction.pictures))
         for name, value in prediction.values.items():
             if is_operator_parameter(name):
-                expected = [prediction.expectations[picture][name] for picture in prediction.pictures.tolist()]
-                position = value.new_tensor([one.position for one in expected])
-                spread = value.new_tensor([max(one.spread, LEAST_SPREAD) for one in expected])
+                expected = [one[name] for one in prediction.expectations]
+                key = ("expectation", *((one.position, one.spread) for one in expected))
+                numbers = [[one.position, max(one.spread, LEAST_SPREAD)] for one in expected]
+                position, spread = batch.cache(key, lambda numbers=numbers: value.new_tensor(numbers))[index].T  # noqa: B023
                 total = total + ((value[:, 0] - position) / spread).square() / 2
         return total

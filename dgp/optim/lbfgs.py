@@ -129,7 +129,7 @@ class LBFGS:
     def _flatten(self, tensors: dict[str, Tensor], gradients: bool = False) -> np.ndarray:
         """Return (N, d) in the units of the learning rates, of tensors (N, ...) by name."""
         unit = lambda name: self.rates[name] if gradients else 1 / self.rates[name]  # noqa: E731
-        parts = [tensor.double().flatten(1) * unit(name) for name, tensor in tensors.items()]
+        parts = [tensor.double().reshape(len(tensor), -1) * unit(name) for name, tensor in tensors.items()]
         return torch.cat(parts, 1).cpu().numpy()
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray] | None:

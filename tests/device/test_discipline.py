@@ -1,11 +1,14 @@
 """A run on a device that is not there: nothing of the CPU meets what is on it, and no step waits for it."""
 
+from collections import Counter
+
 import pytest
 import torch
 from torch.utils import backend_registration
 
 import dgp.engine.stage
-from dgp.inversion import Inversion
+from dgp.inversion import TRACE_EVERY, Inversion
+from dgp.observation.estimate import Estimate
 from dgp.recipes.load import load_recipe, recipe_names
 
 from ..dgp.test_published_recipes import OF_W, seen
@@ -18,28 +21,34 @@ from . import pretend  # noqa: E402
 
 
 @pytest.fixture
-def watch(monkeypatch):
-    """What happens on the device; waits and uploads are counted within steps, from the second of a stage on."""
+def device(monkeypatch):
+    """What happens on the device."""
     monkeypatch.setattr("dgp.inversion.resolve_device", lambda text: text)
-    step = dgp.engine.stage.StageRun.step
     with pretend.registered(), pretend.Watch() as watch:
-
-        def watched(run, iteration):
-            watch.counting = iteration > 0  # the first makes what is kept
-            try:
-                return step(run, iteration)
-            finally:
-                watch.counting = False
-
-        monkeypatch.setattr(dgp.engine.stage.StageRun, "step", watched)
-        watch.counting = False
         yield watch
 
 
-def ran(name, where, degradation="gray", pictures=1, **options):
-    recipe = load_recipe(name, ["stages.*.steps=2"])
+@pytest.fixture
+def watch(device, monkeypatch):
+    """The same; waits and uploads are counted within steps, from the second of a stage on."""
+    step = dgp.engine.stage.StageRun.step
+
+    def watched(run, iteration):
+        device.counting = iteration > 0  # the first makes what is kept
+        try:
+            return step(run, iteration)
+        finally:
+            device.counting = False
+
+    monkeypatch.setattr(dgp.engine.stage.StageRun, "step", watched)
+    device.counting = False
+    return device
+
+
+def ran(name, where, degradation="gray", pictures=1, settings=(), **options):
+    recipe = load_recipe(name, ["stages.*.steps=2", *settings])
     if any(set(term.networks) - {"discriminator"} for stage in recipe.stages for term in stage.terms):
-        recipe = load_recipe(name, ["trunk=discriminator", "stages.*.steps=2"])
+        recipe = load_recipe(name, ["trunk=discriminator", "stages.*.steps=2", *settings])
     searches = tuple(search.scale(0.01) for search in recipe.searches)
     prior = family(where)
     observations = [seen(prior, degradation)] * pictures
@@ -55,8 +64,8 @@ def ran(name, where, degradation="gray", pictures=1, **options):
 RUNS = [(name, "biggan" if name not in OF_W else "stylegan2") for name in recipe_names()]
 RUNS += [("pulse-repaired", where) for where in FAMILIES] + [("all-at-once-mse", "stylegan3")]
 RUNS += [("dgp-colorization", "biggan-deep"), ("rsr", "stylegan1")]
-# What waits still: whether any row is better than before, whether any stops, and rows that stand still among others.
-KEPT = ("BestRows.update", "EarlyStopping.reached", "GradientDescent._project")
+# A stage with stopping rules reads one thing in each step: which rows the next step evaluates.
+KEPT = ("EarlyStopping.reached",)
 
 
 def clean(watch):
@@ -75,6 +84,43 @@ def test_recipes(name, where, watch):
 def test_degradations(degradation, watch):
     ran("all-at-once-mse", "biggan", degradation, pictures=2, num_solutions=2)
     clean(watch)
+
+
+def test_losses_are_read_once_in_many_steps(device):
+    """From step to step of a whole run, its trace included."""
+    steps = 2 * TRACE_EVERY
+    recipe = load_recipe("all-at-once-mse", [f"stages.*.steps={steps}"])
+    recipe = recipe.model_copy(update={"stages": recipe.stages[-1:]})
+    prior = family("biggan")
+    device.counting = False
+    inversion = Inversion(seen(prior, "gray"), prior, recipe, device=pretend.NAME)
+    for step in inversion:
+        device.counting = step.iteration < steps - 1  # from the second step on, the last one included
+    device.counting = False
+    reads = {entry: n for entry, n in device.waits.items() if "append_lines" in entry[1]}
+    assert sum(reads.values()) == 2 and len(inversion.trace[0]) == steps
+    device.waits = Counter({entry: n for entry, n in device.waits.items() if entry not in reads})
+    clean(device)
+
+
+UNKNOWN = ["blur:sigma=0.5..2", "motion-blur:length=2..4", "defocus:radius=0.5..1.5", "fade:0.2..0.8", "gamma:0.5..2",
+           "noise:sigma=0.01..0.1", "jpeg:quality=20..80", "speckle:0.1..0.3", "sepia:0.2..0.9"]  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", UNKNOWN)
+def test_unknown_parameters(spec, watch, monkeypatch):
+    def estimate(y, operator, prior, *, seed=0):
+        return {name: Estimate(one.middle, 0.1 * (one.high - one.low)) for name, one in operator.unknowns().items()}
+
+    monkeypatch.setattr("dgp.identify.estimate.estimate", estimate)
+    ran("all-at-once-mse", "biggan", spec, pictures=2)
+    clean(watch)
+
+
+def test_lbfgs_reads_and_writes_and_mixes_nothing(watch):
+    """It runs on the host, which has to wait for gradients."""
+    ran("all-at-once-mse", "biggan", settings=["stages.*.solver=l-bfgs", "stages.*.release.lr=1"])
+    assert watch.waits and not watch.mixed and not watch.drawn
 
 
 def mixing(x):

@@ -1,5 +1,6 @@
 """L-BFGS of many rows side by side: each row on its own, legal points, and nothing left running."""
 
+import contextlib
 import threading
 
 import numpy as np
@@ -215,3 +216,16 @@ def test_released_weights_may_be_optimised(toy, observations):
 def test_stages_that_it_cannot_serve_are_refused(stage, says):
     with pytest.raises(ValueError, match=says):
         recipe(3, solver="l-bfgs", **stage)
+
+
+def test_variables_of_one_number_a_row():
+    """Such as the gain of an attention layer, which is released as (N,)."""
+    x, target = torch.zeros(3).requires_grad_(), torch.tensor([1.0, -2.0, 0.5])
+    solver, active = LBFGS(UpdatePlan({"x": x}, {"x": Update(1.0, Move())})), torch.ones(3, dtype=torch.bool)
+    solver.begin()
+    with contextlib.closing(solver):
+        for i in range(6):
+            totals = (x - target).square()
+            totals.sum().backward()
+            active &= ~solver.step(totals.detach(), i / 6, active).converged
+    assert torch.allclose(x.detach(), target, atol=1e-3)
