@@ -23,7 +23,7 @@ from . import pretend  # noqa: E402
 @pytest.fixture
 def device(monkeypatch):
     """What happens on the device."""
-    monkeypatch.setattr("dgp.inversion.resolve_device", lambda text: text)
+    monkeypatch.setattr("dgp.inversion.resolve_device", lambda text: {"auto": "cpu"}.get(text, text))
     with pretend.registered(), pretend.Watch() as watch:
         yield watch
 

@@ -32,7 +32,8 @@ def device(monkeypatch):
         from ..device import pretend  # it needs a newer PyTorch than the rest
 
         with pretend.registered(), pretend.Watch() as watch:
-            monkeypatch.setattr("dgp.inversion.resolve_device", lambda text: text)
+            for module in ("dgp.inversion", "dgp.api"):
+                monkeypatch.setattr(f"{module}.resolve_device", lambda text: {"auto": "cpu"}.get(text, text))
             yield WHERE
         assert not watch.mixed and not watch.drawn
     tf32(*before)
