@@ -10,6 +10,8 @@ from dgp.api import observe
 from dgp.errors import InputError
 from dgp.inversion import Inversion
 from dgp.losses.operator_parameters import OperatorParameterNll
+from dgp.losses.prediction import Prediction
+from dgp.observation.batch import stack_observations
 from dgp.observation.estimate import Estimate, Expectation
 from dgp.planning.blind_restoration import add_unknowns
 from dgp.recipes.load import load_recipe
@@ -118,14 +120,12 @@ def test_nothing_changes_where_nothing_is_unknown(toy, picture):
 def test_what_is_known_beforehand_pulls(toy, picture):
     """The term is the negative logarithm of a normal density of the position."""
 
-    class Seen:
-        values = {"phi[share]": torch.tensor([[0.5], [0.9]]), "z": torch.zeros(2, 3)}
-        pictures, image = torch.tensor([0, 0]), torch.zeros(2, 3, 4, 4)
-        expectations = [{"phi[share]": Expectation(0.5, 0.2)}]
-
-    torch.testing.assert_close(OperatorParameterNll()(Seen), torch.tensor([0.0, 2.0]))
-    Seen.expectations = [{"phi[share]": Expectation(0.5, 0.0)}]
-    torch.testing.assert_close(OperatorParameterNll()(Seen), torch.tensor([0.0, 800.0]))
+    batch = stack_observations([dgp.observe(picture, "identity", toy)], None, (32, 32))
+    values = {"phi[share]": torch.tensor([[0.5], [0.9]]), "z": torch.zeros(2, 3)}
+    for spread, expected in ((0.2, [0.0, 2.0]), (0.0, [0.0, 800.0])):
+        expectations = [{"phi[share]": Expectation(0.5, spread)}]
+        seen = Prediction(batch, torch.zeros(2, 3, 32, 32), values, torch.tensor([0, 0]), expectations=expectations)
+        torch.testing.assert_close(OperatorParameterNll()(seen), torch.tensor(expected))
 
 
 def test_what_a_file_tells_is_not_unknown(toy, picture):
