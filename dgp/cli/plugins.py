@@ -26,8 +26,8 @@ def load_plugins(files: tuple[str, ...]) -> tuple[dict, ...]:
     """Execute plugin files.
 
     Returns:
-        An entry for result.json for each: "path", "sha256", and "names", the degradations that it registered; none of
-        these where it registered other kinds alone (`dgp.plugins`).
+        An entry for result.json for each: "path", "sha256", and "names", the degradations that it registered (none
+        where it registered other kinds alone).
 
     Raises:
         degradations.PluginError: a file cannot be used.

@@ -166,6 +166,7 @@ class Runner:
             argv = ["dgp", *(click.get_current_context().find_root().obj or ())]
             result.spent("load_s", self.load_s + result.timing["load_s"])
             result.spent("estimate_s", estimate_s)
+            result.plugins = self.plugins
             return read_result(result.save(job.folder, argv))
 
 

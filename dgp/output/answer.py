@@ -45,6 +45,7 @@ class Answer:
         start: record of the warm start, or None.
         accepted: of each answer, whether it is good enough by the recipe's ``accept``; None where that is absent.
         found: the degradation's unknown parameters as each answer has them, by name.
+        plugins: path, sha256 and names of the plugin files of the call.
         folder: where it was last saved, or None.
     """
 
@@ -71,6 +72,7 @@ class Answer:
     variables: dict[str, Tensor] = field(default_factory=dict)
     accepted: Sequence[bool] | None = None
     found: dict[str, list[float]] = field(default_factory=dict)
+    plugins: Sequence[dict] = ()
     folder: Path | None = None
 
     @property

@@ -52,6 +52,7 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
             "device": result.device,
             "precision": result.precision,
             "versions": versions(),
+            "plugins": list(result.plugins),
             "metrics": result.metrics,
             "fidelity": result.fidelity,
             "latents": {

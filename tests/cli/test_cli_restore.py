@@ -1,5 +1,6 @@
 """What `dgp restore` and its kin do with pictures that they accept."""
 
+import hashlib
 import json
 import time
 
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from degradations.core import registry
+from dgp.losses.terms import TERMS
 from tests.cli.conftest import colours
 
 PICTURES = {
@@ -258,3 +260,19 @@ def test_the_class_that_was_searched_for_and_the_folder_are_recorded(call, toy, 
     assert told.json["class"] == told.json["class_asked"] == 1 and "class found" not in told.stderr
     other = call("colorize", photo.name, *toy, "--class", "second", code=2)
     assert "class: not given there, 1 now" in other.stderr
+
+
+def test_a_term_of_a_plugin_file_is_used_and_its_file_recorded(call, toy, photo, tmp_path, monkeypatch):
+    monkeypatch.setattr(TERMS, "_classes", TERMS.classes())
+    (tmp_path / "mine.py").write_text(
+        'from dgp.plugins import TERMS, Term\n\n\n@TERMS.register("darkness")\nclass Darkness(Term):\n'
+        '    kind: str = "darkness"\n\n    def __call__(self, prediction):\n'
+        "        return (1 - prediction.image).flatten(1).mean(1)\n"
+    )
+    terms = ("--set", 'stages.*.terms=[{kind="mse"},{kind="darkness",weight=0.1}]')
+    found = call("colorize", photo, *toy, *terms, "--plugin", "mine.py", "--json").json
+    (plugin,) = found["plugins"]
+    assert plugin["path"] == "mine.py" and plugin["names"] == []
+    assert plugin["sha256"] == hashlib.sha256((tmp_path / "mine.py").read_bytes()).hexdigest()
+    lines = (tmp_path / "out/photo/trace.jsonl").read_text().splitlines()
+    assert all("darkness" in json.loads(line)["losses"] for line in lines)
