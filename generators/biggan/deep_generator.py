@@ -99,8 +99,11 @@ class Block(nn.Module):
         self.conv1, self.conv4 = Conv(cin, hidden, 1, *sn), Conv(hidden, cout, 1, *sn)
         self.conv2, self.conv3 = Conv(hidden, hidden, 3, *sn), Conv(hidden, hidden, 3, *sn)
         width = config.shared_dim + config.dim_z
-        norm = lambda c: ConditionalNorm(c, width, config.n_classes, *sn, config.bn_eps, config.truncations)  # noqa: E731
-        self.bn1, self.bn2, self.bn3, self.bn4 = norm(cin), norm(hidden), norm(hidden), norm(hidden)
+        options = {"bn_eps": config.bn_eps, "truncations": config.truncations}
+        self.bn1, self.bn2, self.bn3, self.bn4 = (
+            ConditionalNorm(channels, width, config.n_classes, *sn, **options)
+            for channels in (cin, hidden, hidden, hidden)
+        )
 
     def forward(self, x: Tensor, normalise: Callable[[int, ConditionalNorm, Tensor], Tensor]) -> Tensor:
         """Apply the block.

@@ -46,7 +46,7 @@ class DiscriminatorConfig:
 class Block(nn.Module):
     """Residual block; the first one has no ReLU before it, and pools its shortcut before the convolution."""
 
-    def __init__(self, cin: int, cout: int, first: bool, down: bool, wide: bool, sn: tuple[int, float]):
+    def __init__(self, cin: int, cout: int, *, first: bool, down: bool, wide: bool, sn: tuple[int, float]):
         super().__init__()
         hidden = cout if wide else cin
         self.first, self.down = first, down
@@ -77,7 +77,7 @@ class BigGANDiscriminator(ProjectionDiscriminator):
         ins = (3, *(c * config.ch for c in outs[:-1]))
         self.blocks = nn.ModuleList()
         for k, (cin, cout, down) in enumerate(zip(ins, outs, downs, strict=True)):
-            parts = [Block(cin, cout * config.ch, k == 0, down, config.wide, sn)]
+            parts = [Block(cin, cout * config.ch, first=k == 0, down=down, wide=config.wide, sn=sn)]
             if k in config.attention:
                 parts.append(Attention(cout * config.ch, *sn))
             self.blocks.append(nn.ModuleList(parts))

@@ -73,8 +73,8 @@ class Block(nn.Module):
             Conv(cout, cout, 3, *sn),
             Conv(cin, cout, 1, *sn),
         )
-        self.bn1 = ConditionalNorm(cin, width, config.n_classes, *sn, config.bn_eps)
-        self.bn2 = ConditionalNorm(cout, width, config.n_classes, *sn, config.bn_eps)
+        self.bn1 = ConditionalNorm(cin, width, config.n_classes, *sn, bn_eps=config.bn_eps)
+        self.bn2 = ConditionalNorm(cout, width, config.n_classes, *sn, bn_eps=config.bn_eps)
 
     def forward(self, x: Tensor, condition: Tensor, norms: tuple[Tensor | None, Tensor | None]) -> Tensor:
         """Apply the block.

@@ -101,7 +101,7 @@ class Block(nn.Module):
         config: of the network.
     """
 
-    def __init__(self, cin: int, cout: int, reads: bool, fir: Fir, config: StyleGAN2DiscriminatorConfig):
+    def __init__(self, cin: int, cout: int, *, reads: bool, fir: Fir, config: StyleGAN2DiscriminatorConfig):
         super().__init__()
         residual = config.architecture == "resnet"
         self.gain, self.clamp = HALF if residual else 1.0, config.conv_clamp
@@ -178,7 +178,10 @@ class StyleGAN2Discriminator(Discriminator):
         self.fir = Fir(config.taps)
         for k in reversed(range(1, len(config.channels))):
             reads = config.architecture == "skip" or k == len(config.channels) - 1
-            self.add_module(f"b{4 << k}", Block(config.channels[k], config.channels[k - 1], reads, self.fir, config))
+            self.add_module(
+                f"b{4 << k}",
+                Block(config.channels[k], config.channels[k - 1], reads=reads, fir=self.fir, config=config),
+            )
         if config.n_classes:
             self.mapping = Mapping(
                 0,

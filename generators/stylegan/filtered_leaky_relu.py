@@ -32,7 +32,16 @@ class FilteredLeakyReLU:
     gain = GAIN
 
     def __init__(
-        self, size: int, goal: int, up: int, down: int, up_taps: int, down_taps: int, kernel: int, clamp: float | None
+        self,
+        size: int,
+        goal: int,
+        *,
+        up: int,
+        down: int,
+        up_taps: int,
+        down_taps: int,
+        kernel: int,
+        clamp: float | None,
     ):
         read = (goal - 1) * down + down_taps
         surplus = (size + kernel - 2) * up + up_taps - read

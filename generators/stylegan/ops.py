@@ -188,7 +188,7 @@ class StyledConv(Modulated):
         clamp: bound of the output, or None.
     """
 
-    def __init__(self, cin: int, cout: int, w_dim: int, side: int, up: Fir | None, eps: float, clamp: float | None):
+    def __init__(self, cin: int, cout: int, *, w_dim: int, side: int, up: Fir | None, eps: float, clamp: float | None):
         super().__init__(cin, cout, 3, w_dim)
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(side, side))

@@ -73,15 +73,15 @@ class Block(nn.Module):
         config: of the network.
     """
 
-    def __init__(self, cin: int | None, cout: int, side: int, last: bool, fir: Fir, config: StyleGAN2Config):
+    def __init__(self, cin: int | None, cout: int, *, side: int, last: bool, fir: Fir, config: StyleGAN2Config):
         super().__init__()
         eps = lambda inputs: DEMODULATION_EPS * (9 * inputs) ** config.demodulation_fan_in  # noqa: E731
-        rest = config.w_dim, side
+        rest = {"w_dim": config.w_dim, "side": side, "clamp": config.conv_clamp}
         if cin is None:
             self.const = nn.Parameter(torch.randn(cout, 4, 4))
         else:
-            self.conv0 = StyledConv(cin, cout, *rest, fir, eps(cin), config.conv_clamp)
-        self.conv1 = StyledConv(cout, cout, *rest, None, eps(cout), config.conv_clamp)
+            self.conv0 = StyledConv(cin, cout, up=fir, eps=eps(cin), **rest)
+        self.conv1 = StyledConv(cout, cout, up=None, eps=eps(cout), **rest)
         if last or config.architecture == "skip":
             self.torgb = ToRGB(cout, config.w_dim, config.conv_clamp)
         if cin is not None and config.architecture == "resnet":
@@ -146,7 +146,9 @@ class Synthesis(nn.Module):
         fir = Fir(config.taps)
         before = (None, *config.channels)
         for cin, cout, side in zip(before, config.channels, config.sides, strict=False):
-            self.add_module(f"b{side}", Block(cin, cout, side, side == config.resolution, fir, config))
+            self.add_module(
+                f"b{side}", Block(cin, cout, side=side, last=side == config.resolution, fir=fir, config=config)
+            )
 
     def blocks(self) -> list[Block]:
         return list(self.children())

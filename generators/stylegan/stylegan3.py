@@ -119,7 +119,14 @@ class Layer(Modulated):
         self.register_buffer("up_filter", up_filter)
         self.register_buffer("down_filter", down_filter)
         self.nonlinearity = FilteredLeakyReLU(
-            before.size, after.size, up, down, *self.taps, config.conv_kernel, config.conv_clamp
+            before.size,
+            after.size,
+            up=up,
+            down=down,
+            up_taps=self.taps[0],
+            down_taps=self.taps[1],
+            kernel=config.conv_kernel,
+            clamp=config.conv_clamp,
         )
 
     def design_filters(self) -> tuple[Tensor, Tensor]:

@@ -146,7 +146,9 @@ def test_a_layer_is_its_operations_one_by_one(size, goal, up, radial, kernel):
     config = stylegan3("R" if kernel == 1 else "T", SIDE, 5).config
     layer = Layer(4, 5, *config.bands[:2], not radial, config).double()
     layer.up_filter, layer.down_filter = lowpass(6 * up, 2, 6, 32).to(d), lowpass(12, 2, 6, 32, radial).to(d)
-    layer.nonlinearity = FilteredLeakyReLU(size, goal, up, 2, 6 * up, 12, kernel, 0.9)
+    layer.nonlinearity = FilteredLeakyReLU(
+        size, goal, up=up, down=2, up_taps=6 * up, down_taps=12, kernel=kernel, clamp=0.9
+    )
     layer.bias.normal_(), layer.magnitude_ema.fill_(0.7)
     x, w = torch.randn(2, 4, size, size, dtype=d), torch.randn(2, 16, dtype=d)
 
