@@ -83,7 +83,7 @@ class Inversion:
         self.batch = stack_observations(self.observations, self.prior.discriminator, size, self.device)
         self.renderer = Renderer(self.prior, self.recipe.parametrizations, self.batch)
         expectations = expect_parameters(self.observations)
-        self.evaluator = Evaluator(self.renderer, self.batch, seed, expectations)
+        self.evaluator = Evaluator(self.renderer, seed, expectations)
         self.source = RowSource(
             prior=self.prior,
             observations=self.observations,

@@ -40,13 +40,11 @@ class EarlyStopping:
         if self._totals is None:
             self._totals = losses.total.new_empty(self._steps, self._rows)
         self._totals[iteration] = losses.total
-        measurements = (measure_residual, expect_residual) if self._measures else ()
-        measured = [measure(prediction) for measure in measurements]
         history = History(
             totals=self._totals[: iteration + 1],
             losses=losses.by_term,
-            residual=measured[0] if measured else None,
-            noise_floor=measured[1] if measured else None,
+            residual=measure_residual(prediction) if self._measures else None,
+            noise_floor=expect_residual(prediction) if self._measures else None,
             evaluations=evaluations,
         )
         # The only value that a step reads back: which rows the next step evaluates.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -92,6 +92,7 @@ class StageRun:
         self.evaluator, self.renderer, self.objective = evaluator, evaluator.renderer, Objective(stage.terms)
         self.rows, self.solver, self.starts = rows, solver, starts
         self.through = "sampled" if stage.predict == "sampled" else "forward"
+        self.predict = partial(evaluator.predict, through=self.through)
         self.jitter = {name: move.jitter for name, move in stage.move.items() if move.jitter}
         # Random numbers of a step do not decide what is best: that is scored under numbers that stay the same.
         self.redraws = stage.stochastic and not solver.exact
@@ -126,7 +127,9 @@ class StageRun:
             # 2. Render: x = G(z; theta).
             image = self.renderer(values, weights, pictures)
             # 3. Compare: L(phi(x), y) = sum_k weight_k term_k (Pan et al. 2020, eq. 4 and 5).
-            losses = self.objective(self._predict(image, values, weights, pictures=pictures, streams=streams))
+            losses = self.objective(
+                self.predict(image=image, values=values, pictures=pictures, weights=weights, draw_streams=streams)
+            )
             # 4. Differentiate: dL/dz and dL/dtheta; the rows are independent, so that their sum gives each its own.
             losses.total.sum().backward()
             self.renderer.evaluations.count_renders(pictures)
@@ -180,27 +183,6 @@ class StageRun:
             jittered[name] = values[name] + amount * fade * deviation * noise
         return values | jittered
 
-    def _predict(
-        self,
-        image: Tensor,
-        values: dict[str, Tensor],
-        weights: dict[str, Tensor],
-        *,
-        pictures: Tensor,
-        streams: Callable[[], RowStreams],
-    ) -> Prediction:
-        return Prediction(
-            batch=self.evaluator.batch,
-            image=image,
-            values=values,
-            pictures=pictures,
-            through=self.through,
-            renderer=self.renderer,
-            weights=weights,
-            expectations=self.evaluator.expectations,
-            draw_streams=streams,
-        )
-
     def _record(self, evaluated: list[tuple[Tensor, Tensor, dict[str, Tensor]]], index: Tensor | None) -> None:
         """Remember the evaluation of all rows, of which those at ``index`` (None: all) were evaluated in this step."""
         images, totals, losses = zip(*evaluated, strict=True)
@@ -224,11 +206,9 @@ class StageRun:
 
     @torch.no_grad()
     def _score(self, index: Tensor | None) -> Tensor:
-        """Return the objective under fixed random numbers, (N,), of the rows at ``index``; of others the last one."""
-        if index is None:
-            index = torch.arange(len(self.rows))
+        """Return the objective under fixed random numbers, (N,); of rows that are not at ``index`` the last one."""
         scores = self.evaluator.score_part(self.rows, index, self.objective, through=self.through)
-        if len(index) == len(self.rows):
+        if index is None:
             return scores
         return self._losses.total.index_copy(0, index.to(scores.device), scores)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from degradations.constants import constant
 from dgp.losses.terms import TERMS, Term
 from dgp.variables.operator_parameters import is_operator_parameter
 
@@ -18,13 +19,12 @@ class OperatorParameterNll(Term):
     kind: str = "unknowns"
 
     def __call__(self, prediction):
-        batch, index = prediction.batch, prediction.batch.to_device(prediction.pictures)
+        index = prediction.batch.to_device(prediction.pictures)
         total = prediction.image.new_zeros(len(prediction.pictures))
         for name, value in prediction.values.items():
             if is_operator_parameter(name):
                 expected = [one[name] for one in prediction.expectations]
-                key = ("expectation", *((one.position, one.spread) for one in expected))
-                numbers = [[one.position, max(one.spread, LEAST_SPREAD)] for one in expected]
-                position, spread = batch.cache(key, lambda numbers=numbers: value.new_tensor(numbers))[index].T  # noqa: B023
+                numbers = tuple((one.position, max(one.spread, LEAST_SPREAD)) for one in expected)
+                position, spread = constant(numbers, value)[index].T
                 total = total + ((value[:, 0] - position) / spread).square() / 2
         return total

@@ -69,6 +69,8 @@ def prepare(
         notes = (*_notes(source, whole), *found.notes)
     if y.shape[1] not in (1, 3):
         operator.lift(y, (resolution, resolution))  # an error comes now rather than when the answer is to be shown
+    box = geometry.used_box or geometry.box
+    shown = None if weighed is None else weighed.fit_box(box, (y.shape[-1], y.shape[-2]))
     return Observation(
         y=y,
         degradation=operator,
@@ -80,9 +82,7 @@ def prepare(
         original=original,
         label=number,
         target=target,
-        weight=None
-        if weighed is None
-        else weighed.fit_box(geometry.used_box or geometry.box, (y.shape[-1], y.shape[-2])),
+        weight=shown,
         weighed=weighed,
         notes=notes,
         truth=true,

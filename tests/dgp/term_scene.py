@@ -27,7 +27,7 @@ def scene():
     weight = torch.rand(1, 1, 32, 32, generator=random_stream(0, "weight", 0)) + 0.1
     seen[-1] = dataclasses.replace(seen[-1], weight=weight)
     batch = stack_observations(seen, prior.discriminator, (32, 32))
-    evaluator = Evaluator(Renderer(prior, {}, batch), batch, seed=0)
+    evaluator = Evaluator(Renderer(prior, {}, batch), seed=0)
     pictures = torch.arange(len(SPECS)).repeat_interleave(2)
     random = random_stream(0, "rows", 0)
     values = prior.generator.convert(prior.generator.sample(len(pictures), generator=random), "w+")

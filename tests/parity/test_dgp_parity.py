@@ -132,7 +132,7 @@ def test_the_observation_is_the_published_target(case):
 
 def test_candidate_scores(case):
     batch = stack_observations([case.observation], case.prior.discriminator, (64, 64))
-    evaluator = Evaluator(Renderer(case.prior, {}, batch), batch, seed=0)
+    evaluator = Evaluator(Renderer(case.prior, {}, batch), seed=0)
     zero = torch.zeros(8, dtype=torch.long)
     labels = case.prior.generator.embed(case.io["io/cand_y"])
     rows = Rows(zero, zero, {"z": case.io["io/cand_z"], "class": labels})
