@@ -74,6 +74,9 @@ class PoissonNoise(NoiseModel):
         photons = as_tensor_like(self.photons, y_hat)
         return shrink_to_noise(y_hat, y, (4 * (brightness(y) + self._dark(photons)) / photons).sqrt())
 
+    def averaged(self, gain):
+        return PoissonNoise(self.photons / gain**2)
+
 
 class SpeckleNoise(NoiseModel):
     """Multiplicative Gaussian noise: v ~ N(v_hat, (sigma v_hat)^2), independently for each value.
@@ -112,3 +115,6 @@ class SpeckleNoise(NoiseModel):
     def within(self, y_hat, y):
         sigma = as_tensor_like(self.sigma, y_hat)
         return shrink_to_noise(y_hat, y, 2 * sigma * (brightness(y) + self._dark(sigma)))
+
+    def averaged(self, gain):
+        return SpeckleNoise(self.sigma * gain)
