@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
@@ -177,19 +178,23 @@ class Chain(Degradation):
 
     # ---- other scales
 
-    def _scaled(self, factor):
-        """Scale each link for the size that it is given; names of parameters stay those of the whole chain."""
-        kept = []
-        for link, keys in zip(self.links, self._keys, strict=True):
-            scaled = link.scaled(factor)
-            factor = link.scale_of_y(factor)
-            if type(scaled) is not Identity:
-                kept += [(one, keys) for one in scaled.operators()]
+    def replace_links(self, change: Callable[[Degradation], Degradation]) -> Degradation:
+        """Return the operator in which ``change(link)`` replaces each link, called in their order.
+
+        Links that become Identity are left out; names of parameters stay those of the whole chain.
+        """
+        changed = [(change(link), keys) for link, keys in zip(self.links, self._keys, strict=True)]
+        kept = [(one, keys) for new, keys in changed if type(new) is not Identity for one in new.operators()]
         if not kept:
             return Identity()
         links, keys = zip(*kept, strict=True)
         alone = len(links) == 1 and all(name == key for name, key in keys[0].items())
         return links[0] if alone else Chain(links, keys)
+
+    def _scaled(self, factor):
+        """Scale each link for the size that it is given."""
+        factors = itertools.accumulate(self.links, lambda size, link: link.scale_of_y(size), initial=factor)
+        return self.replace_links(lambda link: link.scaled(next(factors)))
 
     def scale_of_y(self, factor):
         for link in self.links:
