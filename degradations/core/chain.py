@@ -183,7 +183,7 @@ class Chain(Degradation):
         for link, keys in zip(self.links, self._keys, strict=True):
             scaled = link.scaled(factor)
             factor = link.scale_of_y(factor)
-            if type(scaled) is not Identity:
+            if type(scaled) is not Identity or scaled.noise is not None:
                 kept += [(one, keys) for one in scaled.operators()]
         if not kept:
             return Identity()
