@@ -18,6 +18,10 @@ def _bindable_names(link: Degradation) -> list[str]:
     return [parameter.name for parameter in link.parameters_spec if parameter.bindable]
 
 
+def _is_nothing(operator: Degradation) -> bool:
+    return type(operator) is Identity and operator.noise is None
+
+
 class Chain(Degradation):
     """phi = last o ... o first, written ``first+...+last``. A chain within a chain is flattened.
 
@@ -184,7 +188,7 @@ class Chain(Degradation):
         Links that become Identity are left out; names of parameters stay those of the whole chain.
         """
         changed = [(change(link), keys) for link, keys in zip(self.links, self._keys, strict=True)]
-        kept = [(one, keys) for new, keys in changed if type(new) is not Identity for one in new.operators()]
+        kept = [(one, keys) for new, keys in changed if not _is_nothing(new) for one in new.operators()]
         if not kept:
             return Identity()
         links, keys = zip(*kept, strict=True)

@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
-import torch.nn.functional as F
 from torch import Tensor
 
 Number = TypeVar("Number", float, Tensor)
@@ -59,8 +58,3 @@ def deviation(value: Number, factor: float) -> Number:
 def count(value: Number, factor: float) -> Number:
     """Raise a number of photons for each pixel: the averaged noise is that of more photons."""
     return value / compute_noise_gain(factor) ** 2
-
-
-def shrink_picture(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Shrink pictures (N, C, H, W) to a size (h, w) by Pillow's antialiased bilinear filter, without rounding."""
-    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from degradations.errors import DegradationError
-from degradations.scaling.laws import compute_noise_gain, shrink_picture
+from degradations.scaling.laws import compute_noise_gain
+from degradations.scaling.shrinking import Size, shrink_picture, shrink_seen
 
 
 class Scalable:
@@ -44,14 +44,14 @@ class Scalable:
             raise DegradationError(f"{self._title()} is tied to the size of its pictures, and cannot be scaled")
         twin = self._scale_parameters(factor)
         if twin.noise is not None and not isinstance(getattr(type(self), "noise", None), property):
-            twin.noise = twin.noise.averaged(compute_noise_gain(factor))
+            twin.noise = twin.noise.averaged(compute_noise_gain(self.scale_of_y(factor)))
         return twin
 
     def scale_of_y(self, factor: float) -> float:
         """Return the factor by which the sides of y shrink if those of x shrink by ``factor``. Default: the same."""
         return factor
 
-    def shrink(self, y: Tensor, size: tuple[int, int]) -> Tensor:
+    def shrink(self, y: Tensor, size: Size) -> Tensor:
         """Shrink an observation; the result is one of the scaled operator.
 
         Args:
@@ -65,8 +65,8 @@ class Scalable:
         if tuple(y.shape[-2:]) == tuple(size):
             return y
         uninformative = self.uninformative(tuple(y.shape[-2:]))
-        if uninformative is None:
-            return shrink_picture(y, size)
-        seen = (~uninformative[:, None]).to(y)
-        weight = shrink_picture(seen, size)
-        return torch.where(weight > 1e-6, shrink_picture(y * seen, size) / weight.clamp_min(1e-6), 0)
+        return self._average(y, None if uninformative is None else (~uninformative[:, None]).to(y), size)
+
+    def _average(self, y: Tensor, seen: Tensor | None, size: Size) -> Tensor:
+        """Return averages of y where ``seen`` is 1, (N or 1, 1, h, w) of 0 and 1; None: everywhere."""
+        return shrink_picture(y, size) if seen is None else shrink_seen(y, seen, size)
