@@ -25,13 +25,7 @@ class Chain(Degradation):
     """
 
     def __init__(self, links: Iterable[Degradation], keys: Iterable[Mapping[str, str]] | None = None):
-        """Chain the operators.
-
-        Args:
-            links: in the order in which they damage the picture.
-            keys: for each operator, the chain's names of its bindable parameters, where they are not those that follow
-                from the links: in a chain of which links were left out.
-        """
+        """Chain operators; ``keys`` are the names of each one's bindable parameters, if links were left out since."""
         super().__init__()
         flat = [operator for link in links for operator in link.operators()]
         if not flat:
@@ -190,6 +184,12 @@ class Chain(Degradation):
         links, keys = zip(*kept, strict=True)
         alone = len(links) == 1 and all(name == key for name, key in keys[0].items())
         return links[0] if alone else Chain(links, keys)
+
+    def _average(self, y, seen, size):
+        for link in self._links_that_shape_files():
+            if type(link)._average is not Degradation._average:
+                return link._average(y, seen, size)
+        return super()._average(y, seen, size)
 
     def scale_of_y(self, factor):
         for link in self.links:

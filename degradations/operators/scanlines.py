@@ -66,7 +66,7 @@ class Scanlines(Degradation):
         lost = torch.arange(rows, device=y.device) % self.period >= self.period - self.width
         lost = lost.to(y.dtype)[:, None]
         if self.factor != 1:
-            lost = shrink_picture(lost[None, None], (y.shape[-2], 1))[0, 0]
+            lost = shrink_picture(lost.expand(1, 1, -1, 2), (y.shape[-2], 2))[0, 0, :, :1]
             lost = (lost > 1 - SEEN_SHARE).to(lost) if self._is_missing() else lost.clamp_max(1)
         strength = torch.as_tensor(self.strength, dtype=y.dtype, device=y.device)
         return lost * strength.reshape(-1, 1, 1, 1)

@@ -90,11 +90,7 @@ def info(name: str, plugins: tuple[str, ...], console: Console):
     if not console.as_json:
         console.print(f"{description.name}, for example {description.example}\n\n{drop_shapes(description.text)}\n")
         for parameter in description.parameters:
-            default = "required" if parameter.required else f"default {parameter.default}"
-            console.print(
-                f"  {parameter.name}: {parameter.expected}{', ' + parameter.unit if parameter.unit else ''}, "
-                f"{default}. {parameter.help}"
-            )
+            console.print(f"  {parameter.name}: {parameter.expected}, {parameter.default_in_words}. {parameter.help}")
         console.print(
             f"{'linear' if description.linear else 'not linear'}, "
             f"{'smooth' if description.smooth else 'not smooth'}, defined in {description.source}"
