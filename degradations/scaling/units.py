@@ -19,12 +19,12 @@ IN_WORDS = {PIXELS: "pixels of the photograph", RANGE: "of the range from black 
 
 
 def name_amount(unit: str) -> str:
-    """Return what a number in a unit is called, with the article: "a share of the light", "a factor", "a number"."""
+    """Return what a number in a unit is called, with the article: "a share of the light,", "a number"."""
     if unit.startswith("of "):
         return f"a share {IN_WORDS.get(unit, unit)},"
-    return {TIMES: "a factor", PHOTONS: "a number of photons"}.get(unit, "a number")
+    return "a number of photons" if unit == PHOTONS else "a number"
 
 
 def name_unit(unit: str) -> str:
     """Return ", in" and the unit in words, to end a phrase such as "a number from 0 to 1"; "" for other amounts."""
-    return "" if unit == NONE or name_amount(unit) != "a number" else f", in {IN_WORDS.get(unit, unit)}"
+    return "" if unit in (NONE, TIMES) or name_amount(unit) != "a number" else f", in {IN_WORDS.get(unit, unit)}"

@@ -51,7 +51,7 @@ Examples:
 @plugin_option
 @console_options
 def list_(plugins: tuple[str, ...], console: Console):
-    """List all operators, with a summary of each."""
+    """List all operators, each with a summary and the units of its parameters; px are pixels of the photograph."""
     import degradations as operators
 
     load_plugins(plugins)
@@ -68,7 +68,10 @@ def list_(plugins: tuple[str, ...], console: Console):
     if not console.as_json:
         width = max(len(d.example) for d in found)
         for description in found:
-            console.print(f"{description.example:{width}}  {drop_shapes(description.summary)}")
+            units = ", ".join(f"{p.name} {p.unit}" for p in description.parameters if p.unit)
+            console.print(
+                f"{description.example:{width}}  {drop_shapes(description.summary)}{f' [{units}]' if units else ''}"
+            )
 
 
 @degradations.command(
