@@ -12,7 +12,7 @@ from degradations.core.registry import register
 from degradations.errors import SpecError
 from degradations.files.pictures import expect_pictures
 from degradations.scaling.shrinking import shrink_mask, shrink_picture
-from degradations.scaling.units import LIGHT, PIXELS
+from degradations.scaling.units import LINE, PIXELS
 
 SHADES = {"black": -1.0, "gray": 0.0}
 ROWS = 64  # of a picture on which it is tried whether any lines are left
@@ -35,7 +35,7 @@ class Scanlines(Degradation):
     keeps_size = True
     keeps_channels = True
     parameters_spec = (
-        Parameter("strength", 0.5, bounds=(0, 1), unit=LIGHT, help="share of a line that is lost"),
+        Parameter("strength", 0.5, bounds=(0, 1), unit=LINE, help="share of a line that is lost"),
         Parameter("period", 2, kind="int", bounds=(2, 1024), unit=PIXELS, help="distance between the lines"),
         Parameter("width", 1, kind="int", bounds=(1, 1023), unit=PIXELS, help="height of a line"),
         Parameter("shade", "black", kind="choice", choices=tuple(SHADES), help="the tone that a line is mixed with"),

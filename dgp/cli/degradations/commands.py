@@ -68,10 +68,8 @@ def list_(plugins: tuple[str, ...], console: Console):
     if not console.as_json:
         width = max(len(d.example) for d in found)
         for description in found:
-            units = ", ".join(f"{p.name} {p.unit}" for p in description.parameters if p.unit)
-            console.print(
-                f"{description.example:{width}}  {drop_shapes(description.summary)}{f' [{units}]' if units else ''}"
-            )
+            summary = drop_shapes(description.summary)
+            console.print(f"{description.example:{width}}  {summary}{_list_units(description.parameters)}")
 
 
 @degradations.command(
@@ -146,6 +144,16 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
     console.print(
         f"{printable_text(image)} -> {printable_text(output)}: {operator.spec}, {degraded.width}x{degraded.height}"
     )
+
+
+def _list_units(parameters) -> str:
+    """Return " [px: right, down; degrees: angle]", the parameters with each unit; "" if none has any."""
+    named = {}
+    for parameter in parameters:
+        if parameter.unit:
+            unit = f"share {parameter.unit}" if parameter.unit.startswith("of ") else parameter.unit
+            named.setdefault(unit, []).append(parameter.name)
+    return f" [{'; '.join(f'{unit}: {", ".join(names)}' for unit, names in named.items())}]" if named else ""
 
 
 def drop_shapes(text: str) -> str:
