@@ -30,13 +30,7 @@ class Chain(Degradation):
     """
 
     def __init__(self, links: Iterable[Degradation], keys: Iterable[Mapping[str, str]] | None = None):
-        """Chain the operators.
-
-        Args:
-            links: in the order in which they damage the picture.
-            keys: for each operator, the chain's names of its bindable parameters, where they are not those that follow
-                from the links: in a chain of which links were left out.
-        """
+        """Chain operators; ``keys`` are the names of each one's bindable parameters, if links were left out since."""
         super().__init__()
         flat = [operator for link in links for operator in link.operators()]
         if not flat:
@@ -199,6 +193,12 @@ class Chain(Degradation):
         """Scale each link for the size that it is given."""
         factors = itertools.accumulate(self.links, lambda size, link: link.scale_of_y(size), initial=factor)
         return self.replace_links(lambda link: link.scaled(next(factors)))
+
+    def _average(self, y, seen, size):
+        for link in self._links_that_shape_files():
+            if type(link)._average is not Degradation._average:
+                return link._average(y, seen, size)
+        return super()._average(y, seen, size)
 
     def scale_of_y(self, factor):
         for link in self.links:
