@@ -27,3 +27,6 @@ class Identity(Degradation):
 
     def propagate_unobserved(self, size, uninformative, channels=3):
         return uninformative
+
+    def undo(self, x, y, deviation):
+        return y, self._add_own_noise(y, deviation)
