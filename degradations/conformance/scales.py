@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-
 from degradations.conformance.pictures import make_soft_pictures
 from degradations.errors import DegradationError
-from degradations.scaling.shrinking import scale_size, shrink_picture
 
 FACTORS = (0.5, 0.25)
 SIDES = 4  # the pictures have this many times the sides of x, so that they show detail when they are shrunk

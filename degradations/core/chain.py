@@ -305,3 +305,12 @@ class Chain(Degradation):
         for link, hw, c in reversed(list(zip(self.links, sizes, counts, strict=False))):
             uninformative = link.propagate_unobserved(hw, uninformative, c)
         return uninformative
+
+    def undo(self, x, y, deviation):
+        """Undo the links from the last to the first, each with its own guess and the noise that is left."""
+        guesses = [x]
+        for link in self.links[:-1]:
+            guesses.append(link(guesses[-1]).clamp(-1, 1))
+        for link, guess in zip(reversed(self.links), reversed(guesses), strict=True):
+            y, deviation = link.undo(guess, y, deviation)
+        return y, deviation

@@ -29,6 +29,9 @@ class Identity(Degradation):
     def propagate_unobserved(self, size, uninformative, channels=3):
         return uninformative
 
+    def undo(self, x, y, deviation):
+        return y, self._add_own_noise(y, deviation)
+
 
 def vanish(operator: Degradation, factor: float) -> Identity:
     """Return the identity, with what remains of the noise that was set on an operator when y is shrunk."""

@@ -253,6 +253,9 @@ class Inpaint(Degradation):
         mask = self.mask_at(tuple(size))[:, 0]
         return mask if uninformative is None else mask.to(uninformative.device) | uninformative
 
+    def undo(self, x, y, deviation):
+        return self._fill(x, y, ~self._mask_for(x), deviation)
+
 
 @functools.lru_cache(maxsize=64)
 def make_hole(

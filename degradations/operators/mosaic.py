@@ -12,9 +12,11 @@ from degradations.core.base import Degradation
 from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
+from degradations.detail.restoration import NOTICEABLE, remove_noise
 from degradations.errors import SizeError
 from degradations.files.pictures import expect_pictures
 from degradations.scaling.shrinking import shrink_seen
+from degradations.solvers.sparse_solution import fill_sparsely
 
 PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
 
@@ -84,3 +86,11 @@ class Mosaic(Degradation):
 
     def propagate_unobserved(self, size, uninformative, channels=3):
         return uninformative
+
+    def undo(self, x, y, deviation):
+        """Fill the colours that a pixel does not measure, beginning with bilinear demosaicing."""
+        if float(deviation.max()) >= NOTICEABLE:
+            planes, deviation = remove_noise(x, self.lift(y, tuple(y.shape[-2:])), deviation)
+            y = self(planes)
+        known = self._filters(y) > 0
+        return fill_sparsely(x, y.expand_as(x), known, start=self.lift(y, tuple(y.shape[-2:]))), deviation

@@ -99,3 +99,9 @@ class Scanlines(Degradation):
         )
         lost = (self._loss(like) == 1)[:, 0].expand(-1, *size)
         return lost if uninformative is None else lost | uninformative
+
+    def undo(self, x, y, deviation):
+        """Undo the mixing, and fill rows that are lost completely from those beside them."""
+        loss = self._loss(y)
+        gain = (1 / (1 - loss).clamp_min(1e-3)).square()[loss < 1].mean().sqrt()
+        return self._fill(x, self.merge(x, y), (loss < 1).expand(-1, -1, -1, x.shape[-1]), gain * deviation)

@@ -13,8 +13,8 @@ from torch import Tensor
 from dgp.errors import InputError
 from dgp.observation.boxes import Box, intersect, strips, whole_box
 from dgp.observation.full_size.enlargement import Enlargement
-from dgp.observation.images import refuse_nan
 from dgp.observation.full_size.photograph import Photograph, read_image, write_part
+from dgp.observation.images import refuse_nan
 
 
 @dataclass(frozen=True, eq=False)

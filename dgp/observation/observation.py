@@ -11,11 +11,11 @@ from PIL import Image
 from torch import Tensor
 
 from degradations import Degradation
-from dgp.observation.full_size.effective_resolution import EffectiveResolution, measure_effective_resolution
 from dgp.observation.estimate import Candidate, Estimate
 from dgp.observation.figures import encode_png, figures_html, resize_for_screen
+from dgp.observation.full_size.effective_resolution import EffectiveResolution, measure_effective_resolution
 from dgp.observation.geometry import Geometry
-from dgp.observation.images import Picture, flatten, to_pil
+from dgp.observation.images import Picture, to_pil
 from dgp.observation.weight_map import WeightMap
 from generators.text import shorten
 

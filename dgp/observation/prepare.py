@@ -10,9 +10,9 @@ from dgp.errors import InputError
 from dgp.observation.boxes import FITS
 from dgp.observation.framing.degraded import frame_degraded
 from dgp.observation.framing.request import FramingRequest
+from dgp.observation.framing.simulation import simulate_at_photo, simulate_at_prior
 from dgp.observation.images import BLENDED_WITH_WHITE, Picture, flatten, open_picture
 from dgp.observation.observation import Observation
-from dgp.observation.framing.simulation import simulate_at_photo, simulate_at_prior
 from dgp.observation.weight_map import open_weight
 from generators import Prior
 from generators.progress import waiting

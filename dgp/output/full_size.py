@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from dgp.observation.full_size.photograph import LARGEST_WHOLE, Misfit, Photograph, read_image
 from dgp.observation.images import to_tensor
 from dgp.observation.observation import Observation
-from dgp.observation.full_size.photograph import LARGEST_WHOLE, Misfit, Photograph, read_image
 from dgp.output import metrics
 from generators.progress import waiting
 
@@ -42,7 +42,9 @@ class FullSize:
         if (before := told.get("psnr_untouched")) is not None:
             after = told["psnr"]
             if after is not None and after < before - MARGIN:
-                return f"its PSNR at {_by(self.size)} is {after:.2f} dB, that of the photograph as it is {before:.2f} dB"
+                return (
+                    f"its PSNR at {_by(self.size)} is {after:.2f} dB, that of the photograph as it is {before:.2f} dB"
+                )
             return None
         if self.untouched is None or self.fidelity["exact"] or "psnr" in told:
             return None
@@ -144,5 +146,3 @@ def _entry(value: float | None, reason: str | None, region: str) -> dict:
 
 def _by(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
-
-

@@ -8,8 +8,8 @@ from dgp.errors import InputError
 from dgp.observation.boxes import crop_array, whole_box, window_box
 from dgp.observation.framing.operator import keeps_pixels, operator_for_box
 from dgp.observation.framing.request import FramedInput, FramingRequest
-from dgp.observation.geometry import Geometry
 from dgp.observation.full_size.photograph import Photograph
+from dgp.observation.geometry import Geometry
 from dgp.observation.resizing import fit_picture
 
 
