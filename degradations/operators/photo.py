@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from degradations.blur.blur import Blur
@@ -128,6 +129,14 @@ class Photo(Degradation):
             if bool(twin.missing.all()):
                 raise MaskError(f"{self.spec} leaves nothing at {size[1]}x{size[0]}; scale it down less")
             twin.paint = shrink_seen(self.paint, self.missing.to(self.paint), size)
+        return twin
+
+    def stretched(self, size):
+        if self.missing is None:
+            return self
+        twin = self._shallow_copy()
+        twin.missing = F.interpolate(self.missing.float(), size=tuple(size), mode="nearest-exact") > 0
+        twin.paint = F.interpolate(self.paint, size=tuple(size), mode="nearest-exact")
         return twin
 
     def _cover(self, y: Tensor) -> Tensor:

@@ -47,6 +47,13 @@ class Scalable:
             twin.noise = twin.noise.averaged(compute_noise_gain(self.scale_of_y(factor)))
         return twin
 
+    def stretched(self, size: tuple[int, int]) -> Self:
+        """Return the operator for a picture that was stretched to another size (H, W).
+
+        Default: itself. Operators that hold a value for each pixel, such as drawn wear, resize those.
+        """
+        return self
+
     def scale_of_y(self, factor: float) -> float:
         """Return the factor by which the sides of y shrink if those of x shrink by ``factor``. Default: the same."""
         return factor

@@ -43,6 +43,7 @@ class Observation:
         estimates: of the degradation's unknown parameters by name, before the run.
         truth: the operator that made y, where y was simulated by another than ``degradation``.
         ranking: with degradation "auto", the chains of damages that may have made y, the likeliest first.
+        others: further parts of the same photograph, each with holes of its own, which are inverted alike.
         seconds: time that ``observe`` took, estimates included.
     """
 
@@ -63,6 +64,7 @@ class Observation:
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
     truth: Degradation | None = None
     ranking: tuple[Candidate, ...] = ()
+    others: tuple[Observation, ...] = ()
     seconds: float = 0.0
 
     @property

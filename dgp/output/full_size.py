@@ -142,7 +142,3 @@ def _psnr(a: np.ndarray, b: np.ndarray) -> tuple[float | None, str | None]:
 def _entry(value: float | None, reason: str | None, region: str) -> dict:
     entry = {"value": value, "region": region, "higher_is_better": True}
     return entry if value is not None else entry | {"reason": reason}
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
