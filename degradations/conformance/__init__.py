@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from degradations.conformance import binding, files, mapping, merging, noise, surrogate
+from degradations.conformance import binding, files, mapping, merging, noise, scales, surrogate
 from degradations.core.base import Degradation, Size
 from degradations.core.spec import parse
 from degradations.errors import DegradationError, SizeError, summarize
@@ -32,6 +32,7 @@ PARTS = {
     "surrogate": surrogate.surrogate,
     "binding": binding.binding,
     "unknown": binding.unknown,
+    "scaled": scales.scaled,
 }
 SIZES: tuple[Size, ...] = ((32, 32), (37, 31))
 CHAINS = ("gray+{}", "{}+sr:2", "sr:2+{}+inpaint:center=1/3")
