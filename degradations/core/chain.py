@@ -11,13 +11,14 @@ from degradations.core.base import Degradation, Size
 from degradations.core.identity import Identity
 from degradations.core.precision import ROUNDING
 from degradations.errors import SpecError
+from degradations.scaling.links import ScalableLinks
 
 
 def _bindable_names(link: Degradation) -> list[str]:
     return [parameter.name for parameter in link.parameters_spec if parameter.bindable]
 
 
-class Chain(Degradation):
+class Chain(ScalableLinks, Degradation):
     """phi = last o ... o first, written ``first+...+last``. A chain within a chain is flattened.
 
     Attributes:
@@ -38,7 +39,16 @@ class Chain(Degradation):
         self._combine_attributes()
 
     def _combine_attributes(self) -> None:
-        for name in ("linear", "smooth", "well_posed", "scales", "pointwise", "keeps_size", "keeps_channels"):
+        for name in (
+            "linear",
+            "smooth",
+            "well_posed",
+            "scales",
+            "pointwise",
+            "keeps_places",
+            "keeps_size",
+            "keeps_channels",
+        ):
             setattr(self, name, all(getattr(link, name) for link in self.links))
         reach = 1.0
         for link in self.links:
@@ -184,17 +194,6 @@ class Chain(Degradation):
         links, keys = zip(*kept, strict=True)
         alone = len(links) == 1 and all(name == key for name, key in keys[0].items())
         return links[0] if alone else Chain(links, keys)
-
-    def _average(self, y, seen, size):
-        for link in self._links_that_shape_files():
-            if type(link)._average is not Degradation._average:
-                return link._average(y, seen, size)
-        return super()._average(y, seen, size)
-
-    def scale_of_y(self, factor):
-        for link in self.links:
-            factor = link.scale_of_y(factor)
-        return factor
 
     # ---- files: determined by the last link, and by the links before it as long as pixels keep their places
 
