@@ -113,5 +113,10 @@ def survey(spec: str, *, seed: int = 0, merge_tolerance: float = 1e-3) -> dict[s
     return found
 
 
+def find_skipped(spec: str) -> list[str]:
+    """Return the parts of the contract that ``survey`` leaves out: "scaled", if the operator is tied to one size."""
+    return [] if scales.can_be_scaled(_build(spec, SIZES[0], 0)) else ["scaled"]
+
+
 def _build(spec: str, size: Size, seed: int) -> Degradation:
     return parse(spec).build(seed=seed, size=size)

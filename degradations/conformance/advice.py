@@ -17,5 +17,5 @@ ADVICE = {
     "Declare a parameter that sets the size of y as fixed=True",
     "unknown": "give the parameter bounds, or plausible=(low, high), between which it can be searched",
     "scaled": 'declare unit="px" for parameters that are lengths in pixels, or a `law` for others that depend on the '
-    "scale of the picture; or define _scaled(self, factor); or set scales = False, if the operator is tied to one size",
+    "scale of the picture; or define scaled(self, factor); or set scales = False, if the operator is tied to one size",
 }

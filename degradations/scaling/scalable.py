@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from torch import Tensor
 
@@ -15,12 +13,13 @@ from degradations.scaling.shrinking import Size, shrink_mask, shrink_picture, sh
 class Scalable:
     """Mixin of ``Degradation``: ``scaled`` converts the operator, ``shrink`` its observations, to a smaller picture."""
 
-    def scaled(self, factor: float) -> Self:
+    def scaled(self, factor: float) -> Scalable:
         """Return the operator that does to a shrunk picture what this one does to the picture itself.
 
         shrink(self(x)) ~ scaled(shrink(x)), where "shrink" is Pillow's antialiased bilinear reduction, and the noise is
         that which is left after it. How y is shrunk: ``shrink``; by how much: ``scale_of_y``. Unknown parameters keep
-        their names, and positions in their range keep their meaning. To change it in a subclass, define ``_scaled``.
+        their names, and positions in their range keep their meaning. A subclass may define ``_scaled`` instead, which
+        is called for factors below 1 only.
 
         Args:
             factor: of the sides of x, in (0, 1]; 1 returns the operator itself.
@@ -35,7 +34,7 @@ class Scalable:
             raise DegradationError(f"got a factor of {factor:g}; expected one above 0, at most 1, as pictures shrink")
         return self if factor == 1 else self._scaled(factor)
 
-    def _scaled(self, factor: float) -> Self:
+    def _scaled(self, factor: float) -> Scalable:
         """Return ``scaled`` for a factor below 1. Default: each parameter follows its law, and the noise is averaged.
 
         Parameters in pixels shrink, others stay, unless they declare another ``law``. A noise that is a property
