@@ -40,6 +40,7 @@ class Degradation(AdaptsNoise, PictureStorage, RestoresDetail, Scalable, Paramet
         linear: phi(a x + b z) = a phi(x) + b phi(z).
         smooth: phi is differentiable in x. The contract suite tests both, and ``merge`` relies on them.
         pointwise: each pixel of y comes from the same pixel of x, and mid-grey (0) stays mid-grey.
+        keeps_places: pixels that are missing in x are missing in y and no others, at least nearly; so is ``pointwise``.
         well_posed: ``merge`` should invert phi exactly. Where False (blur), that would amplify the rounding of y, and
             ``merge`` comes only as close as the rounding.
         scales: a resized y is the y of a resized x, so that pictures of any size can be fitted. Where False, ``scaled``
@@ -61,6 +62,7 @@ class Degradation(AdaptsNoise, PictureStorage, RestoresDetail, Scalable, Paramet
     linear = False
     smooth = True
     pointwise = False
+    keeps_places = False
     well_posed = True
     scales = True
     keeps_size = False

@@ -12,6 +12,7 @@ from degradations.core.base import Degradation, Size
 from degradations.core.identity import Identity
 from degradations.core.precision import ROUNDING
 from degradations.errors import SpecError
+from degradations.scaling.links import ScalableLinks
 
 
 def _bindable_names(link: Degradation) -> list[str]:
@@ -22,7 +23,7 @@ def _is_nothing(operator: Degradation) -> bool:
     return type(operator) is Identity and operator.noise is None
 
 
-class Chain(Degradation):
+class Chain(ScalableLinks, Degradation):
     """phi = last o ... o first, written ``first+...+last``. A chain within a chain is flattened.
 
     Attributes:
@@ -43,7 +44,16 @@ class Chain(Degradation):
         self._combine_attributes()
 
     def _combine_attributes(self) -> None:
-        for name in ("linear", "smooth", "well_posed", "scales", "pointwise", "keeps_size", "keeps_channels"):
+        for name in (
+            "linear",
+            "smooth",
+            "well_posed",
+            "scales",
+            "pointwise",
+            "keeps_places",
+            "keeps_size",
+            "keeps_channels",
+        ):
             setattr(self, name, all(getattr(link, name) for link in self.links))
         reach = 1.0
         for link in self.links:
@@ -193,17 +203,6 @@ class Chain(Degradation):
         """Scale each link for the size that it is given."""
         factors = itertools.accumulate(self.links, lambda size, link: link.scale_of_y(size), initial=factor)
         return self.replace_links(lambda link: link.scaled(next(factors)))
-
-    def _average(self, y, seen, size):
-        for link in self._links_that_shape_files():
-            if type(link)._average is not Degradation._average:
-                return link._average(y, seen, size)
-        return super()._average(y, seen, size)
-
-    def scale_of_y(self, factor):
-        for link in self.links:
-            factor = link.scale_of_y(factor)
-        return factor
 
     # ---- files: determined by the last link, and by the links before it as long as pixels keep their places
 

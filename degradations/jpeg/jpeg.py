@@ -41,6 +41,7 @@ class Jpeg(Degradation):
 
     smooth = False
     keeps_size = True
+    keeps_places = True
     keeps_channels = True
     parameters_spec = (
         Parameter(

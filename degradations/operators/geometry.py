@@ -13,7 +13,6 @@ from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SpecError
 from degradations.files.pictures import expect_pictures
-from degradations.scaling.shrinking import shrink_picture, shrink_seen
 from degradations.scaling.units import DEGREES, PIXELS, TIMES
 
 SEEN = 1e-6  # weight of x above which a pixel of y counts as inside
@@ -62,7 +61,7 @@ class Warp(Degradation):
 
     def _average(self, y, seen, size):
         """Average pixels outside x too: mid-grey blends into the border of x, as it does in y of the shrunk picture."""
-        return shrink_picture(y, size) if seen is None else shrink_seen(y, seen.maximum(self._empty(y).to(y)), size)
+        return super()._average(y, None if seen is None else seen.maximum(self._empty(y).to(y)), size)
 
     def set_known_values(self, y):
         """Set the pixels outside x to exactly mid-grey (0), which no 8-bit level equals."""

@@ -145,6 +145,7 @@ class AveragedImpulses(Degradation):
 
     keeps_size = True
     keeps_channels = True
+    keeps_places = True
     parameters_spec = IMPULSES
 
     def __init__(self, values: tuple[float, ...] = (BLACK, WHITE), gain: float = 1.0, share: float = 0.05):

@@ -29,6 +29,8 @@ COARSE_LEVELS, COARSE_COLORS = 4, 16
 class RoundingOperator(NoiseOperator):
     """Round values by a program whose result ``measure`` returns; nothing is random."""
 
+    keeps_places = True
+
     def measure(self, x, generator=None):
         return self.noise.quantize(expect_pictures(x))
 

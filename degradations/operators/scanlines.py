@@ -33,6 +33,7 @@ class Scanlines(Degradation):
 
     scales = False
     keeps_size = True
+    keeps_places = True
     keeps_channels = True
     parameters_spec = (
         Parameter("strength", 0.5, bounds=(0, 1), unit=LINE, help="share of a line that is lost"),

@@ -21,6 +21,7 @@ class Tone(Degradation):
     """Change each pixel by itself: pixels keep their places, and all of them are observed."""
 
     keeps_size = True
+    keeps_places = True
 
     def propagate_unobserved(self, size, uninformative, channels=3):
         return uninformative

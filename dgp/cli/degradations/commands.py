@@ -153,7 +153,8 @@ def _list_units(parameters) -> str:
         if parameter.unit:
             unit = f"share {parameter.unit}" if parameter.unit.startswith("of ") else parameter.unit
             named.setdefault(unit, []).append(parameter.name)
-    return f" [{'; '.join(f'{unit}: {", ".join(names)}' for unit, names in named.items())}]" if named else ""
+    listed = "; ".join(f"{unit}: {', '.join(names)}" for unit, names in named.items())
+    return f" [{listed}]" if named else ""
 
 
 def drop_shapes(text: str) -> str:
