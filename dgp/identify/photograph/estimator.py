@@ -14,21 +14,21 @@ from torch import Tensor
 
 from degradations import Degradation, Unknown
 from dgp.identify.photograph import mixture
+from dgp.identify.photograph.evidence import patch_statistics
 from dgp.identify.photograph.patches import SIDE
 from dgp.identify.pictures.scenes import draw_scenes
 from dgp.identify.regression import Network, as_tensors, from_tensors, train
 from dgp.identify.simulation import fingerprint, positions, simulate
-from dgp.identify.statistics import statistics
 from dgp.observation.estimate import Estimate
 from generators.caching import cache_folder, load_or_compute
 from generators.progress import report
 
-COUNT = 2800  # simulated patches
-GROUPS, ACROSS = 48, 3  # simulated photographs for calibration, each of ACROSS x ACROSS patches
+COUNT = 2000  # simulated patches
+GROUPS, ACROSS = 40, 3  # simulated photographs for calibration, each of ACROSS x ACROSS patches
 MARGIN = 16  # pixels around patches, which are cut off after the simulation, as photographs have no edges there
 AT_ONCE = 100  # scenes simulated together
-STEPS = 1200
-METHOD = 1  # version of the method; raise it with every change, so that cached networks are not used any more
+STEPS = 900
+METHOD = 2  # version of the method; raise it with every change, so that cached networks are not used any more
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class PatchEstimator:
 
     def __call__(self, patches: Tensor) -> dict[str, Estimate]:
         """Return the estimates by name from patches of one photograph, (n, c, 64, 64) in [-1, 1]."""
-        mean, deviation = mixture.combine(self.network(statistics(patches)))
+        mean, deviation = mixture.combine(self.network(patch_statistics(patches)))
         found = {}
         for (name, unknown), at, off in zip(
             self.unknowns.items(), mean.tolist(), (deviation * self.wider).tolist(), strict=True
@@ -77,7 +77,7 @@ def patch_estimator(operator: Degradation, *, seed: int = 0) -> PatchEstimator:
         for start in range(0, COUNT, AT_ONCE):
             where = at[start : start + AT_ONCE]
             scenes = draw_scenes(len(where), SIDE + 2 * MARGIN, seed + start)
-            seen.append(statistics(_simulate(operator, scenes, where, seed + start)))
+            seen.append(patch_statistics(_simulate(operator, scenes, where, seed + start)))
             report(text, min(start + AT_ONCE, COUNT), COUNT)
         seen = torch.cat(seen)
 
@@ -88,7 +88,7 @@ def patch_estimator(operator: Degradation, *, seed: int = 0) -> PatchEstimator:
         network = train(seen, mixture.OUTPUTS * at.shape[1], loss, steps=STEPS, seed=seed, text=text)
         return as_tensors(network) | {"wider": _calibrate(operator, network, seed)}
 
-    key = fingerprint(statistics(probe), [*unknowns.values(), COUNT, GROUPS, seed, STEPS, METHOD])
+    key = fingerprint(patch_statistics(probe), [*unknowns.values(), COUNT, GROUPS, seed, STEPS, METHOD])
     path = cache_folder() / "photograph-estimates" / f"{key}.safetensors"
     tensors = dict(load_or_compute(path, lambda found: "wider" in found, make))
     wider = tensors.pop("wider")
@@ -109,7 +109,7 @@ def _calibrate(operator: Degradation, network: Network, seed: int) -> Tensor:
         scene = draw_scenes(1, ACROSS * SIDE + 2 * MARGIN, seed + number, apart=True)
         y = _simulate(operator, scene, where[None], seed + number)
         patches = y.unfold(2, SIDE, SIDE).unfold(3, SIDE, SIDE).permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
-        mean, deviation = mixture.combine(network(statistics(patches)))
+        mean, deviation = mixture.combine(network(patch_statistics(patches)))
         off.append((mean - where).abs() / deviation)
     # 68 % of a normal distribution lie within one standard deviation.
     return torch.stack(off).quantile(0.6827, dim=0).clamp_min(0.5)

@@ -24,6 +24,7 @@ APART = ("chelsea", "camera")
 GREY = ("brick", "grass", "gravel", "camera")
 CANVASES, CANVAS_SIDE = 10, 512
 SHARE = 0.5  # of scenes from photographs; the others are dead leaves
+SCALES = 1.4, 3  # by how much a part is scaled down, so that grain of its own disappears
 SOFTNESS = 0.8  # pixels: largest standard deviation of the blur of an undamaged photograph
 GRAIN = 1.5  # levels: largest standard deviation of the noise of an undamaged photograph
 STORED = 0.65  # share of the scenes that were stored as JPEG
@@ -84,7 +85,7 @@ def draw_scenes(count: int, side: int, seed: int, *, apart: bool = False, colour
         share = share / share.sum()
     scenes = torch.empty(count, 3, side, side)
     for number, which in enumerate(random.choice(len(pictures), count, p=share)):
-        part = crop_at_random(pictures[which], side, random, smallest=side, largest=3 * side)
+        part = crop_at_random(pictures[which], side, random, smallest=SCALES[0] * side, largest=SCALES[1] * side)
         scenes[number] = torch.from_numpy(part.copy()).permute(2, 0, 1).float() / 127.5 - 1
     turned, mirrored = (torch.from_numpy(random.random(count) < 0.5) for _ in range(2))
     scenes[turned] = scenes[turned].mT
