@@ -16,6 +16,7 @@ from dgp.errors import InputError
 from dgp.identify.auto import AUTO, observe_auto
 from dgp.identify.estimate import estimate_unknowns
 from dgp.inversion import Inversion
+from dgp.observation.full_size.resolution_notes import describe_lack_of_detail
 from dgp.observation.observation import Observation
 from dgp.observation.prepare import prepare
 from dgp.output.restoration import Restoration
@@ -37,6 +38,7 @@ def observe(
     *,
     label: str | int | None = None,
     simulate: bool = False,
+    simulate_at: str = "prior",
     truth: str | Degradation | None = None,
     fit: str = "auto",
     target: str = "file",
@@ -49,11 +51,13 @@ def observe(
         picture: the degraded picture: path, PIL image, array (H, W[, 3]) of uint8 or of floats in [0, 1], tensor
             (3, H, W) of floats in [-1, 1], or Picture. With ``simulate`` a clean one, which is fitted to the prior's
             resolution (auto: centre square) and degraded there.
-        degradation: the operator, or its spec; "auto": the likeliest chain of damages that the picture shows
+        degradation: the operator, or its spec, with strengths in the picture's own pixels; "auto": the likeliest chain of damages that the picture shows
             (``dgp.identify``).
         prior: the prior.
         label: name or number of a class (``--class`` on the command line); None or "auto": to be found.
         simulate: whether the picture is clean and degraded first.
+        simulate_at: "prior": it is fitted to the prior's resolution and degraded there; "photo": it is degraded at its
+            own size, and then treated as an opened photograph.
         truth: with ``simulate`` the operator that makes y, if it is another than the one that explains it; default:
             that one, with unknown parameters drawn from their ranges by the seed.
         fit: "auto" keeps as much of the picture as its degradation allows: holes are filled in a window, y of x's size
@@ -68,12 +72,21 @@ def observe(
         InputError, degradations.DegradationError, generators.ClassError: one line each.
     """
     begin = time.perf_counter()
-    options = {"label": label, "simulate": simulate, "truth": truth, "fit": fit, "target": target, "weight": weight}
+    options = {
+        "label": label,
+        "simulate": simulate,
+        "simulate_at": simulate_at,
+        "truth": truth,
+        "fit": fit,
+        "target": target,
+        "weight": weight,
+    }
     if isinstance(degradation, str) and degradation == AUTO:
         found = observe_auto(picture, prior, **options, seed=seed)
     else:
         found = estimate_unknowns(prepare(picture, degradation, prior, **options, seed=seed), prior, seed=seed)
-    return replace(found, seconds=time.perf_counter() - begin)
+    notes = (*found.notes, *describe_lack_of_detail(found, prior))
+    return replace(found, notes=notes, seconds=time.perf_counter() - begin)
 
 
 def invert(
@@ -111,6 +124,7 @@ def restore(
     seed: int = 0,
     num_solutions: int = 1,
     simulate: bool = False,
+    simulate_at: str = "prior",
     truth: str | Degradation | None = None,
     start: Source | Sequence[Source] | None = None,
     fit: str = "auto",
@@ -137,6 +151,7 @@ def restore(
         seed: equal seeds give equal answers.
         num_solutions: independent answers, best first.
         simulate: whether the picture is clean and degraded first.
+        simulate_at: "prior" or "photo", the size at which it is degraded and the answer measured: see ``observe``.
         truth: with ``simulate`` the operator that really degrades it, where ``degradation`` is another or has unknown
             parameters.
         start: where to start instead of searching: an earlier Restoration or its folder; for several pictures a
@@ -167,7 +182,15 @@ def restore(
         recipe = load_recipe(recipe, parse_overrides(overrides, budget))
         recipe = recipe if merge else recipe.unmerged()
         load_s = (time.perf_counter() - begin) / len(pictures)
-        options = {"label": label, "simulate": simulate, "truth": truth, "fit": fit, "weight": weight, "seed": seed}
+        options = {
+            "label": label,
+            "simulate": simulate,
+            "simulate_at": simulate_at,
+            "truth": truth,
+            "fit": fit,
+            "weight": weight,
+            "seed": seed,
+        }
         observations = [observe(one, degradation, prior, target=recipe.target, **options) for one in pictures]
         starts = source_of_each(start, len(pictures)) if several else [start]
 

@@ -6,6 +6,7 @@ Addresses are those that the publishers print.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,12 @@ class PublicWeights:
     by_hand: bool = False
     folder: str = ""
     remark: str = ""
+
+    @property
+    def resolution(self) -> int | None:
+        """The side of the pictures in pixels, as ``about`` states it; None if it does not."""
+        stated = re.search(r"(\d+) px", self.about)
+        return None if stated is None else int(stated[1])
 
     def directory(self) -> Path:
         """Return the folder where its files are looked for."""

@@ -8,11 +8,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from degradations.blur.convolution import Convolution
+from degradations.blur.convolution import Convolution, is_visible
 from degradations.constants import constant
+from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.resampling.super_resolution import Separable
+from degradations.scaling.units import DEGREES, PIXELS
 
 REACH = 4.0  # standard deviations at which scipy.ndimage cuts a Gaussian
 POSITIONS = 256  # samples along the path of the camera
@@ -83,14 +85,19 @@ class Blur(Separable):
         Parameter(
             "sigma",
             1.0,
-            bounds=(0.05, 64),
+            bounds=(0.001, 64),
             plausible=(0.4, 6),
-            unit="px",
+            unit=PIXELS,
             transform="log",
             help="standard deviation of the Gaussian",
         ),
     )
     example = "blur:1.5"
+
+    def _scaled(self, factor):
+        """Shrink sigma; a known one that is no longer visible gives the identity."""
+        twin = super()._scaled(factor)
+        return twin if twin.unknowns() or is_visible(twin.sigma) else vanish(self, factor)
 
     def matrices(self, hw, dtype, device):
         if not isinstance(self.sigma, Tensor):
@@ -109,12 +116,18 @@ class MotionBlur(Convolution):
     """
 
     parameters_spec = (
-        Parameter("length", 5.0, bounds=(0, 128), plausible=(1, 16), unit="px", help="how far the camera moved"),
+        Parameter("length", 5.0, bounds=(0, 128), plausible=(1, 16), unit=PIXELS, help="how far the camera moved"),
         Parameter(
-            "angle", 0.0, bounds=(-180, 180), plausible=(-90, 90), unit="degrees", help="0 is along rows, 90 upwards"
+            "angle", 0.0, bounds=(-180, 180), plausible=(-90, 90), unit=DEGREES, help="0 is along rows, 90 upwards"
         ),
     )
     example = "motion-blur:length=5,angle=30"
+
+    def _scaled(self, factor):
+        """Shrink the length; a known one that is no longer visible gives the identity."""
+        twin = super()._scaled(factor)
+        is_unknown = "length" in twin.unknowns()
+        return twin if is_unknown or is_visible(twin.length / math.sqrt(12)) else vanish(self, factor)
 
     def kernel(self, like):
         length, angle = (_column(p, like) for p in (self.length, self.angle))
@@ -135,10 +148,21 @@ class Defocus(Convolution):
 
     parameters_spec = (
         Parameter(
-            "radius", 2.0, bounds=(0.1, 64), unit="px", plausible=(0.8, 10), transform="log", help="radius of the disc"
+            "radius",
+            2.0,
+            bounds=(0.002, 64),
+            unit=PIXELS,
+            plausible=(0.8, 10),
+            transform="log",
+            help="radius of the disc",
         ),
     )
     example = "defocus:1.5"
+
+    def _scaled(self, factor):
+        """Shrink the radius; a known one that is no longer visible gives the identity."""
+        twin = super()._scaled(factor)
+        return twin if twin.unknowns() or is_visible(twin.radius / 2) else vanish(self, factor)
 
     def kernel(self, like):
         radius = _column(self.radius, like)[..., None, None]

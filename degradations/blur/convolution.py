@@ -11,6 +11,8 @@ from torch import Tensor
 from degradations.core.base import Degradation
 from degradations.files.pictures import expect_pictures
 
+VISIBLE = 0.2  # pixels: standard deviation of a blur below which the pixels themselves hide it
+
 
 @lru_cache(maxsize=128)
 def mirror_indices(n: int, before: int, after: int, device: torch.device) -> Tensor:
@@ -29,6 +31,11 @@ def mirror_indices(n: int, before: int, after: int, device: torch.device) -> Ten
     """
     place = torch.arange(-before, n + after, device=device) % (2 * n)
     return torch.minimum(place, 2 * n - 1 - place)
+
+
+def is_visible(deviation: float | Tensor) -> bool:
+    """Return whether a blur of this standard deviation in pixels can be seen; one that is bound to rows counts."""
+    return isinstance(deviation, Tensor) or deviation >= VISIBLE
 
 
 def _borders(size: int) -> tuple[int, int]:

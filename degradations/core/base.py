@@ -18,19 +18,21 @@ from degradations.errors import DegradationError, SizeError
 from degradations.files.pictures import Size, round_to_8_bits
 from degradations.noise.adapted import AdaptsNoise
 from degradations.noise.model import Generators, NoiseModel
+from degradations.scaling.scalable import Scalable
 from degradations.solvers.near_projection import project_near
 from degradations.solvers.nonlinear_projection import project_curved
 from degradations.solvers.projection import project
 
 
-class Degradation(AdaptsNoise, PictureStorage, Parametrized):
+class Degradation(AdaptsNoise, PictureStorage, Scalable, Parametrized):
     """A differentiable operator y = phi(x), deterministic, with its noise model kept apart.
 
     x: (N, C, H, W) float in [-1, 1], usually C = 3 -> y: (N, c, h, w), in [-1, 1] up to ``overshoot``. Rows (the
     leading axis) are independent: the result for a row does not depend on the others.
 
     The parameters, their values for each row (``bind``) and the text form (``spec``) come from ``Parametrized``, the
-    conversion from and to picture files (``read``, ``picture``) from ``PictureStorage``.
+    conversion from and to picture files (``read``, ``picture``) from ``PictureStorage``, and the same operator for
+    shrunk pictures (``scaled``, ``shrink``) from ``Scalable``.
 
     Attributes:
         linear: phi(a x + b z) = a phi(x) + b phi(z).
@@ -38,7 +40,8 @@ class Degradation(AdaptsNoise, PictureStorage, Parametrized):
         pointwise: each pixel of y comes from the same pixel of x, and mid-grey (0) stays mid-grey.
         well_posed: ``merge`` should invert phi exactly. Where False (blur), that would amplify the rounding of y, and
             ``merge`` comes only as close as the rounding.
-        scales: a resized y is the y of a resized x, so that pictures of any size can be fitted.
+        scales: a resized y is the y of a resized x, so that pictures of any size can be fitted. Where False, ``scaled``
+            raises an exception unless the operator defines ``_scaled``.
         keeps_size: y has the height and width of x.
         keeps_channels: y has the channels of x.
         overshoot: by how much y may leave [-1, 1].

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 from torch import nn
 
 from degradations.core.base import Degradation, Size
+from degradations.core.identity import Identity
 from degradations.core.precision import ROUNDING
 from degradations.errors import SpecError
 
 
 def _bindable_names(link: Degradation) -> list[str]:
     return [parameter.name for parameter in link.parameters_spec if parameter.bindable]
+
+
+def _is_nothing(operator: Degradation) -> bool:
+    return type(operator) is Identity and operator.noise is None
 
 
 class Chain(Degradation):
@@ -23,12 +29,23 @@ class Chain(Degradation):
         links: the operators, in the order in which they damage the picture.
     """
 
-    def __init__(self, links: Iterable[Degradation]):
+    def __init__(self, links: Iterable[Degradation], keys: Iterable[Mapping[str, str]] | None = None):
+        """Chain the operators.
+
+        Args:
+            links: in the order in which they damage the picture.
+            keys: for each operator, the chain's names of its bindable parameters, where they are not those that follow
+                from the links: in a chain of which links were left out.
+        """
         super().__init__()
         flat = [operator for link in links for operator in link.operators()]
         if not flat:
             raise SpecError("a chain needs at least one degradation; for none at all use identity")
         self.links = nn.ModuleList(flat)
+        if keys is None:
+            named = self._qualify(_bindable_names)
+            keys = [dict(zip(_bindable_names(link), names, strict=True)) for link, names in named]
+        self._keys = tuple(keys)
         self._combine_attributes()
 
     def _combine_attributes(self) -> None:
@@ -62,8 +79,8 @@ class Chain(Degradation):
 
     def _qualified_names(self) -> Iterator[tuple[int, str, str]]:
         """Yield (index of the link, its parameter, the chain's name of it) for every bindable parameter."""
-        for number, (link, keys) in enumerate(self._qualify(_bindable_names)):
-            yield from ((number, name, key) for name, key in zip(_bindable_names(link), keys, strict=True))
+        for number, keys in enumerate(self._keys):
+            yield from ((number, name, key) for name, key in keys.items())
 
     def _split_values(self, values: Mapping) -> list[dict]:
         """Return the values of each link. SpecError for a name that fits no link, or several."""
@@ -79,7 +96,7 @@ class Chain(Degradation):
     # ---- copies
 
     def _with_links(self, links: Iterable[Degradation]) -> Chain:
-        chain = Chain(links)
+        chain = Chain(links, self._keys)
         chain.asked = self.asked
         return chain
 
@@ -89,7 +106,7 @@ class Chain(Degradation):
         return self._with_links(change(link, own) if own else link for link, own in pairs)
 
     def _in_double(self):
-        return Chain(link._in_double() for link in self.links)
+        return Chain((link._in_double() for link in self.links), self._keys)
 
     # ---- the operator
 
@@ -144,11 +161,8 @@ class Chain(Degradation):
         return self._change_links(lambda link, own: link.bind(own), values)
 
     def bound_values(self):
-        return {
-            key: link.bound_values()[name]
-            for link, keys in self._qualify(lambda link: link.bound_values())
-            for key, name in zip(keys, link.bound_values(), strict=True)
-        }
+        own = [link.bound_values() for link in self.links]
+        return {key: own[number][name] for number, name, key in self._qualified_names() if name in own[number]}
 
     def unknowns(self):
         own = [link.unknowns() for link in self.links]
@@ -165,6 +179,31 @@ class Chain(Degradation):
         last = self.links[-1].file_metadata(picture)
         names = [(name, key) for number, name, key in self._qualified_names() if number == len(self.links) - 1]
         return {key: last[name] for name, key in names if name in last}
+
+    # ---- other scales
+
+    def replace_links(self, change: Callable[[Degradation], Degradation]) -> Degradation:
+        """Return the operator in which ``change(link)`` replaces each link, called in their order.
+
+        Links that become Identity are left out; names of parameters stay those of the whole chain.
+        """
+        changed = [(change(link), keys) for link, keys in zip(self.links, self._keys, strict=True)]
+        kept = [(one, keys) for new, keys in changed if not _is_nothing(new) for one in new.operators()]
+        if not kept:
+            return Identity()
+        links, keys = zip(*kept, strict=True)
+        alone = len(links) == 1 and all(name == key for name, key in keys[0].items())
+        return links[0] if alone else Chain(links, keys)
+
+    def _scaled(self, factor):
+        """Scale each link for the size that it is given."""
+        factors = itertools.accumulate(self.links, lambda size, link: link.scale_of_y(size), initial=factor)
+        return self.replace_links(lambda link: link.scaled(next(factors)))
+
+    def scale_of_y(self, factor):
+        for link in self.links:
+            factor = link.scale_of_y(factor)
+        return factor
 
     # ---- files: determined by the last link, and by the links before it as long as pixels keep their places
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from degradations.core.base import Degradation
 from degradations.core.registry import register
 from degradations.files.pictures import expect_pictures
+from degradations.scaling.laws import compute_noise_gain
 
 
 @register("identity")
@@ -27,3 +28,11 @@ class Identity(Degradation):
 
     def propagate_unobserved(self, size, uninformative, channels=3):
         return uninformative
+
+
+def vanish(operator: Degradation, factor: float) -> Identity:
+    """Return the identity, with what remains of the noise that was set on an operator when y is shrunk."""
+    identity = Identity()
+    if operator.noise is not None:
+        identity.noise = operator.noise.averaged(compute_noise_gain(operator.scale_of_y(factor)))
+    return identity

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Real
 from typing import Any
 
+from torch import Tensor
+
 from degradations.core.unknown import RANGE, Unknown
 from degradations.errors import SpecError
+from degradations.scaling import laws
+from degradations.scaling.units import NONE, PIXELS
 
 KINDS = ("float", "int", "fraction", "choice", "text", "box", "bool")
 
@@ -30,7 +34,7 @@ class Parameter:
         name: its name in a spec, and the name of the operator's attribute.
         default: the value if none is given.
         bounds: lowest and highest legal value, both included.
-        unit: for help texts ("px", ...).
+        unit: for messages and help texts, one of ``scaling.units``; "px" is pixels of the photograph.
         transform: ``linear`` or ``log``, the scale on which an unknown value is searched.
         kind: ``float``, ``int``, ``fraction`` (exact: 1/3 or 0.25), ``choice``, ``text``, ``box``
             (left-top-right-bottom) or ``bool`` (true or false).
@@ -40,12 +44,14 @@ class Parameter:
             rows or estimated.
         help: one line.
         plausible: the range in which an unknown value is searched; default: ``bounds``.
+        law: how the value changes when the picture is shrunk, one of ``scaling.laws``; default: values in "px" shrink
+            as lengths do, others stay.
     """
 
     name: str
     default: Any = None
     bounds: tuple[float, float] | None = None
-    unit: str = ""
+    unit: str = NONE
     transform: str = "linear"
     kind: str = "float"
     choices: tuple[str, ...] = ()
@@ -53,6 +59,7 @@ class Parameter:
     fixed: bool = False
     help: str = ""
     plausible: tuple[float, float] | None = None
+    law: laws.Law | None = None
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -162,6 +169,33 @@ class Parameter:
         if self.kind == "fraction":
             return value if isinstance(value, Fraction) else Fraction(str(value))
         return int(value) if self.kind == "int" else float(value)
+
+    def scale(self, value: Any, factor: float) -> Any:
+        """Return the value for a picture whose sides are multiplied by a factor.
+
+        Numbers and tensors are clamped to ``bounds``. The range of an unknown value is not, so that its positions keep
+        their meaning: both ends follow the law.
+        """
+        law = self.law or (laws.length if self.unit == PIXELS else laws.constant)
+        if law is laws.constant or value is None:
+            return value
+        if isinstance(value, Unknown):
+            low, high = law(value.low, factor), law(value.high, factor)
+            return replace(value, low=low, high=high, asked=f"{self.write(low)}..{self.write(high)}")
+        if self.kind == "box":
+            left, top, right, bottom = (round(law(v, factor)) for v in value)
+            return left, top, max(right, left + 1), max(bottom, top + 1)
+        scaled = law(value, factor)
+        low, high = self.bounds or (-math.inf, math.inf)
+        if isinstance(scaled, Tensor):
+            return scaled.clamp(low, high)
+        return type(value)(min(max(round(scaled) if self.kind == "int" else scaled, low), high))
+
+    def admit(self, span: Unknown) -> Parameter:
+        """Return the parameter with bounds that hold the whole range of an unknown value."""
+        if self.bounds is None or self.bounds[0] <= span.low and span.high <= self.bounds[1]:
+            return self
+        return replace(self, bounds=(min(self.bounds[0], span.low), max(self.bounds[1], span.high)))
 
     def write(self, value: Any) -> str:
         """Return the canonical text of a value, from which ``read`` gives the value back."""

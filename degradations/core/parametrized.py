@@ -184,6 +184,24 @@ class Parametrized(nn.Module):
         twin._unknown = dict(self._unknown)
         return twin
 
+    def _scale_parameters(self, factor: float) -> Self:
+        """Return a copy in which each parameter follows its law (``Parameter.scale``), known, bound or unknown."""
+        twin = self._shallow_copy()
+        twin.asked, twin.assets, twin.remarks = None, {}, ()
+        for parameter in self.parameters_spec:
+            name = parameter.name
+            twin.__dict__[name] = parameter.scale(getattr(self, name), factor)
+            if name in self._ranges:
+                twin._ranges = twin._ranges | {name: parameter.scale(self._ranges[name], factor)}
+            if name in self._unknown:
+                twin._unknown[name] = parameter.scale(self._unknown[name], factor)
+                twin.__dict__[name] = twin._unknown[name].middle
+        ranges = twin._ranges | twin._unknown
+        twin.parameters_spec = tuple(p.admit(ranges[p.name]) if p.name in ranges else p for p in self.parameters_spec)
+        if twin.parameters_spec == self.parameters_spec:
+            del twin.parameters_spec
+        return twin
+
     def file_metadata(self, picture: Image.Image) -> dict[str, float]:
         """Return the parameters that an opened file states itself, by name. Default: none.
 

@@ -79,6 +79,10 @@ class Adapter(Degradation):
         """Return deepinv's operator for an x of (C, H, W)."""
         raise NotImplementedError
 
+    def _scaled(self, factor):
+        """Refuse: the library's operators are made for one size, and do not say how they change with it."""
+        raise DegradationError(f"{self._title()} is tied to the size of its pictures, and cannot be scaled")
+
     def _fit(self, x: Tensor) -> FittedPhysics:
         return self.fit_to(tuple(expect_pictures(x).shape[1:]), x.dtype, x.device)
 

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from degradations.core.base import Degradation
+from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SizeError
@@ -65,6 +66,10 @@ class Jpeg(Degradation):
         built = self._shallow_copy()
         built.subsampling = stated
         return built
+
+    def _scaled(self, factor):
+        """Return the identity: the blocks do not survive, and the errors within a block nearly cancel."""
+        return vanish(self, factor)
 
     def file_metadata(self, picture: Image.Image) -> dict[str, float | str]:
         """Return ``quality`` and ``subsampling`` as the file's tables state them; {} if it is no JPEG."""

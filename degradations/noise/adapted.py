@@ -11,8 +11,8 @@ class AdaptedNoise(NoiseModel):
     """A ``NoiseModel`` that wraps any object with ``sample`` and ``nll``.
 
     Args:
-        model: the object. Where it has methods ``mean_square``, ``differences``, ``distance`` or ``within`` they are
-            used, otherwise the defaults of ``NoiseModel``.
+        model: the object. Where it has methods ``mean_square``, ``differences``, ``distance``, ``within`` or
+            ``averaged`` they are used, otherwise the defaults of ``NoiseModel``.
     """
 
     def __init__(self, model: Any):
@@ -35,6 +35,9 @@ class AdaptedNoise(NoiseModel):
 
     def within(self, y_hat, y):
         return self.model.within(y_hat, y) if self._has("within") else super().within(y_hat, y)
+
+    def averaged(self, gain):
+        return adapt_noise(self.model.averaged(gain)) if self._has("averaged") else self
 
     def _has(self, method: str) -> bool:
         return callable(getattr(self.model, method, None))

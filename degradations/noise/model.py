@@ -141,6 +141,17 @@ class NoiseModel:
         """Return the point nearest to y_hat that the noise explains as well as it explains y. Default: y itself."""
         return y
 
+    def averaged(self, gain: float) -> NoiseModel | None:
+        """Return the noise after neighbouring pixels were averaged, as shrinking does; None if nothing remains.
+
+        Args:
+            gain: by which averaging multiplies the deviation of white noise (``scaling.laws.compute_noise_gain``).
+
+        Returns:
+            Default: this noise, unchanged.
+        """
+        return self
+
     def __repr__(self) -> str:
         def describe(value: object) -> str:
             if isinstance(value, Tensor):
@@ -175,3 +186,6 @@ class GaussianNoise(NoiseModel):
 
     def within(self, y_hat, y):
         return shrink_to_noise(y_hat, y, as_tensor_like(self.sigma, y_hat))
+
+    def averaged(self, gain):
+        return GaussianNoise(self.sigma * gain)

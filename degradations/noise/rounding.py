@@ -45,6 +45,10 @@ class RoundingNoise(NoiseModel):
         variance = expand_rows(self.mean_square(y_hat) + LEVEL**2 / 12)
         return mean_per_row((y - y_hat).square() / variance + (2 * math.pi * variance).log()) / 2
 
+    def averaged(self, gain):
+        """Return None: averages are not on the levels, and their errors nearly cancel."""
+        return None
+
 
 class EvenLevels(RoundingNoise):
     """Rounding to the nearest of ``levels`` evenly spaced values from black to white.

@@ -57,9 +57,10 @@ class PoissonNoise(NoiseModel):
         The probability of a count is spread over 2 / photons, the distance of two counts on the scale of y. Counts are
         continued to real numbers, as rounding to 8 bits leaves y between two counts.
         """
-        photons = as_tensor_like(self.photons, y_hat)
-        count, expected = brightness(y) * photons, (brightness(y_hat) * photons).clamp_min(1e-2)
-        return mean_per_row(expected - count * expected.log() + torch.lgamma(count + 1) - (photons / 2).log())
+        photons = as_tensor_like(self.photons, y_hat).double()  # the terms cancel to a millionth for many photons
+        count, expected = brightness(y.double()) * photons, (brightness(y_hat.double()) * photons).clamp_min(1e-2)
+        nats = expected - count * expected.log() + torch.lgamma(count + 1) - (photons / 2).log()
+        return mean_per_row(nats).to(y_hat)
 
     def mean_square(self, y_hat):
         return mean_per_row(4 * brightness(y_hat) / as_tensor_like(self.photons, y_hat))
@@ -73,6 +74,9 @@ class PoissonNoise(NoiseModel):
     def within(self, y_hat, y):
         photons = as_tensor_like(self.photons, y_hat)
         return shrink_to_noise(y_hat, y, (4 * (brightness(y) + self._dark(photons)) / photons).sqrt())
+
+    def averaged(self, gain):
+        return PoissonNoise(self.photons / gain**2)
 
 
 class SpeckleNoise(NoiseModel):
@@ -112,3 +116,6 @@ class SpeckleNoise(NoiseModel):
     def within(self, y_hat, y):
         sigma = as_tensor_like(self.sigma, y_hat)
         return shrink_to_noise(y_hat, y, 2 * sigma * (brightness(y) + self._dark(sigma)))
+
+    def averaged(self, gain):
+        return SpeckleNoise(self.sigma * gain)

@@ -12,6 +12,7 @@ from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SizeError, SpecError
 from degradations.files.pictures import expect_pictures
+from degradations.scaling.units import PIXELS, SIDE
 
 Box = tuple[int, int, int, int]
 
@@ -80,9 +81,14 @@ class Crop(Window):
     """
 
     parameters_spec = (
-        Parameter("center", kind="fraction", bounds=(0, 1), help="the part that is kept, a fraction of each side"),
         Parameter(
-            "box", kind="box", unit="px", help="the part that is kept: left-top-right-bottom, right and bottom excluded"
+            "center", kind="fraction", bounds=(0, 1), unit=SIDE, help="the part that is kept, a fraction of each side"
+        ),
+        Parameter(
+            "box",
+            kind="box",
+            unit=PIXELS,
+            help="the part that is kept: left-top-right-bottom, right and bottom excluded",
         ),
     )
     example = "crop:center=2/3"
@@ -111,11 +117,17 @@ class Outpaint(Window):
     """
 
     parameters_spec = (
-        Parameter("margin", kind="fraction", bounds=(0, 0.999), help="margin on each side, as a share of the result"),
-        Parameter("left", kind="fraction", bounds=(0, 0.999), help="on the left, instead of margin"),
-        Parameter("top", kind="fraction", bounds=(0, 0.999), help="above, instead of margin"),
-        Parameter("right", kind="fraction", bounds=(0, 0.999), help="on the right, instead of margin"),
-        Parameter("bottom", kind="fraction", bounds=(0, 0.999), help="below, instead of margin"),
+        Parameter(
+            "margin",
+            kind="fraction",
+            bounds=(0, 0.999),
+            unit=SIDE,
+            help="margin on each side, as a share of the result",
+        ),
+        Parameter("left", kind="fraction", bounds=(0, 0.999), unit=SIDE, help="on the left, instead of margin"),
+        Parameter("top", kind="fraction", bounds=(0, 0.999), unit=SIDE, help="above, instead of margin"),
+        Parameter("right", kind="fraction", bounds=(0, 0.999), unit=SIDE, help="on the right, instead of margin"),
+        Parameter("bottom", kind="fraction", bounds=(0, 0.999), unit=SIDE, help="below, instead of margin"),
     )
     example = "outpaint:1/5"
 

@@ -13,6 +13,7 @@ from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SpecError
 from degradations.files.pictures import expect_pictures
+from degradations.scaling.units import DEGREES, PIXELS, TIMES
 
 SEEN = 1e-6  # weight of x above which a pixel of y counts as inside
 
@@ -76,20 +77,19 @@ class Affine(Warp):
     """
 
     parameters_spec = (
-        Parameter("angle", 0.0, bounds=(-180, 180), unit="degrees", plausible=(-30, 30), help="counter-clockwise"),
+        Parameter("angle", 0.0, bounds=(-180, 180), unit=DEGREES, plausible=(-30, 30), help="counter-clockwise"),
         Parameter(
             "scale",
             1.0,
             bounds=(0.1, 10),
+            unit=TIMES,
             transform="log",
             plausible=(0.7, 1.4),
             help="above 1 the picture becomes larger",
         ),
-        Parameter(
-            "shear", 0.0, bounds=(-60, 60), unit="degrees", plausible=(-15, 15), help="the top moves to the right"
-        ),
-        Parameter("right", 0.0, bounds=(-4096, 4096), unit="px", plausible=(-8, 8), help="shift to the right"),
-        Parameter("down", 0.0, bounds=(-4096, 4096), unit="px", plausible=(-8, 8), help="shift downwards"),
+        Parameter("shear", 0.0, bounds=(-60, 60), unit=DEGREES, plausible=(-15, 15), help="the top moves to the right"),
+        Parameter("right", 0.0, bounds=(-4096, 4096), unit=PIXELS, plausible=(-8, 8), help="shift to the right"),
+        Parameter("down", 0.0, bounds=(-4096, 4096), unit=PIXELS, plausible=(-8, 8), help="shift downwards"),
     )
     example = "affine:angle=10,scale=0.9"
 

@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 
 from degradations.core.base import Degradation
+from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import MaskError, SizeError, SpecError
 from degradations.files.masks import read_mask
 from degradations.files.pictures import expect_pictures
 from degradations.masks import masks
+from degradations.scaling.shrinking import scale_size, shrink_mask
+from degradations.scaling.units import PICTURE, PIXELS, SIDE
 
 SOURCES = ("mask", "center", "box", "strokes", "pixels")
 
@@ -41,15 +44,29 @@ class Inpaint(Degradation):
             "'alpha' for the transparency of the picture itself; or 'auto' for the scratches, creases, dust and holes "
             "that are found in it",
         ),
-        Parameter("center", kind="fraction", bounds=(0, 1), help="a centred hole of this fraction of each side"),
+        Parameter(
+            "center", kind="fraction", bounds=(0, 1), unit=SIDE, help="a centred hole of this fraction of each side"
+        ),
         Parameter(
             "box",
             kind="box",
-            unit="px",
+            unit=PIXELS,
             help="a rectangular hole: left-top-right-bottom, right and bottom excluded",
         ),
-        Parameter("strokes", bounds=(0.001, 0.95), fixed=True, help="random brush strokes that cover this fraction"),
-        Parameter("pixels", bounds=(0.0001, 0.9999), fixed=True, help="random single pixels, this fraction of all"),
+        Parameter(
+            "strokes",
+            bounds=(0.001, 0.95),
+            unit=PICTURE,
+            fixed=True,
+            help="random brush strokes that cover this fraction",
+        ),
+        Parameter(
+            "pixels",
+            bounds=(0.0001, 0.9999),
+            unit=PICTURE,
+            fixed=True,
+            help="random single pixels, this fraction of all",
+        ),
         Parameter("invert", default=False, kind="bool", help="for a mask file: exchange missing and present pixels"),
         Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="for strokes and pixels; default: the run's seed"),
     )
@@ -156,6 +173,25 @@ class Inpaint(Degradation):
         )
         mask = masks.check_mask(draw(amount, size, built.seed), f"{self.spec} at {size[1]}x{size[0]}")
         return built._with_mask(mask, {"sha256": masks.compute_sha256(mask), "path": None})
+
+    def _scaled(self, factor):
+        """Scale the hole: ``center`` stays, ``box`` shrinks, a mask is shrunk, and read first if it is a file.
+
+        Strokes and pixels that are not drawn yet stay as they are, and are drawn for the small picture.
+        """
+        if self.missing is None and self.mask is None:
+            return super()._scaled(factor)
+        if self.missing is None and self.mask in ("alpha", "auto"):
+            raise MaskError(f"{self.spec} is not resolved yet, and cannot be scaled; call .build(picture) first")
+        full = self.build().missing
+        missing = shrink_mask(full, scale_size(tuple(full.shape[-2:]), factor))
+        if not bool(missing.any()):
+            return vanish(self, factor)
+        if bool(missing.all()):
+            raise MaskError(
+                f"{self.spec} leaves nothing at {missing.shape[-1]}x{missing.shape[-2]}; scale it down less"
+            )
+        return Inpaint(mask=f"sha256-{masks.compute_sha256(missing)}")._with_mask(missing, {})
 
     def mask_at(self, size: tuple[int, int]) -> Tensor:
         """Return the mask for pictures of a size: (1 or N, 1, H, W) bool, true where pixels are missing.

@@ -12,6 +12,7 @@ from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SizeError, SpecError
 from degradations.files.pictures import expect_pictures
+from degradations.scaling.units import PIXELS
 
 OF = ("channels", "pixels", "all")
 LARGE = 1024  # rows or columns beyond which singular values take too long to compute
@@ -42,7 +43,7 @@ class Matrix(FromFile):
         Parameter("file", kind="text", required=True, help='.npy or .npz file, or rows such as "0.5 0.5 0/0 0.5 0.5"'),
         Parameter("of", "all", kind="choice", choices=OF, help="the values that the matrix mixes"),
         Parameter(
-            "height", kind="int", bounds=(1, 65536), unit="px", help="height of y, where the matrix has h w rows"
+            "height", kind="int", bounds=(1, 65536), unit=PIXELS, help="height of y, where the matrix has h w rows"
         ),
     )
     example = 'matrix:file="0.6 0.4 0/0.2 0.6 0.2/0 0.3 0.7",of=channels'

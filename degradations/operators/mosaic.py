@@ -9,10 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from degradations.core.base import Degradation
+from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SizeError
 from degradations.files.pictures import expect_pictures
+from degradations.scaling.shrinking import shrink_seen
 
 PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
 
@@ -48,6 +50,15 @@ class Mosaic(Degradation):
         if expect_pictures(x).shape[1] != 3:
             raise SizeError(f"got {x.shape[1]} channels; {self._title()} needs 3: red, green and blue")
         return (x * self._filters(x)).sum(1, keepdim=True)
+
+    def _scaled(self, factor):
+        """Return the identity: averages over a few pixels have all three colours (``shrink`` forms them)."""
+        return vanish(self, factor)
+
+    def _average(self, y, seen, size):
+        """Return the averages of each colour over the pixels that measure it: (N, 1, h, w) -> (N, 3, *size)."""
+        filters = self._filters(y)
+        return shrink_seen(y.expand(-1, 3, -1, -1), filters if seen is None else filters * seen, size)
 
     def adjoint(self, y, size):
         return y * self._filters(y)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import torch
 
+from degradations.core.base import Degradation
 from degradations.core.identity import Identity
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
+from degradations.files.pictures import expect_pictures
 from degradations.noise.impulse import BLACK, WHITE, ImpulseNoise
 from degradations.noise.model import GaussianNoise
 from degradations.noise.signal_dependent import PoissonNoise, SpeckleNoise
+from degradations.scaling import laws
+from degradations.scaling.units import BRIGHTNESS, PHOTONS, PICTURE, RANGE
 
 
 class NoiseOperator(Identity):
@@ -41,9 +45,10 @@ class AdditiveNoise(NoiseOperator):
 
     parameters_spec = _strength(
         "sigma",
-        bounds=(0.001, 1),
+        bounds=(1e-5, 1),
         plausible=(0.01, 0.3),
-        unit="of the range from black to white",
+        unit=RANGE,
+        law=laws.deviation,
         help="standard deviation (0.1 is 25.5 of 255 levels)",
     )
     example = "noise:0.1"
@@ -62,9 +67,10 @@ class ShotNoise(NoiseOperator):
 
     parameters_spec = _strength(
         "photons",
-        bounds=(1, 1e5),
+        bounds=(1, 1e9),
         plausible=(5, 1000),
-        unit="photons",
+        unit=PHOTONS,
+        law=laws.count,
         help="expected number of photons at white",
     )
     example = "poisson:60"
@@ -83,9 +89,10 @@ class Speckle(NoiseOperator):
 
     parameters_spec = _strength(
         "sigma",
-        bounds=(0.005, 1),
+        bounds=(5e-5, 1),
         plausible=(0.03, 0.6),
-        unit="of the brightness",
+        unit=BRIGHTNESS,
+        law=laws.deviation,
         help="standard deviation",
     )
     example = "speckle:0.2"
@@ -95,21 +102,71 @@ class Speckle(NoiseOperator):
         return SpeckleNoise(self.sigma)
 
 
+IMPULSES = _strength(
+    "share",
+    bounds=(0.0005, 0.95),
+    plausible=(0.005, 0.6),
+    unit=PICTURE,
+    help="probability that a pixel is replaced",
+)
+MEAN_SQUARE = 1 / 3  # of pictures in [-1, 1], if all tones are equally frequent
+
+
+class AveragedImpulses(Degradation):
+    """Impulse noise after the picture was shrunk: y = (1 - share) x + share m, m the mean of the values, with noise.
+
+    (N, C, H, W) -> the same shape. With black alone the deviation of the noise grows with brightness, with black and
+    white it is that at the mean square of pictures in which all tones are equally frequent.
+
+    Args:
+        values: that a pixel may become before shrinking: black and white, or black.
+        gain: by which shrinking multiplies the deviation of white noise.
+    """
+
+    keeps_size = True
+    keeps_channels = True
+    parameters_spec = IMPULSES
+
+    def __init__(self, values: tuple[float, ...] = (BLACK, WHITE), gain: float = 1.0, share: float = 0.05):
+        super().__init__(share=share)
+        self.values, self.gain = values, gain
+        self.mean = sum(values) / len(values)
+        self.linear = self.mean == 0
+
+    @property
+    def noise(self):
+        if self.mean == BLACK:
+            return SpeckleNoise(self.gain * (self.share / (1 - self.share)) ** 0.5)
+        spread = sum((v - self.mean) ** 2 for v in self.values) / len(self.values)
+        return GaussianNoise(self.gain * (self.share * (spread + (1 - self.share) * MEAN_SQUARE)) ** 0.5)
+
+    def _scaled(self, factor):
+        twin = self._shallow_copy()
+        twin.gain = self.gain * laws.compute_noise_gain(factor)
+        return twin
+
+    def forward(self, x):
+        return (1 - self.share) * expect_pictures(x) + self.share * self.mean
+
+    def propagate_unobserved(self, size, uninformative, channels=3):
+        return uninformative
+
+
 class ImpulseOperator(NoiseOperator):
     """Replace a share of the pixels by one of ``values``. (N, C, H, W) -> the same."""
 
     values: tuple[float, ...]
-    parameters_spec = _strength(
-        "share",
-        bounds=(0.0005, 0.95),
-        plausible=(0.005, 0.6),
-        unit="of the pixels",
-        help="probability that a pixel is replaced",
-    )
+    parameters_spec = IMPULSES
 
     @property
     def noise(self):
         return ImpulseNoise(self.share, self.values)
+
+    def _scaled(self, factor):
+        """Return the mixture of the picture and the mean of the values that averages are, with noise around it."""
+        averaged = AveragedImpulses(self.values, laws.compute_noise_gain(factor))
+        averaged.__dict__.update(share=self.share, _bound=self._bound, _ranges=self._ranges, _unknown=self.unknowns())
+        return averaged
 
 
 @register("salt-pepper")

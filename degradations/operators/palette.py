@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 
 from degradations.core.base import Degradation
+from degradations.core.identity import Identity
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.files.pictures import expect_pictures
@@ -22,6 +23,10 @@ class RoundingOperator(NoiseOperator):
 
     def measure(self, x, generator=None):
         return self.noise.quantize(expect_pictures(x))
+
+    def _scaled(self, factor):
+        """Return the identity: averages are not on the levels, and their errors nearly cancel."""
+        return Identity()
 
 
 @register("quantise")

@@ -17,6 +17,9 @@ from degradations.noise.model import GaussianNoise
 from degradations.operators.tint import WhiteBalance
 from degradations.operators.tone import Fade
 from degradations.operators.wear import draw_wear
+from degradations.scaling import laws
+from degradations.scaling.shrinking import scale_size, shrink_mask, shrink_seen
+from degradations.scaling.units import CONTRAST, LIGHT, PIXELS, RANGE
 from degradations.solvers.near_projection import project_near
 
 
@@ -43,29 +46,28 @@ class Photo(Degradation):
         Parameter(
             "blur",
             0.7,
-            (0.05, 16),
+            (0.001, 16),
             plausible=(0.3, 3),
-            unit="px",
+            unit=PIXELS,
             transform="log",
             help="standard deviation of the Gaussian",
         ),
-        Parameter(
-            "yellowing", 0.4, (0, 0.9), plausible=(0, 0.8), unit="of the light", help="share of the blue that is lost"
-        ),
+        Parameter("yellowing", 0.4, (0, 0.9), plausible=(0, 0.8), unit=LIGHT, help="share of the blue that is lost"),
         Parameter(
             "fading",
             0.35,
             (0, 0.9),
             plausible=(0, 0.7),
-            unit="of the original",
+            unit=CONTRAST,
             help="share of the contrast that is lost",
         ),
         Parameter(
             "grain",
             0.02,
-            (0.001, 0.5),
+            (5e-6, 0.5),
             plausible=(0.005, 0.15),
-            unit="of the range from black to white",
+            unit=RANGE,
+            law=laws.deviation,
             transform="log",
             help="standard deviation of the grain",
         ),
@@ -114,6 +116,17 @@ class Photo(Degradation):
             raise MaskError(f"{self.spec} leaves nothing of a picture of {size[1]}x{size[0]}; reduce the wear")
         built.assets = {"mask": {"sha256": masks.compute_sha256(built.missing), "path": None}}
         return built
+
+    def _scaled(self, factor):
+        """Shrink the blur and average the grain; wear that is drawn is shrunk, with its tones."""
+        twin = super()._scaled(factor)
+        if self.missing is not None:
+            size = scale_size(tuple(self.missing.shape[-2:]), factor)
+            twin.missing = shrink_mask(self.missing, size)
+            if bool(twin.missing.all()):
+                raise MaskError(f"{self.spec} leaves nothing at {size[1]}x{size[0]}; scale it down less")
+            twin.paint = shrink_seen(self.paint, self.missing.to(self.paint), size)
+        return twin
 
     def _cover(self, y: Tensor) -> Tensor:
         if not self._has_wear:

@@ -6,12 +6,16 @@ import torch
 from torch import Tensor
 
 from degradations.core.base import Degradation
+from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SpecError
 from degradations.files.pictures import expect_pictures
+from degradations.scaling.shrinking import SEEN_SHARE, shrink_picture
+from degradations.scaling.units import LIGHT, PIXELS
 
 SHADES = {"black": -1.0, "gray": 0.0}
+ROWS = 64  # of a picture on which it is tried whether any lines are left
 
 
 @register("scanlines")
@@ -26,9 +30,9 @@ class Scanlines(Degradation):
     keeps_size = True
     keeps_channels = True
     parameters_spec = (
-        Parameter("strength", 0.5, bounds=(0, 1), help="share of a line that is lost"),
-        Parameter("period", 2, kind="int", bounds=(2, 1024), unit="px", help="distance between the lines"),
-        Parameter("width", 1, kind="int", bounds=(1, 1023), unit="px", help="height of a line"),
+        Parameter("strength", 0.5, bounds=(0, 1), unit=LIGHT, help="share of a line that is lost"),
+        Parameter("period", 2, kind="int", bounds=(2, 1024), unit=PIXELS, help="distance between the lines"),
+        Parameter("width", 1, kind="int", bounds=(1, 1023), unit=PIXELS, help="height of a line"),
         Parameter("shade", "black", kind="choice", choices=tuple(SHADES), help="the tone that a line is mixed with"),
     )
     example = "scanlines:0.5"
@@ -38,12 +42,34 @@ class Scanlines(Degradation):
         if self.width >= self.period:
             raise SpecError(f"scanlines: width={self.width} leaves nothing of a period of {self.period}; give less")
         self.linear = self.pointwise = self.shade == "gray"
+        self.factor = 1.0
+
+    def _scaled(self, factor):
+        """Return the lines as they are seen in the shrunk picture, merged to an even loss where they are narrow.
+
+        ``period`` and ``width`` remain those of the full picture. Lines that are missing (grey and lost completely) are
+        left out of the averages: only rows that see hardly anything else are missing then, and if there are none the
+        result is the identity.
+        """
+        twin = self._shallow_copy()
+        twin.asked, twin.factor = None, self.factor * factor
+        has_lines = not self._is_missing() or bool(twin._loss(torch.zeros(1, 1, ROWS, 1)).any())
+        return twin if has_lines else vanish(self, factor)
+
+    def _is_missing(self) -> bool:
+        is_known = not self.unknowns() and not isinstance(self.strength, Tensor)
+        return is_known and self.shade == "gray" and self.strength == 1
 
     def _loss(self, y: Tensor) -> Tensor:
         """Return how much of each row is lost, from 0 to 1: (1 or N, 1, H, 1)."""
-        lost = torch.arange(y.shape[-2], device=y.device) % self.period >= self.period - self.width
+        rows = round(y.shape[-2] / self.factor)
+        lost = torch.arange(rows, device=y.device) % self.period >= self.period - self.width
+        lost = lost.to(y.dtype)[:, None]
+        if self.factor != 1:
+            lost = shrink_picture(lost[None, None], (y.shape[-2], 1))[0, 0]
+            lost = (lost > 1 - SEEN_SHARE).to(lost) if self._is_missing() else lost.clamp_max(1)
         strength = torch.as_tensor(self.strength, dtype=y.dtype, device=y.device)
-        return lost.to(y.dtype)[:, None] * strength.reshape(-1, 1, 1, 1)
+        return lost * strength.reshape(-1, 1, 1, 1)
 
     def forward(self, x):
         loss = self._loss(expect_pictures(x))

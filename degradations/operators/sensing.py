@@ -13,6 +13,7 @@ from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SizeError
 from degradations.files.pictures import expect_pictures
+from degradations.scaling.units import PICTURE
 
 GAIN = 0.25  # of the measurements of a picture of full contrast, about 1 in 15000 leaves [-1, 1]
 LARGEST = 2**26  # entries of a matrix that is stored explicitly
@@ -60,7 +61,7 @@ class Sensing(Degradation):
     scales = False
     overshoot = 0.5
     parameters_spec = (
-        Parameter("fraction", 0.25, bounds=(0.001, 1), fixed=True, help="measurements per pixel"),
+        Parameter("fraction", 0.25, bounds=(0.001, 1), unit=PICTURE, fixed=True, help="measurements per pixel"),
         Parameter("kind", "circulant", kind="choice", choices=KINDS, help="how the mixtures are drawn"),
         Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="seed of the mixtures; default: the run's seed"),
     )

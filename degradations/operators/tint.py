@@ -14,6 +14,7 @@ from degradations.core.registry import register
 from degradations.errors import SizeError
 from degradations.files.pictures import expect_pictures, luma
 from degradations.operators.tone import Tone
+from degradations.scaling.units import COLOR, LIGHT
 
 # The rows of the sepia matrix that many programs use, (0.393, 0.769, 0.189) and so on, are nearly one luma times these
 # factors, here scaled so that the largest is 1 and white is not clipped.
@@ -54,7 +55,12 @@ class Sepia(Tone):
 
     parameters_spec = (
         Parameter(
-            "strength", 1.0, bounds=(0, 1), plausible=(0.1, 1), help="0 keeps the colours, 1 replaces them by brown"
+            "strength",
+            1.0,
+            bounds=(0, 1),
+            plausible=(0.1, 1),
+            unit=COLOR,
+            help="0 keeps the colours, 1 replaces them by brown",
         ),
     )
 
@@ -107,7 +113,7 @@ class WhiteBalance(ColorCast):
             bounds=(0.05, 1),
             plausible=(0.4, 1),
             transform="log",
-            unit="of the light",
+            unit=LIGHT,
             help=f"share of the {name} that remains",
         )
         for name in ("red", "green", "blue")
@@ -124,9 +130,7 @@ class Channel(ColorCast):
 
     parameters_spec = (
         Parameter("lost", kind="choice", choices=("red", "green", "blue"), required=True, help="which one"),
-        Parameter(
-            "amount", 1.0, bounds=(0, 1), plausible=(0.2, 1), unit="of its light", help="share of it that is lost"
-        ),
+        Parameter("amount", 1.0, bounds=(0, 1), plausible=(0.2, 1), unit=LIGHT, help="share of it that is lost"),
     )
     example = "channel:blue"
 

@@ -12,6 +12,7 @@ from degradations.core.base import Degradation
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.files.pictures import expect_pictures
+from degradations.scaling.units import CONTRAST, RANGE
 
 TOE = 1 / 255  # brightness of the level next to black, below which the gamma curve is a straight line
 
@@ -58,7 +59,7 @@ class Fade(Curve):
             bounds=(0.05, 1),
             plausible=(0.2, 1),
             transform="log",
-            unit="of the original",
+            unit=CONTRAST,
             help="share of the contrast that remains",
         ),
         Parameter(
@@ -66,7 +67,7 @@ class Fade(Curve):
             0.1,
             bounds=(0, 0.9),
             plausible=(0, 0.5),
-            unit="of the range from black to white",
+            unit=RANGE,
             help="brightness of what was black",
         ),
     )

@@ -16,6 +16,7 @@ from PIL import Image
 
 from degradations.core.registry import register
 from degradations.errors import SizeError
+from degradations.resampling.rescale import Rescale
 from degradations.resampling.super_resolution import Separable
 
 FACTOR = 4
@@ -53,6 +54,10 @@ class PublishedSuperResolution(Separable):
         if min(hw) < FACTOR:
             raise SizeError(f"got a picture of {hw[0]}x{hw[1]}; sr-dgp needs sides of at least {FACTOR} pixels")
         return tuple(hw)
+
+    def _scaled(self, factor):
+        """Return ``rescale`` by a smaller factor, Lanczos down and bilinear up, or the identity if none is left."""
+        return Rescale(str(FACTOR), filter="lanczos", up="bilinear").scaled(factor)
 
     def matrices(self, hw, dtype, device):
         h, w = self.size(hw)

@@ -16,7 +16,8 @@ from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SizeError
 from degradations.resampling.resample import FILTERS
-from degradations.resampling.super_resolution import Separable
+from degradations.resampling.super_resolution import Separable, scale_reduction
+from degradations.scaling.units import TIMES
 
 
 @lru_cache(maxsize=64)
@@ -41,7 +42,12 @@ class PulseSuperResolution(Separable):
 
     parameters_spec = (
         Parameter(
-            "factor", bounds=(1, 256), kind="int", required=True, help="how many times smaller each side becomes"
+            "factor",
+            bounds=(1, 256),
+            kind="int",
+            unit=TIMES,
+            required=True,
+            help="how many times smaller each side becomes",
         ),
     )
     example = "sr-pulse:4"
@@ -51,6 +57,13 @@ class PulseSuperResolution(Separable):
         if min(hw) < self.factor:
             raise SizeError(f"got a picture of {hw[0]}x{hw[1]}; {self.spec} needs sides of at least {self.factor}")
         return tuple(n // self.factor for n in hw)
+
+    def _scaled(self, factor):
+        """Return ``sr`` with a smaller factor: the same bicubic filter but for the border."""
+        return scale_reduction(self, factor, "bicubic")
+
+    def scale_of_y(self, factor):
+        return min(1.0, factor * self.factor)
 
     def matrices(self, hw, dtype, device):
         self.size(hw)

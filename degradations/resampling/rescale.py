@@ -8,11 +8,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SpecError
 from degradations.resampling.resample import NAMES, matrix
 from degradations.resampling.super_resolution import Separable
+from degradations.scaling.laws import compute_noise_gain
 
 HIGHEST = 256
 
@@ -60,6 +62,15 @@ class Rescale(Separable):
         lobes = {"bicubic": 1.4, "lanczos": 1.8}
         overshoot_of_one = lobes.get(self.filter, 1.0) * lobes.get(self.up, 1.0)
         self.overshoot = overshoot_of_one ** len(self.factors) - 1
+
+    def _scaled(self, factor):
+        """Multiply the factors; those that do not exceed 1 then are left out."""
+        kept = [f"{f * factor:.6f}" for f in self.factors if f * factor > 1 + 1e-6]
+        if not kept:
+            return vanish(self, factor)
+        twin = Rescale("-".join(kept), self.filter, self.up)
+        twin.noise = None if self.noise is None else self.noise.averaged(compute_noise_gain(factor))
+        return twin
 
     def matrices(self, hw, dtype, device):
         return tuple(

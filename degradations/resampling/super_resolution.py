@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from degradations.core.base import Degradation, Size
+from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SizeError
 from degradations.files.pictures import expect_pictures, round_to_8_bits
 from degradations.resampling.resample import NAMES, matrix
+from degradations.scaling.units import TIMES
 
 
 class Separable(Degradation):
@@ -62,6 +64,7 @@ class SuperResolution(Separable):
         Parameter(
             "factor",
             bounds=(1, 256),
+            unit=TIMES,
             required=True,
             fixed=True,
             help="how many times smaller each side becomes",
@@ -77,6 +80,13 @@ class SuperResolution(Separable):
     def size(self, hw):
         return tuple(max(1, int(n / self.factor)) for n in hw)
 
+    def _scaled(self, factor):
+        """Reduce by less, so that y keeps its size up to rounding; by nothing if x is no larger than y then."""
+        return scale_reduction(self, factor, self.filter)
+
+    def scale_of_y(self, factor):
+        return min(1.0, factor * self.factor)
+
     def matrices(self, hw, dtype, device):
         h, w = self.size(hw)
         return tuple(matrix(n, m, self.filter, dtype=dtype, device=device) for n, m in ((hw[0], h), (hw[1], w)))
@@ -88,3 +98,18 @@ class SuperResolution(Separable):
             return super().simulate(x, generator)
         a, b = self.matrices(tuple(expect_pictures(x).shape[-2:]), x.dtype, x.device)
         return round_to_8_bits(a @ (x @ b.mT).clamp(-1, 1))
+
+
+def scale_reduction(operator: Degradation, factor: float, filter: str) -> Degradation:
+    """Return the operator that reduces a shrunk x to the same y, or to itself if it is not larger than y.
+
+    Args:
+        operator: it has a ``factor``.
+        factor: of the sides of x.
+        filter: by which x is reduced.
+    """
+    if operator.factor * factor <= 1 + 1e-6:
+        return vanish(operator, factor)
+    twin = SuperResolution(operator.factor * factor, filter)
+    twin.noise = operator.noise
+    return twin

@@ -61,6 +61,7 @@ class RunOptions(EngineOptions):
     label: str
     weight: str | None
     simulate: bool
+    simulate_at: str
     truth: str | None
     start: Path | None
     overwrite: bool
@@ -188,6 +189,13 @@ RUN = (
         is_flag=True,
         show_default=False,
         help="The pictures are clean: degrade them first, and measure the results against them.",
+    ),
+    click.option(
+        "--simulate-at",
+        type=click.Choice(["prior", "photo"]),
+        default="prior",
+        help="With --simulate: degrade the picture at the prior's resolution, or the photograph at its own size, and "
+        "measure the result there.",
     ),
     click.option(
         "--truth",

@@ -98,6 +98,7 @@ class Runner:
             self.prior,
             label=self.options.label,
             simulate=self.options.simulate,
+            simulate_at=self.options.simulate_at,
             truth=self.options.truth,
             fit=self.options.fit,
             target=self.recipe.target,
@@ -249,6 +250,8 @@ def _outcome(runner: Runner, job: Job, console: Console) -> tuple[dict, int]:
         report_failure(job, error, console)
         return _failure(job, error), exit_code(error)
     console.print(f"{printable_text(job.path)} -> {printable_text(job.folder / 'restored.png')}  {summarize(record)}")
+    if harm := (record["full_size"] or {}).get("worse_than_untouched"):
+        console.note(f"{printable_text(job.path)}: the answer is worse than the photograph as it is: {harm}")
     return record, 0
 
 
@@ -264,10 +267,15 @@ def report_failure(job: Job, error: Exception, console: Console) -> None:
 
 def summarize(record: dict) -> str:
     """Return the estimates and metrics of a result in one line."""
-    from dgp.output.metrics import describe_measurements
+    from dgp.output.describe import describe_measurements
 
-    words = [f"{name} {found['value']:.3g}" for name, found in record["degradation"]["estimated"].items()]
+    words = [
+        f"{name} {found['value']:.3g} {found['unit']}".rstrip()
+        for name, found in record["degradation"]["estimated"].items()
+    ]
     if record["class_asked"] is None and record["class"] is not None:
         words.append(f"class found: {record['class_name']}")
-    words += describe_measurements(record["metrics"], record["fidelity"])
+    words += describe_measurements(
+        record["metrics"], record["fidelity"], record.get("full_size"), record["effective_resolution"]
+    )
     return ", ".join([*words, f"{record['timing']['total_s']:.1f} s"])

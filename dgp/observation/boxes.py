@@ -5,6 +5,8 @@ A box is (left, top, right, bottom) in pixels of the input; one that pads the in
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from dgp.errors import InputError
@@ -94,3 +96,16 @@ def crop_array(array: np.ndarray, box: Box) -> np.ndarray:
     if any(map(any, beyond)):
         inside = np.pad(inside, beyond + ((0, 0),) * (array.ndim - 2), mode="reflect")
     return inside
+
+
+def intersect(one: Box, other: Box) -> Box:
+    """Return the box that two boxes have in common; empty (right <= left or bottom <= top) if there is none."""
+    return (max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3]))
+
+
+def strips(box: Box, pixels: int = 2**20) -> Iterator[Box]:
+    """Yield boxes of the full width that cover a box, each of about so many pixels."""
+    left, top, right, bottom = box
+    rows = max(1, pixels // (right - left))
+    for y in range(top, bottom, rows):
+        yield (left, y, right, min(y + rows, bottom))

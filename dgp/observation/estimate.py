@@ -15,11 +15,13 @@ class Estimate:
         value: mean.
         spread: standard deviation.
         source: "file" (metadata of the file) or "pixels".
+        unit: of value and spread; "px" is pixels of the photograph.
     """
 
     value: float
     spread: float
     source: str = "pixels"
+    unit: str = ""
 
 
 @dataclass(frozen=True)

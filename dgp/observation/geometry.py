@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from degradations import Degradation
 from dgp.errors import InputError
-from dgp.observation.boxes import Box
-from dgp.observation.images import to_pil, to_tensor
+from dgp.observation.boxes import Box, intersect, strips, whole_box
+from dgp.observation.full_size.enlargement import Enlargement
+from dgp.observation.images import refuse_nan
+from dgp.observation.full_size.photograph import Photograph, read_image, write_part
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Geometry:
         box_size: (width, height) of the box in the output; with super-resolution larger than the box by the factor.
         output_size: (width, height) of the output.
         observed: the input as an 8-bit picture of `output_size`; None if the input has another size.
-        operator: the pointwise degradation at `output_size`, whose `merge` keeps what `observed` shows; or None.
+        photograph: the input at its own size with its degradation, with which answers are merged; or None.
         missing: (height, width) bool, the pixels of `observed` that may change, while all others are kept bit for
             bit; or None.
         used_box: the part of the input that was used, if the placement is "framed".
@@ -44,22 +45,35 @@ class Geometry:
     box_size: tuple[int, int]
     output_size: tuple[int, int]
     observed: Image.Image | None = None
-    operator: Degradation | None = None
+    photograph: Photograph | None = None
     missing: np.ndarray | None = None
     used_box: Box | None = None
 
-    def to_output(self, image: Tensor) -> Image.Image:
+    def to_output(self, image: Tensor, *, merge: bool = True) -> Image.Image:
         """Return an answer as a picture of `output_size`.
 
         Args:
             image: (3, R, R) or (1, 3, R, R) in [-1, 1].
+            merge: change the enlarged answer as little as possible so that it agrees with the photograph at its own
+                size (``Degradation.restore_detail``). Without it, only the surroundings of the square and of the
+                missing pixels are kept.
         """
-        x = self._resize_to_box(image)
+        refuse_nan(image)
+        enlarged = self._enlarge(image)
+        read = self._surround(enlarged)
+        width, height = self.output_size
+        pixels = (
+            np.empty((height, width, 3), np.uint8) if self.observed is None else np.array(self.observed.convert("RGB"))
+        )
+        region = intersect(enlarged.box, whole_box(self.output_size))
+        merged = merge and self.photograph is not None and self.photograph.mergeable
+        parts = self.photograph.merge(read, region) if merged else ((box, read(box)) for box in strips(region))
+        for box, part in parts:
+            write_part(pixels, box, part)
         if self.missing is not None:
-            return self._fill(x)
-        if self.placement == "window" and self.observed is not None:
-            x = self._surround(x)
-        return to_pil(x) if self.operator is None else self._merge_strips(x)
+            kept = ~self.missing
+            pixels[kept] = np.asarray(self.observed.convert("RGB"))[kept]
+        return Image.fromarray(pixels)
 
     def overlay(self, image: Tensor, around: np.ndarray) -> np.ndarray:
         """Return an answer, unmerged and not rounded, laid over an array of `output_size`.
@@ -71,58 +85,39 @@ class Geometry:
         Returns:
             (height, width, c) float32.
         """
-        result = np.array(around, np.float32)
-        result[self._region] = self._resize_to_box(image)[0].permute(1, 2, 0).numpy()
+        result, enlarged = np.array(around, np.float32), self._enlarge(image)
+        left, top, right, bottom = box = intersect(enlarged.box, whole_box(self.output_size))
+        result[top:bottom, left:right] = enlarged.part(box)[0].permute(1, 2, 0).numpy()
         return result
 
-    def _surround(self, x: Tensor) -> Tensor:
-        """Return the observed picture, (1, 3, height, width) of `output_size`, with `x` in the place of the square."""
-        around = to_tensor(self.observed.convert("RGB"))
-        around[..., self._region[0], self._region[1]] = x
-        return around
-
-    @property
-    def _region(self) -> tuple[slice, slice]:
-        """Rows and columns of the output that the square shows."""
-        return (
-            np.s_[self.box[1] : self.box[3], self.box[0] : self.box[2]] if self.placement == "window" else np.s_[:, :]
-        )
-
-    def _resize_to_box(self, image: Tensor) -> Tensor:
-        """Return the answer resized to `box_size`, (1, c, height, width), without the padding."""
-        x = image.detach().to("cpu", torch.float32).reshape(1, *image.shape[-3:])
+    def _enlarge(self, image: Tensor) -> Enlargement:
+        """Return the answer enlarged to its place in the output."""
+        x = image.detach().to("cpu", torch.float32).reshape(image.shape[-3:])
         if tuple(x.shape[-2:]) != (self.resolution, self.resolution):
             raise InputError(
                 f"got an answer of {x.shape[-1]}x{x.shape[-2]}, expected the prior's "
                 f"{self.resolution}x{self.resolution}"
             )
-        if tuple(x.shape[-2:]) != self.box_size[::-1]:
-            x = F.interpolate(x, size=self.box_size[::-1], mode="bicubic", antialias=True, align_corners=False)
-        x = x.clamp(-1, 1)
-        if self.placement == "pad" and self.output_size != self.box_size:
-            left, top = (round(-self.box[i] * self.box_size[i] / (self.box[i + 2] - self.box[i])) for i in (0, 1))
-            x = x[..., top : top + self.output_size[1], left : left + self.output_size[0]]
-        return x
+        corner = (0, 0)
+        if self.placement == "window":
+            corner = self.box[:2]
+        elif self.placement == "pad" and self.output_size != self.box_size:
+            corner = tuple(round(self.box[i] * self.box_size[i] / (self.box[i + 2] - self.box[i])) for i in (0, 1))
+        return Enlargement.to_size(x, self.box_size, corner)
 
-    def _merge_strips(self, x: Tensor) -> Image.Image:
-        """Merge the answer with the observed picture.
+    def _surround(self, enlarged: Enlargement) -> Callable[[Box], Tensor]:
+        """Return a function that reads parts of the enlarged answer, surrounded by the observed picture."""
 
-        This is done in strips, as a whole photograph in float64 would need much memory; a mask only fits the whole.
-        """
-        height, width = x.shape[-2:]
-        rows = height if self.operator.unobserved((height, width)) is not None else max(1, 2**20 // width)
-        result = Image.new("RGB", (width, height))
-        for top in range(0, height, rows):
-            strip = self.observed.crop((0, top, width, min(top + rows, height)))
-            part = self.operator.merge(x[..., top : top + rows, :], self.operator.read(strip))
-            result.paste(to_pil(part), (0, top))
-        return result
+        def read(box: Box) -> Tensor:
+            inside = intersect(box, enlarged.box)
+            if inside == box:
+                return enlarged.part(box)
+            around = read_image(self.observed)(box)
+            left, top = inside[0] - box[0], inside[1] - box[1]
+            around[..., top : top + inside[3] - inside[1], left : left + inside[2] - inside[0]] = enlarged.part(inside)
+            return around
 
-    def _fill(self, x: Tensor) -> Image.Image:
-        pixels = np.array(self.observed.convert("RGB"))
-        hole = self.missing[self._region]
-        pixels[self._region][hole] = np.asarray(to_pil(x))[hole]
-        return Image.fromarray(pixels)
+        return read
 
     def record(self) -> dict:
         """Return the entry of result.json."""

@@ -138,10 +138,15 @@ def to_pil(tensor: Tensor) -> Image.Image:
         DgpError: NaN or Infinity, which a picture could not show.
     """
     x = _squeeze_batch(tensor.detach()).to("cpu", torch.float32)
-    if not torch.isfinite(x).all():
-        raise DgpError("the picture holds NaN or Infinity; lower the learning rates, or use fp32")
+    refuse_nan(x)
     array = x.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).numpy()
     return Image.fromarray(array[0]) if len(array) == 1 else Image.fromarray(array.transpose(1, 2, 0).copy())
+
+
+def refuse_nan(x: Tensor) -> None:
+    """Raise DgpError for a tensor with NaN or Infinity, which a picture could not show."""
+    if not torch.isfinite(x).all():
+        raise DgpError("the picture holds NaN or Infinity; lower the learning rates, or use fp32")
 
 
 def pixels_sha256(image: Image.Image) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from degradations import Degradation
+from dgp.observation.full_size.effective_resolution import EffectiveResolution, measure_effective_resolution
 from dgp.observation.estimate import Candidate, Estimate
 from dgp.observation.figures import encode_png, figures_html, resize_for_screen
 from dgp.observation.geometry import Geometry
@@ -33,6 +34,7 @@ class Observation:
         asked: the degradation in the user's words.
         whole: the operator as built for the input's own size.
         original: the clean picture that y was simulated from, (1, 3, R, R) in [-1, 1], or None.
+        clean: the clean picture at the output's size, if y was simulated at the photograph's own size; else None.
         label: number of the class; None: to be found.
         target: "file": a simulated y is rounded to 8 bits; "float": it is not.
         weight: how much each value of y counts in terms that compare pixels, (1, 1, h, w); None: all alike.
@@ -52,6 +54,7 @@ class Observation:
     asked: str
     whole: Degradation
     original: Tensor | None = None
+    clean: Image.Image | None = None
     label: int | None = None
     target: str = "file"
     weight: Tensor | None = None
@@ -73,25 +76,46 @@ class Observation:
         At the answer's size where y has the size of x (holes grey, or transparent where the mask was), else at the size
         of y.
         """
-        if self.geometry.observed is None:
+        place = self.geometry
+        if place.observed is None:
             return self.degradation.picture(self.y)
-        if self.geometry.placement == "framed":
-            return flatten(self.source)[0].crop(self.geometry.used_box)
-        operator = self.geometry.operator
-        if operator is None:
-            return self.geometry.observed
-        return operator.picture(operator.read(self.geometry.observed))
+        if place.placement == "framed":
+            left, top, right, bottom = place.used_box
+            corner = (left - place.box[0], top - place.box[1])
+            return place.observed.crop((*corner, corner[0] + right - left, corner[1] + bottom - top))
+        operator = place.photograph.operator
+        return operator.picture(operator.read(place.observed)) if operator.pointwise else place.observed
 
-    def with_values(self, values: Mapping[str, float]) -> Observation:
-        """Return the observation with values of unknown parameters, which are then known."""
-        if not values:
-            return self
-        place, operator = self.geometry, self.geometry.operator
-        if operator is not None:
-            operator = operator.with_values({name: v for name, v in values.items() if name in operator.unknowns()})
+    def with_positions(self, positions: Mapping[str, float]) -> Observation:
+        """Return the observation with values of unknown parameters, which are then known.
+
+        Args:
+            positions: of parameters of ``degradation`` in their ranges, in [0, 1]. Positions have the same meaning at
+                every scale. Other unknown parameters get the values of ``estimates``.
+        """
+        place = self.geometry
+        if place.photograph is not None:
+            photograph = place.photograph.with_operator(self._set_known(place.photograph.operator, positions))
+            place = replace(place, photograph=photograph)
+        known = {name: unknown.value(positions[name]) for name, unknown in self.degradation.unknowns().items()}
         return replace(
-            self, degradation=self.degradation.with_values(values), geometry=replace(place, operator=operator)
+            self,
+            degradation=self.degradation.with_values(known) if known else self.degradation,
+            whole=self._set_known(self.whole, positions),
+            geometry=place,
         )
+
+    def _set_known(self, operator: Degradation, positions: Mapping[str, float]) -> Degradation:
+        values = {
+            name: unknown.value(positions[name]) if name in positions else self.estimates[name].value
+            for name, unknown in operator.unknowns().items()
+        }
+        return operator.with_values(values) if values else operator
+
+    @cached_property
+    def effective_resolution(self) -> EffectiveResolution:
+        """The resolution that a merged answer will really have at the output's size."""
+        return measure_effective_resolution(self.geometry)
 
     @cached_property
     def pixel_weight(self) -> Tensor | None:
@@ -117,7 +141,7 @@ class Observation:
     def _repr_html_(self) -> str:
         shown = {"observed": self.picture}
         if self.original is not None:
-            shown["original"] = to_pil(self.original)
+            shown["original"] = self.clean or to_pil(self.original)
         width, height = self.source.size
         return figures_html(shown, f"{self.asked}, {width}x{height}, {self.geometry.placement}")
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from dgp.observation.figures import encode_png, figures_html, join_with_captions, resize_for_screen
 from dgp.observation.images import to_pil
 from dgp.observation.observation import Observation
-from dgp.output.metrics import describe_measurements
+from dgp.output.describe import describe_measurements
+from dgp.output.full_size import FullSize, measure_at_full_size
 from dgp.output.spread import Spread
 from dgp.recipes.schema import Recipe
 from generators import Prior
@@ -104,6 +105,11 @@ class Answer:
         return [finish.picture(t, self.observation, cover) for t, cover in zip(self.tensors, covers, strict=True)]
 
     @functools.cached_property
+    def full_size(self) -> FullSize | None:
+        """Measurements of the best answer at the photograph's own size; None where there is no such photograph."""
+        return measure_at_full_size(self.observation, self.image)
+
+    @functools.cached_property
     def spread(self) -> Spread | None:
         """How much several answers differ; None for a single one."""
         return Spread.from_images(self.solutions) if len(self.tensors) > 1 else None
@@ -138,7 +144,7 @@ class Answer:
     def _shown(self) -> dict[str, Image.Image]:
         shown = {"observed": self.observation.picture, "restored": self.image}
         if self.observation.original is not None:
-            shown["original"] = to_pil(self.observation.original)
+            shown["original"] = self.observation.clean or to_pil(self.observation.original)
         return shown
 
     def _repr_png_(self) -> bytes:
@@ -158,5 +164,9 @@ class Answer:
         facts = [f"{width}x{height} px", pluralise(len(self.tensors), "solution")]
         if self.classes is not None:
             facts.append(f"class {self.prior.generator.info.classes[self.classes[0]]}")
-        lines.append("  " + ", ".join([*facts, *describe_measurements(self.metrics, self.fidelity)]))
+        full_size = self.full_size and self.full_size.record()
+        measured = describe_measurements(
+            self.metrics, self.fidelity, full_size, observation.effective_resolution.record()
+        )
+        lines.append("  " + ", ".join([*facts, *measured]))
         return "\n".join(lines if self.folder is None else [*lines, f"  saved in {shorten(str(self.folder), 80)}"])

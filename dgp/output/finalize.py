@@ -136,15 +136,14 @@ def _restore_one(run: RunState, rows: Rows, images: Tensor, scores: Tensor) -> R
     observation, finish = run.observations[number], run.recipe.finish
     inputs = run.evaluator.renderer.inputs(rows)
     variables = {n: v for n, v in rows.values.items() if n not in inputs or not torch.equal(inputs[n], v)}
-    parameters = {
-        name: unknown.value(rows.values[variable_name(name)][:, 0].cpu())
-        for name, unknown in observation.degradation.unknowns().items()
-    }
+    unknowns, in_photograph = observation.degradation.unknowns(), observation.whole.unknowns()
+    positions = {name: rows.values[variable_name(name)][:, 0].cpu() for name in unknowns}
     bound = observation
-    if parameters:
-        bound = replace(observation, degradation=observation.degradation.bind(parameters))
+    if unknowns:
+        values = {name: unknown.value(positions[name]) for name, unknown in unknowns.items()}
+        bound = replace(observation, degradation=observation.degradation.bind(values))
     finished = finish(images, bound).clamp(-1, 1)
-    observation = observation.with_values({name: float(values[0]) for name, values in parameters.items()})
+    observation = observation.with_positions({name: float(where[0]) for name, where in positions.items()})
     steps, pictures = len(run.trace[number]), len(run.observations)
     spent = run.load_s + run.search_s + sum(run.stages_s)
     return Restoration(
@@ -175,7 +174,7 @@ def _restore_one(run: RunState, rows: Rows, images: Tensor, scores: Tensor) -> R
         num_solutions=run.num_solutions,
         device=run.device,
         start=run.starts[number],
-        found={name: values.tolist() for name, values in parameters.items()},
+        found={name: in_photograph[name].value(where).tolist() for name, where in positions.items()},
     )
 
 

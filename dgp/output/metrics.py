@@ -204,17 +204,3 @@ def _ssim(a: Tensor, b: Tensor, mask: Tensor | None, data_range: float) -> float
     if mask is None:
         return float(structural_similarity(x, y, **options))
     return float(structural_similarity(x, y, full=True, **options)[1][_mask_array(mask, x)].mean())
-
-
-def describe_measurements(metrics: dict, fidelity: dict) -> list[str]:
-    """Return the main measurements of a result, each in a few words."""
-    shown = (
-        ("psnr", "PSNR {:.2f} dB"),
-        ("ssim", "SSIM {:.3f}"),
-        ("psnr_unobserved", "PSNR in the hole {:.2f} dB"),
-    )
-    words = [text.format(metrics[name]["value"]) for name, text in shown if metrics[name]["value"] is not None]
-    if fidelity["exact"] or fidelity["observation_psnr"] is not None:
-        met = "exact" if fidelity["exact"] else f"{fidelity['observation_psnr']:.1f} dB"
-        words.append("data consistency at {}x{}: {}".format(*fidelity["size"], met))
-    return words

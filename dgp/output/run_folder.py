@@ -41,6 +41,7 @@ IDENTITY = {
     "number of solutions": ("num_solutions",),
     "fit": ("fit",),
     "simulate": ("simulate",),
+    "size of the simulation": ("simulate_at",),
     "target": ("target",),
     "truth": ("degradation", "truth"),
     "start": ("start", "sha256"),
@@ -77,6 +78,7 @@ def run_identity(
         "num_solutions": num_solutions,
         "fit": observation.geometry.fit,
         "simulate": observation.simulated,
+        "simulate_at": "photo" if observation.clean is not None else None,
         "target": observation.target if observation.simulated else None,
         "start": start,
     }

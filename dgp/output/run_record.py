@@ -25,6 +25,7 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
     degradation["estimated"] = {
         name: {
             "value": result.found.get(name, [estimate.value])[0],
+            "unit": estimate.unit,
             "spread": estimate.spread,
             "before": estimate.value,
             "source": estimate.source,
@@ -55,6 +56,8 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
             "plugins": list(result.plugins),
             "metrics": result.metrics,
             "fidelity": result.fidelity,
+            "full_size": result.full_size and result.full_size.record(),
+            "effective_resolution": observation.effective_resolution.record(),
             "latents": {
                 name: _describe_latent(name, value[0])
                 for name, value in result.latents.items()

@@ -14,6 +14,9 @@ class Unchanged(Postprocess):
     def __call__(self, image, observation):
         return image
 
+    def picture(self, image, observation, cover):
+        return observation.geometry.to_output(image, merge=False)
+
 
 @POSTPROCESSES.register("merge")
 class Merge(Postprocess):

@@ -13,8 +13,9 @@ from dgp.observation.resizing import fit_mask
 def operator_for_box(operator: Degradation, full: tuple[int, int], box: Box, size: tuple[int, int]) -> Degradation:
     """Return a degradation that was built for a whole picture, for a part of it at another size.
 
-    Only masks depend on the position: each link of a chain that only hides pixels is replaced by an `Inpaint` with the
-    fitted mask, and other operators are returned unchanged.
+    Each link of a chain that only hides pixels is replaced by an `Inpaint` with the fitted mask; other links are scaled
+    (``Degradation.scaled``) by the geometric mean of the factors across and down, or are unchanged where the part is
+    enlarged.
 
     Args:
         operator: built for the whole picture.
@@ -24,17 +25,16 @@ def operator_for_box(operator: Degradation, full: tuple[int, int], box: Box, siz
     """
     if box == whole_box(full) and size == full:
         return operator
-    if isinstance(operator, degradations.Chain):
-        return degradations.Chain(operator_for_box(link, full, box, size) for link in operator.links)
-    if not operator.pointwise:
-        return operator
-    hidden = operator.unobserved(full[::-1])
-    if hidden is None:
-        return operator
-    mask = fit_mask(hidden[0].cpu().numpy(), box, size)
-    if not mask.any():
-        return degradations.Identity()
-    return degradations.Inpaint.of(torch.from_numpy(mask)[None, None])
+    factor = min(1.0, (size[0] * size[1] / ((box[2] - box[0]) * (box[3] - box[1]))) ** 0.5)
+
+    def fit(link: Degradation) -> Degradation:
+        hidden = link.unobserved(full[::-1]) if link.pointwise else None
+        if hidden is None:
+            return link.scaled(factor)
+        mask = fit_mask(hidden[0].cpu().numpy(), box, size)
+        return degradations.Inpaint.of(torch.from_numpy(mask)[None, None]) if mask.any() else degradations.Identity()
+
+    return operator.replace_links(fit) if isinstance(operator, degradations.Chain) else fit(operator)
 
 
 def keeps_pixels(whole: Degradation, full: tuple[int, int], resolution: int) -> bool:

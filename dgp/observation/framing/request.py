@@ -24,6 +24,7 @@ class FramingRequest:
         window: the box to work in if it is known in advance (the square around an object), else None.
         resolution: R, side of the prior's pictures.
         seed: seed of random masks.
+        clean: the clean picture from which the picture was simulated, or None.
     """
 
     source: Picture
@@ -31,6 +32,7 @@ class FramingRequest:
     window: Box | None
     resolution: int
     seed: int
+    clean: Image.Image | None = None
 
     @cached_property
     def image(self) -> Image.Image:
@@ -78,11 +80,3 @@ class FramedInput:
     whole: Degradation
     y: Tensor
     notes: tuple[str, ...] = ()
-
-
-def enlargement_notes(geometry: Geometry) -> tuple[str, ...]:
-    """Return a note for the user if the output is larger than the prior's picture, from which it is enlarged."""
-    resolution, (width, height) = geometry.resolution, geometry.output_size
-    if max(width, height) <= resolution:
-        return ()
-    return (f"the answer is the prior's {resolution}x{resolution}, enlarged to {width}x{height}",)

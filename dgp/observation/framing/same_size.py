@@ -7,16 +7,17 @@ from degradations import Degradation
 from dgp.errors import InputError
 from dgp.observation.boxes import crop_array, whole_box, window_box
 from dgp.observation.framing.operator import keeps_pixels, operator_for_box
-from dgp.observation.framing.request import FramedInput, FramingRequest, enlargement_notes
+from dgp.observation.framing.request import FramedInput, FramingRequest
 from dgp.observation.geometry import Geometry
+from dgp.observation.full_size.photograph import Photograph
 from dgp.observation.resizing import fit_picture
 
 
 def frame_same_size(degradation: Degradation, request: FramingRequest) -> FramedInput:
     """Fit an observation that has the size of x.
 
-    With fit "auto", a hole is filled in a window around it, and other pictures are stretched. What pointwise
-    degradations leave of the picture (its luminance, the pixels outside of a hole) is kept at the input's size.
+    With fit "auto", a hole is filled in a window around it, and other pictures are stretched. The degradation is scaled
+    with the picture. At the end of a run, the answer is merged with the picture at the input's own size.
 
     Raises:
         InputError: the part of the picture that is used does not contain the hole.
@@ -26,7 +27,7 @@ def frame_same_size(degradation: Degradation, request: FramingRequest) -> Framed
     whole = degradation.build(request.source.image, request.seed, full[::-1])
     hidden = whole.uninformative(full[::-1])
     missing = None if hidden is None else hidden[0].cpu().numpy()
-    grey, pasted = whole.channels(3) == 1, missing is not None and keeps_pixels(whole, full, resolution)
+    pasted = missing is not None and keeps_pixels(whole, full, resolution)
     box, placement = request.choose_box(fit)
     if fit == "auto" and pasted and placement != "whole" and (around := window_box(missing, resolution)):
         box, placement = around, "window"
@@ -37,10 +38,13 @@ def frame_same_size(degradation: Degradation, request: FramingRequest) -> Framed
         raise InputError("nothing is missing in the centred square; use --fit auto, which works around the hole")
     operator = operator_for_box(whole, full, box, request.square)
     degradations.try_out(operator, request.square)
-    y = operator.read(fit_picture(image, box, request.square, missing))
+    if whole.scales:
+        y = operator.read(fit_picture(image, box, request.square, missing))
+    else:
+        y = whole.shrink(whole.read(image), request.square)
     extent = box if placement == "crop" else whole_box(full)
     output_size = (extent[2] - extent[0], extent[3] - extent[1])
-    keep = pasted or (grey and whole.pointwise)
+    observed = fit_picture(image, extent, output_size)
     geometry = Geometry(
         fit,
         placement,
@@ -49,9 +53,8 @@ def frame_same_size(degradation: Degradation, request: FramingRequest) -> Framed
         box=box,
         box_size=(box[2] - box[0], box[3] - box[1]),
         output_size=output_size,
-        observed=fit_picture(image, extent, output_size),
-        operator=operator_for_box(whole, full, extent, output_size) if keep else None,
+        observed=observed,
+        photograph=Photograph(observed, operator_for_box(whole, full, extent, output_size), output_size),
         missing=crop_array(missing, extent) if pasted else None,
     )
-    notes = () if keep or placement == "window" else enlargement_notes(geometry)
-    return FramedInput(geometry, operator, whole, y, notes=notes)
+    return FramedInput(geometry, operator, whole, y)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import degradations
 from degradations import Degradation
 from dgp.errors import InputError
-from dgp.observation.framing.request import FramedInput, FramingRequest, enlargement_notes
+from dgp.observation.boxes import Box
+from dgp.observation.framing.request import FramedInput, FramingRequest
 from dgp.observation.geometry import Geometry
 from dgp.observation.images import MAX_PIXELS
+from dgp.observation.full_size.photograph import Photograph
 from dgp.observation.resizing import fit_picture
 
 LARGE = 1024  # resolution of a large prior, as an example in a message
@@ -27,6 +29,8 @@ def frame_smaller(degradation: Degradation, request: FramingRequest) -> FramedIn
     # The output is as many times larger than the input, or than the used part of it, as the degradation shrinks.
     across, down = (resolution / width, resolution / height)
     box_size = (round((box[2] - box[0]) * across), round((box[3] - box[1]) * down))
+    if request.clean is not None and placement == "stretch":
+        box_size = request.clean.size
     output_size = (round(image.width * across), round(image.height * down)) if placement == "pad" else box_size
     if box_size[0] * box_size[1] > MAX_PIXELS:
         raise InputError(
@@ -39,13 +43,41 @@ def frame_smaller(degradation: Degradation, request: FramingRequest) -> FramedIn
     degradations.try_out(operator, request.square)
     y = operator.read(fit_picture(image, box, (width, height)))
     geometry = Geometry(
-        fit, placement, resolution, input_size=image.size, box=box, box_size=box_size, output_size=output_size
+        fit,
+        placement,
+        resolution,
+        input_size=image.size,
+        box=box,
+        box_size=box_size,
+        output_size=output_size,
+        photograph=_photograph(degradation, request, box, box_size) if placement in ("crop", "stretch") else None,
     )
     if placement == "whole":
         return FramedInput(geometry, operator, operator, y)
     part = f"the centred {box[2] - box[0]}x{box[3] - box[1]} of " if placement == "crop" else ""
     scaled = f"{part}the picture's {image.width}x{image.height} was scaled to {width}x{height} (--fit {fit})"
-    return FramedInput(geometry, operator, operator, y, notes=(scaled, *enlargement_notes(geometry)))
+    return FramedInput(geometry, operator, operator, y, notes=(scaled,))
+
+
+def _photograph(
+    degradation: Degradation, request: FramingRequest, box: Box, size: tuple[int, int]
+) -> Photograph | None:
+    """Return the used part of the input with the operator that makes it of a picture of the output's size.
+
+    None if the operator gives another size, or cannot be built without the picture.
+
+    Args:
+        degradation: the operator, not yet built for a size.
+        request: the picture.
+        box: the used part.
+        size: (width, height) of the output.
+    """
+    try:
+        operator = degradation.build(None, request.seed, size[::-1])
+    except degradations.MaskError:
+        return None
+    part = request.image.crop(box)
+    return Photograph(part, operator, size) if tuple(operator.size(size[::-1])) == part.size[::-1] else None
 
 
 def _wrong_size_message(got: tuple[int, int], expected: tuple[int, int], resolution: int) -> str:

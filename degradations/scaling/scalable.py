@@ -1,0 +1,72 @@
+"""The same operator for shrunk pictures."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from torch import Tensor
+
+from degradations.errors import DegradationError
+from degradations.scaling.laws import compute_noise_gain
+from degradations.scaling.shrinking import Size, shrink_picture, shrink_seen
+
+
+class Scalable:
+    """Mixin of ``Degradation``: ``scaled`` converts the operator, ``shrink`` its observations, to a smaller picture."""
+
+    def scaled(self, factor: float) -> Self:
+        """Return the operator that does to a shrunk picture what this one does to the picture itself.
+
+        shrink(self(x)) ~ scaled(shrink(x)), where "shrink" is Pillow's antialiased bilinear reduction, and the noise is
+        that which is left after it. How y is shrunk: ``shrink``; by how much: ``scale_of_y``. Unknown parameters keep
+        their names, and positions in their range keep their meaning. To change it in a subclass, define ``_scaled``.
+
+        Args:
+            factor: of the sides of x, in (0, 1]; 1 returns the operator itself.
+
+        Returns:
+            An operator; ``Identity()``, which has no unknown parameters, if it leaves nothing to be seen at that scale.
+
+        Raises:
+            DegradationError: the factor is out of range, or the operator is tied to one size.
+        """
+        if not 0 < factor <= 1:
+            raise DegradationError(f"got a factor of {factor:g}; expected one above 0, at most 1, as pictures shrink")
+        return self if factor == 1 else self._scaled(factor)
+
+    def _scaled(self, factor: float) -> Self:
+        """Return ``scaled`` for a factor below 1. Default: each parameter follows its law, and the noise is averaged.
+
+        Parameters in pixels shrink, others stay, unless they declare another ``law``. A noise that is a property
+        follows the parameters.
+        """
+        if not self.scales:
+            raise DegradationError(f"{self._title()} is tied to the size of its pictures, and cannot be scaled")
+        twin = self._scale_parameters(factor)
+        if twin.noise is not None and not isinstance(getattr(type(self), "noise", None), property):
+            twin.noise = twin.noise.averaged(compute_noise_gain(self.scale_of_y(factor)))
+        return twin
+
+    def scale_of_y(self, factor: float) -> float:
+        """Return the factor by which the sides of y shrink if those of x shrink by ``factor``. Default: the same."""
+        return factor
+
+    def shrink(self, y: Tensor, size: Size) -> Tensor:
+        """Shrink an observation; the result is one of the scaled operator.
+
+        Args:
+            y: (N, c, h, w).
+            size: height and width of the result.
+
+        Returns:
+            (N, c', *size). Default: the averages of the informative pixels by Pillow's antialiased bilinear filter, and
+            mid-grey where there are none.
+        """
+        if tuple(y.shape[-2:]) == tuple(size):
+            return y
+        uninformative = self.uninformative(tuple(y.shape[-2:]))
+        return self._average(y, None if uninformative is None else (~uninformative[:, None]).to(y), size)
+
+    def _average(self, y: Tensor, seen: Tensor | None, size: Size) -> Tensor:
+        """Return averages of y where ``seen`` is 1, (N or 1, 1, h, w) of 0 and 1; None: everywhere."""
+        return shrink_picture(y, size) if seen is None else shrink_seen(y, seen, size)
