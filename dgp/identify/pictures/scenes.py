@@ -117,6 +117,6 @@ def _soften(scenes: Tensor, random: np.random.Generator) -> Tensor:
     side = scenes.shape[-1]
     down, across = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]
     square = (2 * torch.pi) ** 2 * (down.square() + across.square())
-    width = torch.from_numpy(random.uniform(0, SOFTNESS, (len(scenes), 1, 1, 1)).astype(np.float32))
+    width = torch.from_numpy((SOFTNESS * random.random((len(scenes), 1, 1, 1)) ** 2).astype(np.float32))
     transformed = torch.fft.rfft2(scenes) * (-width.square() * square / 2).exp()
     return torch.fft.irfft2(transformed, s=(side, side))
