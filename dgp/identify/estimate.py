@@ -7,16 +7,18 @@ Louppe 2020). The network is cached on disk, so that only the first picture take
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from degradations import Degradation, Unknown
+from dgp.identify.photograph.estimate import estimate_in_photograph, name_units, read_photograph
 from dgp.identify.regression import Network, as_tensors, from_tensors, train
 from dgp.identify.simulation import fingerprint, positions, simulate_statistics
 from dgp.identify.sources import APART, PHOTOGRAPHS, sources
 from dgp.identify.statistics import statistics
-from dgp.observation.estimate import Estimate
+from dgp.observation.estimate import Estimate, Expectation
 from dgp.observation.observation import Observation
 from generators import Prior
 from generators.caching import cache_folder, load_or_compute
@@ -62,23 +64,83 @@ class Estimator:
 
 
 def estimate_unknowns(observation: Observation, prior: Prior, *, seed: int = 0) -> Observation:
-    """Return the observation with estimates of its degradation's unknown parameters.
+    """Return the observation with estimates of its degradation's unknown parameters, in the photograph's own pixels.
 
     The file itself may state some, such as a JPEG's quality; these are then known. The others are estimated from the
-    pixels, and are the values at which the run starts.
+    pixels: where the picture is larger than the prior's, from patches of it at its own size, and parameters that do not
+    depend on the size, such as tones, from the shrunk picture. The run starts at these values.
     """
-    operator = observation.degradation
-    unknowns = operator.unknowns()
+    whole = observation.whole
+    unknowns = whole.unknowns()
     if not unknowns:
         return observation
-    stated = {} if observation.simulated else operator.file_metadata(observation.source.image)
+    stated = {} if observation.simulated else whole.file_metadata(observation.source.image)
     known = {name: stated[name] for name, u in unknowns.items() if name in stated and u.low <= stated[name] <= u.high}
-    operator = operator.with_values(known) if known else operator
-    found = estimate(observation.y, operator, prior, seed=seed)
+    if known:
+        observation = _change_operators(observation, known, lambda operator, values: operator.with_values(values))
+    found = _estimate_at_both_sizes(observation, prior, seed)
     start = {name: one.value for name, one in found.items()}
-    operator = operator.with_initial_values(start) if start else operator
+    observation = _change_operators(observation, start, lambda operator, values: operator.with_initial_values(values))
+    units = name_units(whole)
     estimates = {name: Estimate(value, 0.0, "file") for name, value in known.items()} | found
-    return replace(observation, degradation=operator, estimates=estimates)
+    return replace(observation, estimates={name: replace(one, unit=units[name]) for name, one in estimates.items()})
+
+
+def _estimate_at_both_sizes(observation: Observation, prior: Prior, seed: int) -> dict[str, Estimate]:
+    """Return the estimates by name, in the unit of ``observation.whole``."""
+    large, small = observation.whole.unknowns(), observation.degradation.unknowns()
+    photograph = read_photograph(observation)
+    if photograph is None:
+        found = estimate(observation.y, observation.degradation, prior, seed=seed)
+        return {name: _convert(found[name], small[name], large[name]) for name in found}
+    unscaled = {name for name in small if (small[name].low, small[name].high) == (large[name].low, large[name].high)}
+    found = {} if unscaled == large.keys() else estimate_in_photograph(*photograph, seed=seed)
+    if unscaled:
+        shrunk = estimate(observation.y, observation.degradation, prior, seed=seed)
+        found |= {
+            name: shrunk[name] for name in unscaled if name not in found or shrunk[name].spread < found[name].spread
+        }
+    return {name: found[name] for name in large}
+
+
+def _convert(estimate: Estimate, seen: Unknown, wanted: Unknown) -> Estimate:
+    """Convert an estimate to another scale, at which the parameter has another range."""
+    if seen == wanted:
+        return estimate
+    expected = Expectation.from_estimate(estimate, seen)
+    value, further = (wanted.value(expected.position + k * expected.spread) for k in (0, 1))
+    return replace(estimate, value=value, spread=abs(further - value))
+
+
+def _change_operators(
+    observation: Observation, values: Mapping[str, float], change: Callable[[Degradation, dict], Degradation]
+) -> Observation:
+    """Change the operator at both sizes; the values are those at the photograph's size.
+
+    Args:
+        observation: the observation.
+        values: of unknown parameters by name.
+        change: returns an operator with values of some of its unknown parameters.
+    """
+    unknowns = observation.whole.unknowns()
+
+    def change_scaled(operator: Degradation) -> Degradation:
+        scaled = {
+            name: unknown.value(unknowns[name].position(values[name]))
+            for name, unknown in operator.unknowns().items()
+            if name in values
+        }
+        return change(operator, scaled) if scaled else operator
+
+    place = observation.geometry
+    if place.photograph is not None:
+        place = replace(place, photograph=place.photograph.with_operator(change_scaled(place.photograph.operator)))
+    return replace(
+        observation,
+        degradation=change_scaled(observation.degradation),
+        whole=change_scaled(observation.whole),
+        geometry=place,
+    )
 
 
 def estimate(y: Tensor, operator: Degradation, prior: Prior, *, seed: int = 0) -> dict[str, Estimate]:

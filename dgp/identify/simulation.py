@@ -33,13 +33,19 @@ def simulate_statistics(operator: Degradation, pictures: Tensor, at: Tensor, see
     Returns:
         (n, F) float32.
     """
-    random, unknowns, found = torch.Generator().manual_seed(seed), operator.unknowns(), []
+    random, found = torch.Generator().manual_seed(seed), []
     rows = max(1, AT_ONCE // (pictures.shape[-1] * pictures.shape[-2]))
     for part, where in zip(pictures.split(rows), at.split(rows), strict=True):
-        values = {name: unknown.value(where[:, k]) for k, (name, unknown) in enumerate(unknowns.items())}
-        y = (operator.bind(values) if values else operator).simulate(part, random)
+        y = simulate(operator, part, where, random)
         found.append(statistics(y.expand(-1, max(channels, y.shape[1]), -1, -1)))
     return torch.cat(found)
+
+
+@torch.no_grad()
+def simulate(operator: Degradation, pictures: Tensor, at: Tensor, random: torch.Generator) -> Tensor:
+    """Return simulated observations as 8-bit files hold them; the arguments are those of ``simulate_statistics``."""
+    values = {name: unknown.value(at[:, k]) for k, (name, unknown) in enumerate(operator.unknowns().items())}
+    return (operator.bind(values) if values else operator).simulate(pictures, random)
 
 
 def fingerprint(probe: Tensor, choices: list) -> str:

@@ -49,6 +49,8 @@ class OperatorParameter(Parametrization):
 def expect_parameters(observations: Sequence[Observation]) -> list[dict[str, Expectation]]:
     """Return, for each observation, where every operator parameter of the run is expected, by variable.
 
+    Estimates are in pixels of the photograph. Their positions are the same in the ranges of the scaled operator.
+
     A parameter that only other observations leave open is expected in the middle of its range, without spread. The
     list is empty where no observation leaves any open.
     """
@@ -59,7 +61,9 @@ def expect_parameters(observations: Sequence[Observation]) -> list[dict[str, Exp
     return [
         {
             variable_name(name): (
-                Expectation.from_estimate(observation.estimates[name], table[name]) if name in table else Expectation()
+                Expectation.from_estimate(observation.estimates[name], observation.whole.unknowns()[name])
+                if name in table
+                else Expectation()
             )
             for name in names
         }
