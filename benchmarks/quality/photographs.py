@@ -94,7 +94,9 @@ def restore(path: Path, spec: str, prior, budget: int) -> dict:
     begin = time.process_time()
     result = dgp.restore(degraded, spec, prior, budget=budget, seed=0, progress=False, **options)
     answer, same = result.image.convert("RGB"), degraded.size == image.size
-    reference = degraded.convert("RGB") if same else degraded.convert("RGB").resize(image.size, Image.Resampling.BICUBIC)
+    reference = (
+        degraded.convert("RGB") if same else degraded.convert("RGB").resize(image.size, Image.Resampling.BICUBIC)
+    )
     answer = answer if answer.size == image.size else answer.resize(image.size, Image.Resampling.BICUBIC)
     clean = np.asarray(image)
     return {
@@ -143,7 +145,9 @@ def table(now: dict, earlier: dict, specs: list[str]) -> list[dict]:
                 "gain": gains.mean(),
                 "interval": interval(gains),
                 "worst": gains.min(),
-                "harm": int(sum(g < -0.1 and not row["notes"] and not row["warned"] for g, row in zip(gains, runs, strict=True))),
+                "harm": int(
+                    sum(g < -0.1 and not row["notes"] and not row["warned"] for g, row in zip(gains, runs, strict=True))
+                ),
             }
         )
     return rows
@@ -180,7 +184,9 @@ def main():
     if options.json:
         print(json.dumps(rows))
         return
-    print("| operator | n | input | before | now | gain | 95 % | least | below without a note |\n|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| operator | n | input | before | now | gain | 95 % | least | below without a note |\n|---|---|---|---|---|---|---|---|---|"
+    )
     for row in rows:
         low, high = row["interval"]
         before = "" if row["earlier"] is None else f"{row['earlier']:.2f}"
