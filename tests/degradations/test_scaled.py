@@ -6,20 +6,13 @@ from PIL import Image
 from skimage import data
 
 from degradations import (
-    Chain,
-    Degradation,
     DegradationError,
-    GaussianNoise,
-    Identity,
-    Inpaint,
-    Parameter,
     describe,
     names,
     parse,
 )
 from degradations.files.pictures import from_picture
 from degradations.resampling.resample import coefficients, resize
-from degradations.scaling import laws
 from degradations.scaling.laws import compute_noise_gain
 from degradations.scaling.shrinking import scale_size, shrink_picture
 
