@@ -159,7 +159,8 @@ class Parameter:
         """
         if isinstance(value, Unknown):
             return value
-        wrong = SpecError(f"{self.name}={value} is not {self.expected}")
+        written = "-".join(map(str, value)) if isinstance(value, tuple) else value
+        wrong = SpecError(f"{self.name}={written} is not {self.expected}")
         if self.kind in ("text", "choice"):
             value = str(value)
             if not value or (self.kind == "choice" and value not in self.choices):

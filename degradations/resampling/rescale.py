@@ -65,7 +65,7 @@ class Rescale(Separable):
 
     def _scaled(self, factor):
         """Multiply the factors; those that do not exceed 1 then are left out."""
-        kept = [f"{f * factor:.6f}" for f in self.factors if f * factor > 1 + 1e-6]
+        kept = [f"{f * factor:.6f}".rstrip("0").rstrip(".") for f in self.factors if f * factor > 1 + 1e-6]
         if not kept:
             return vanish(self, factor)
         twin = Rescale("-".join(kept), self.filter, self.up)
