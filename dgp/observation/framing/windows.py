@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from dgp.observation.boxes import Box, window_box
+from dgp.observation.boxes import CONTEXT, Box, window_box
 
 MAX_HOLES = 64  # connected holes; more of them (scratches, scattered pixels) are filled together
 MAX_WINDOWS = 8
@@ -60,4 +60,4 @@ def _join(one: Box, other: Box) -> Box:
 
 def _side(extent: Box, resolution: int) -> int:
     """Return the side of the window around an extent."""
-    return max(2 * max(extent[2] - extent[0], extent[3] - extent[1]), resolution)
+    return max(CONTEXT * max(extent[2] - extent[0], extent[3] - extent[1]), resolution)
