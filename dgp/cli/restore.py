@@ -34,8 +34,9 @@ Examples:
   dgp restore scans/ -d auto                 all pictures in the folder
 
 \b
-`dgp degradations list` shows the degradations. Lengths are in pixels of the photograph. The results of each IMAGE go into a folder DIR/<its name>/, with
-restored.png, comparison.png and result.json. If the folder holds the complete result already, nothing is run."""
+`dgp degradations list` shows the degradations; lengths are in pixels of the photograph. The results of each IMAGE
+go into a folder DIR/<its name>/, with restored.png, comparison.png and result.json. If the folder holds the complete
+result already, nothing is run."""
 )
 @images_argument
 @degradation_option(
@@ -203,9 +204,9 @@ Examples:
   dgp invert photo.png --set 'stages.*.steps=50' --json
 
 \b
-restored.png agrees with the photograph, so that it equals an intact one; restored_prior.png is the output of the
-generator, the inversion itself; latents.safetensors and weights.safetensors hold the latents
-and the changed weights that it was generated from."""
+restored_prior.png is the output of the generator, the inversion itself; latents.safetensors and
+weights.safetensors hold the latents and the changed weights that it was generated from. restored.png agrees with the
+photograph at its own size, so that it equals it (unless --no-merge is given, or by the recipe)."""
 )
 @images_argument
 @run_options

@@ -28,12 +28,14 @@ class FullSize:
         untouched: the same for the photograph taken as the answer; None where it is no picture of the output's size.
         metrics: against the clean picture, where it is known; "psnr_untouched" and "ssim_untouched" are those of the
             photograph taken as the answer.
+        unchanged: whether the answer is the photograph as it is.
     """
 
     size: tuple[int, int]
     fidelity: dict
     untouched: dict | None
     metrics: dict[str, dict]
+    unchanged: bool
 
     @property
     def harm(self) -> str | None:
@@ -64,6 +66,7 @@ class FullSize:
             "fidelity": self.fidelity,
             "untouched": self.untouched,
             "metrics": self.metrics,
+            "unchanged": self.unchanged,
             "worse_than_untouched": self.harm,
         }
 
@@ -86,6 +89,7 @@ def measure_at_full_size(observation: Observation, image: Image.Image) -> FullSi
         fidelity=fidelity,
         untouched=None if untouched is None else _fidelity(photograph, untouched),
         metrics=_metrics(observation, image, untouched),
+        unchanged=untouched is not None and image.convert("RGB").tobytes() == untouched.tobytes(),
     )
 
 
