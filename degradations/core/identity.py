@@ -30,3 +30,8 @@ class Identity(Degradation):
 
     def undo(self, x, y, deviation):
         return y, self._add_own_noise(y, deviation)
+
+    alignment = 1
+
+    def reach(self, size):
+        return 0

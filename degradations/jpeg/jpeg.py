@@ -135,3 +135,8 @@ class Jpeg(Degradation):
         if float(deviation.max()) < NOTICEABLE:
             picture = self.merge(picture.clamp(-1, 1), y)
         return picture, remaining
+
+    alignment = 16
+
+    def reach(self, size):
+        return 16

@@ -100,3 +100,5 @@ class Mosaic(Degradation):
         return F.conv2d(values * filters, kernel, padding=1, groups=3) / F.conv2d(
             filters, kernel, padding=1, groups=3
         ).clamp_min(1)
+
+    alignment = 2

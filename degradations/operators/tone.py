@@ -23,8 +23,13 @@ class Tone(Degradation):
 
     keeps_size = True
 
+    alignment = 1
+
     def propagate_unobserved(self, size, uninformative, channels=3):
         return uninformative
+
+    def reach(self, size):
+        return 0
 
 
 class Curve(Tone):
