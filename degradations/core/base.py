@@ -14,6 +14,7 @@ from degradations.core.parametrized import Parametrized
 from degradations.core.picture_storage import PictureStorage
 from degradations.core.precision import compute_noise_floor, compute_precision
 from degradations.core.visibility import find_unobserved
+from degradations.detail.parts import Parts
 from degradations.detail.restoration import RestoresDetail
 from degradations.errors import DegradationError, SizeError
 from degradations.files.pictures import Size, round_to_8_bits
@@ -25,7 +26,7 @@ from degradations.solvers.nonlinear_projection import project_curved
 from degradations.solvers.projection import project
 
 
-class Degradation(AdaptsNoise, PictureStorage, RestoresDetail, Scalable, Parametrized):
+class Degradation(AdaptsNoise, PictureStorage, RestoresDetail, Parts, Scalable, Parametrized):
     """A differentiable operator y = phi(x), deterministic, with its noise model kept apart.
 
     x: (N, C, H, W) float in [-1, 1], usually C = 3 -> y: (N, c, h, w), in [-1, 1] up to ``overshoot``. Rows (the
@@ -34,7 +35,8 @@ class Degradation(AdaptsNoise, PictureStorage, RestoresDetail, Scalable, Paramet
     The parameters, their values for each row (``bind``) and the text form (``spec``) come from ``Parametrized``, the
     conversion from and to picture files (``read``, ``picture``) from ``PictureStorage``, the same operator for shrunk
     pictures (``scaled``, ``shrink``) from ``Scalable``, and the restoration of photographs at their own size
-    (``restore_detail``) from ``RestoresDetail``.
+    (``restore_detail``) from ``RestoresDetail``, in parts (``part``, ``reach``, ``alignment``, ``detail_margin``) by
+    ``Parts``.
 
     Attributes:
         linear: phi(a x + b z) = a phi(x) + b phi(z).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
@@ -313,3 +314,16 @@ class Chain(ScalableLinks, Degradation):
         for link, guess in zip(reversed(self.links), reversed(guesses), strict=True):
             y, deviation = link.undo(guess, y, deviation)
         return y, deviation
+
+    @property
+    def alignment(self):
+        each = [link.alignment for link in self.links]
+        return None if None in each else math.lcm(*each)
+
+    def reach(self, size):
+        each = [link.reach(size) for link in self.links]
+        return None if None in each else sum(each)
+
+    def part(self, box, size):
+        each = [link.part(box, size) for link in self.links]
+        return None if None in each else self._with_links(each)

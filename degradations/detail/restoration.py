@@ -97,7 +97,7 @@ class RestoresDetail:
         if x.shape[1] != (3 if self.channels(3) == y.shape[1] else y.shape[1]):
             back = torch.func.vjp(self, x)[1]
             adjoint = lambda v: back(v)[0]  # noqa: E731
-        begin = self.lift(y, size) if y.shape[1] == x.shape[1] else x
+        begin = self.lift(y, size) if y.shape[1] == x.shape[1] and self.scales else x
         if (unobserved := self.unobserved(size)) is not None:
             begin = torch.where(unobserved[:, None], x, begin)
         nearer = rms_per_row(y - self(begin)) < rms_per_row(y - self(x))

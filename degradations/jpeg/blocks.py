@@ -12,8 +12,8 @@ from degradations.solvers.sparse_change import extract_sparse_change
 def estimate_deviation(steps: Tensor) -> Tensor:
     """Return the standard deviation of white noise to which the error of JPEG compares, in levels.
 
-    sigma^2 = 0.69 m^1.3 with the mean m of the nine steps of the lowest frequencies (A. Foi, V. Katkovnik, K. Egiazarian
-    2007, "Pointwise shape-adaptive DCT for high-quality denoising and deblocking", equation 10).
+    sigma^2 = 0.69 m^1.3 with the mean m of the nine steps of the lowest frequencies (A. Foi, V. Katkovnik, K.
+    Egiazarian 2007, "Pointwise shape-adaptive DCT for high-quality denoising and deblocking", equation 10).
 
     Args:
         steps: (1 or N, c, 1, 1, 64).

@@ -21,8 +21,8 @@ from degradations.jpeg import surrogate as jpeg_surrogate
 from degradations.jpeg import tables as jpeg_tables
 from degradations.jpeg.blocks import estimate_deviation, remove_blocks
 from degradations.jpeg.cells import project_into_cells
-from degradations.noise.model import ROUNDING
 
+FINE = 3.0  # deviation of the quantisation error in levels, reached at quality 70
 HALVES = {"444": 0, "422": 1, "420": 2}
 
 
@@ -127,8 +127,22 @@ class Jpeg(Degradation):
         return wide[:, 0, : size[0], : size[1]] == 0
 
     def undo(self, x, y, deviation):
-        """Remove the quantisation error like noise, then return to the coefficients that are rounded to those of y."""
-        picture = remove_blocks((x + 1) * 127.5, (y + 1) * 127.5, self._steps(y), deviation * 127.5) / 127.5 - 1
+        """Remove the quantisation error like noise, then return to the coefficients that are rounded to those of y.
+
+        Fine quantisation is left alone: little is gained there, and a file that was saved twice with the same tables
+        has no error of the second time.
+        """
+        steps = self._steps(y)
+        own = estimate_deviation(steps)[:, :1]
+        remaining = (deviation.square() + (REMAINING * own / 127.5).square()).sqrt()
+        if float(own.max()) < FINE:
+            return y, remaining
+        picture = remove_blocks((x + 1) * 127.5, (y + 1) * 127.5, steps, deviation * 127.5) / 127.5 - 1
         if float(deviation.max()) < NOTICEABLE:
             picture = self.merge(picture.clamp(-1, 1), y)
-        return picture, (REMAINING * estimate_deviation(self._steps(y)[:, :1]) / 127.5).clamp_min(ROUNDING)
+        return picture, remaining
+
+    alignment = 16
+
+    def reach(self, size):
+        return 16

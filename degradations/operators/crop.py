@@ -77,6 +77,11 @@ class Window(Degradation):
         known = F.pad(torch.ones_like(y[:1, :1], dtype=torch.bool), pads)
         return self._fill(x, F.pad(y, pads), known, deviation)
 
+    alignment = None
+
+    def reach(self, size):
+        return None
+
 
 @register("crop")
 class Crop(Window):

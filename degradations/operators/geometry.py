@@ -72,6 +72,11 @@ class Warp(Degradation):
         empty = self._empty(bound.new_zeros(1, 1, *hw))[:, 0]
         return empty if bool(empty.any()) else None
 
+    alignment = None
+
+    def reach(self, size):
+        return None
+
 
 @register("affine")
 class Affine(Warp):

@@ -55,3 +55,5 @@ class Gray(Degradation):
         """Remove the noise of y, then take its luma and the chroma of x."""
         y, deviation = remove_noise(self(x), y, deviation)
         return self.merge(x, y), deviation
+
+    alignment = 1

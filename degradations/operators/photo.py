@@ -193,3 +193,16 @@ class Photo(Degradation):
         if self.missing is not None:
             y = fill_sparsely(printed(x), y, ~self.missing.to(y.device))
         return printed.undo(x, y, grain)
+
+    alignment = 1
+
+    def reach(self, size):
+        return self._print().reach(size)
+
+    def part(self, box, size):
+        if self.missing is None:
+            return self
+        left, top, right, bottom = box
+        cut = self._shallow_copy()
+        cut.missing, cut.paint = (whole[..., top:bottom, left:right] for whole in (self.missing, self.paint))
+        return cut

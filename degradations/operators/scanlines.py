@@ -106,3 +106,10 @@ class Scanlines(Degradation):
         loss = self._loss(y)
         gain = (1 / (1 - loss).clamp_min(1e-3)).square()[loss < 1].mean().sqrt()
         return self._fill(x, self.merge(x, y), (loss < 1).expand(-1, -1, -1, x.shape[-1]), gain * deviation)
+
+    @property
+    def alignment(self):
+        return self.period
+
+    def reach(self, size):
+        return 0

@@ -125,8 +125,10 @@ class ColorCast(Tone):
         """Divide by the transmission; a lost channel is that of x, with the detail of the other channels."""
         transmission = self.transmission(y)
         lost = (transmission < 1e-3).expand(len(x), 3, 1, 1)
-        if x.shape[1] == 1 or not bool(lost.any()):
+        if x.shape[1] == 1:
             return super().undo(x, y, deviation)
+        if not bool(lost.any()):
+            return (y + 1) / transmission - 1, deviation / transmission
         restored, deviation = remove_noise(x, self.merge(x, y), deviation / transmission.clamp_min(1e-3) * ~lost)
         detail = ((restored - x) * ~lost).sum(1, keepdim=True) / (~lost).sum(1, keepdim=True).clamp_min(1)
         return torch.where(lost, (x + SHARED * detail).clamp(-1, 1), restored), deviation

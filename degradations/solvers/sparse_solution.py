@@ -30,28 +30,28 @@ NEAR = 9  # side of the neighbourhood in which known pixels must be for details 
 ENOUGH = 0.1  # share of known pixels in it
 
 
-def _solve_nearly(forward: Map, adjoint: Map, y: Tensor, near: Tensor, start: Tensor, weight: Tensor) -> Tensor:
-    """Minimise |y - A z|^2 + weight |z - near|^2 by conjugate gradients from ``start``.
+def _solve_dual(forward: Map, adjoint: Map, r: Tensor, start: Tensor, weight: Tensor) -> Tensor:
+    """Solve (A A^T + weight) u = r by conjugate gradients, where near + A^T u minimises
+    |y - A z|^2 + weight |z - near|^2 if r = y - A near.
 
     Args:
         forward, adjoint: A and A^T.
-        y: (N, c, h, w).
-        near, start: (N, C, H, W).
-        weight: (N or 1, C or 1, 1, 1).
+        r, start: (N, c, h, w).
+        weight: (N or 1, 1, 1, 1).
 
     Returns:
-        z, (N, C, H, W).
+        u, (N, c, h, w).
     """
-    z = start
-    r = adjoint(y - forward(z)) - weight * (z - near)
+    u = start
+    r = r - forward(adjoint(u)) - weight * u
     p, gamma = r, dot_per_row(r, r)
     for _ in range(INNER):
-        q = adjoint(forward(p)) + weight * p
+        q = forward(adjoint(p)) + weight * p
         length = expand_rows(gamma / dot_per_row(p, q).clamp_min(1e-30))
-        z, r = z + length * p, r - length * q
+        u, r = u + length * p, r - length * q
         before, gamma = gamma, dot_per_row(r, r)
         p = r + expand_rows(gamma / before.clamp_min(1e-30)) * p
-    return z
+    return u
 
 
 def find_sparse_solution(
@@ -64,21 +64,23 @@ def find_sparse_solution(
         x: (N, C, H, W).
         y: (N, c, h, w).
         start: (N, C, H, W), the picture to begin with.
-        deviation: standard deviation of the noise of y, (N or 1, C or 1, 1, 1).
+        deviation: standard deviation of the noise of y, (N or 1, 1, 1, 1).
 
     Returns:
         (N, C, H, W) in [-1, 1].
     """
     last = torch.maximum(2 * deviation, (4 * deviation).clamp_max(0.01))
     first = last.clamp_min(FIRST)
-    picture = solution = start
+    picture, dual = start, torch.zeros_like(y)
     for number in range(ROUNDS):
         strength = first * (last / first) ** (number / (ROUNDS - 1))
         weight = BALANCE * (deviation / strength).square()
-        solution = _solve_nearly(forward, adjoint, y, picture, solution, weight)
-        change = extract_sparse_change(solution - x, strength, stride=COARSE, refine=False)
-        picture = (x + change).clamp(-1, 1)
-    return solution.clamp(-1, 1)
+        dual = _solve_dual(forward, adjoint, y - forward(picture), dual, weight)
+        solution = picture + adjoint(dual)
+        if number < ROUNDS - 1:
+            change = extract_sparse_change(solution - x, strength, stride=COARSE, refine=False)
+            picture = (x + change).clamp(-1, 1)
+    return (x + extract_sparse_change(solution - x, last / 2)).clamp(-1, 1)
 
 
 def fill_sparsely(x: Tensor, y: Tensor, known: Tensor, *, start: Tensor | None = None) -> Tensor:
