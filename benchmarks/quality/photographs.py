@@ -1,7 +1,7 @@
 """PSNR of restored photographs at their own size, beside that of the degraded photographs.
 
-Each photograph is degraded at its own size by each operator, and restored. For comparison, ``--earlier`` names a JSON Lines
-file that the same script wrote with another version of the package; its column is printed beside the present one.
+Each photograph is degraded at its own size by each operator, and restored. For comparison, ``--earlier`` names a JSON
+Lines file that the same script wrote with another version of the package; its column is printed beside the present one.
 
     python benchmarks/quality/photographs.py photos/ --count 20 -o now.jsonl
     python benchmarks/quality/photographs.py photos/ --count 20 -o now.jsonl --earlier before.jsonl --sheet sheet.png
@@ -184,16 +184,14 @@ def main():
     if options.json:
         print(json.dumps(rows))
         return
-    print(
-        "| operator | n | input | before | now | gain | 95 % | least | below without a note |\n|---|---|---|---|---|---|---|---|---|"
-    )
+    names = ("operator", "n", "input", "before", "now", "gain", "95 %", "least", "below without a note")
+    print(f"| {' | '.join(names)} |\n|{'---|' * len(names)}")
     for row in rows:
         low, high = row["interval"]
         before = "" if row["earlier"] is None else f"{row['earlier']:.2f}"
-        print(
-            f"| `{row['spec']}` | {row['n']} | {row['input']:.2f} | {before} | {row['answer']:.2f} | {row['gain']:+.2f} | "
-            f"{low:+.2f} to {high:+.2f} | {row['worst']:+.2f} | {row['harm']} |"
-        )
+        cells = (f"`{row['spec']}`", row["n"], f"{row['input']:.2f}", before, f"{row['answer']:.2f}")
+        cells += (f"{row['gain']:+.2f}", f"{low:+.2f} to {high:+.2f}", f"{row['worst']:+.2f}", row["harm"])
+        print(f"| {' | '.join(map(str, cells))} |")
 
 
 if __name__ == "__main__":

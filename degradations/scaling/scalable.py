@@ -47,7 +47,7 @@ class Scalable:
             twin.noise = twin.noise.averaged(compute_noise_gain(self.scale_of_y(factor)))
         return twin
 
-    def stretched(self, size: tuple[int, int]) -> Self:
+    def stretched(self, size: tuple[int, int]) -> Scalable:
         """Return the operator for a picture that was stretched to another size (H, W).
 
         Default: itself. Operators that hold a value for each pixel, such as drawn wear, resize those.

@@ -16,8 +16,8 @@ FITS = ("auto", "crop", "pad", "stretch", "object")
 
 Box = tuple[int, int, int, int]
 
-# Side of the window around a hole over the hole's extent. On six photographs with holes of 50x40 pixels and a prior of 32,
-# PSNR in the hole was 20.19 dB for 2, 20.48 for 3.5, and 20.62 for 6; larger windows have less detail.
+# Side of the window around a hole over the hole's extent. On six photographs with holes of 50x40 pixels and a prior of
+# 32, PSNR in the hole was 20.19 dB for 2, 20.48 for 3.5, and 20.62 for 6; larger windows have less detail.
 CONTEXT = 4
 
 
@@ -61,8 +61,8 @@ def window_box(missing: np.ndarray, resolution: int) -> Box | None:
         resolution: side of the prior's square, which is the smallest side.
 
     Returns:
-        The square, of `CONTEXT` times the hole's extent if the picture is large enough; None if no square holds the hole, or if
-        more than three quarters of it would be missing.
+        The square, of `CONTEXT` times the hole's extent if the picture is large enough; None if no square holds the
+        hole, or if more than three quarters of it would be missing.
     """
     box = box_around(missing, resolution, CONTEXT)
     return None if box is None or crop_array(missing, box).mean() > 0.75 else box

@@ -44,9 +44,8 @@ class FullSize:
         if (before := told.get("psnr_untouched")) is not None:
             after = told["psnr"]
             if after is not None and after < before - MARGIN:
-                return (
-                    f"its PSNR at {_by(self.size)} is {after:.2f} dB, that of the photograph as it is {before:.2f} dB"
-                )
+                at = "{}x{}".format(*self.size)
+                return f"its PSNR at {at} is {after:.2f} dB, that of the photograph as it is {before:.2f} dB"
             return None
         if self.untouched is None or self.fidelity["exact"] or "psnr" in told:
             return None

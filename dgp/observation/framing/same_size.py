@@ -21,8 +21,9 @@ from dgp.observation.resizing import fit_picture
 def frame_same_size(degradation: Degradation, request: FramingRequest) -> FramedInput:
     """Fit an observation that has the size of x.
 
-    With fit "auto", each group of holes is filled in a window around it, and other pictures are stretched. The degradation is scaled
-    with the picture. At the end of a run, the answer is merged with the picture at the input's own size.
+    With fit "auto", each group of holes is filled in a window around it, and other pictures are stretched. The
+    degradation is scaled with the picture. At the end of a run, the answer is merged with the picture at the input's
+    own size.
 
     Raises:
         InputError: the part of the picture that is used does not contain the hole.
