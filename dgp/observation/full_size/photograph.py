@@ -14,7 +14,8 @@ from degradations import Degradation
 from dgp.observation.boxes import Box, whole_box
 from dgp.observation.images import to_tensor
 
-TILE = 1024  # pixels: side of the parts that are merged one after the other
+TILE = 1024  # pixels: side of the parts that are merged one after the other,
+POINTWISE_TILE = 2048  # and for pointwise operators, which need less memory, and whose holes should lie in one part
 LARGEST_WHOLE = 2**22  # pixels of a picture that is merged as a whole, for operators that cannot be cut
 
 Reader = Callable[[Box], Tensor]
@@ -107,12 +108,13 @@ class Photograph:
             yield whole_box(self.size), whole_box(self.size)
             return
         step, margin = self.operator.alignment, self.margin
+        side = POINTWISE_TILE if self.operator.pointwise else TILE
         left, top = (edge // step * step for edge in region[:2])
-        for y in range(top, region[3], TILE):
-            for x in range(left, region[2], TILE):
-                inner = (max(x, region[0]), max(y, region[1]), min(x + TILE, region[2]), min(y + TILE, region[3]))
+        for y in range(top, region[3], side):
+            for x in range(left, region[2], side):
+                inner = (max(x, region[0]), max(y, region[1]), min(x + side, region[2]), min(y + side, region[3]))
                 outer = (max(0, x - margin), max(0, y - margin))
-                ends = (min(width, x + TILE + margin), min(height, y + TILE + margin))
+                ends = (min(width, x + side + margin), min(height, y + side + margin))
                 yield inner, (*outer, *ends)
 
 
