@@ -20,6 +20,7 @@ from dgp.observation.full_size.resolution_notes import describe_lack_of_detail
 from dgp.observation.observation import Observation
 from dgp.observation.prepare import prepare
 from dgp.output.restoration import Restoration
+from dgp.output.windows import join_windows
 from dgp.progress import display, report_steps
 from dgp.recipes.load import load_recipe
 from dgp.recipes.overrides import Overrides, parse_overrides
@@ -51,8 +52,8 @@ def observe(
         picture: the degraded picture: path, PIL image, array (H, W[, 3]) of uint8 or of floats in [0, 1], tensor
             (3, H, W) of floats in [-1, 1], or Picture. With ``simulate`` a clean one, which is fitted to the prior's
             resolution (auto: centre square) and degraded there.
-        degradation: the operator, or its spec, with strengths in the picture's own pixels; "auto": the likeliest chain of damages that the picture shows
-            (``dgp.identify``).
+        degradation: the operator, or its spec, with strengths in the picture's own pixels; "auto": the likeliest chain
+            of damages that the picture shows (``dgp.identify``).
         prior: the prior.
         label: name or number of a class (``--class`` on the command line); None or "auto": to be found.
         simulate: whether the picture is clean and degraded first.
@@ -102,14 +103,20 @@ def invert(
 ) -> Restoration:
     """Run an inversion of one observation to its end, and report its progress.
 
+    The windows around several holes are inverted one after the other.
+
     Arguments are those of ``Inversion``; ``on_step`` is called with every step.
     """
-    how = {"seed": seed, "num_solutions": num_solutions, "start": start, "device": device}
-    inversion = Inversion(observation, prior, recipe, **how)
-    for step in report_steps(inversion):
-        if on_step:
-            on_step(step)
-    return inversion.result()
+    results = []
+    for window, part in enumerate((observation, *observation.others)):
+        # Only the first window can begin at an earlier result; the others search.
+        how = {"seed": seed, "num_solutions": num_solutions, "start": None if window else start, "device": device}
+        inversion = Inversion(part, prior, recipe, **how)
+        for step in report_steps(inversion):
+            if on_step:
+                on_step(step)
+        results.append(inversion.result())
+    return join_windows(results)
 
 
 def restore(

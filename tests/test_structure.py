@@ -15,8 +15,8 @@ LINES, FILES = 300, 15
 
 # Rooms of each package from low to high: a module imports modules of its own room and of rooms before it.
 ROOMS = {
-    "degradations": "errors constants rows files scaling noise solvers core masks resampling blur jpeg operators "
-    "deepinv authoring conformance",
+    "degradations": "errors constants rows files scaling noise solvers detail core masks resampling blur jpeg "
+    "operators deepinv authoring conformance",
     "generators": "errors text progress caching nn latents base biggan stylegan checkpoints statistics "
     "prior model_zoo registry bank wrapping load convert random_init builtin downloads training",
     "dgp": "errors files device threads progress random_streams registry observation identify variables rendering "

@@ -21,7 +21,10 @@ class CLASS(Degradation):
     # linear: y = A x, without a constant. smooth: differentiable. Set them to False otherwise.
     linear = True
     smooth = True
-    parameters_spec = (Parameter("strength", 0.5, bounds=(0.0, 0.9), help="share of the contrast that is lost"),)
+    # unit: in messages and tables. Lengths in pixels have unit="px", and shrink with the picture (see `scaled`).
+    parameters_spec = (
+        Parameter("strength", 0.5, bounds=(0.0, 0.9), unit="of the contrast", help="share that is lost"),
+    )
     example = "NAME:0.3"
     strengths = ("NAME:0.2", "NAME:0.5", "NAME:0.8")  # for `dgp degradations sheet`
 

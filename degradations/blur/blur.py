@@ -106,6 +106,11 @@ class Blur(Separable):
         height = make_gaussian_matrix(hw[0], sigma, most).to(dtype)
         return height, height if hw[0] == hw[1] else make_gaussian_matrix(hw[1], sigma, most).to(dtype)
 
+    alignment = 1
+
+    def reach(self, size):
+        return math.floor(REACH * self.upper_bound("sigma") + 0.5)
+
 
 @register("motion-blur")
 class MotionBlur(Convolution):

@@ -98,3 +98,8 @@ class Convolution(Degradation):
             return None
         support = (self.kernel(torch.zeros((), dtype=torch.float64, device=uninformative.device)).abs() > 1e-9).double()
         return (correlate((~uninformative[:, None]).double(), support) < 0.5)[:, 0]
+
+    alignment = 1
+
+    def reach(self, size):
+        return max(self.kernel(torch.zeros((), dtype=torch.float64)).shape[-2:]) // 2

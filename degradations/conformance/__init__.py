@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from degradations.conformance import binding, files, mapping, merging, noise, surrogate
+from degradations.conformance import binding, files, mapping, merging, noise, scales, surrogate
 from degradations.core.base import Degradation, Size
 from degradations.core.spec import parse
 from degradations.errors import DegradationError, SizeError, summarize
@@ -32,6 +32,7 @@ PARTS = {
     "surrogate": surrogate.surrogate,
     "binding": binding.binding,
     "unknown": binding.unknown,
+    "scaled": scales.scaled,
 }
 SIZES: tuple[Size, ...] = ((32, 32), (37, 31))
 CHAINS = ("gray+{}", "{}+sr:2", "sr:2+{}+inpaint:center=1/3")
@@ -110,6 +111,11 @@ def survey(spec: str, *, seed: int = 0, merge_tolerance: float = 1e-3) -> dict[s
             continue
         found[f"{chain} at {h}x{w}"] = check(operator, (h, w), seed=seed, merge_tolerance=merge_tolerance)
     return found
+
+
+def find_skipped(spec: str) -> list[str]:
+    """Return the parts of the contract that ``survey`` leaves out: "scaled", if the operator is tied to one size."""
+    return [] if scales.can_be_scaled(_build(spec, SIZES[0], 0)) else ["scaled"]
 
 
 def _build(spec: str, size: Size, seed: int) -> Degradation:

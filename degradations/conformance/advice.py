@@ -16,4 +16,6 @@ ADVICE = {
     "binding": "use self.parameter in forward, as a number or as (N, 1, 1, 1), and compute nothing from it earlier. "
     "Declare a parameter that sets the size of y as fixed=True",
     "unknown": "give the parameter bounds, or plausible=(low, high), between which it can be searched",
+    "scaled": 'declare unit="px" for parameters that are lengths in pixels, or a `law` for others that depend on the '
+    "scale of the picture; or define scaled(self, factor); or set scales = False, if the operator is tied to one size",
 }

@@ -6,9 +6,8 @@ A step along the surrogate's gradient must bring the true observation nearer.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 
-from degradations.core.notebook import make_test_picture
+from degradations.conformance.pictures import make_natural_pictures
 from degradations.noise.model import NoiseModel
 
 TRIALS, SHARE = 20, 0.9
@@ -18,7 +17,7 @@ STEPS = (0.003, 0.01, 0.03, 0.1)
 def surrogate(phi, x, draw, tolerance):
     """Check that gradient steps on the surrogate lower the error of the true observation."""
     size = tuple(x.shape[-2:])
-    truth, start = _pictures(size, 1), _pictures(size, 2)
+    truth, start = make_natural_pictures(size, TRIALS, 1), make_natural_pictures(size, TRIALS, 2)
     with torch.no_grad():
         y = phi.measure(truth, torch.Generator().manual_seed(1))
         if not torch.equal(y, phi.measure(truth, torch.Generator().manual_seed(2))):
@@ -46,17 +45,3 @@ def surrogate(phi, x, draw, tolerance):
     lowered = float(((after < before) | (before < 1e-7)).float().mean())
     if lowered < SHARE:
         yield f"a step along the gradient lowers the true error in {lowered:.0%} of {TRIALS} trials, not in {SHARE:.0%}"
-
-
-def _pictures(size, seed):
-    """Make (TRIALS, 3, H, W) with edges, stripes and soft colours, as in photographs and unlike white noise."""
-    random = torch.Generator().manual_seed(seed)
-    rows = []
-    for _ in range(TRIALS):
-        down, across = (int(torch.randint(n, (), generator=random)) for n in size)
-        colours = torch.randperm(3, generator=random)
-        soft = F.interpolate(
-            torch.rand(1, 3, 4, 4, generator=random) * 2 - 1, size=size, mode="bicubic", align_corners=False
-        )
-        rows.append(0.5 * make_test_picture(size)[:, colours].roll((down, across), (2, 3)) + 0.5 * soft)
-    return torch.cat(rows).clamp(-1, 1)

@@ -14,6 +14,8 @@ from degradations.core.parametrized import Parametrized
 from degradations.core.picture_storage import PictureStorage
 from degradations.core.precision import compute_noise_floor, compute_precision
 from degradations.core.visibility import find_unobserved
+from degradations.detail.parts import Parts
+from degradations.detail.restoration import RestoresDetail
 from degradations.errors import DegradationError, SizeError
 from degradations.files.pictures import Size, round_to_8_bits
 from degradations.noise.adapted import AdaptsNoise
@@ -24,20 +26,23 @@ from degradations.solvers.nonlinear_projection import project_curved
 from degradations.solvers.projection import project
 
 
-class Degradation(AdaptsNoise, PictureStorage, Scalable, Parametrized):
+class Degradation(AdaptsNoise, PictureStorage, RestoresDetail, Parts, Scalable, Parametrized):
     """A differentiable operator y = phi(x), deterministic, with its noise model kept apart.
 
     x: (N, C, H, W) float in [-1, 1], usually C = 3 -> y: (N, c, h, w), in [-1, 1] up to ``overshoot``. Rows (the
     leading axis) are independent: the result for a row does not depend on the others.
 
     The parameters, their values for each row (``bind``) and the text form (``spec``) come from ``Parametrized``, the
-    conversion from and to picture files (``read``, ``picture``) from ``PictureStorage``, and the same operator for
-    shrunk pictures (``scaled``, ``shrink``) from ``Scalable``.
+    conversion from and to picture files (``read``, ``picture``) from ``PictureStorage``, the same operator for shrunk
+    pictures (``scaled``, ``shrink``) from ``Scalable``, and the restoration of photographs at their own size
+    (``restore_detail``) from ``RestoresDetail``, in parts (``part``, ``reach``, ``alignment``, ``detail_margin``) by
+    ``Parts``.
 
     Attributes:
         linear: phi(a x + b z) = a phi(x) + b phi(z).
         smooth: phi is differentiable in x. The contract suite tests both, and ``merge`` relies on them.
         pointwise: each pixel of y comes from the same pixel of x, and mid-grey (0) stays mid-grey.
+        keeps_places: pixels that are missing in x are missing in y and no others, at least nearly; so is ``pointwise``.
         well_posed: ``merge`` should invert phi exactly. Where False (blur), that would amplify the rounding of y, and
             ``merge`` comes only as close as the rounding.
         scales: a resized y is the y of a resized x, so that pictures of any size can be fitted. Where False, ``scaled``
@@ -59,6 +64,7 @@ class Degradation(AdaptsNoise, PictureStorage, Scalable, Parametrized):
     linear = False
     smooth = True
     pointwise = False
+    keeps_places = False
     well_posed = True
     scales = True
     keeps_size = False

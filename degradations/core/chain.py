@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
@@ -12,6 +13,7 @@ from degradations.core.base import Degradation, Size
 from degradations.core.identity import Identity
 from degradations.core.precision import ROUNDING
 from degradations.errors import SpecError
+from degradations.scaling.links import ScalableLinks
 
 
 def _bindable_names(link: Degradation) -> list[str]:
@@ -22,7 +24,7 @@ def _is_nothing(operator: Degradation) -> bool:
     return type(operator) is Identity and operator.noise is None
 
 
-class Chain(Degradation):
+class Chain(ScalableLinks, Degradation):
     """phi = last o ... o first, written ``first+...+last``. A chain within a chain is flattened.
 
     Attributes:
@@ -30,13 +32,7 @@ class Chain(Degradation):
     """
 
     def __init__(self, links: Iterable[Degradation], keys: Iterable[Mapping[str, str]] | None = None):
-        """Chain the operators.
-
-        Args:
-            links: in the order in which they damage the picture.
-            keys: for each operator, the chain's names of its bindable parameters, where they are not those that follow
-                from the links: in a chain of which links were left out.
-        """
+        """Chain operators; ``keys`` are the names of each one's bindable parameters, if links were left out since."""
         super().__init__()
         flat = [operator for link in links for operator in link.operators()]
         if not flat:
@@ -49,7 +45,16 @@ class Chain(Degradation):
         self._combine_attributes()
 
     def _combine_attributes(self) -> None:
-        for name in ("linear", "smooth", "well_posed", "scales", "pointwise", "keeps_size", "keeps_channels"):
+        for name in (
+            "linear",
+            "smooth",
+            "well_posed",
+            "scales",
+            "pointwise",
+            "keeps_places",
+            "keeps_size",
+            "keeps_channels",
+        ):
             setattr(self, name, all(getattr(link, name) for link in self.links))
         reach = 1.0
         for link in self.links:
@@ -200,11 +205,6 @@ class Chain(Degradation):
         factors = itertools.accumulate(self.links, lambda size, link: link.scale_of_y(size), initial=factor)
         return self.replace_links(lambda link: link.scaled(next(factors)))
 
-    def scale_of_y(self, factor):
-        for link in self.links:
-            factor = link.scale_of_y(factor)
-        return factor
-
     # ---- files: determined by the last link, and by the links before it as long as pixels keep their places
 
     def _links_that_shape_files(self) -> Iterator[Degradation]:
@@ -305,3 +305,25 @@ class Chain(Degradation):
         for link, hw, c in reversed(list(zip(self.links, sizes, counts, strict=False))):
             uninformative = link.propagate_unobserved(hw, uninformative, c)
         return uninformative
+
+    def undo(self, x, y, deviation):
+        """Undo the links from the last to the first, each with its own guess and the noise that is left."""
+        guesses = [x]
+        for link in self.links[:-1]:
+            guesses.append(link(guesses[-1]).clamp(-1, 1))
+        for link, guess in zip(reversed(self.links), reversed(guesses), strict=True):
+            y, deviation = link.undo(guess, y, deviation)
+        return y, deviation
+
+    @property
+    def alignment(self):
+        each = [link.alignment for link in self.links]
+        return None if None in each else math.lcm(*each)
+
+    def reach(self, size):
+        each = [link.reach(size) for link in self.links]
+        return None if None in each else sum(each)
+
+    def part(self, box, size):
+        each = [link.part(box, size) for link in self.links]
+        return None if None in each else self._with_links(each)

@@ -29,6 +29,14 @@ class Identity(Degradation):
     def propagate_unobserved(self, size, uninformative, channels=3):
         return uninformative
 
+    def undo(self, x, y, deviation):
+        return y, self._add_own_noise(y, deviation)
+
+    alignment = 1
+
+    def reach(self, size):
+        return 0
+
 
 def vanish(operator: Degradation, factor: float) -> Identity:
     """Return the identity, with what remains of the noise that was set on an operator when y is shrunk."""

@@ -103,8 +103,7 @@ def _table(operator: nn.Module) -> str:
             value = ", ".join(f"{one:g}" for one in value.flatten().tolist())
         elif value is not None:
             value = parameter.write(value)
-        expected = parameter.expected + (f", {parameter.unit}" if parameter.unit else "")
-        cells = (parameter.name, "" if value is None else value, expected, parameter.help)
+        cells = (parameter.name, "" if value is None else value, parameter.expected, parameter.help)
         lines.append("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>")
     return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
 

@@ -14,9 +14,11 @@ from torch import Tensor
 from degradations.core.unknown import RANGE, Unknown
 from degradations.errors import SpecError
 from degradations.scaling import laws
-from degradations.scaling.units import NONE, PIXELS
+from degradations.scaling.units import NONE, PIXELS, name_amount, name_unit
 
 KINDS = ("float", "int", "fraction", "choice", "text", "box", "bool")
+
+UNLIMITED = 2**63 - 1  # an upper bound that is not mentioned, such as that of seeds
 
 
 def quote(text: str) -> str:
@@ -24,6 +26,11 @@ def quote(text: str) -> str:
     if text and not re.search(r"""[+,:='"\s]""", text):
         return text
     return '"' + text.replace('"', '""') + '"'
+
+
+def _write_plainly(value: float) -> str:
+    """Return a number without an exponent, to six digits."""
+    return f"{value:g}" if "e" not in f"{value:g}" else f"{value:.15f}".rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True)
@@ -84,16 +91,24 @@ class Parameter:
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
         words = {
-            "float": "a number",
+            "float": name_amount(self.unit),
             "int": "a whole number",
-            "fraction": "a fraction such as 1/3 or 0.25",
+            "fraction": f"a fraction {self.unit} such as 1/3 or 0.25,".replace("  ", " "),
             "text": "a name",
-            "box": "left-top-right-bottom in pixels, such as 8-4-24-20",
+            "box": "left-top-right-bottom in pixels of the photograph, such as 8-4-24-20",
             "bool": "true or false",
         }[self.kind]
         if self.bounds is not None:
-            words += f" from {self.bounds[0]:g} to {self.bounds[1]:g}"
-        return words
+            low, high = map(_write_plainly, self.bounds)
+            words += f" from {low}" if self.bounds[1] >= UNLIMITED else f" from {low} to {high}"
+        return words.rstrip(",") + (name_unit(self.unit) if self.kind in ("float", "int") else "")
+
+    @property
+    def default_in_words(self) -> str:
+        """``required``, ``optional``, or ``default`` and the value."""
+        if self.required or self.default is None:
+            return "required" if self.required else "optional"
+        return f"default {self.write(self.default)}"
 
     def read(self, text: str) -> Any:
         """Convert text from a spec to a value.
@@ -144,7 +159,8 @@ class Parameter:
         """
         if isinstance(value, Unknown):
             return value
-        wrong = SpecError(f"{self.name}={value} is not {self.expected}")
+        written = "-".join(map(str, value)) if isinstance(value, tuple) else value
+        wrong = SpecError(f"{self.name}={written} is not {self.expected}")
         if self.kind in ("text", "choice"):
             value = str(value)
             if not value or (self.kind == "choice" and value not in self.choices):
@@ -215,6 +231,4 @@ class Parameter:
         return quote(str(value))
 
     def __repr__(self) -> str:
-        default = "required" if self.required else f"default {self.default}"
-        unit = f", {self.unit}" if self.unit else ""
-        return f"Parameter {self.name}: {self.expected}{unit}, {default}. {self.help}"[:400]
+        return f"Parameter {self.name}: {self.expected}, {self.default_in_words}. {self.help}"[:400]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from degradations.noise.model import LEVEL, NoiseModel
-
-ROUNDING = LEVEL / 12**0.5  # root mean square of the error of rounding to 8 bits, on the scale of [-1, 1]
+from degradations.noise.model import ROUNDING, NoiseModel
 
 
 def compute_noise_floor(noise: NoiseModel | None, y_hat: Tensor) -> Tensor:

@@ -14,12 +14,15 @@ from degradations.core.base import Degradation
 from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
+from degradations.detail.restoration import NOTICEABLE, REMAINING
 from degradations.errors import SizeError
 from degradations.files.pictures import expect_pictures, from_picture, to_picture
 from degradations.jpeg import surrogate as jpeg_surrogate
 from degradations.jpeg import tables as jpeg_tables
+from degradations.jpeg.blocks import estimate_deviation, remove_blocks
 from degradations.jpeg.cells import project_into_cells
 
+FINE = 3.0  # deviation of the quantisation error in levels, reached at quality 70
 HALVES = {"444": 0, "422": 1, "420": 2}
 
 
@@ -38,6 +41,7 @@ class Jpeg(Degradation):
 
     smooth = False
     keeps_size = True
+    keeps_places = True
     keeps_channels = True
     parameters_spec = (
         Parameter(
@@ -121,3 +125,24 @@ class Jpeg(Degradation):
         blocks = F.max_pool2d(informative, (side[1], side[0]), ceil_mode=True)
         wide = blocks.repeat_interleave(side[1], -2).repeat_interleave(side[0], -1)
         return wide[:, 0, : size[0], : size[1]] == 0
+
+    def undo(self, x, y, deviation):
+        """Remove the quantisation error like noise, then return to the coefficients that are rounded to those of y.
+
+        Fine quantisation is left alone: little is gained there, and a file that was saved twice with the same tables
+        has no error of the second time.
+        """
+        steps = self._steps(y)
+        own = estimate_deviation(steps)[:, :1]
+        remaining = (deviation.square() + (REMAINING * own / 127.5).square()).sqrt()
+        if float(own.max()) < FINE:
+            return y, remaining
+        picture = remove_blocks((x + 1) * 127.5, (y + 1) * 127.5, steps, deviation * 127.5) / 127.5 - 1
+        if float(deviation.max()) < NOTICEABLE:
+            picture = self.merge(picture.clamp(-1, 1), y)
+        return picture, remaining
+
+    alignment = 16
+
+    def reach(self, size):
+        return 16

@@ -18,6 +18,7 @@ Generators = torch.Generator | Sequence[torch.Generator] | None
 Amount = float | Tensor
 
 LEVEL = 2 / 255  # distance of two neighbouring levels of an 8-bit file, on the scale of [-1, 1]
+ROUNDING = LEVEL / 12**0.5  # root mean square of the error of rounding to 8 bits, on the scale of [-1, 1]
 
 
 def draw_per_row(

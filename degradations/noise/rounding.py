@@ -24,6 +24,7 @@ from degradations.rows import expand_rows, mean_per_row
 # is Nyquist). DITHERED is the weighted error that remains, measured on photographs, in steps between levels.
 BAND = 0.35
 DITHERED = 0.075
+SPREAD = 0.5  # deviation of the error of a palette, in distances of neighbouring colours; measured on photographs
 
 
 class RoundingNoise(NoiseModel):
@@ -63,6 +64,10 @@ class EvenLevels(RoundingNoise):
     def quantize(self, y):
         top = self.levels - 1
         return ((y.detach().clamp(-1, 1) + 1) / 2 * top).round() / top * 2 - 1
+
+    def estimate_deviation(self, y: Tensor) -> Tensor:
+        """Return the standard deviation of the rounding error, (N,)."""
+        return y.new_full((len(y),), 2 / (self.levels - 1) / 12**0.5)
 
     def within(self, y_hat, y):
         """Clip y_hat to the interval of values that round to y."""
@@ -131,6 +136,10 @@ class FewColors(RoundingNoise):
         quantized = [p.quantize(self.colors, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE) for p in pictures]
         return torch.cat([from_picture(q.convert(p.mode)) for p, q in zip(pictures, quantized, strict=True)]).to(y)
 
+    def estimate_deviation(self, y: Tensor) -> Tensor:
+        """Estimate the standard deviation of the rounding error from the distances of neighbouring colours, (N,)."""
+        return torch.stack([_estimate_spread(row) for row in y])
+
     def within(self, y_hat, y):
         """Move y_hat towards y up to the point that is nearer to y's colour than to any other colour of y.
 
@@ -149,6 +158,15 @@ class FewColors(RoundingNoise):
             nearer = ((y_hat - y).square().sum(0) - (y_hat - color).square().sum(0)).clamp_min(0)
             share = torch.maximum(share, nearer / (nearer + gap).clamp_min(1e-12))
         return torch.where(share > 0, y_hat + share * (y - y_hat), y_hat)
+
+
+def _estimate_spread(y: Tensor) -> Tensor:
+    """Return a share of the distance from each pixel's colour to the nearest other colour of y, (c, h, w)."""
+    colors, counts = y.flatten(1).unique(dim=1, return_counts=True)
+    if len(counts) < 2 or len(counts) > 256:
+        return y.new_zeros(())
+    gaps = torch.cdist(colors.T, colors.T).fill_diagonal_(math.inf).amin(1)
+    return SPREAD * ((gaps.square() * counts).sum() / counts.sum() / len(colors)).sqrt()
 
 
 @lru_cache(maxsize=8)

@@ -78,6 +78,21 @@ class PoissonNoise(NoiseModel):
     def averaged(self, gain):
         return PoissonNoise(self.photons / gain**2)
 
+    def stabilize(self, y: Tensor) -> Tensor:
+        """Return y on Anscombe's scale, on which the noise has a standard deviation of nearly 1."""
+        return 2 * (brightness(y) * as_tensor_like(self.photons, y) + 3 / 8).sqrt()
+
+    def restore_scale(self, stable: Tensor) -> Tensor:
+        """Return the mean y of noise whose mean on Anscombe's scale is ``stable``.
+
+        The closed form of M. Makitalo, A. Foi 2011, "A closed-form approximation of the exact unbiased inverse of the
+        Anscombe variance-stabilizing transformation", equation 6.
+        """
+        d = stable.clamp_min(2 * (3 / 8) ** 0.5)
+        root = (3 / 2) ** 0.5
+        counts = d.square() / 4 + root / 4 / d - 11 / 8 / d.square() + 5 / 8 * root / d**3 - 1 / 8
+        return 2 * counts.clamp_min(0) / as_tensor_like(self.photons, stable) - 1
+
 
 class SpeckleNoise(NoiseModel):
     """Multiplicative Gaussian noise: v ~ N(v_hat, (sigma v_hat)^2), independently for each value.
@@ -119,3 +134,13 @@ class SpeckleNoise(NoiseModel):
 
     def averaged(self, gain):
         return SpeckleNoise(self.sigma * gain)
+
+    def stabilize(self, y: Tensor) -> Tensor:
+        """Return y on a logarithmic scale, on which the noise has a standard deviation of nearly 1."""
+        sigma = as_tensor_like(self.sigma, y)
+        return (brightness(y) + self._dark(sigma)).log() / sigma
+
+    def restore_scale(self, stable: Tensor) -> Tensor:
+        """Return the mean y of noise whose mean on the logarithmic scale is ``stable``: E log(1 + s n) = -s^2 / 2."""
+        sigma = as_tensor_like(self.sigma, stable)
+        return 2 * ((stable * sigma + sigma.square() / 2).exp() - self._dark(sigma)) - 1

@@ -71,6 +71,17 @@ class Window(Degradation):
             uninformative = torch.zeros(1, *self.size(size), dtype=torch.bool)
         return F.pad(uninformative, self._pads(tuple(size)), value=True)
 
+    def undo(self, x, y, deviation):
+        """Paste y into x, whose surroundings are changed smoothly so that they fit at the rim."""
+        pads = self._pads(tuple(x.shape[-2:]))
+        known = F.pad(torch.ones_like(y[:1, :1], dtype=torch.bool), pads)
+        return self._fill(x, F.pad(y, pads), known, deviation)
+
+    alignment = None
+
+    def reach(self, size):
+        return None
+
 
 @register("crop")
 class Crop(Window):

@@ -59,6 +59,10 @@ class Warp(Degradation):
         """Return the pixels of y that lie outside x: (1 or N, 1, H, W) bool."""
         return self(like.new_ones(self._count_bound_rows(), 1, *like.shape[-2:])) <= SEEN
 
+    def _average(self, y, seen, size):
+        """Average pixels outside x too: mid-grey blends into the border of x, as it does in y of the shrunk picture."""
+        return super()._average(y, None if seen is None else seen.maximum(self._empty(y).to(y)), size)
+
     def set_known_values(self, y):
         """Set the pixels outside x to exactly mid-grey (0), which no 8-bit level equals."""
         return y.masked_fill(self._empty(y), 0)
@@ -67,6 +71,11 @@ class Warp(Degradation):
         bound = next(iter(self.bound_values().values()), torch.zeros(()))
         empty = self._empty(bound.new_zeros(1, 1, *hw))[:, 0]
         return empty if bool(empty.any()) else None
+
+    alignment = None
+
+    def reach(self, size):
+        return None
 
 
 @register("affine")

@@ -7,6 +7,7 @@ import torch
 from degradations.core.base import Degradation
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
+from degradations.detail.restoration import remove_noise
 from degradations.files.pictures import LUMA, expect_pictures, luma
 
 
@@ -49,3 +50,10 @@ class Gray(Degradation):
 
     def propagate_unobserved(self, size, uninformative, channels=3):
         return uninformative
+
+    def undo(self, x, y, deviation):
+        """Remove the noise of y, then take its luma and the chroma of x."""
+        y, deviation = remove_noise(self(x), y, deviation)
+        return self.merge(x, y), deviation
+
+    alignment = 1

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from degradations.core.base import Degradation
-from degradations.core.identity import vanish
+from degradations.core.identity import Identity, vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import MaskError, SizeError, SpecError
@@ -252,6 +252,20 @@ class Inpaint(Degradation):
     def propagate_unobserved(self, size, uninformative, channels=3):
         mask = self.mask_at(tuple(size))[:, 0]
         return mask if uninformative is None else mask.to(uninformative.device) | uninformative
+
+    def undo(self, x, y, deviation):
+        return self._fill(x, y, ~self._mask_for(x), deviation)
+
+    alignment = 1
+
+    def part(self, box, size):
+        left, top, right, bottom = box
+        mask = self.mask_at(tuple(size))[..., top:bottom, left:right]
+        if not bool(mask.any()):
+            return Identity()
+        cut = self._shallow_copy()
+        cut.missing = mask
+        return cut
 
 
 @functools.lru_cache(maxsize=64)

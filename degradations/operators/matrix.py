@@ -108,3 +108,7 @@ class Matrix(FromFile):
             return super().lift(y, size)
         matrix = self.values_like(y)
         return (self.adjoint(y, size) / matrix.square().sum(0).mean().clamp_min(1e-12)).expand(-1, 3, -1, -1)
+
+    @property
+    def alignment(self):
+        return 1 if self.of == "channels" else None

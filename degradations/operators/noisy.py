@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from degradations.core.base import Degradation
 from degradations.core.identity import Identity
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
+from degradations.detail.impulses import find_impulses
+from degradations.detail.restoration import NOTICEABLE, REMAINING
 from degradations.files.pictures import expect_pictures
 from degradations.noise.impulse import BLACK, WHITE, ImpulseNoise
-from degradations.noise.model import GaussianNoise
+from degradations.noise.model import ROUNDING, GaussianNoise
 from degradations.noise.signal_dependent import PoissonNoise, SpeckleNoise
+from degradations.rows import expand_rows
 from degradations.scaling import laws
 from degradations.scaling.units import BRIGHTNESS, PHOTONS, PICTURE, RANGE
+from degradations.solvers.sparse_change import extract_sparse_change
+from degradations.solvers.sparse_solution import fill_sparsely
 
 
 class NoiseOperator(Identity):
@@ -34,6 +40,14 @@ class NoiseOperator(Identity):
 def _strength(name: str, **about) -> tuple[Parameter]:
     """Declare the one parameter of a noise operator: required, and searched on a logarithmic scale."""
     return (Parameter(name, transform="log", required=True, **about),)
+
+
+def _remove_stabilized(noise: PoissonNoise | SpeckleNoise, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Remove noise on a scale on which its standard deviation is 1; return the picture and what noise remains."""
+    guess = noise.stabilize(x)
+    change = extract_sparse_change(noise.stabilize(y) - guess, y.new_ones(1, 1, 1, 1))
+    picture = noise.restore_scale(guess + change).clamp(-1, 1)
+    return picture, (REMAINING * expand_rows(noise.mean_square(picture)).sqrt()).clamp_min(ROUNDING)
 
 
 @register("noise")
@@ -79,6 +93,9 @@ class ShotNoise(NoiseOperator):
     def noise(self):
         return PoissonNoise(self.photons)
 
+    def undo(self, x, y, deviation):
+        return _remove_stabilized(self.noise, x, y)
+
 
 @register("speckle")
 class Speckle(NoiseOperator):
@@ -100,6 +117,9 @@ class Speckle(NoiseOperator):
     @property
     def noise(self):
         return SpeckleNoise(self.sigma)
+
+    def undo(self, x, y, deviation):
+        return _remove_stabilized(self.noise, x, y)
 
 
 IMPULSES = _strength(
@@ -125,6 +145,7 @@ class AveragedImpulses(Degradation):
 
     keeps_size = True
     keeps_channels = True
+    keeps_places = True
     parameters_spec = IMPULSES
 
     def __init__(self, values: tuple[float, ...] = (BLACK, WHITE), gain: float = 1.0, share: float = 0.05):
@@ -167,6 +188,11 @@ class ImpulseOperator(NoiseOperator):
         averaged = AveragedImpulses(self.values, laws.compute_noise_gain(factor))
         averaged.__dict__.update(share=self.share, _bound=self._bound, _ranges=self._ranges, _unknown=self.unknowns())
         return averaged
+
+    def undo(self, x, y, deviation):
+        """Fill the pixels that were replaced; all others keep y exactly."""
+        hit = find_impulses(y, self.values, tolerance=3 * deviation if float(deviation.max()) > NOTICEABLE else 1e-3)
+        return fill_sparsely(x, y, ~hit), deviation
 
 
 @register("salt-pepper")

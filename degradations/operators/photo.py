@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from degradations.blur.blur import Blur
 from degradations.core.base import Degradation
+from degradations.core.chain import Chain
 from degradations.core.parameter import Parameter
 from degradations.core.precision import compute_noise_floor
 from degradations.core.registry import register
@@ -21,6 +23,7 @@ from degradations.scaling import laws
 from degradations.scaling.shrinking import scale_size, shrink_mask, shrink_seen
 from degradations.scaling.units import CONTRAST, LIGHT, PIXELS, RANGE
 from degradations.solvers.near_projection import project_near
+from degradations.solvers.sparse_solution import fill_sparsely
 
 
 def _make_operator(cls: type[Degradation], **values: float | Tensor) -> Degradation:
@@ -128,6 +131,14 @@ class Photo(Degradation):
             twin.paint = shrink_seen(self.paint, self.missing.to(self.paint), size)
         return twin
 
+    def stretched(self, size):
+        if self.missing is None:
+            return self
+        twin = self._shallow_copy()
+        twin.missing = F.interpolate(self.missing.float(), size=tuple(size), mode="nearest-exact") > 0
+        twin.paint = F.interpolate(self.paint, size=tuple(size), mode="nearest-exact")
+        return twin
+
     def _cover(self, y: Tensor) -> Tensor:
         if not self._has_wear:
             return y
@@ -140,10 +151,18 @@ class Photo(Degradation):
             )
         return torch.where(self.missing.to(y.device), self.paint.to(y), y)
 
+    def _print(self) -> Chain:
+        """Return blur, yellowing and fading as a chain."""
+        return Chain(
+            (
+                _make_operator(Blur, sigma=self.blur),
+                _make_operator(WhiteBalance, blue=1 - self.yellowing, green=1 - self.yellowing / 4),
+                _make_operator(Fade, contrast=1 - self.fading, black=self.fading / 4),
+            )
+        )
+
     def forward(self, x):
-        soft = _make_operator(Blur, sigma=self.blur)(expect_pictures(x))
-        yellow = _make_operator(WhiteBalance, blue=1 - self.yellowing, green=1 - self.yellowing / 4)(soft)
-        return self._cover(_make_operator(Fade, contrast=1 - self.fading, black=self.fading / 4)(yellow))
+        return self._cover(self._print()(expect_pictures(x)))
 
     def measure(self, x, generator=None):
         return self.set_known_values(super().measure(x, generator))
@@ -167,3 +186,23 @@ class Photo(Degradation):
 
     def channels(self, c):
         return 3
+
+    def undo(self, x, y, deviation):
+        """Fill what the wear covers, then undo fading, yellowing and blur with the noise of the grain."""
+        printed, grain = self._print(), self._add_own_noise(y, deviation)
+        if self.missing is not None:
+            y = fill_sparsely(printed(x), y, ~self.missing.to(y.device))
+        return printed.undo(x, y, grain)
+
+    alignment = 1
+
+    def reach(self, size):
+        return self._print().reach(size)
+
+    def part(self, box, size):
+        if self.missing is None:
+            return self
+        left, top, right, bottom = box
+        cut = self._shallow_copy()
+        cut.missing, cut.paint = (whole[..., top:bottom, left:right] for whole in (self.missing, self.paint))
+        return cut

@@ -5,17 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from degradations.core.base import Degradation
+from degradations.core.base import Degradation, Size
 from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SpecError
 from degradations.files.pictures import expect_pictures
-from degradations.scaling.shrinking import SEEN_SHARE, shrink_picture
-from degradations.scaling.units import LIGHT, PIXELS
+from degradations.scaling.shrinking import shrink_mask, shrink_picture
+from degradations.scaling.units import LINE, PIXELS
 
 SHADES = {"black": -1.0, "gray": 0.0}
 ROWS = 64  # of a picture on which it is tried whether any lines are left
+
+
+def shrink_lines(lost: Tensor, size: Size) -> Tensor:
+    """Return which share of each pixel of a shrunk picture is on lines: bool -> float64 in [0, 1]."""
+    return shrink_picture(lost.double(), size).clamp_max(1)
 
 
 @register("scanlines")
@@ -28,9 +33,10 @@ class Scanlines(Degradation):
 
     scales = False
     keeps_size = True
+    keeps_places = True
     keeps_channels = True
     parameters_spec = (
-        Parameter("strength", 0.5, bounds=(0, 1), unit=LIGHT, help="share of a line that is lost"),
+        Parameter("strength", 0.5, bounds=(0, 1), unit=LINE, help="share of a line that is lost"),
         Parameter("period", 2, kind="int", bounds=(2, 1024), unit=PIXELS, help="distance between the lines"),
         Parameter("width", 1, kind="int", bounds=(1, 1023), unit=PIXELS, help="height of a line"),
         Parameter("shade", "black", kind="choice", choices=tuple(SHADES), help="the tone that a line is mixed with"),
@@ -64,10 +70,10 @@ class Scanlines(Degradation):
         """Return how much of each row is lost, from 0 to 1: (1 or N, 1, H, 1)."""
         rows = round(y.shape[-2] / self.factor)
         lost = torch.arange(rows, device=y.device) % self.period >= self.period - self.width
-        lost = lost.to(y.dtype)[:, None]
         if self.factor != 1:
-            lost = shrink_picture(lost[None, None], (y.shape[-2], 1))[0, 0]
-            lost = (lost > 1 - SEEN_SHARE).to(lost) if self._is_missing() else lost.clamp_max(1)
+            shrink = shrink_mask if self._is_missing() else shrink_lines
+            lost = shrink(lost[:, None].expand(1, 1, -1, 2), (y.shape[-2], 2))[0, 0, :, 0]
+        lost = lost.to(y.dtype)[:, None]
         strength = torch.as_tensor(self.strength, dtype=y.dtype, device=y.device)
         return lost * strength.reshape(-1, 1, 1, 1)
 
@@ -94,3 +100,16 @@ class Scanlines(Degradation):
         )
         lost = (self._loss(like) == 1)[:, 0].expand(-1, *size)
         return lost if uninformative is None else lost | uninformative
+
+    def undo(self, x, y, deviation):
+        """Undo the mixing, and fill rows that are lost completely from those beside them."""
+        loss = self._loss(y)
+        gain = (1 / (1 - loss).clamp_min(1e-3)).square()[loss < 1].mean().sqrt()
+        return self._fill(x, self.merge(x, y), (loss < 1).expand(-1, -1, -1, x.shape[-1]), gain * deviation)
+
+    @property
+    def alignment(self):
+        return self.period
+
+    def reach(self, size):
+        return 0

@@ -119,3 +119,8 @@ class Sensing(Degradation):
 
     def propagate_unobserved(self, size, uninformative, channels=3):
         return None if uninformative is None else super().propagate_unobserved(size, uninformative, channels)
+
+    alignment = None
+
+    def reach(self, size):
+        return None

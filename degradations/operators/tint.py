@@ -11,14 +11,18 @@ from torch import Tensor
 from degradations.constants import constant
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
+from degradations.detail.restoration import remove_noise
 from degradations.errors import SizeError
-from degradations.files.pictures import expect_pictures, luma
+from degradations.files.pictures import LUMA, expect_pictures, luma
+from degradations.operators.gray import Gray
 from degradations.operators.tone import Tone
 from degradations.scaling.units import COLOR, LIGHT
 
 # The rows of the sepia matrix that many programs use, (0.393, 0.769, 0.189) and so on, are nearly one luma times these
 # factors, here scaled so that the largest is 1 and white is not clipped.
 SEPIA = (1.0, 0.890, 0.694)
+TYPICAL = 0.2  # standard deviation of what x misses, against which noise is weighed when colours are inverted
+SHARED = 0.9  # share of the detail of other channels that is found in a lost one, measured on photographs
 
 
 def expand_to_rgb(x: Tensor) -> Tensor:
@@ -71,6 +75,25 @@ class Sepia(Tone):
     def channels(self, c):
         return 3
 
+    def undo(self, x, y, deviation):
+        """Invert the colour matrix as far as the noise of y allows; what it does not show is that of x."""
+        if x.shape[1] == 1:
+            return super().undo(x, y, deviation)
+        if self.strength == 1:
+            y, deviation = remove_noise(self(x), y, deviation)
+        matrix = self._matrix(y)
+        ridge = (deviation.amax(1).square() / TYPICAL**2)[..., None] * torch.eye(3, device=y.device, dtype=y.dtype)
+        inverse = matrix.mT @ torch.linalg.inv(matrix @ matrix.mT + ridge[:, 0])
+        picture = x + torch.einsum("noc,nchw->nohw", inverse.expand(len(x), 3, 3), y - self(x))
+        gain = inverse.square().sum(-1).sqrt()[..., None, None]
+        return Gray().merge(picture, luma(picture)), gain * deviation
+
+    def _matrix(self, like: Tensor) -> Tensor:
+        """Return the map of colours to toned colours, (1 or N, 3, 3)."""
+        strength = torch.as_tensor(self.strength, dtype=like.dtype, device=like.device).reshape(-1, 1, 1)
+        brown, weights = constant(SEPIA, like)[:, None], constant(LUMA["rec601"], like)[None]
+        return (1 - strength) * torch.eye(3, dtype=like.dtype, device=like.device) + strength * brown * weights
+
 
 class ColorCast(Tone):
     """Dim each colour: v_c becomes t_c v_c, with a transmission t_c from 0 to 1. (N, 3 or 1, H, W) -> (N, 3, H, W).
@@ -97,6 +120,18 @@ class ColorCast(Tone):
         transmission = self.transmission(x.double())
         restored = ((y.double() + 1) / transmission.clamp_min(1e-12) - 1).clamp(-1, 1)
         return torch.where(transmission < 1e-3, x.double().clamp(-1, 1), restored).to(x)
+
+    def undo(self, x, y, deviation):
+        """Divide by the transmission; a lost channel is that of x, with the detail of the other channels."""
+        transmission = self.transmission(y)
+        lost = (transmission < 1e-3).expand(len(x), 3, 1, 1)
+        if x.shape[1] == 1:
+            return super().undo(x, y, deviation)
+        if not bool(lost.any()):
+            return (y + 1) / transmission - 1, deviation / transmission
+        restored, deviation = remove_noise(x, self.merge(x, y), deviation / transmission.clamp_min(1e-3) * ~lost)
+        detail = ((restored - x) * ~lost).sum(1, keepdim=True) / (~lost).sum(1, keepdim=True).clamp_min(1)
+        return torch.where(lost, (x + SHARED * detail).clamp(-1, 1), restored), deviation
 
 
 @register("white-balance")

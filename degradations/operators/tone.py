@@ -11,7 +11,9 @@ from torch import Tensor
 from degradations.core.base import Degradation
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
+from degradations.detail.restoration import NOTICEABLE
 from degradations.files.pictures import expect_pictures
+from degradations.noise.model import ROUNDING
 from degradations.scaling.units import CONTRAST, RANGE
 
 TOE = 1 / 255  # brightness of the level next to black, below which the gamma curve is a straight line
@@ -21,9 +23,15 @@ class Tone(Degradation):
     """Change each pixel by itself: pixels keep their places, and all of them are observed."""
 
     keeps_size = True
+    keeps_places = True
+
+    alignment = 1
 
     def propagate_unobserved(self, size, uninformative, channels=3):
         return uninformative
+
+    def reach(self, size):
+        return 0
 
 
 class Curve(Tone):
@@ -43,6 +51,14 @@ class Curve(Tone):
         """Invert the curve and clip to [-1, 1]; a value that already gives y stays unchanged."""
         exact, picture, y = self._in_double(), x.double().clamp(-1, 1), y.double()
         return torch.where((exact(picture) - y).abs() < 1e-6, picture, exact.inverse(y).clamp(-1, 1)).to(x)
+
+    def undo(self, x, y, deviation):
+        """Invert the curve without clipping, which would bias values whose noise is still to be removed."""
+        if float(deviation.max()) < NOTICEABLE:
+            return super().undo(x, y, deviation)
+        picture = self.inverse(y)
+        slope = (self.inverse(y + ROUNDING) - picture) / ROUNDING
+        return picture, slope.square().mean((2, 3), keepdim=True).sqrt() * deviation
 
 
 @register("fade")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 
@@ -12,7 +13,7 @@ from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import SpecError
-from degradations.resampling.resample import NAMES, matrix
+from degradations.resampling.resample import FILTERS, NAMES, matrix
 from degradations.resampling.super_resolution import Separable
 from degradations.scaling.laws import compute_noise_gain
 
@@ -65,7 +66,7 @@ class Rescale(Separable):
 
     def _scaled(self, factor):
         """Multiply the factors; those that do not exceed 1 then are left out."""
-        kept = [f"{f * factor:.6f}" for f in self.factors if f * factor > 1 + 1e-6]
+        kept = [f"{f * factor:.6f}".rstrip("0").rstrip(".") for f in self.factors if f * factor > 1 + 1e-6]
         if not kept:
             return vanish(self, factor)
         twin = Rescale("-".join(kept), self.filter, self.up)
@@ -76,3 +77,22 @@ class Rescale(Separable):
         return tuple(
             _make_round_trips(n, self.factors, down=self.filter, up=self.up, device=device).to(dtype) for n in hw
         )
+
+    @property
+    def alignment(self):
+        if not all(factor.is_integer() for factor in self.factors):
+            return None
+        return math.lcm(*map(int, self.factors))
+
+    def reach(self, size):
+        """Return the sum of the supports of all filters, if the sizes of the picture are multiples of the factors."""
+        if self.alignment is None or any(n % self.alignment for n in size):
+            return None
+        supports = (FILTERS[name][1] if name in FILTERS else 1 for name in (self.filter, self.up))
+        support = math.ceil(sum(supports)) + 1
+        return sum(support * int(factor) for factor in self.factors)
+
+    def part(self, box, size):
+        if self.alignment is None or any(n % self.alignment for n in (*size, *box)):
+            return None
+        return self

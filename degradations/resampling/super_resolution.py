@@ -50,6 +50,11 @@ class Separable(Degradation):
         informative = everywhere if uninformative is None else (~uninformative[:, None]).double()
         return (a.abs().mT @ informative @ b.abs() == 0)[:, 0]
 
+    alignment = None  # the matrices of a part are not parts of the matrices
+
+    def reach(self, size):
+        return None
+
 
 @register("sr")
 class SuperResolution(Separable):

@@ -28,13 +28,15 @@ Examples:
   dgp restore small.png -d sr:4 --class horse
   dgp restore holed.png -d inpaint:mask=hole.png -o results
   dgp restore clean.png -d gray+sr:2 --simulate --num-solutions 8
+  dgp restore clean.jpg -d blur:2 --simulate --simulate-at photo
   dgp restore old.png -d auto
   dgp restore *.png -d gray --json
   dgp restore scans/ -d auto                 all pictures in the folder
 
 \b
-`dgp degradations list` shows the degradations. The results of each IMAGE go into a folder DIR/<its name>/, with
-restored.png, comparison.png and result.json. If the folder holds the complete result already, nothing is run."""
+`dgp degradations list` shows the degradations; lengths are in pixels of the photograph. The results of each IMAGE
+go into a folder DIR/<its name>/, with restored.png, comparison.png and result.json. If the folder holds the complete
+result already, nothing is run."""
 )
 @images_argument
 @degradation_option(
@@ -167,8 +169,8 @@ Examples:
 
 \b
 The picture must have 1/FACTOR of the prior's resolution (8x8 for a factor of 4 and a prior of 32 pixels);
---fit scales other pictures to that size first, which loses detail. Recipes with their own downsampling operator
-use that: pulse, and dgp-sr-d with --simulate and a factor of 4."""
+--fit shows the prior a copy of other pictures that is scaled to that size. Recipes with their own downsampling
+operator use that: pulse, and dgp-sr-d with --simulate and a factor of 4."""
 )
 @images_argument
 @click.option(
@@ -202,8 +204,9 @@ Examples:
   dgp invert photo.png --set 'stages.*.steps=50' --json
 
 \b
-restored_prior.png is the output of the generator; latents.safetensors and weights.safetensors hold the latents
-and the changed weights that it was generated from."""
+restored_prior.png is the output of the generator, the inversion itself; latents.safetensors and
+weights.safetensors hold the latents and the changed weights that it was generated from. restored.png agrees with the
+photograph at its own size, so that it equals it (unless --no-merge is given, or by the recipe)."""
 )
 @images_argument
 @run_options

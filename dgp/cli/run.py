@@ -250,8 +250,14 @@ def _outcome(runner: Runner, job: Job, console: Console) -> tuple[dict, int]:
         report_failure(job, error, console)
         return _failure(job, error), exit_code(error)
     console.print(f"{printable_text(job.path)} -> {printable_text(job.folder / 'restored.png')}  {summarize(record)}")
-    if harm := (record["full_size"] or {}).get("worse_than_untouched"):
+    full_size = record["full_size"] or {}
+    if harm := full_size.get("worse_than_untouched"):
         console.note(f"{printable_text(job.path)}: the answer is worse than the photograph as it is: {harm}")
+    if full_size.get("unchanged"):
+        console.note(
+            f"{printable_text(job.path)}: restored.png is the photograph as it is, of which "
+            f"{record['degradation']['asked']} loses nothing; what the prior made of it is restored_prior.png"
+        )
     return record, 0
 
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from dgp.errors import InputError
 from dgp.observation.boxes import Box, intersect, strips, whole_box
 from dgp.observation.full_size.enlargement import Enlargement
-from dgp.observation.images import refuse_nan
+from dgp.observation.full_size.grain import add_grain
 from dgp.observation.full_size.photograph import Photograph, read_image, write_part
+from dgp.observation.images import refuse_nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,8 @@ class Geometry:
         if self.missing is not None:
             kept = ~self.missing
             pixels[kept] = np.asarray(self.observed.convert("RGB"))[kept]
+            if merged:
+                add_grain(pixels, self.missing, region)
         return Image.fromarray(pixels)
 
     def overlay(self, image: Tensor, around: np.ndarray) -> np.ndarray:

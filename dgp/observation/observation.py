@@ -11,11 +11,11 @@ from PIL import Image
 from torch import Tensor
 
 from degradations import Degradation
-from dgp.observation.full_size.effective_resolution import EffectiveResolution, measure_effective_resolution
 from dgp.observation.estimate import Candidate, Estimate
 from dgp.observation.figures import encode_png, figures_html, resize_for_screen
+from dgp.observation.full_size.effective_resolution import EffectiveResolution, measure_effective_resolution
 from dgp.observation.geometry import Geometry
-from dgp.observation.images import Picture, flatten, to_pil
+from dgp.observation.images import Picture, to_pil
 from dgp.observation.weight_map import WeightMap
 from generators.text import shorten
 
@@ -43,6 +43,7 @@ class Observation:
         estimates: of the degradation's unknown parameters by name, before the run.
         truth: the operator that made y, where y was simulated by another than ``degradation``.
         ranking: with degradation "auto", the chains of damages that may have made y, the likeliest first.
+        others: further parts of the same photograph, each with holes of its own, which are inverted alike.
         seconds: time that ``observe`` took, estimates included.
     """
 
@@ -63,6 +64,7 @@ class Observation:
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
     truth: Degradation | None = None
     ranking: tuple[Candidate, ...] = ()
+    others: tuple[Observation, ...] = ()
     seconds: float = 0.0
 
     @property

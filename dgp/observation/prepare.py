@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 import degradations
@@ -9,10 +11,11 @@ from degradations import Degradation
 from dgp.errors import InputError
 from dgp.observation.boxes import FITS
 from dgp.observation.framing.degraded import frame_degraded
-from dgp.observation.framing.request import FramingRequest
+from dgp.observation.framing.request import FramedInput, FramingRequest
+from dgp.observation.framing.simulation import simulate_at_photo, simulate_at_prior
 from dgp.observation.images import BLENDED_WITH_WHITE, Picture, flatten, open_picture
 from dgp.observation.observation import Observation
-from dgp.observation.framing.simulation import simulate_at_photo, simulate_at_prior
+from dgp.observation.resizing import fit_tensor
 from dgp.observation.weight_map import open_weight
 from generators import Prior
 from generators.progress import waiting
@@ -67,7 +70,7 @@ def prepare(
         operator.lift(y, (resolution, resolution))  # an error comes now rather than when the answer is to be shown
     box = geometry.used_box or geometry.box
     shown = None if weighed is None else weighed.fit_box(box, (y.shape[-1], y.shape[-2]))
-    return Observation(
+    first = Observation(
         y=y,
         degradation=operator,
         source=source,
@@ -83,6 +86,24 @@ def prepare(
         weighed=weighed,
         notes=(*notes, *framed.notes),
         truth=simulated and simulated.truth,
+    )
+    return replace(first, others=tuple(_observe_window(first, part, k) for k, part in enumerate(framed.others, 2)))
+
+
+def _observe_window(first: Observation, part: FramedInput, number: int) -> Observation:
+    """Return the observation of another window of the same photograph, with random streams of its own."""
+    side = part.geometry.resolution
+    original = None if first.clean is None else fit_tensor(first.clean, part.geometry.box, side)
+    weight = None if first.weighed is None else first.weighed.fit_box(part.geometry.box, (side, side))
+    return replace(
+        first,
+        y=part.y,
+        degradation=part.operator,
+        geometry=part.geometry,
+        key=f"{first.key} window {number}",
+        original=original,
+        weight=weight,
+        notes=(),
     )
 
 

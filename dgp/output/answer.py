@@ -48,6 +48,7 @@ class Answer:
         found: the degradation's unknown parameters as each answer has them, by name.
         plugins: path, sha256 and names of the plugin files of the call.
         folder: where it was last saved, or None.
+        windows: the results for further windows of the photograph, each around holes of its own.
     """
 
     observation: Observation
@@ -75,6 +76,7 @@ class Answer:
     found: dict[str, list[float]] = field(default_factory=dict)
     plugins: Sequence[dict] = ()
     folder: Path | None = None
+    windows: Sequence[Answer] = ()
 
     @property
     def tensor(self) -> Tensor:
@@ -102,7 +104,12 @@ class Answer:
         """All answers at the input's own size, the best first."""
         covers = [None] * len(self.tensors) if self.covers is None else self.covers
         finish = self.recipe.finish
-        return [finish.picture(t, self.observation, cover) for t, cover in zip(self.tensors, covers, strict=True)]
+        own = [finish.picture(t, self.observation, cover) for t, cover in zip(self.tensors, covers, strict=True)]
+        for window in self.windows:
+            filled = Image.fromarray(window.observation.geometry.missing)
+            for whole, part in zip(own, window.solutions, strict=False):
+                whole.paste(part, mask=filled)
+        return own
 
     @functools.cached_property
     def full_size(self) -> FullSize | None:

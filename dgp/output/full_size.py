@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from dgp.observation.full_size.photograph import LARGEST_WHOLE, Misfit, Photograph, read_image
 from dgp.observation.images import to_tensor
 from dgp.observation.observation import Observation
-from dgp.observation.full_size.photograph import LARGEST_WHOLE, Misfit, Photograph, read_image
 from dgp.output import metrics
 from generators.progress import waiting
 
@@ -28,12 +28,14 @@ class FullSize:
         untouched: the same for the photograph taken as the answer; None where it is no picture of the output's size.
         metrics: against the clean picture, where it is known; "psnr_untouched" and "ssim_untouched" are those of the
             photograph taken as the answer.
+        unchanged: whether the answer is the photograph as it is.
     """
 
     size: tuple[int, int]
     fidelity: dict
     untouched: dict | None
     metrics: dict[str, dict]
+    unchanged: bool
 
     @property
     def harm(self) -> str | None:
@@ -42,7 +44,8 @@ class FullSize:
         if (before := told.get("psnr_untouched")) is not None:
             after = told["psnr"]
             if after is not None and after < before - MARGIN:
-                return f"its PSNR at {_by(self.size)} is {after:.2f} dB, that of the photograph as it is {before:.2f} dB"
+                at = "{}x{}".format(*self.size)
+                return f"its PSNR at {at} is {after:.2f} dB, that of the photograph as it is {before:.2f} dB"
             return None
         if self.untouched is None or self.fidelity["exact"] or "psnr" in told:
             return None
@@ -62,6 +65,7 @@ class FullSize:
             "fidelity": self.fidelity,
             "untouched": self.untouched,
             "metrics": self.metrics,
+            "unchanged": self.unchanged,
             "worse_than_untouched": self.harm,
         }
 
@@ -84,6 +88,7 @@ def measure_at_full_size(observation: Observation, image: Image.Image) -> FullSi
         fidelity=fidelity,
         untouched=None if untouched is None else _fidelity(photograph, untouched),
         metrics=_metrics(observation, image, untouched),
+        unchanged=untouched is not None and image.convert("RGB").tobytes() == untouched.tobytes(),
     )
 
 
@@ -140,9 +145,3 @@ def _psnr(a: np.ndarray, b: np.ndarray) -> tuple[float | None, str | None]:
 def _entry(value: float | None, reason: str | None, region: str) -> dict:
     entry = {"value": value, "region": region, "higher_is_better": True}
     return entry if value is not None else entry | {"reason": reason}
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
-
-

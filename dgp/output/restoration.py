@@ -70,8 +70,6 @@ class Restoration(Answer):
     @waiting("compressing the pictures")
     def _contents(self) -> dict[str, bytes]:
         """Return the contents of all files but result.json, by name."""
-        from safetensors.torch import save
-
         source = self.observation.source.image
         # A profile of grey or CMYK values would be wrong for the RGB that is written.
         profile = source.info.get("icc_profile") if source.mode in ("RGB", "RGBA", "P") else None
@@ -87,7 +85,20 @@ class Restoration(Answer):
             for number, image in enumerate(self.solutions):
                 files[f"solutions/{number:02}.png"] = encode_png(image, icc_profile=profile)
             files["mean.png"], files["spread.png"] = encode_png(self.spread.mean), encode_png(self.spread.picture)
-        parametrizations = self.recipe.parametrizations
+        files |= self._tensor_files("")
+        for number, window in enumerate(self.windows, 2):
+            files |= window._tensor_files(f"window{number}-")
+            files[f"window{number}-restored_prior.png"] = encode_png(window.prior_image, icc_profile=profile)
+        files["trace.jsonl"] = "".join(
+            json.dumps(to_json(step), allow_nan=False) + "\n" for step in self.trace
+        ).encode()
+        return files
+
+    def _tensor_files(self, prefix: str) -> dict[str, bytes]:
+        """Return the contents of the files of latents and weights, by name."""
+        from safetensors.torch import save
+
+        parametrizations, files = self.recipe.parametrizations, {}
         about = {
             "schema": "1",
             "prior": self.prior.name,
@@ -98,12 +109,9 @@ class Restoration(Answer):
         variables = {f"{VARIABLE}{name}": value for name, value in self.variables.items()}
         for name, tensors in (("latents", self.latents | variables), ("weights", self.weights)):
             if tensors:
-                files[f"{name}.safetensors"] = save(
+                files[f"{prefix}{name}.safetensors"] = save(
                     {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, about
                 )
-        files["trace.jsonl"] = "".join(
-            json.dumps(to_json(step), allow_nan=False) + "\n" for step in self.trace
-        ).encode()
         return files
 
 

@@ -27,6 +27,7 @@ FILES = (
     "trace.jsonl",
     "report.html",
 )
+OF_WINDOWS = ("restored_prior.png", "latents.safetensors", "weights.safetensors")  # beginning with "window2-", ...
 
 # Runs are the same if these entries of result.json are: name in messages -> path of keys.
 IDENTITY = {
@@ -158,7 +159,9 @@ def is_done(folder: str | os.PathLike, planned: Mapping, overwrite: bool = False
 def existing_files(folder: Path) -> list[Path]:
     """Return the files in a folder that saving a run would replace, result.json first."""
     solutions = sorted(path for path in (folder / "solutions").glob("*.png") if path.stem.isdecimal())
-    return [path for path in (folder / RESULT, *(folder / name for name in FILES), *solutions) if path.is_file()]
+    windows = sorted(path for name in OF_WINDOWS for path in folder.glob(f"window[1-9]*-{name}"))
+    found = (folder / RESULT, *(folder / name for name in FILES), *solutions, *windows)
+    return [path for path in found if path.is_file()]
 
 
 def prepare_folder(folder: str | os.PathLike) -> Path:

@@ -66,12 +66,24 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
             "variables": {name: _describe_latent("", value[0]) for name, value in result.variables.items()},
             "scores": result.scores,
             "class_of_solutions": found,
+            "windows": [_describe_window(one) for one in (result, *result.windows)] if result.windows else None,
             "spread": result.spread and result.spread.record(),
             "accepted": result.accepted,
             "evaluations": result.evaluations,
             "timing": result.timing,
         }
     )
+
+
+def _describe_window(window: Answer) -> dict:
+    """Return the entry of one of several windows: its place, and how well it was filled."""
+    return {
+        "box": list(window.observation.geometry.box),
+        "scores": window.scores,
+        "fidelity": window.fidelity,
+        "metrics": window.metrics,
+        "class_of_solutions": window.classes,
+    }
 
 
 def _describe_latent(name: str, value: Tensor) -> dict:

@@ -126,3 +126,31 @@ def test_the_sheet_has_a_picture_of_its_own(call):
     with Image.open("sheet.png") as page:
         red, green, blue = page.crop((10, 30, 70, 80)).resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     assert red > green > blue, "an orange suit"
+
+
+def test_scales(call, tmp_path):
+    """A shift by pixels must shrink with the picture, unless it is tied to one size."""
+    shift = "    linear = True\n    def forward(self, x): return x.roll(3, -1)\n"
+    (tmp_path / "mine.py").write_text(HEAD.split("    parameters")[0] + shift)
+    said = call("degradations", "check", "mine.py", code=1).stdout
+    assert "scaled: scaled(0.5) on a shrunk picture differs from the shrunk y by" in said
+    assert 'What to do about scaled: declare unit="px"' in said
+    tied = shift.replace("linear", "scales = False\n    linear")
+    (tmp_path / "tied.py").write_text(HEAD.replace("mine", "tied").split("    parameters")[0] + tied)
+    said = call("degradations", "check", "tied.py").stdout
+    assert said.splitlines()[-1] == "tied: scaled skipped, as it is tied to the size of its pictures"
+    assert call("degradations", "check", "tied", "--plugin", "tied.py", "--json").json["skipped"] == {
+        "tied": ["scaled"]
+    }
+
+
+def test_units_are_shown(call):
+    listed = call("degradations", "list").stdout
+    assert "[px: length; degrees: angle]" in listed and "[share of black to white: sigma]" in listed
+    assert (
+        "sigma: a number from 0.001 to 64, in pixels of the photograph, default 1."
+        in call("degradations", "info", "blur").stdout
+    )
+    sigma = call("degradations", "info", "noise", "--json").json["parameters"][0]
+    assert sigma["unit"] == "of black to white"
+    assert call("degradations", "info", "motion-blur", "--json").json["parameters"][0]["unit"] == "px"

@@ -170,7 +170,7 @@ def test_plain_models_and_wrong_strengths():
     with pytest.raises(SpecError, match="sigma=0 is not positive"):
         GaussianNoise(0)
     for spec, says in (
-        ("noise:2", "from 0.001 to 1"),
+        ("noise:2", "from 0.00001 to 1"),
         ("poisson", "needs photons"),
         ("salt-pepper:1", "out of range"),
         ("speckle:sigma=0.1,sigma=0.2", "twice"),

@@ -39,7 +39,7 @@ def test_what_is_lost_is_seen():
 class Two(Degradation):
     """A camera without blue & with a <b>."""
 
-    parameters_spec = (Parameter("gain", 0.5, (0, 1), unit="times", help="a < b"),)
+    parameters_spec = (Parameter("gain", 0.5, (0, 1), unit="decibels", help="a < b"),)
 
     def forward(self, x):
         return x[:, :2] * self.gain
@@ -55,7 +55,7 @@ class Lifted(Two):
 def test_other_channels_are_shown_by_lift_or_it_is_said_why_not():
     assert Two()._repr_png_() is None
     text = Two()._repr_html_()
-    assert "define lift" in text and "&lt;b&gt;" in text and "a &lt; b" in text and "times" in text
+    assert "define lift" in text and "&lt;b&gt;" in text and "a &lt; b" in text and "in decibels" in text
     assert shown(Lifted()).width > 200
 
 

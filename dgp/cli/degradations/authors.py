@@ -58,6 +58,8 @@ def check(context: click.Context, target: str, plugins: tuple[str, ...], console
     A plugin FILE is executed, and each of its operators is tried with the parameters of its `example`; a SPEC is
     tried as given.
     """
+    import degradations as operators
+    from degradations.conformance import find_skipped
     from degradations.conformance.advice import ADVICE
     from generators.progress import waiting
 
@@ -65,6 +67,9 @@ def check(context: click.Context, target: str, plugins: tuple[str, ...], console
     loaded = load_plugins((*plugins, target) if is_file else plugins)
     with waiting("trying the operators"):
         found, unusable = _check_operators(loaded[-1]["names"]) if is_file else _check_spec(target)
+        specs = [operators.describe(name).example for name in loaded[-1]["names"]] if is_file else [target]
+        tried = [spec for spec in specs if any(title.startswith(f"{spec} at ") for title in found)]
+        skipped = {spec: parts for spec in tried if (parts := find_skipped(spec))}
     broken = {part: ADVICE[part] for findings in found.values() for part, _ in findings if part in ADVICE}
     console.print_json(
         {
@@ -73,6 +78,7 @@ def check(context: click.Context, target: str, plugins: tuple[str, ...], console
                 {"tried": tried, "findings": [{"part": part, "text": text} for part, text in findings]}
                 for tried, findings in found.items()
             ],
+            "skipped": skipped,
             "unusable": unusable,
             "advice": broken,
             "plugins": list(loaded),
@@ -82,6 +88,8 @@ def check(context: click.Context, target: str, plugins: tuple[str, ...], console
         console.print(f"{tried}: {'passes' if not findings else 'fails'}")
         for part, text in findings:
             console.print(f"  {part}: {text}")
+    for spec, parts in skipped.items():
+        console.print(f"{spec}: {', '.join(parts)} skipped, as it is tied to the size of its pictures")
     for part, advice in broken.items():
         console.print(f"What to do about {part}: {advice}.")
     for reason in unusable:

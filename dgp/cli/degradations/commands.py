@@ -51,7 +51,7 @@ Examples:
 @plugin_option
 @console_options
 def list_(plugins: tuple[str, ...], console: Console):
-    """List all operators, with a summary of each."""
+    """List all operators, each with a summary and the units of its parameters; px are pixels of the photograph."""
     import degradations as operators
 
     load_plugins(plugins)
@@ -68,7 +68,8 @@ def list_(plugins: tuple[str, ...], console: Console):
     if not console.as_json:
         width = max(len(d.example) for d in found)
         for description in found:
-            console.print(f"{description.example:{width}}  {drop_shapes(description.summary)}")
+            summary = drop_shapes(description.summary)
+            console.print(f"{description.example:{width}}  {summary}{_list_units(description.parameters)}")
 
 
 @degradations.command(
@@ -90,11 +91,7 @@ def info(name: str, plugins: tuple[str, ...], console: Console):
     if not console.as_json:
         console.print(f"{description.name}, for example {description.example}\n\n{drop_shapes(description.text)}\n")
         for parameter in description.parameters:
-            default = "required" if parameter.required else f"default {parameter.default}"
-            console.print(
-                f"  {parameter.name}: {parameter.expected}{', ' + parameter.unit if parameter.unit else ''}, "
-                f"{default}. {parameter.help}"
-            )
+            console.print(f"  {parameter.name}: {parameter.expected}, {parameter.default_in_words}. {parameter.help}")
         console.print(
             f"{'linear' if description.linear else 'not linear'}, "
             f"{'smooth' if description.smooth else 'not smooth'}, defined in {description.source}"
@@ -147,6 +144,17 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
     console.print(
         f"{printable_text(image)} -> {printable_text(output)}: {operator.spec}, {degraded.width}x{degraded.height}"
     )
+
+
+def _list_units(parameters) -> str:
+    """Return " [px: right, down; degrees: angle]", the parameters with each unit; "" if none has any."""
+    named = {}
+    for parameter in parameters:
+        if parameter.unit:
+            unit = f"share {parameter.unit}" if parameter.unit.startswith("of ") else parameter.unit
+            named.setdefault(unit, []).append(parameter.name)
+    listed = "; ".join(f"{unit}: {', '.join(names)}" for unit, names in named.items())
+    return f" [{listed}]" if named else ""
 
 
 def drop_shapes(text: str) -> str:

@@ -25,12 +25,14 @@ def operator_for_box(operator: Degradation, full: tuple[int, int], box: Box, siz
     """
     if box == whole_box(full) and size == full:
         return operator
+    inside = min(box[:2]) >= 0 and box[2] <= full[0] and box[3] <= full[1]
     factor = min(1.0, (size[0] * size[1] / ((box[2] - box[0]) * (box[3] - box[1]))) ** 0.5)
 
     def fit(link: Degradation) -> Degradation:
         hidden = link.unobserved(full[::-1]) if link.pointwise else None
         if hidden is None:
-            return link.scaled(factor)
+            part = link.part(box, full[::-1]) if inside else None
+            return (part or link).stretched((round(size[1] / factor), round(size[0] / factor))).scaled(factor)
         mask = fit_mask(hidden[0].cpu().numpy(), box, size)
         return degradations.Inpaint.of(torch.from_numpy(mask)[None, None]) if mask.any() else degradations.Identity()
 

@@ -73,6 +73,7 @@ class FramedInput:
         whole: the degradation for the input's own size.
         y: (1, c, h, w), the part of the input that the square shows.
         notes: sentences for the user about pixels of the input that are lost.
+        others: the same for further parts of the picture, each with a group of holes.
     """
 
     geometry: Geometry
@@ -80,3 +81,4 @@ class FramedInput:
     whole: Degradation
     y: Tensor
     notes: tuple[str, ...] = ()
+    others: tuple[FramedInput, ...] = ()

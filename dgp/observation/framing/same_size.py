@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 import degradations
 from degradations import Degradation
 from dgp.errors import InputError
-from dgp.observation.boxes import crop_array, whole_box, window_box
+from dgp.observation.boxes import Box, crop_array, whole_box
 from dgp.observation.framing.operator import keeps_pixels, operator_for_box
 from dgp.observation.framing.request import FramedInput, FramingRequest
-from dgp.observation.geometry import Geometry
+from dgp.observation.framing.windows import group_holes
 from dgp.observation.full_size.photograph import Photograph
+from dgp.observation.geometry import Geometry
 from dgp.observation.resizing import fit_picture
 
 
 def frame_same_size(degradation: Degradation, request: FramingRequest) -> FramedInput:
     """Fit an observation that has the size of x.
 
-    With fit "auto", a hole is filled in a window around it, and other pictures are stretched. The degradation is scaled
-    with the picture. At the end of a run, the answer is merged with the picture at the input's own size.
+    With fit "auto", each group of holes is filled in a window around it, and other pictures are stretched. The
+    degradation is scaled with the picture. At the end of a run, the answer is merged with the picture at the input's
+    own size.
 
     Raises:
         InputError: the part of the picture that is used does not contain the hole.
@@ -29,13 +35,40 @@ def frame_same_size(degradation: Degradation, request: FramingRequest) -> Framed
     missing = None if hidden is None else hidden[0].cpu().numpy()
     pasted = missing is not None and keeps_pixels(whole, full, resolution)
     box, placement = request.choose_box(fit)
-    if fit == "auto" and pasted and placement != "whole" and (around := window_box(missing, resolution)):
-        box, placement = around, "window"
+    groups = group_holes(missing, resolution) if fit == "auto" and pasted and placement != "whole" else []
+    if groups:
+        first, *others = (
+            _frame_box(whole, request, window, "window", missing=missing, changed=mask) for mask, window in groups
+        )
+        return replace(first, others=tuple(others))
     hole = missing is not None and whole.pointwise
     if fit == "object" and hole and crop_array(missing, box).sum() < missing.sum():
         raise InputError("part of the hole lies outside the square around the object; use --fit auto")
     if hole and not crop_array(missing, box).any():
         raise InputError("nothing is missing in the centred square; use --fit auto, which works around the hole")
+    return _frame_box(whole, request, box, placement, missing=missing, changed=missing if pasted else None)
+
+
+def _frame_box(
+    whole: Degradation,
+    request: FramingRequest,
+    box: Box,
+    placement: str,
+    *,
+    missing: np.ndarray | None,
+    changed: np.ndarray | None,
+) -> FramedInput:
+    """Fit a part of the input into the square.
+
+    Args:
+        whole: the degradation, built for the input's own size.
+        request: the picture.
+        box: the part.
+        placement: see ``Geometry``.
+        missing: (H, W) bool, the pixels without information; or None.
+        changed: (H, W) bool, the pixels that this part fills, while all others are kept; None: all may change.
+    """
+    image, full = request.image, request.image.size
     operator = operator_for_box(whole, full, box, request.square)
     degradations.try_out(operator, request.square)
     if whole.scales:
@@ -46,15 +79,15 @@ def frame_same_size(degradation: Degradation, request: FramingRequest) -> Framed
     output_size = (extent[2] - extent[0], extent[3] - extent[1])
     observed = fit_picture(image, extent, output_size)
     geometry = Geometry(
-        fit,
+        request.fit,
         placement,
-        resolution,
+        request.resolution,
         input_size=full,
         box=box,
         box_size=(box[2] - box[0], box[3] - box[1]),
         output_size=output_size,
         observed=observed,
         photograph=Photograph(observed, operator_for_box(whole, full, extent, output_size), output_size),
-        missing=crop_array(missing, extent) if pasted else None,
+        missing=None if changed is None else crop_array(changed, extent),
     )
     return FramedInput(geometry, operator, whole, y)

@@ -7,9 +7,9 @@ from degradations import Degradation
 from dgp.errors import InputError
 from dgp.observation.boxes import Box
 from dgp.observation.framing.request import FramedInput, FramingRequest
+from dgp.observation.full_size.photograph import Photograph
 from dgp.observation.geometry import Geometry
 from dgp.observation.images import MAX_PIXELS
-from dgp.observation.full_size.photograph import Photograph
 from dgp.observation.resizing import fit_picture
 
 LARGE = 1024  # resolution of a large prior, as an example in a message

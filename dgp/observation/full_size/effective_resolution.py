@@ -16,8 +16,8 @@ from torch import Tensor
 
 from dgp.observation.boxes import Box, whole_box
 from dgp.observation.full_size.enlargement import resize_matrix
-from dgp.observation.geometry import Geometry
 from dgp.observation.full_size.photograph import Photograph
+from dgp.observation.geometry import Geometry
 
 SIDE = 128  # pixels of the synthetic picture
 DISCS = 600  # of which it consists

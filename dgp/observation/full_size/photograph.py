@@ -39,13 +39,14 @@ class Photograph:
         return replace(self, operator=operator)
 
     @property
-    def tiled(self) -> bool:
-        """Whether the operator can be applied to parts of the picture."""
-        return self.reach is not None and self.picture.size == self.size
+    def margin(self) -> int | None:
+        """How many pixels around a part are needed to merge it; None: the whole picture."""
+        return self.operator.detail_margin(self.size[::-1])
 
     @property
-    def reach(self) -> int | None:
-        return self.operator.reach(self.size[::-1])
+    def tiled(self) -> bool:
+        """Whether the picture can be merged part by part."""
+        return self.margin is not None and self.picture.size == self.size
 
     @property
     def mergeable(self) -> bool:
@@ -102,8 +103,7 @@ class Photograph:
         if not self.tiled:
             yield whole_box(self.size), whole_box(self.size)
             return
-        step = self.operator.alignment
-        margin = -(-self.reach // step) * step
+        step, margin = self.operator.alignment, self.margin
         left, top = (edge // step * step for edge in region[:2])
         for y in range(top, region[3], TILE):
             for x in range(left, region[2], TILE):
