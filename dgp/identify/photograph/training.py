@@ -1,4 +1,4 @@
-"""Training of the network that recognises damage in photographs; ``benchmarks/quality/train_damages.py`` runs it."""
+"""Training of the network that recognises damage in photographs; ``benchmarks/quality/train_photograph.py`` runs it."""
 
 from __future__ import annotations
 
