@@ -27,8 +27,9 @@ from scratches import KINDS, damage, detect, mean, scores
 import degradations
 import generators
 from degradations.files.pictures import from_picture, to_picture
-from dgp.api import observe
+from dgp.identify.estimate import estimate_unknowns
 from dgp.identify.photograph.ranking import rank_in_photograph
+from dgp.observation.prepare import prepare
 
 STRENGTHS = {
     "blur:sigma=auto": ({"sigma": 1.0}, {"sigma": 3.0}),
@@ -84,7 +85,7 @@ def measure_estimates(pictures: list[Image.Image], size: str, prior: generators.
             for number, picture in enumerate(pictures):
                 damaged = degrade(picture, asked.with_values(values), number)
                 begin = time.perf_counter()
-                estimates = observe(damaged, spec, prior).estimates
+                estimates = estimate_unknowns(prepare(damaged, spec, prior), prior).estimates
                 seconds.append(time.perf_counter() - begin)
                 for name, true in values.items():
                     found.setdefault(name, []).append((estimates[name].value, estimates[name].spread, true))
@@ -111,7 +112,7 @@ def measure_estimates(pictures: list[Image.Image], size: str, prior: generators.
 def measure_ranking(pictures: list[Image.Image], size: str, each: int) -> list[dict]:
     """Return a row for each damage and one for undamaged pictures."""
     rows, seconds = [], []
-    for name, specs in {**DAMAGED, "scratches": ("wear",), "none": ("none",)}.items():
+    for name, specs in {"none": ("none",), "scratches": ("wear",), **DAMAGED}.items():
         ranks = []
         for number in range(min(each * (3 if name == "none" else 1), len(pictures) * len(specs))):
             picture, spec = pictures[number % len(pictures)], specs[number % len(specs)]
