@@ -71,7 +71,8 @@ class RestoresDetail:
         """
         deviation = self._add_own_noise(y, deviation)
         if self.linear and not self.pointwise:
-            picture, deviation = self._deconvolve(x, y, deviation.amax(1, keepdim=True))
+            each = deviation if self.keeps_channels else deviation.amax(1, keepdim=True)
+            picture, deviation = self._deconvolve(x, y, each)
         elif self.linear or self.smooth:
             picture, deviation = self._undo_by_merging(x, y, deviation)
         else:

@@ -14,7 +14,7 @@ from degradations.core.base import Degradation
 from degradations.core.identity import vanish
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
-from degradations.detail.restoration import NOTICEABLE, REMAINING
+from degradations.detail.restoration import NOTICEABLE
 from degradations.errors import SizeError
 from degradations.files.pictures import expect_pictures, from_picture, to_picture
 from degradations.jpeg import surrogate as jpeg_surrogate
@@ -22,6 +22,7 @@ from degradations.jpeg import tables as jpeg_tables
 from degradations.jpeg.blocks import estimate_deviation, remove_blocks
 from degradations.jpeg.cells import project_into_cells
 
+LEFT = 0.6  # share of the quantisation error that remains, measured by what is best for deconvolution
 FINE = 3.0  # deviation of the quantisation error in levels, reached at quality 70
 HALVES = {"444": 0, "422": 1, "420": 2}
 
@@ -134,9 +135,9 @@ class Jpeg(Degradation):
         """
         steps = self._steps(y)
         own = estimate_deviation(steps)[:, :1]
-        remaining = (deviation.square() + (REMAINING * own / 127.5).square()).sqrt()
+        remaining = (deviation.square() + (LEFT * own / 127.5).square()).sqrt()
         if float(own.max()) < FINE:
-            return y, remaining
+            return y, torch.maximum(deviation, remaining.clamp_max(0.99 * NOTICEABLE))
         picture = remove_blocks((x + 1) * 127.5, (y + 1) * 127.5, steps, deviation * 127.5) / 127.5 - 1
         if float(deviation.max()) < NOTICEABLE:
             picture = self.merge(picture.clamp(-1, 1), y)

@@ -21,6 +21,7 @@ from degradations.rows import expand_rows
 from degradations.solvers.sparse_change import extract_sparse_change
 
 EDGE = 0.1  # width of the smooth step between two levels, in level spacings; gradients vanish for much steeper steps
+DOTS = 1.7  # deviation of the dots, in that of white rounding noise; measured on photographs
 
 # Up to here a shrunk y is nearer to the rounded small picture than to the small picture, measured on photographs.
 COARSE_LEVELS, COARSE_COLORS = 4, 16
@@ -94,7 +95,7 @@ class Dither(RoundingOperator):
 
     def undo(self, x, y, deviation):
         """Remove the dots like noise that is strongest at high frequencies."""
-        own = y.new_full((1, 1, 1, 1), 2 / (self.levels - 1) / 12**0.5)
+        own = y.new_full((1, 1, 1, 1), DOTS * 2 / (self.levels - 1) / 12**0.5)
         change = extract_sparse_change(y - x, (deviation.square() + own.square()).sqrt(), spectrum=compute_spectrum(y))
         return (x + change).clamp(-1, 1), (REMAINING * own).clamp_min(ROUNDING)
 

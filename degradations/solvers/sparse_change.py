@@ -67,6 +67,7 @@ def extract_sparse_change(
     threshold: float = THRESHOLD,
     refine: bool = True,
     spectrum: Tensor | None = None,
+    shift: int = 0,
 ) -> Tensor:
     """Return the part of a noisy difference that is sparse in overlapping DCT blocks.
 
@@ -77,6 +78,7 @@ def extract_sparse_change(
         threshold: in deviations.
         refine: filter once more, by the Wiener gains that the first result implies.
         spectrum: factors of the deviation at the 64 frequencies of a block, row by row, (64,); None: white noise.
+        shift: of the positions of all blocks; iterations vary it, so that no grid is seen.
 
     Returns:
         (N, C, H, W), same dtype.
@@ -85,28 +87,29 @@ def extract_sparse_change(
     deviation = mix_deviations(deviation, difference.shape[1]).to(planes)
     deviation = deviation.expand(len(planes), planes.shape[1], 1, 1)[..., None]
     deviation = deviation if spectrum is None else deviation * spectrum.to(planes)
-    result = _filter(planes, threshold * deviation, None, stride)
+    places = range(shift % stride, BLOCK, stride)
+    result = _filter(planes, threshold * deviation, None, places)
     if refine:
-        result = _filter(planes, deviation, result, stride)
+        result = _filter(planes, deviation, result, places)
     return unmix_opponents(result)
 
 
-def _filter(planes: Tensor, limit: Tensor, pilot: Tensor | None, stride: int) -> Tensor:
+def _filter(planes: Tensor, limit: Tensor, pilot: Tensor | None, places: range) -> Tensor:
     """Filter each plane in overlapping blocks.
 
     Args:
         planes: (N, c, H, W).
         limit: (N, c, 1, 1, 1 or 64), the threshold, or with a pilot the deviation of the noise.
         pilot: an estimate of the result for Wiener gains, p^2 / (p^2 + limit^2); None: hard thresholding.
-        stride: distance between the positions of blocks.
+        places: of the first blocks, along rows and columns.
     """
     h, w = planes.shape[-2:]
     rows, columns = (n + BLOCK + -n % BLOCK for n in (h, w))
     padded = _mirror(planes, BLOCK, rows - h + BLOCK, columns - w + BLOCK)
     pilot = None if pilot is None else _mirror(pilot, BLOCK, rows - h + BLOCK, columns - w + BLOCK)
     total, weights = torch.zeros_like(padded), torch.zeros_like(padded)
-    for top in range(0, BLOCK, stride):
-        for left in range(0, BLOCK, stride):
+    for top in places:
+        for left in places:
             place = (..., slice(top, top + rows), slice(left, left + columns))
             coefficients = _transform(padded[place])
             if pilot is None:

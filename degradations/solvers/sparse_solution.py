@@ -37,7 +37,7 @@ def _solve_dual(forward: Map, adjoint: Map, r: Tensor, start: Tensor, weight: Te
     Args:
         forward, adjoint: A and A^T.
         r, start: (N, c, h, w).
-        weight: (N or 1, 1, 1, 1).
+        weight: (N or 1, 1 or c, 1, 1).
 
     Returns:
         u, (N, c, h, w).
@@ -64,7 +64,8 @@ def find_sparse_solution(
         x: (N, C, H, W).
         y: (N, c, h, w).
         start: (N, C, H, W), the picture to begin with.
-        deviation: standard deviation of the noise of y, (N or 1, 1, 1, 1).
+        deviation: standard deviation of the noise of y, (N or 1, 1, 1, 1); (N or 1, c, 1, 1) if A treats each channel
+            by itself.
 
     Returns:
         (N, C, H, W) in [-1, 1].
@@ -78,7 +79,7 @@ def find_sparse_solution(
         dual = _solve_dual(forward, adjoint, y - forward(picture), dual, weight)
         solution = picture + adjoint(dual)
         if number < ROUNDS - 1:
-            change = extract_sparse_change(solution - x, strength, stride=COARSE, refine=False)
+            change = extract_sparse_change(solution - x, strength, stride=COARSE, refine=False, shift=number)
             picture = (x + change).clamp(-1, 1)
     return (x + extract_sparse_change(solution - x, last / 2)).clamp(-1, 1)
 
@@ -106,6 +107,6 @@ def fill_sparsely(x: Tensor, y: Tensor, known: Tensor, *, start: Tensor | None =
         return filled
     for number in range(FILLINGS):
         strength = x.new_full((1, 1, 1, 1), 0.15 * (0.015 / 0.15) ** (number / (FILLINGS - 1)))
-        change = extract_sparse_change(filled - x, strength, stride=COARSE, threshold=1, refine=False)
+        change = extract_sparse_change(filled - x, strength, stride=COARSE, threshold=1, refine=False, shift=number)
         filled = torch.where(inferred, (x + change).clamp(-1, 1), filled)
     return filled

@@ -103,7 +103,6 @@ class Observation:
         return replace(
             self,
             degradation=self.degradation.with_values(known) if known else self.degradation,
-            whole=self._set_known(self.whole, positions),
             geometry=place,
         )
 

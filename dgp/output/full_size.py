@@ -15,6 +15,8 @@ from dgp.output import metrics
 from generators.progress import waiting
 
 MARGIN = 0.1  # dB by which an answer may be below the untouched photograph
+NOISE_MARGIN = 1.1  # an answer agrees within the noise if its misfit is at most so many times larger,
+ROUNDING = 1.5 / 255  # and so much more, of the range from black to white
 EXACT = 1 / 255 + 1e-5  # largest difference in [-1, 1] that counts as rounding to 8 bits
 
 
@@ -47,7 +49,7 @@ class FullSize:
                 at = "{}x{}".format(*self.size)
                 return f"its PSNR at {at} is {after:.2f} dB, that of the photograph as it is {before:.2f} dB"
             return None
-        if self.untouched is None or self.fidelity["exact"] or "psnr" in told:
+        if self.untouched is None or self.fidelity["exact"] or self.fidelity["within_noise"] or "psnr" in told:
             return None
         after, before = self.fidelity["observation_psnr"], self.untouched["observation_psnr"]
         if after is not None and (before is None or after < before - MARGIN):
@@ -105,11 +107,17 @@ def _fidelity(photograph: Photograph, image: Image.Image) -> dict:
 
 def _describe(misfit: Misfit) -> dict:
     if not misfit.count:
-        return {"observation_psnr": None, "exact": False, "reason": "nothing was observed"}
-    exact = misfit.largest <= EXACT
-    if misfit.squares == 0:
-        return {"observation_psnr": None, "exact": exact, "reason": "identical: infinite"}
-    return {"observation_psnr": -10 * math.log10(misfit.squares / misfit.count), "exact": exact}
+        reason = "nothing was observed"
+        return {"observation_psnr": None, "exact": False, "within_noise": False, "noise_psnr": None, "reason": reason}
+    exact, mean, noise = misfit.largest <= EXACT, misfit.squares / misfit.count, misfit.noise / misfit.count
+    about = {
+        "exact": exact,
+        "within_noise": mean**0.5 <= NOISE_MARGIN * noise**0.5 + ROUNDING,
+        "noise_psnr": -10 * math.log10(noise) if noise > 0 else None,
+    }
+    if mean == 0:
+        return {"observation_psnr": None, "reason": "identical: infinite"} | about
+    return {"observation_psnr": -10 * math.log10(mean)} | about
 
 
 def _metrics(observation: Observation, image: Image.Image, untouched: Image.Image | None) -> dict[str, dict]:

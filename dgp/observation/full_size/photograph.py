@@ -87,7 +87,8 @@ class Photograph:
     @torch.no_grad()
     def _misfit_of_tile(self, read: Reader, inner: Box, outer: Box) -> Misfit:
         operator, y = self.observe_part(outer)
-        difference = (operator(read(outer)) - y).abs()
+        predicted = operator(read(outer))
+        difference = (predicted - y).abs()
         hidden = operator.uninformative(tuple(y.shape[-2:]))
         if hidden is not None:
             difference = difference.masked_fill(hidden[:, None], torch.nan)
@@ -95,7 +96,9 @@ class Photograph:
             left, top = inner[0] - outer[0], inner[1] - outer[1]
             difference = difference[..., top : top + inner[3] - inner[1], left : left + inner[2] - inner[0]]
         seen = difference[~difference.isnan()].double()
-        return Misfit(seen.numel(), float((seen / 2).square().sum()), float(seen.max()) if seen.numel() else 0.0)
+        noise = seen.numel() * expect_noise(operator, predicted)
+        largest = float(seen.max()) if seen.numel() else 0.0
+        return Misfit(seen.numel(), float((seen / 2).square().sum()), largest, noise)
 
     def _tiles(self, region: Box) -> Iterator[tuple[Box, Box]]:
         """Yield boxes that cover a region, each with the box around it that its result depends on."""
@@ -121,14 +124,29 @@ class Misfit:
         count: number of values compared.
         squares: sum of the squares of the differences, in the range from black to white.
         largest: largest absolute difference, in [-1, 1] values.
+        noise: expected sum of the squares that the noise of the operator leaves.
     """
 
     count: int = 0
     squares: float = 0.0
     largest: float = 0.0
+    noise: float = 0.0
 
     def __add__(self, other: Misfit) -> Misfit:
-        return Misfit(self.count + other.count, self.squares + other.squares, max(self.largest, other.largest))
+        sums = (self.count + other.count, self.squares + other.squares)
+        return Misfit(*sums, max(self.largest, other.largest), self.noise + other.noise)
+
+
+def expect_noise(operator: Degradation, predicted: Tensor) -> float:
+    """Return the mean square of the noise of all links together, in the range from black to white.
+
+    Args:
+        operator: the degradation.
+        predicted: phi(x), (1, c, h, w).
+    """
+    models = [link.noise for link in operator.operators() if link.noise is not None]
+    squares = [model.mean_square(predicted) for model in models]
+    return sum(float(square.mean()) / 4 for square in squares if square is not None)
 
 
 def read_image(image: Image.Image) -> Reader:
