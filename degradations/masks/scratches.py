@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from degradations.errors import MaskError
-from degradations.files.pictures import from_picture, luma
+from degradations.files.pictures import from_picture, has_alpha, luma
 from degradations.masks.spots import find_spots
 
+LARGE = 640_000  # pixels of the largest picture that is searched at its own size
+WORKING = 320_000  # pixels of the copy in which larger ones are searched; the detector was fitted on about so many
 DIRECTIONS = 24
 RIDGE = 0.045  # height of a ridge above both sides, in brightness from 0 to 1
 # Logistic regression of damage on the features of ``_compute_evidence``, fitted on every third picture of
@@ -33,6 +36,9 @@ WHITE, LIT = 0.985, (0.65, 0.995)
 def find_damage(picture: Image.Image | Tensor) -> Tensor:
     """Find where a picture is scratched, creased, dusty or torn.
 
+    Large pictures are searched in a copy of about `WORKING` pixels, in which the damage of a scan has the widths that
+    the detector is made for, and every pixel that contributes to a found one is marked.
+
     Args:
         picture: opened, or (1, 1 or 3, H, W) float in [-1, 1].
 
@@ -42,16 +48,36 @@ def find_damage(picture: Image.Image | Tensor) -> Tensor:
     Raises:
         MaskError: a side of less than 16 pixels.
     """
-    tensor = picture if isinstance(picture, Tensor) else from_picture(picture)
-    if min(tensor.shape[-2:]) < 16:
-        raise MaskError(
-            f"got {tensor.shape[-1]}x{tensor.shape[-2]}, which is too small to find damage in; give mask=FILE"
-        )
-    levels = ((luma(tensor)[0, 0] + 1) / 2).double().cpu().numpy()
+    size = tuple(picture.shape[-2:]) if isinstance(picture, Tensor) else picture.size[::-1]
+    if min(size) < 16:
+        raise MaskError(f"got {size[1]}x{size[0]}, which is too small to find damage in; give mask=FILE")
+    levels = _read_levels(picture, _working_size(size))
     holes, lights = _find_holes(levels)
     rest = _fill_holes(levels, holes | lights)
-    found = holes | _find_lines(rest) | find_spots(rest)
-    return torch.from_numpy(found)[None, None]
+    found = torch.from_numpy(holes | _find_lines(rest) | find_spots(rest))[None, None]
+    if found.shape[-2:] == size:
+        return found
+    return F.interpolate(found.to(torch.uint8), size, mode="nearest").bool()
+
+
+def _working_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the (H, W) at which a picture of (H, W) is searched: its own, unless it has more than `LARGE` pixels."""
+    pixels = size[0] * size[1]
+    if pixels <= LARGE:
+        return size
+    return tuple(max(16, round(n * (WORKING / pixels) ** 0.5)) for n in size)
+
+
+def _read_levels(picture: Image.Image | Tensor, size: tuple[int, int]) -> np.ndarray:
+    """Return brightness from 0 to 1 at a size (H, W), averaged if the picture is larger; float64."""
+    if not isinstance(picture, Tensor) and picture.size != size[::-1] and not picture.mode.startswith(("I", "F")):
+        grey = picture.convert("RGB") if has_alpha(picture) or picture.mode == "P" else picture
+        picture = grey.resize(size[::-1], Image.Resampling.BOX, reducing_gap=2.0)
+    tensor = picture if isinstance(picture, Tensor) else from_picture(picture)
+    brightness = luma(tensor)
+    if tuple(brightness.shape[-2:]) != size:
+        brightness = F.interpolate(brightness, size, mode="area")
+    return ((brightness[0, 0] + 1) / 2).double().cpu().numpy()
 
 
 def _fill_holes(levels: np.ndarray, holes: np.ndarray) -> np.ndarray:

@@ -11,7 +11,10 @@ import degradations
 from dgp.errors import InputError
 from dgp.identify.damages import JPEG
 from dgp.identify.estimate import estimate_unknowns
+from dgp.identify.photograph.estimate import read_photograph
+from dgp.identify.photograph.ranking import rank_in_photograph
 from dgp.identify.ranking import rank
+from dgp.observation.estimate import Candidate
 from dgp.observation.images import Picture, flatten, open_picture
 from dgp.observation.observation import Observation
 from dgp.observation.prepare import prepare
@@ -36,16 +39,11 @@ def observe_auto(picture, prior: Prior, *, fit: str, seed: int, simulate: bool, 
             "got degradation 'auto' for a clean picture; name the one to apply by --truth SPEC (in Python: truth)"
         )
     source = open_picture(picture)
-    resolution = prior.generator.info.resolution
-    known, factor = frozenset(), None
     if simulate:
         seen = prepare(source, truth, prior, fit=fit, seed=seed, simulate=True, **rest)
-        y, factor = seen.y, _factor(seen.y.shape[-1], seen.y.shape[-2], resolution)
     else:
         seen = prepare(source, "identity", prior, fit=fit, seed=seed, **rest)
-        y, factor = seen.y, _factor(*flatten(source)[0].size, resolution)
-        known = _damages_of_file(source, resolution)
-    ranking = tuple(rank(_enlarge(y, resolution), prior, known=known, factor=factor, seed=seed))
+    ranking = tuple(_rank(seen, prior, seed))
     notes = []
     for candidate in ranking[:MAX_TRIED]:
         try:
@@ -58,15 +56,22 @@ def observe_auto(picture, prior: Prior, *, fit: str, seed: int, simulate: bool, 
     raise InputError(f"found no damage that can be undone ({notes[-1]}); name the degradation with -d")
 
 
-def _damages_of_file(source: Picture, resolution: int) -> frozenset[str]:
-    """Return the damages that the file itself records: JPEG compression of coarse quality.
+def _rank(seen: Observation, prior: Prior, seed: int) -> list[Candidate]:
+    """Return the candidates for an observation: from patches of a photograph, or from a picture of the prior's size."""
+    photograph, resolution = read_photograph(seen), prior.generator.info.resolution
+    known = frozenset() if seen.simulated else _damages_of_file(seen.source)
+    if photograph is not None:
+        return rank_in_photograph(photograph[0], known=known)
+    if not seen.simulated and seen.source.size != (resolution, resolution):
+        known = frozenset()  # resizing moves the blocks of the compression
+    width, height = (seen.y.shape[-1], seen.y.shape[-2]) if seen.simulated else flatten(seen.source)[0].size
+    factor = _factor(width, height, resolution)
+    return rank(_enlarge(seen.y, resolution), prior, known=known, factor=factor, seed=seed)
 
-    Only pictures that need no resizing count, as resizing moves the blocks of the compression.
-    """
-    image = source.image
-    metadata = (
-        degradations.parse("jpeg:quality=auto").file_metadata(image) if image.size == (resolution, resolution) else {}
-    )
+
+def _damages_of_file(source: Picture) -> frozenset[str]:
+    """Return the damages that the file itself records: JPEG compression of coarse quality."""
+    metadata = degradations.parse("jpeg:quality=auto").file_metadata(source.image)
     return frozenset({JPEG}) if metadata.get("quality", 100) <= COARSE else frozenset()
 
 

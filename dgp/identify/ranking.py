@@ -7,7 +7,7 @@ chain, up to a constant, from statistics of the result. The prior probability of
 from __future__ import annotations
 
 import functools
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 import torch
 import torch.nn.functional as F
@@ -63,18 +63,31 @@ def rank_rows(
     known = known if factor is None else {*known, LOW_RESOLUTION}
     with waiting("identifying the damage"):
         found = network(statistics(torch.cat(parts))).split([len(part) for part in parts])
-    return [_candidates(evidence.mean(0), known, factor) for evidence in found]
+    candidates = []
+    for evidence in found:
+        likelihood, variants = _split(evidence.mean(0, keepdim=True))
+        logits = {name: which[0] for name, which in variants.items()}
+        candidates.append(list_candidates(likelihood[0], logits, known, factor))
+    return candidates
 
 
-def _candidates(evidence: Tensor, known: Set[str], factor: float | None) -> list[Candidate]:
-    """Return the candidates for one output (outputs,) of the network: log posterior = log-likelihood + log prior."""
-    likelihood, variants = _split(evidence[None])
+def list_candidates(
+    likelihood: Tensor, variants: Mapping[str, Tensor], known: Set[str] = frozenset(), factor: float | None = None
+) -> list[Candidate]:
+    """Return the candidates, the likeliest first: log posterior = log-likelihood + log prior.
+
+    Args:
+        likelihood: log-likelihood of each of `CHAINS`, (chains,), up to a constant.
+        variants: for each damage with several variants their logits, (variants,).
+        known: damages that the picture has for certain.
+        factor: of the low resolution, if it is known.
+    """
     length = torch.tensor([len(chain) for chain in CHAINS])
     alike = torch.bincount(length)[length].log()
-    score = likelihood[0] - PENALTY * (length - 1).clamp_min(0) - alike
+    score = likelihood - PENALTY * (length - 1).clamp_min(0) - alike
     score[torch.tensor([not known <= set(chain) for chain in CHAINS])] = -torch.inf
     probability = score.double().softmax(0)
-    strengths = {name: int(which[0].argmax()) for name, which in variants.items()}
+    strengths = {name: int(logits.argmax()) for name, logits in variants.items()}
     return [
         Candidate(_spec(CHAINS[k], strengths, factor), float(probability[k]), CHAINS[k])
         for k in score.argsort(descending=True, stable=True).tolist()

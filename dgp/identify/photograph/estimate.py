@@ -77,6 +77,5 @@ def _cut(operator: Degradation, size: Size, hidden: np.ndarray | None) -> Degrad
 
 def name_units(operator: Degradation) -> dict[str, str]:
     """Return the units of the unknown parameters by name."""
-    links = operator.operators()
-    declared = {p.name: p.unit for link in links for p in link.parameters_spec}
-    return {name: declared[unknown.name] for name, unknown in operator.unknowns().items()}
+    units = [link.parameter(name).unit for link in operator.operators() for name in link.unknowns()]
+    return dict(zip(operator.unknowns(), units, strict=True))

@@ -7,7 +7,10 @@ such as skies for blur, hardly count.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,6 +26,15 @@ from dgp.observation.estimate import Estimate
 from generators.caching import cache_folder, load_or_compute
 from generators.progress import report
 
+BUNDLED = Path(str(files("dgp.identify.photograph") / "bundled"))
+BUNDLED_SPECS = (
+    "blur:sigma=auto",
+    "defocus:radius=auto",
+    "motion-blur:length=auto,angle=auto",
+    "noise:sigma=auto",
+    "poisson:photons=auto",
+    "jpeg:quality=auto",
+)
 COUNT = 2000  # simulated patches
 GROUPS, ACROSS = 40, 3  # simulated photographs for calibration, each of ACROSS x ACROSS patches
 MARGIN = 16  # pixels around patches, which are cut off after the simulation, as photographs have no edges there
@@ -61,38 +73,53 @@ class PatchEstimator:
 
 
 def patch_estimator(operator: Degradation, *, seed: int = 0) -> PatchEstimator:
-    """Return the estimator of an operator's unknown parameters, trained at the first call and cached on disk.
+    """Return the estimator of an operator's unknown parameters.
+
+    Those of common operators (`BUNDLED_SPECS`) come with the package. Others are trained at the first call, and cached
+    on disk.
 
     Args:
         operator: keeps the size of pictures, and works on pictures of any size.
         seed: seed of the simulation and the training.
     """
     unknowns = operator.unknowns()
-    named = ", ".join(unknowns)
-    probe = _simulate(operator, draw_scenes(6, SIDE + 2 * MARGIN, seed), positions(6, len(unknowns), seed), seed)
-
-    def make() -> dict[str, Tensor]:
-        at, text = positions(COUNT, len(unknowns), seed), f"simulating photographs to estimate {named} from (only once)"
-        seen = []
-        for start in range(0, COUNT, AT_ONCE):
-            where = at[start : start + AT_ONCE]
-            scenes = draw_scenes(len(where), SIDE + 2 * MARGIN, seed + start)
-            seen.append(patch_statistics(_simulate(operator, scenes, where, seed + start)))
-            report(text, min(start + AT_ONCE, COUNT), COUNT)
-        seen = torch.cat(seen)
-
-        def loss(out: Tensor, index: Tensor) -> Tensor:
-            return -mixture.log_density(out, at[index][..., None]).mean()
-
-        text = f"learning to estimate {named} (only once)"
-        network = train(seen, mixture.OUTPUTS * at.shape[1], loss, steps=STEPS, seed=seed, text=text)
-        return as_tensors(network) | {"wider": _calibrate(operator, network, seed)}
-
-    key = fingerprint(patch_statistics(probe), [*unknowns.values(), COUNT, GROUPS, seed, STEPS, METHOD])
-    path = cache_folder() / "photograph-estimates" / f"{key}.safetensors"
-    tensors = dict(load_or_compute(path, lambda found: "wider" in found, make))
+    path = bundled_path(operator)
+    if not path.exists():
+        probe = _simulate(operator, draw_scenes(6, SIDE + 2 * MARGIN, seed), positions(6, len(unknowns), seed), seed)
+        choices = [*unknowns.values(), COUNT, GROUPS, seed, STEPS, METHOD]
+        key = fingerprint(patch_statistics(probe), choices)
+        path = cache_folder() / "photograph-estimates" / f"{key}.safetensors"
+    tensors = load_or_compute(path, lambda found: "wider" in found, lambda: train_estimator(operator, seed))
+    tensors = {name: value.float() for name, value in tensors.items()}
     wider = tensors.pop("wider")
     return PatchEstimator(from_tensors(tensors), wider, unknowns)
+
+
+def bundled_path(operator: Degradation) -> Path:
+    """Return where the estimator of an operator lies if it comes with the package."""
+    choices = repr([operator.spec, *operator.unknowns().values(), METHOD])
+    return BUNDLED / f"estimator-{hashlib.sha256(choices.encode()).hexdigest()[:12]}.safetensors"
+
+
+def train_estimator(operator: Degradation, seed: int) -> dict[str, Tensor]:
+    """Return the trained network and `PatchEstimator.wider`, as tensors to be saved."""
+    unknowns = operator.unknowns()
+    named = ", ".join(unknowns)
+    at, text = positions(COUNT, len(unknowns), seed), f"simulating photographs to estimate {named} from (only once)"
+    seen = []
+    for start in range(0, COUNT, AT_ONCE):
+        where = at[start : start + AT_ONCE]
+        scenes = draw_scenes(len(where), SIDE + 2 * MARGIN, seed + start)
+        seen.append(patch_statistics(_simulate(operator, scenes, where, seed + start)))
+        report(text, min(start + AT_ONCE, COUNT), COUNT)
+    seen = torch.cat(seen)
+
+    def loss(out: Tensor, index: Tensor) -> Tensor:
+        return -mixture.log_density(out, at[index][..., None]).mean()
+
+    text = f"learning to estimate {named} (only once)"
+    network = train(seen, mixture.OUTPUTS * at.shape[1], loss, steps=STEPS, seed=seed, text=text)
+    return as_tensors(network) | {"wider": _calibrate(operator, network, seed)}
 
 
 def _simulate(operator: Degradation, scenes: Tensor, at: Tensor, seed: int) -> Tensor:

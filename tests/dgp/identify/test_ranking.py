@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from PIL import Image
 
 import degradations
 from dgp.api import observe
@@ -94,8 +95,13 @@ def test_what_the_file_tells_is_certain(toy, pictures, tmp_path):
     for quality, known in ((20, {"jpeg"}), (95, set())):
         path = tmp_path / f"{quality}.jpg"
         degradations.Identity().picture(pictures[:1]).save(path, quality=quality)
-        assert auto._damages_of_file(auto.open_picture(path), 32) == known
-    assert auto._damages_of_file(auto.open_picture(tmp_path / "20.jpg"), 64) == set(), "its blocks are not those of x"
+        assert auto._damages_of_file(auto.open_picture(path)) == known
+    seen = auto.prepare(tmp_path / "20.jpg", "identity", toy)
+    assert all("jpeg" in candidate.damages for candidate in auto._rank(seen, toy, 0))
+    small = Image.open(tmp_path / "20.jpg").resize((24, 24))
+    small.save(tmp_path / "small.jpg", quality=20)
+    seen = auto.prepare(tmp_path / "small.jpg", "identity", toy)
+    assert any("jpeg" not in candidate.damages for candidate in auto._rank(seen, toy, 0)), "its blocks are not of x"
 
 
 def test_a_clean_picture_shows_no_damage(toy, pictures):
