@@ -252,6 +252,9 @@ class Chain(ScalableLinks, LinkFiles):
             uninformative = link.propagate_unobserved(hw, uninformative, c)
         return uninformative
 
+    def mean_square_error(self, y):
+        return sum(link.mean_square_error(y) for link in self.links)
+
     def undo(self, x, y, deviation):
         """Undo the links from the last to the first, each with its own guess and the noise that is left."""
         guesses = [x]

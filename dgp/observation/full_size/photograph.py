@@ -97,7 +97,7 @@ class Photograph:
             left, top = inner[0] - outer[0], inner[1] - outer[1]
             difference = difference[..., top : top + inner[3] - inner[1], left : left + inner[2] - inner[0]]
         seen = difference[~difference.isnan()].double()
-        noise = seen.numel() * expect_noise(operator, predicted)
+        noise = seen.numel() * float(operator.mean_square_error(predicted).mean()) / 4
         largest = float(seen.max()) if seen.numel() else 0.0
         return Misfit(seen.numel(), float((seen / 2).square().sum()), largest, noise)
 
@@ -126,7 +126,7 @@ class Misfit:
         count: number of values compared.
         squares: sum of the squares of the differences, in the range from black to white.
         largest: largest absolute difference, in [-1, 1] values.
-        noise: expected sum of the squares that the noise of the operator leaves.
+        noise: the sum of squares that noise and lossy coding are expected to leave.
     """
 
     count: int = 0
@@ -137,18 +137,6 @@ class Misfit:
     def __add__(self, other: Misfit) -> Misfit:
         sums = (self.count + other.count, self.squares + other.squares)
         return Misfit(*sums, max(self.largest, other.largest), self.noise + other.noise)
-
-
-def expect_noise(operator: Degradation, predicted: Tensor) -> float:
-    """Return the mean square of the noise of all links together, in the range from black to white.
-
-    Args:
-        operator: the degradation.
-        predicted: phi(x), (1, c, h, w).
-    """
-    models = [link.noise for link in operator.operators() if link.noise is not None]
-    squares = [model.mean_square(predicted) for model in models]
-    return sum(float(square.mean()) / 4 for square in squares if square is not None)
 
 
 def read_image(image: Image.Image) -> Reader:
