@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from degradations import MaskError, find_damage, parse
+from degradations.masks import scratches
 from degradations.masks.spots import find_spots
 from degradations.operators.wear import draw_wear
 
@@ -44,6 +45,21 @@ def scores(picture, truth):
 def test_lines_on_a_photograph_are_found(mode):
     precision, recall = scores(*damaged(photograph().convert(mode), scratches=6, creases=1))
     assert precision > 0.6 and recall > 0.6
+
+
+def test_large_pictures_are_searched_in_a_copy(monkeypatch):
+    large = photograph().resize((840, 560), Image.Resampling.BICUBIC)
+    worn, truth = damaged(large, scratches=8, creases=1)
+    monkeypatch.setattr(scratches, "LARGE", 100_000)
+    monkeypatch.setattr(scratches, "WORKING", 30_000)
+    seen, search = [], scratches._find_lines
+    monkeypatch.setattr(scratches, "_find_lines", lambda levels: seen.append(levels.size) or search(levels))
+    found = find_damage(worn)
+    assert found.shape == (1, 1, 560, 840) and seen[0] == pytest.approx(30_000, rel=0.02)
+    precision, recall = scores(worn, truth)
+    assert recall > 0.5 and precision > 0.4, "by chance precision would be the share of the wear, about 0.04"
+    tensor = torch.from_numpy(np.array(worn)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    assert (find_damage(tensor) == found).float().mean() > 0.98, "a tensor is averaged likewise"
 
 
 @pytest.mark.parametrize("kind", ["dust", "blobs", "tears", "scratches"])
