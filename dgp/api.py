@@ -10,6 +10,7 @@ from pathlib import Path
 
 import generators
 from degradations import Degradation
+from dgp.classify.find import find_classes
 from dgp.device import resolve_device
 from dgp.engine.stage import StepOutput
 from dgp.errors import InputError
@@ -41,6 +42,7 @@ def observe(
     fit: str = "auto",
     target: str = "file",
     weight=None,
+    find_class: bool = True,
     seed: int = 0,
 ) -> Observation:
     """Open a picture and bring it to the prior's resolution.
@@ -62,6 +64,7 @@ def observe(
         target: whether a simulated y is rounded to 8 bits as a "file" would be, or stays "float".
         weight: how much each pixel counts in terms that compare pixels, white fully and black not at all: a picture of
             the same size, or a tensor in [0, 1] (``dgp.observation.weight_map.open_weight``); None: all alike.
+        find_class: whether the probabilities of the classes are estimated where none is given (``dgp.classify``).
         seed: of random masks and simulated noise.
 
     Raises:
@@ -73,6 +76,8 @@ def observe(
         found = observe_auto(picture, prior, **options, seed=seed)
     else:
         found = estimate_unknowns(prepare(picture, degradation, prior, **options, seed=seed), prior, seed=seed)
+    if find_class:
+        found = find_classes(found, prior)
     return replace(found, seconds=time.perf_counter() - begin)
 
 

@@ -264,10 +264,11 @@ def report_failure(job: Job, error: Exception, console: Console) -> None:
 
 def summarize(record: dict) -> str:
     """Return the estimates and metrics of a result in one line."""
+    from dgp.output.class_choice import describe_choice
     from dgp.output.metrics import describe_measurements
 
     words = [f"{name} {found['value']:.3g}" for name, found in record["degradation"]["estimated"].items()]
     if record["class_asked"] is None and record["class"] is not None:
-        words.append(f"class found: {record['class_name']}")
+        words.append(f"class found: {describe_choice(record['classes'])}")
     words += describe_measurements(record["metrics"], record["fidelity"])
     return ", ".join([*words, f"{record['timing']['total_s']:.1f} s"])

@@ -63,6 +63,7 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
             "variables": {name: _describe_latent("", value[0]) for name, value in result.variables.items()},
             "scores": result.scores,
             "class_of_solutions": found,
+            "classes": result.class_choice and result.class_choice.record(),
             "spread": result.spread and result.spread.record(),
             "accepted": result.accepted,
             "evaluations": result.evaluations,
