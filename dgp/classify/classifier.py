@@ -33,9 +33,8 @@ CALIBRATION = 0.15  # share of the pictures that are not trained on
 SMOOTHING = 0.1  # of labels
 STEPS = 700
 TRAINING = Augmentation()
-SHIFTED = Augmentation(
-    shift=0.2, blur=1.6, contrast=0.5, brightness=0.3, tint=0.2
-)  # replaces the step to real pictures
+# The calibration pictures are changed more, as real pictures differ from those of the prior.
+SHIFTED = Augmentation(shift=0.2, blur=1.6, contrast=0.5, brightness=0.3, tint=0.2)
 TEMPERATURES = (0.5, 8.0)
 AT_ONCE = 2**19  # pixels
 SEED = 0

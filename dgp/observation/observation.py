@@ -34,7 +34,7 @@ class Observation:
         whole: the operator as built for the input's own size.
         original: the clean picture that y was simulated from, (1, 3, R, R) in [-1, 1], or None.
         label: number of the class; None: to be found.
-        class_probabilities: of the prior's classes, given y, (classes,) float64; None: not known, or the class is given.
+        class_probabilities: of the prior's classes given y, (classes,) float64; None: not known, or the class is given.
         target: "file": a simulated y is rounded to 8 bits; "float": it is not.
         weight: how much each value of y counts in terms that compare pixels, (1, 1, h, w); None: all alike.
         weighed: the map at the input's own size from which ``weight`` was made, or None.

@@ -68,7 +68,7 @@ class Recipe(Options):
     finish: what is done with the generator's picture at the end.
     accept: when an answer is good enough; absent: not judged.
     choose: which of the rows that leave the last stage is the answer, see ``Stage``.
-    classes: how the starts are spread over the classes where none is given: each in proportion to its probability, given
+    classes: how the starts are spread over the classes where none is given: each in proportion to its probability given
         the observation ("likely", ``dgp.classify``), or all of them alike ("even").
     """
 
