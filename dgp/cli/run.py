@@ -102,6 +102,7 @@ class Runner:
             fit=self.options.fit,
             target=self.recipe.target,
             weight=self.options.weight,
+            find_class=self.recipe.classes == "likely",
             seed=self.options.seed,
         )
 

@@ -271,6 +271,7 @@ class Evaluation:
             truth=self.truth,
             fit=self.fit,
             target=arm.target,
+            find_class=arm.finds_class,
             seed=self.seed,
         )
 
