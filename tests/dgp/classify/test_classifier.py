@@ -105,9 +105,9 @@ def test_the_class_of_pictures_that_were_not_trained_on_is_found(cifar, monkeypa
         y = operator.simulate(pictures, random)
     probabilities = make_classifier(operator, cifar)(y)
     right = (probabilities.argmax(1) == classes).double().mean()
-    assert right > 0.35, "chance is 0.1"  # TODO margin
-    stated = probabilities.max(1).values.mean()
-    assert abs(stated - right) < 0.2
+    assert right > 0.4, "chance is 0.1"
+    # It was calibrated on pictures that were changed more than these.
+    assert 0.15 < probabilities.max(1).values.mean() < right + 0.1
 
 
 def test_apportionment_follows_the_probabilities_in_every_prefix():
