@@ -136,7 +136,7 @@ def restore(
         recipe: the method.
         overrides: changes of the recipe (``--set`` on the command line), "key=value" or several such.
         label: class name or number (``--class`` on the command line) where the prior has classes; "auto" and None
-            search over all of them.
+            look for it: a classifier that is trained once for each degradation states its probabilities.
         budget: what an answer may cost, in passes through a network (forward 1, forward and backward 3); steps and
             candidates are scaled to it. None: as the recipe states.
         seed: equal seeds give equal answers.

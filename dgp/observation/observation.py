@@ -126,7 +126,10 @@ class Observation:
     def __repr__(self) -> str:
         width, height = self.source.size
         name = self.source.path or "a picture"
-        label = "class to be found" if self.label is None else f"class {self.label}"
+        label = f"class {self.label}" if self.label is not None else "class to be found"
+        if self.class_probabilities is not None:
+            number = int(self.class_probabilities.argmax())
+            label += f", most likely {number} ({self.class_probabilities[number]:.2f})"
         how = "simulated from a clean picture" if self.simulated else self.geometry.placement
         return (
             f"Observation of {shorten(name, 120)}: {shorten(self.asked, 120)}, {width}x{height} px, {how}\n"
