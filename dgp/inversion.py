@@ -26,8 +26,9 @@ from dgp.planning.plan import plan_recipe
 from dgp.recipes.load import load_recipe
 from dgp.recipes.schema import Recipe
 from dgp.rendering.renderer import Evaluations, Renderer
+from dgp.variables.classes import list_start_classes
 from dgp.variables.operator_parameters import expect_parameters
-from dgp.variables.rows import Rows, list_start_classes
+from dgp.variables.rows import Rows
 from dgp.warm_start import Encoder, Source, find_starts, start_rows
 from generators import Prior
 from generators.progress import report, waiting

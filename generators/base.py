@@ -137,12 +137,6 @@ class Generator(nn.Module):
         """Return the value of the latent "class" for labels int64 (n,)."""
         raise NotImplementedError
 
-    def nearest_classes(self, embeddings: Tensor) -> Tensor:
-        """Return the class whose embedding is nearest to each of (N, ...), (N,) int64."""
-        count = len(self.info.classes)
-        table = self.embed(torch.arange(count, device=embeddings.device)).reshape(count, -1).to(embeddings.device)
-        return torch.cdist(embeddings.reshape(len(embeddings), -1).double(), table.double()).argmin(1)
-
     def stem(self, latents: dict[str, Tensor]) -> State:
         """Return the state that enters block 0."""
         raise NotImplementedError

@@ -25,10 +25,9 @@ from generators.caching import cache_folder, load_or_compute
 from generators.progress import report
 
 COUNT = 4000  # pictures of the prior
-MAX_PIXELS = 2**24  # of all of these together, unless there would be fewer than LEAST_PER_CLASS of a class
-LEAST_PER_CLASS = 1
-DISCRIMINATOR_PIXELS = 2**22  # of pictures that pass a discriminator; it is left out where these are too few
-DISCRIMINATOR_PER_CLASS = 20
+MAX_PIXELS = 2**22  # of all of these together
+LEAST_PER_CLASS = 4  # pictures; with fewer, nothing is learnt
+DISCRIMINATOR_PER_CLASS = 20  # pictures from which it is worth its time
 CALIBRATION = 0.15  # share of the pictures that are not trained on
 SMOOTHING = 0.1  # of labels
 STEPS = 700
@@ -106,11 +105,16 @@ def make_classifier(operator: Degradation, prior: Prior) -> Classifier:
 
 
 def plan_training(prior: Prior) -> tuple[dict[str, Description], int]:
-    """Return the descriptions, and how many pictures of the prior are drawn for the training."""
+    """Return the descriptions, and how many pictures of the prior are drawn for the training.
+
+    The number is bounded by the time of drawing them; it is 0 where too few would show each class.
+    """
     side, classes = prior.generator.info.resolution, len(prior.generator.info.classes)
-    count = max(LEAST_PER_CLASS * classes, min(COUNT, MAX_PIXELS // side**2))
+    count = min(COUNT, MAX_PIXELS // side**2)
+    if not classes or count < LEAST_PER_CLASS * classes:
+        return {}, 0
     descriptions = available(prior)
-    if min(count, DISCRIMINATOR_PIXELS // side**2) < DISCRIMINATOR_PER_CLASS * classes:
+    if count < DISCRIMINATOR_PER_CLASS * classes:
         descriptions.pop("discriminator", None)
     return descriptions, count
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from dgp.losses.cosine import normalize
 from dgp.losses.prediction import mean_per_row
 from dgp.losses.terms import TERMS, Term
+from dgp.variables.classes import nearest_classes
 
 NOISE = re.compile(r"noise\[\d+\]")
 LEAST_PROBABILITY = 1e-6  # a classifier cannot tell smaller ones apart
@@ -58,7 +59,7 @@ class ClassNegativeLogLikelihood(Term):
         known = {picture: prediction.batch.observations[picture].class_probabilities for picture in set(pictures)}
         if all(one is None for one in known.values()):
             return losses
-        for row, number in enumerate(prediction.prior.generator.nearest_classes(value).tolist()):
+        for row, number in enumerate(nearest_classes(prediction.prior.generator, value).tolist()):
             if (probabilities := known[pictures[row]]) is not None:
                 losses[row] = -math.log(max(float(probabilities[number]), LEAST_PROBABILITY))
         return losses

@@ -17,6 +17,7 @@ from dgp.output.class_choice import ClassChoice, choose_class
 from dgp.output.metrics import describe_measurements
 from dgp.output.spread import Spread
 from dgp.recipes.schema import Recipe
+from dgp.variables.classes import nearest_classes
 from generators import Prior
 from generators.progress import waiting
 from generators.text import pluralise, shorten
@@ -127,7 +128,7 @@ class Answer:
             return None
         if self.observation.label is not None:
             return [self.observation.label] * len(self.tensors)
-        return self.start_classes if value is None else generator.nearest_classes(value).tolist()
+        return self.start_classes if value is None else nearest_classes(generator, value).tolist()
 
     @functools.cached_property
     def class_choice(self) -> ClassChoice | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from generators import Generator
 from generators.text import format_shapes, pluralise, shorten
 
 
@@ -81,14 +80,3 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
         join([rows.values for rows in parts]),
         join([rows.weights for rows in parts]),
     )
-
-
-def list_start_classes(rows: Rows, generator: Generator) -> dict[tuple[int, int, int], int]:
-    """Return the class of each row, by (picture, answer, start): that of the nearest embedding.
-
-    Empty for a prior without classes, and where no variable shows the class, as in w.
-    """
-    if not generator.info.classes or "class" not in rows.values:
-        return {}
-    owners = zip(rows.picture.tolist(), rows.answer.tolist(), rows.start.tolist(), strict=True)
-    return dict(zip(owners, generator.nearest_classes(rows.values["class"].detach()).tolist(), strict=True))

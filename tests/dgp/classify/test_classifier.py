@@ -22,6 +22,7 @@ from dgp.recipes.load import load_recipe
 from dgp.recipes.overrides import parse_overrides
 from dgp.search.lookup import order_by_distance
 from generators import bank as banks
+from dgp.variables.classes import nearest_classes
 from generators import get_bank
 
 LIKELY = torch.tensor([0.15, 0.8, 0.05], dtype=torch.float64)
@@ -88,9 +89,13 @@ def test_a_given_class_and_a_prior_without_classes_need_no_classifier(toy, pictu
     monkeypatch.setattr("dgp.classify.find.make_classifier", lambda *_: pytest.fail("a classifier was made"))
     told = observe(picture, "gray", toy, simulate=True, label=2)
     assert find_classes(told, toy) is told
-    info = dataclasses.replace(toy.generator.info, classes=())
-    monkeypatch.setattr(toy.generator, "info", info)
-    assert find_classes(replace(told, label=None), toy).class_probabilities is None
+    info, unlabelled = toy.generator.info, replace(told, label=None)
+    monkeypatch.setattr(toy.generator, "info", dataclasses.replace(info, classes=()))
+    assert find_classes(unlabelled, toy) is unlabelled
+    many = dataclasses.replace(info, classes=tuple(map(str, range(5000))))
+    monkeypatch.setattr(toy.generator, "info", many)
+    found = find_classes(unlabelled, toy)
+    assert found.class_probabilities is None and "all 5000 classes are searched alike" in found.notes[-1]
 
 
 def test_the_class_of_pictures_that_were_not_trained_on_is_found(cifar, monkeypatch):
@@ -144,7 +149,7 @@ def test_an_improbable_class_costs_its_log_probability(toy, seen):
     (term,) = (term for term in inversion.recipe.stages[0].terms if term.kind == "class-nll")
     rows = inversion.source.draw(0, 0, 6)
     losses = inversion.evaluator.score(rows, [term])
-    classes = toy.generator.nearest_classes(rows.values["class"])
+    classes = nearest_classes(toy.generator, rows.values["class"])
     assert torch.allclose(losses, -term.weight * LIKELY.log()[classes].float()) and len(set(classes.tolist())) > 1
     for known in (replace(seen, class_probabilities=None), replace(seen, class_probabilities=None, label=1)):
         assert not Inversion(known, toy, quick()).evaluator.score(rows, [term]).any()
@@ -203,8 +208,9 @@ def test_training_is_bounded_for_a_thousand_classes(toy, monkeypatch):
         return list(descriptions), count
 
     assert counts(32, 10) == (["gradients", "discriminator"], 4000)
-    assert counts(128, 1000) == (["gradients"], 1024)
-    assert counts(256, 1000) == (["gradients"], 1000)
+    assert counts(32, 1000) == (["gradients"], 4000)
+    assert counts(128, 10) == (["gradients", "discriminator"], 256)
+    assert counts(128, 1000) == counts(256, 1000) == ([], 0)
 
 
 def test_augmentation_keeps_the_range_and_is_nothing_without_strength():
