@@ -92,7 +92,8 @@ def restore(path: Path, spec: str, prior, budget: int) -> dict:
     degraded = degrade(image, spec)
     options = {"fit": "stretch"} if degraded.size != image.size else {}
     begin = time.process_time()
-    result = dgp.restore(degraded, spec, prior, budget=budget, seed=0, progress=False, **options)
+    # The class is given, as photographs of other classes than the prior's are restored.
+    result = dgp.restore(degraded, spec, prior, label=0, budget=budget, seed=0, progress=False, **options)
     answer, same = result.image.convert("RGB"), degraded.size == image.size
     reference = (
         degraded.convert("RGB") if same else degraded.convert("RGB").resize(image.size, Image.Resampling.BICUBIC)

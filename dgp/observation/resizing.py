@@ -41,8 +41,8 @@ def fit_picture(image: Image.Image, box: Box, size: tuple[int, int], missing: np
 def fit_mask(missing: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
     """Return the part of a mask in a box, resized: a pixel is missing if any of its source pixels is.
 
-    If that would hide more than three quarters (scattered pixels of a large photograph), a pixel is missing if at
-    least half of its source pixels are.
+    If that would hide more than three quarters (scattered pixels of a large photograph), a pixel is missing if less than
+    half as many of its source pixels are seen as on average.
 
     Args:
         missing: (H, W) bool.
@@ -63,7 +63,7 @@ def fit_mask(missing: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray
         mask = counts.take(last, axis=axis) > counts.take(first, axis=axis)
     if mask.mean() > 0.75 >= inside.mean():
         share = Image.fromarray(inside.astype(np.float32)).resize(size, Image.Resampling.BOX)
-        mask = np.asarray(share) >= 0.5
+        mask = np.asarray(share) > (1 + inside.mean()) / 2
     return mask
 
 
