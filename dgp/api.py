@@ -10,6 +10,7 @@ from pathlib import Path
 
 import generators
 from degradations import Degradation
+from dgp.classify.find import find_classes
 from dgp.device import resolve_device
 from dgp.engine.stage import StepOutput
 from dgp.errors import InputError
@@ -44,6 +45,7 @@ def observe(
     fit: str = "auto",
     target: str = "file",
     weight=None,
+    find_class: bool = True,
     seed: int = 0,
 ) -> Observation:
     """Open a picture and bring it to the prior's resolution.
@@ -67,6 +69,7 @@ def observe(
         target: whether a simulated y is rounded to 8 bits as a "file" would be, or stays "float".
         weight: how much each pixel counts in terms that compare pixels, white fully and black not at all: a picture of
             the same size, or a tensor in [0, 1] (``dgp.observation.weight_map.open_weight``); None: all alike.
+        find_class: whether the probabilities of the classes are estimated where none is given (``dgp.classify``).
         seed: of random masks and simulated noise.
 
     Raises:
@@ -86,6 +89,8 @@ def observe(
         found = observe_auto(picture, prior, **options, seed=seed)
     else:
         found = estimate_unknowns(prepare(picture, degradation, prior, **options, seed=seed), prior, seed=seed)
+    if find_class:
+        found = find_classes(found, prior)
     notes = (*found.notes, *describe_lack_of_detail(found, prior))
     return replace(found, notes=notes, seconds=time.perf_counter() - begin)
 
@@ -152,7 +157,7 @@ def restore(
         recipe: the method.
         overrides: changes of the recipe (``--set`` on the command line), "key=value" or several such.
         label: class name or number (``--class`` on the command line) where the prior has classes; "auto" and None
-            search over all of them.
+            look for it: a classifier that is trained once for each degradation states its probabilities.
         budget: what an answer may cost, in passes through a network (forward 1, forward and backward 3); steps and
             candidates are scaled to it. None: as the recipe states.
         seed: equal seeds give equal answers.
@@ -195,10 +200,12 @@ def restore(
             "simulate_at": simulate_at,
             "truth": truth,
             "fit": fit,
+            "target": recipe.target,
             "weight": weight,
             "seed": seed,
+            "find_class": recipe.classes == "likely",
         }
-        observations = [observe(one, degradation, prior, target=recipe.target, **options) for one in pictures]
+        observations = [observe(one, degradation, prior, **options) for one in pictures]
         starts = source_of_each(start, len(pictures)) if several else [start]
 
     def run(number: int, observation: Observation) -> Restoration:

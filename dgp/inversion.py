@@ -26,6 +26,7 @@ from dgp.planning.plan import plan_recipe
 from dgp.recipes.load import load_recipe
 from dgp.recipes.schema import Recipe
 from dgp.rendering.renderer import Evaluations, Renderer
+from dgp.variables.classes import list_start_classes
 from dgp.variables.operator_parameters import expect_parameters
 from dgp.variables.rows import Rows
 from dgp.warm_start import Encoder, Source, find_starts, start_rows
@@ -79,6 +80,8 @@ class Inversion:
         with waiting(f"bringing {prior.name} to {self.device}"):
             self.prior = prior.to(self.device)
         self.recipe, self.notes = plan_recipe(load_recipe(recipe), prior, self.observations)
+        if self.recipe.classes == "even":
+            self.observations = [replace(one, class_probabilities=None) for one in self.observations]
         size = (prior.generator.info.resolution,) * 2
         self.batch = stack_observations(self.observations, self.prior.discriminator, size, self.device)
         self.renderer = Renderer(self.prior, self.recipe.parametrizations, self.batch)
@@ -96,6 +99,7 @@ class Inversion:
         )
         self.rows: Rows | None = None
         self.scores: Tensor | None = None
+        self.start_classes: dict[tuple[int, int, int], int] = {}
         self._trace: list[list[dict]] = [[] for _ in self.observations]
         self._untraced: list[StepOutput] = []
         self.search_s, self.stages_s = 0.0, []
@@ -128,6 +132,7 @@ class Inversion:
         # 1. Search: rows whose phi(G(z)) is close to y, the best first (Pan et al. 2020, section 3.2).
         begin = time.perf_counter()
         self.rows = self._search() if self._started is None else self._started
+        self.start_classes = list_start_classes(self.rows, self.prior.generator)
         self.scores = torch.arange(len(self.rows), dtype=torch.float32)
         starts = {name: value.clone() for name, value in self.rows.values.items()}
         self.search_s = time.perf_counter() - begin
@@ -207,6 +212,7 @@ class Inversion:
                 rows=self.rows,
                 scores=self.scores,
                 trace=self.trace,
+                start_classes=self.start_classes,
                 starts=[None] * len(self.observations) if self.starts is None else [s.record() for s in self.starts],
                 load_s=self.load_s,
                 search_s=self.search_s,

@@ -39,6 +39,14 @@ def still_one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def classes_alike():
+    """Training a classifier for every operator of every test would take hours; its own tests put it back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dgp.api.find_classes", lambda observation, prior: observation)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch):
     """Tests compare with tensors on the CPU; one of a GPU names it by device="cuda"."""

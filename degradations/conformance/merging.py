@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from degradations.conformance.distance import max_difference
-from degradations.core.precision import ROUNDING
+from degradations.noise.precision import ROUNDING
 
 
 def merge(phi, x, draw, tolerance):

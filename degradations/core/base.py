@@ -12,7 +12,6 @@ from torch import Tensor
 from degradations.core import notebook
 from degradations.core.parametrized import Parametrized
 from degradations.core.picture_storage import PictureStorage
-from degradations.core.precision import compute_noise_floor, compute_precision
 from degradations.core.visibility import find_unobserved
 from degradations.detail.parts import Parts
 from degradations.detail.restoration import RestoresDetail
@@ -20,6 +19,7 @@ from degradations.errors import DegradationError, SizeError
 from degradations.files.pictures import Size, round_to_8_bits
 from degradations.noise.adapted import AdaptsNoise
 from degradations.noise.model import Generators, NoiseModel
+from degradations.noise.precision import compute_noise_floor, compute_precision
 from degradations.scaling.scalable import Scalable
 from degradations.solvers.near_projection import project_near
 from degradations.solvers.nonlinear_projection import project_curved

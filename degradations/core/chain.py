@@ -11,8 +11,9 @@ from torch import nn
 
 from degradations.core.base import Degradation, Size
 from degradations.core.identity import Identity
-from degradations.core.precision import ROUNDING
+from degradations.core.link_files import LinkFiles
 from degradations.errors import SpecError
+from degradations.noise.precision import ROUNDING
 from degradations.scaling.links import ScalableLinks
 
 
@@ -24,7 +25,7 @@ def _is_nothing(operator: Degradation) -> bool:
     return type(operator) is Identity and operator.noise is None
 
 
-class Chain(ScalableLinks, Degradation):
+class Chain(ScalableLinks, LinkFiles):
     """phi = last o ... o first, written ``first+...+last``. A chain within a chain is flattened.
 
     Attributes:
@@ -205,49 +206,6 @@ class Chain(ScalableLinks, Degradation):
         factors = itertools.accumulate(self.links, lambda size, link: link.scale_of_y(size), initial=factor)
         return self.replace_links(lambda link: link.scaled(next(factors)))
 
-    # ---- files: determined by the last link, and by the links before it as long as pixels keep their places
-
-    def _links_that_shape_files(self) -> Iterator[Degradation]:
-        for link in reversed(self.links):
-            yield link
-            if not link.pointwise:
-                return
-
-    def _last_overrides(self, method: str) -> bool:
-        return getattr(type(self.links[-1]), method) is not getattr(Degradation, method)
-
-    def read(self, picture):
-        if self._last_overrides("read"):
-            return self.set_known_values(self.links[-1].read(picture))
-        return super().read(picture)
-
-    def picture(self, y):
-        if self._last_overrides("picture"):
-            return self.links[-1].picture(y)
-        if y.shape[-3] not in (1, 3):
-            y = self.links[-1].lift(y[:1], tuple(y.shape[-2:]))
-        return super().picture(y)
-
-    def convert_to_gray(self, picture):
-        for link in self.links:
-            if link.channels(3) == 1:
-                return link.convert_to_gray(picture)
-        return super().convert_to_gray(picture)
-
-    def set_known_values(self, y):
-        for link in self._links_that_shape_files():
-            y = link.set_known_values(y)
-        return y
-
-    def lift(self, y, size):
-        """Apply the links' own ``lift``, from the last to the first; resize y once for those that have none."""
-        sizes = self._sizes(size)
-        for link, before, after in reversed(list(zip(self.links, sizes, sizes[1:], strict=False))):
-            if type(link).lift is not Degradation.lift:
-                y = y if tuple(y.shape[-2:]) == after else Degradation.lift(self, y, after)
-                y = link.lift(y, before)
-        return super().lift(y, size)
-
     # ---- simulation
 
     def measure(self, x, generator=None):
@@ -286,18 +244,6 @@ class Chain(ScalableLinks, Degradation):
 
     # ---- visibility
 
-    def uninformative(self, hw):
-        masks = [mask for link in self._links_that_shape_files() if (mask := link.uninformative(hw)) is not None]
-        return torch.stack(torch.broadcast_tensors(*masks)).any(0) if masks else None
-
-    @property
-    def alpha_marks_missing(self):
-        return any(link.alpha_marks_missing for link in self._links_that_shape_files())
-
-    def alpha_mask(self, hw):
-        masks = [mask for link in self._links_that_shape_files() if (mask := link.alpha_mask(hw)) is not None]
-        return torch.stack(masks).any(0) if masks else None
-
     def propagate_unobserved(self, size, uninformative, channels=3):
         sizes, counts = self._sizes(size), [channels]
         for link in self.links:
@@ -305,6 +251,9 @@ class Chain(ScalableLinks, Degradation):
         for link, hw, c in reversed(list(zip(self.links, sizes, counts, strict=False))):
             uninformative = link.propagate_unobserved(hw, uninformative, c)
         return uninformative
+
+    def mean_square_error(self, y):
+        return sum(link.mean_square_error(y) for link in self.links)
 
     def undo(self, x, y, deviation):
         """Undo the links from the last to the first, each with its own guess and the noise that is left."""

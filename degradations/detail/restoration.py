@@ -82,6 +82,18 @@ class RestoresDetail:
             return picture, deviation
         return self._fill(x, picture, ~unobserved[:, None], deviation)
 
+    def mean_square_error(self, y: Tensor) -> Tensor:
+        """Return the mean square of the errors that noise and lossy coding are expected to leave in y.
+
+        Args:
+            y: (N, c, h, w) in [-1, 1].
+
+        Returns:
+            (N,), on the scale of [-1, 1]; 0 where nothing is known.
+        """
+        stated = None if self.noise is None else self.noise.mean_square(y)
+        return y.new_zeros(len(y)) if stated is None else stated.to(y)
+
     def _add_own_noise(self, y: Tensor, deviation: Tensor) -> Tensor:
         stated = None if self.noise is None else self.noise.mean_square(y)
         return deviation if stated is None else (deviation.square() + expand_rows(stated.to(y))).sqrt()

@@ -127,6 +127,10 @@ class Jpeg(Degradation):
         wide = blocks.repeat_interleave(side[1], -2).repeat_interleave(side[0], -1)
         return wide[:, 0, : size[0], : size[1]] == 0
 
+    def mean_square_error(self, y):
+        own = (estimate_deviation(self._steps(y.double())) / 127.5).square().flatten(1).mean(1)
+        return super().mean_square_error(y) + own.to(y).expand(len(y))
+
     def undo(self, x, y, deviation):
         """Remove the quantisation error like noise, then return to the coefficients that are rounded to those of y.
 

@@ -10,12 +10,12 @@ from degradations.blur.blur import Blur
 from degradations.core.base import Degradation
 from degradations.core.chain import Chain
 from degradations.core.parameter import Parameter
-from degradations.core.precision import compute_noise_floor
 from degradations.core.registry import register
 from degradations.errors import MaskError, SizeError
 from degradations.files.pictures import expect_pictures
 from degradations.masks import masks
 from degradations.noise.model import GaussianNoise
+from degradations.noise.precision import compute_noise_floor
 from degradations.operators.tint import WhiteBalance
 from degradations.operators.tone import Fade
 from degradations.operators.wear import draw_wear

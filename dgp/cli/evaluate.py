@@ -73,8 +73,8 @@ pictures of the prior, bicubic enlargement, biharmonic inpainting)."""
     default="folder",
     metavar="folder|auto|NAME|ID",
     shell_complete=complete.classes,
-    help="The class of the pictures. folder: the name of a picture's folder; auto: found by the search; or one class "
-    "for all pictures.",
+    help="The class of the pictures. folder: the name of a picture's folder; auto: found from the picture; or one "
+    "class for all pictures.",
 )
 @click.option(
     "--random-weights",

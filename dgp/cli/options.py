@@ -174,7 +174,7 @@ RUN = (
         default="auto",
         metavar="NAME|ID|auto",
         shell_complete=complete.classes,
-        help="The class of the picture, one of the prior's; auto: found by the search. (In Python: label.)",
+        help="The class of the picture, one of the prior's; auto: found from the picture. (In Python: label.)",
     ),
     click.option(
         "--weight",

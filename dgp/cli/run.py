@@ -103,6 +103,7 @@ class Runner:
             fit=self.options.fit,
             target=self.recipe.target,
             weight=self.options.weight,
+            find_class=self.recipe.classes == "likely",
             seed=self.options.seed,
         )
 
@@ -273,6 +274,7 @@ def report_failure(job: Job, error: Exception, console: Console) -> None:
 
 def summarize(record: dict) -> str:
     """Return the estimates and metrics of a result in one line."""
+    from dgp.output.class_choice import describe_choice
     from dgp.output.describe import describe_measurements
 
     words = [
@@ -280,7 +282,7 @@ def summarize(record: dict) -> str:
         for name, found in record["degradation"]["estimated"].items()
     ]
     if record["class_asked"] is None and record["class"] is not None:
-        words.append(f"class found: {record['class_name']}")
+        words.append(f"class found: {describe_choice(record['classes'])}")
     words += describe_measurements(
         record["metrics"], record["fidelity"], record.get("full_size"), record["effective_resolution"]
     )

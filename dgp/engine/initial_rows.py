@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from dgp.engine.apportionment import apportion
 from dgp.errors import RecipeError
 from dgp.observation.estimate import Expectation
 from dgp.observation.observation import Observation
@@ -75,13 +76,20 @@ class RowSource:
         return Rows(torch.full((count,), picture), torch.full((count,), answer), values)
 
     def draw_labels(self, picture: int, count: int, random: torch.Generator) -> Tensor | None:
-        """Return class numbers of rows, (count,): the picture's, or all of them evenly in a random order."""
+        """Return class numbers of rows, (count,), or None for a prior without classes.
+
+        The picture's class; if it is not given, classes in proportion to their probabilities in a random order; all of
+        them evenly where the observation states no probabilities.
+        """
         classes = len(self.prior.generator.info.classes)
         if not classes:
             return None
-        label = self.observations[picture].label
-        if label is not None:
-            return torch.full((count,), label)
+        observation = self.observations[picture]
+        if observation.label is not None:
+            return torch.full((count,), observation.label)
+        if observation.class_probabilities is not None:
+            order = torch.randperm(count, generator=random)
+            return apportion(observation.class_probabilities, count)[order]
         order = torch.randperm(classes, generator=random)
         return order.repeat(-(-count // classes))[:count]
 

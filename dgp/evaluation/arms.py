@@ -47,6 +47,7 @@ class DegradedArm:
 
     name: str = "degraded"
     target: str = "file"
+    finds_class: bool = False
     steps: int = 0
 
     def identity(self) -> dict:
@@ -66,6 +67,7 @@ class ClassicalArm:
     prior_sha256: str
     name: str = "classical"
     target: str = "file"
+    finds_class: bool = False
     steps: int = 0
 
     def identity(self) -> dict:
@@ -104,6 +106,11 @@ class RecipeArm:
     @property
     def target(self) -> str:
         return self.recipe.target
+
+    @property
+    def finds_class(self) -> bool:
+        """Whether its runs use the probabilities of the classes."""
+        return self.recipe.classes == "likely"
 
     @property
     def steps(self) -> int:

@@ -43,7 +43,7 @@ class Evaluation:
         recipes: the recipes by their names in the tables; the first is the reference for differences.
         prior: the prior.
         folder: the folder for results and tables.
-        label: "folder" (the name of a picture's folder is its class), "auto" (found by the search), or one for all.
+        label: "folder" (the name of a picture's folder is its class), "auto" (found from the picture), or one for all.
         seed: seed of all runs.
         num_solutions: how many solutions each run computes.
         device: the torch device, or "auto".
@@ -271,6 +271,7 @@ class Evaluation:
             truth=self.truth,
             fit=self.fit,
             target=arm.target,
+            find_class=arm.finds_class,
             seed=self.seed,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Literal
 
@@ -13,8 +14,10 @@ from torch import Tensor
 from dgp.losses.cosine import normalize
 from dgp.losses.prediction import mean_per_row
 from dgp.losses.terms import TERMS, Term
+from dgp.variables.classes import nearest_classes
 
 NOISE = re.compile(r"noise\[\d+\]")
+LEAST_PROBABILITY = 1e-6  # a classifier cannot tell smaller ones apart
 EPSILON = 1e-9  # added under square roots, as in PULSE's code
 
 
@@ -35,6 +38,31 @@ class NegativeLogLikelihood(Term):
 
     def __call__(self, prediction):
         return mean_per_row(prediction.values[self.on].square()) / 2
+
+
+@TERMS.register("class-nll")
+class ClassNegativeLogLikelihood(Term):
+    """L = -log p(c | y): the improbability of the class that a row is drawn in, given the observation.
+
+    A row's class is that of the nearest embedding. 0 where the class is given, or no probabilities are known.
+    """
+
+    kind: str = "class-nll"
+
+    @property
+    def variables(self):
+        return ("class",)
+
+    def __call__(self, prediction):
+        value, pictures = prediction.values["class"].detach(), prediction.pictures.tolist()
+        losses = torch.zeros(len(value), device=value.device)
+        known = {picture: prediction.batch.observations[picture].class_probabilities for picture in set(pictures)}
+        if all(one is None for one in known.values()):
+            return losses
+        for row, number in enumerate(nearest_classes(prediction.prior.generator, value).tolist()):
+            if (probabilities := known[pictures[row]]) is not None:
+                losses[row] = -math.log(max(float(probabilities[number]), LEAST_PROBABILITY))
+        return losses
 
 
 @TERMS.register("geocross")

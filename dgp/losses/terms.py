@@ -28,6 +28,7 @@ TERMS = Registry(
         "lpips": "dgp.losses.perceptual",
         "lpips-pyramid": "dgp.losses.perceptual",
         "nll": "dgp.losses.latent",
+        "class-nll": "dgp.losses.latent",
         "geocross": "dgp.losses.latent",
         "noise-regulariser": "dgp.losses.latent",
         "locality": "dgp.losses.locality",

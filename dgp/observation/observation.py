@@ -36,6 +36,7 @@ class Observation:
         original: the clean picture that y was simulated from, (1, 3, R, R) in [-1, 1], or None.
         clean: the clean picture at the output's size, if y was simulated at the photograph's own size; else None.
         label: number of the class; None: to be found.
+        class_probabilities: of the prior's classes given y, (classes,) float64; None: not known, or the class is given.
         target: "file": a simulated y is rounded to 8 bits; "float": it is not.
         weight: how much each value of y counts in terms that compare pixels, (1, 1, h, w); None: all alike.
         weighed: the map at the input's own size from which ``weight`` was made, or None.
@@ -57,6 +58,7 @@ class Observation:
     original: Tensor | None = None
     clean: Image.Image | None = None
     label: int | None = None
+    class_probabilities: Tensor | None = None
     target: str = "file"
     weight: Tensor | None = None
     weighed: WeightMap | None = None
@@ -149,7 +151,10 @@ class Observation:
     def __repr__(self) -> str:
         width, height = self.source.size
         name = self.source.path or "a picture"
-        label = "class to be found" if self.label is None else f"class {self.label}"
+        label = f"class {self.label}" if self.label is not None else "class to be found"
+        if self.class_probabilities is not None:
+            number = int(self.class_probabilities.argmax())
+            label += f", most likely {number} ({self.class_probabilities[number]:.2f})"
         how = "simulated from a clean picture" if self.simulated else self.geometry.placement
         return (
             f"Observation of {shorten(name, 120)}: {shorten(self.asked, 120)}, {width}x{height} px, {how}\n"

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from dgp.observation.figures import encode_png, figures_html, join_with_captions, resize_for_screen
 from dgp.observation.images import to_pil
 from dgp.observation.observation import Observation
+from dgp.output.class_choice import ClassChoice, choose_class
 from dgp.output.describe import describe_measurements
 from dgp.output.full_size import FullSize, measure_at_full_size
 from dgp.output.spread import Spread
 from dgp.recipes.schema import Recipe
+from dgp.variables.classes import nearest_classes
 from generators import Prior
 from generators.progress import waiting
 from generators.text import pluralise, shorten
@@ -44,6 +45,7 @@ class Answer:
         covers: how much of each pixel of the answers the generator made, (S, 1, R, R) in [0, 1]; None: all of it.
         notes: what was changed to make the recipe run, and which answers are not good enough.
         start: record of the warm start, or None.
+        start_classes: the class in which each answer started, where an input of the generator showed it, or None.
         accepted: of each answer, whether it is good enough by the recipe's ``accept``; None where that is absent.
         found: the degradation's unknown parameters as each answer has them, by name.
         plugins: path, sha256 and names of the plugin files of the call.
@@ -71,6 +73,7 @@ class Answer:
     covers: Tensor | None = None
     notes: Sequence[str] = ()
     start: dict | None = None
+    start_classes: list[int] | None = None
     variables: dict[str, Tensor] = field(default_factory=dict)
     accepted: Sequence[bool] | None = None
     found: dict[str, list[float]] = field(default_factory=dict)
@@ -128,20 +131,22 @@ class Answer:
 
     @functools.cached_property
     def classes(self) -> list[int] | None:
-        """The class of each answer: the given one, otherwise the one of the nearest embedding.
+        """The class of each answer, or None for a prior without classes.
 
-        None for a prior without classes, and where no input of the generator shows the class, as in w.
+        The given one; otherwise that of the nearest embedding; otherwise, where no input of the generator shows the
+        class, as in w, the one in which the answer started, if that is known.
         """
         generator, value = self.prior.generator, self.latents.get("class")
-        count = len(generator.info.classes)
-        if not count:
+        if not generator.info.classes:
             return None
         if self.observation.label is not None:
             return [self.observation.label] * len(self.tensors)
-        if value is None:
-            return None
-        table = generator.embed(torch.arange(count)).reshape(count, -1).cpu().double()
-        return torch.cdist(value.reshape(len(value), -1).double(), table).argmin(1).tolist()
+        return self.start_classes if value is None else nearest_classes(generator, value).tolist()
+
+    @functools.cached_property
+    def class_choice(self) -> ClassChoice | None:
+        """Which classes were considered, how probable they were, and which one the best answer has."""
+        return choose_class(self.observation, self.prior.generator.info.classes, self.classes)
 
     def spent(self, on: str, seconds: float) -> None:
         """Set an item of ``timing`` ("load_s", "save_s", ...), and correct the total."""
@@ -169,8 +174,8 @@ class Answer:
         what = f"{shorten(observation.source.path or 'a picture', 100)} ({shorten(observation.asked, 80)})"
         lines = [f"Restoration of {what} by {self.recipe.name} on {self.prior.name}, seed {self.seed}"]
         facts = [f"{width}x{height} px", pluralise(len(self.tensors), "solution")]
-        if self.classes is not None:
-            facts.append(f"class {self.prior.generator.info.classes[self.classes[0]]}")
+        if self.class_choice is not None:
+            facts.append(f"class {self.class_choice}")
         full_size = self.full_size and self.full_size.record()
         measured = describe_measurements(
             self.metrics, self.fidelity, full_size, observation.effective_resolution.record()

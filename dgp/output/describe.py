@@ -43,4 +43,3 @@ def describe_measurements(
     if any(seen < ENOUGH * all_ for seen, all_ in zip(resolution["luma"], resolution["output"], strict=True)):
         words.append("detail of a picture of {}x{}".format(*resolution["luma"]))
     return words
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -36,6 +36,7 @@ class RunState:
         evaluator: renders and scores rows.
         rows, scores: rows that left the last stage and their objectives, (N,).
         trace: recorded steps of each picture.
+        start_classes: the class in which each row started, by (picture, answer, start); empty without classes.
         starts: for each picture, the record of its warm start, or None.
         load_s, search_s, stages_s: seconds, of all pictures together.
     """
@@ -51,6 +52,7 @@ class RunState:
     rows: Rows
     scores: Tensor
     trace: Sequence[list[dict]]
+    start_classes: Mapping[tuple[int, int, int], int]
     starts: Sequence[dict | None]
     load_s: float
     search_s: float
@@ -174,8 +176,15 @@ def _restore_one(run: RunState, rows: Rows, images: Tensor, scores: Tensor) -> R
         num_solutions=run.num_solutions,
         device=run.device,
         start=run.starts[number],
+        start_classes=_look_up(run.start_classes, rows),
         found={name: in_photograph[name].value(where).tolist() for name, where in positions.items()},
     )
+
+
+def _look_up(classes: Mapping[tuple[int, int, int], int], rows: Rows) -> list[int] | None:
+    """Return the class in which each row started; None where no input of the generator showed it."""
+    owners = zip(rows.picture.tolist(), rows.answer.tolist(), rows.start.tolist(), strict=True)
+    return [classes[owner] for owner in owners] if classes else None
 
 
 def _measure(recipe: Recipe, observation: Observation, finished: Tensor, images: Tensor) -> dict[str, dict]:

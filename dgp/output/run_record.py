@@ -67,6 +67,7 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
             "scores": result.scores,
             "class_of_solutions": found,
             "windows": [_describe_window(one) for one in (result, *result.windows)] if result.windows else None,
+            "classes": result.class_choice and result.class_choice.record(),
             "spread": result.spread and result.spread.record(),
             "accepted": result.accepted,
             "evaluations": result.evaluations,

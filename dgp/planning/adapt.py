@@ -146,7 +146,7 @@ class _Adaptation:
 
     def _has_variables(self, term: Term, live: Set[str], where: str) -> bool:
         absent = [name for name in term.variables if name not in live]
-        if set(absent) - {*LATENT_SPACES}:
+        if set(absent) - {*LATENT_SPACES, "class"}:
             self.notes.append(f"{where}: {term.name} is left out, as {' and '.join(absent)} are missing then")
         return not absent
 

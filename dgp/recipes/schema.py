@@ -68,6 +68,8 @@ class Recipe(Options):
     finish: what is done with the generator's picture at the end.
     accept: when an answer is good enough; absent: not judged.
     choose: which of the rows that leave the last stage is the answer, see ``Stage``.
+    classes: how the starts are spread over the classes where none is given: each in proportion to its probability given
+        the observation ("likely", ``dgp.classify``), or all of them alike ("even").
     """
 
     name: str
@@ -87,6 +89,7 @@ class Recipe(Options):
     finish: POSTPROCESSES.field(Postprocess) = Merge()
     accept: Accept | None = None
     choose: Selection = "objective"
+    classes: Literal["likely", "even"] = "likely"
 
     def parametrization(self, name: str) -> Parametrization:
         """Return the parametrization of a variable, stated or not."""

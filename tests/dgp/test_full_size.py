@@ -57,6 +57,7 @@ def test_tiles_change_nothing(clean, toy, spec, monkeypatch):
     answer = best_answer(observation)
     whole = observation.geometry.to_output(answer)
     monkeypatch.setattr(photographs, "TILE", 96)
+    monkeypatch.setattr(photographs, "POINTWISE_TILE", 96)
     tiled = observation.geometry.to_output(answer)
     difference = np.abs(np.asarray(whole).astype(int) - np.asarray(tiled))
     # Deconvolution of a noisy picture stops by the noise of each tile.

@@ -14,7 +14,8 @@ from degradations import Degradation
 from dgp.observation.boxes import Box, whole_box
 from dgp.observation.images import to_tensor
 
-TILE = 1024  # pixels: side of the parts that are merged one after the other
+TILE = 1024  # pixels: side of the parts that are merged one after the other,
+POINTWISE_TILE = 2048  # and for pointwise operators, which need less memory, and whose holes should lie in one part
 LARGEST_WHOLE = 2**22  # pixels of a picture that is merged as a whole, for operators that cannot be cut
 
 Reader = Callable[[Box], Tensor]
@@ -96,7 +97,7 @@ class Photograph:
             left, top = inner[0] - outer[0], inner[1] - outer[1]
             difference = difference[..., top : top + inner[3] - inner[1], left : left + inner[2] - inner[0]]
         seen = difference[~difference.isnan()].double()
-        noise = seen.numel() * expect_noise(operator, predicted)
+        noise = seen.numel() * float(operator.mean_square_error(predicted).mean()) / 4
         largest = float(seen.max()) if seen.numel() else 0.0
         return Misfit(seen.numel(), float((seen / 2).square().sum()), largest, noise)
 
@@ -107,12 +108,13 @@ class Photograph:
             yield whole_box(self.size), whole_box(self.size)
             return
         step, margin = self.operator.alignment, self.margin
+        side = POINTWISE_TILE if self.operator.pointwise else TILE
         left, top = (edge // step * step for edge in region[:2])
-        for y in range(top, region[3], TILE):
-            for x in range(left, region[2], TILE):
-                inner = (max(x, region[0]), max(y, region[1]), min(x + TILE, region[2]), min(y + TILE, region[3]))
+        for y in range(top, region[3], side):
+            for x in range(left, region[2], side):
+                inner = (max(x, region[0]), max(y, region[1]), min(x + side, region[2]), min(y + side, region[3]))
                 outer = (max(0, x - margin), max(0, y - margin))
-                ends = (min(width, x + TILE + margin), min(height, y + TILE + margin))
+                ends = (min(width, x + side + margin), min(height, y + side + margin))
                 yield inner, (*outer, *ends)
 
 
@@ -124,7 +126,7 @@ class Misfit:
         count: number of values compared.
         squares: sum of the squares of the differences, in the range from black to white.
         largest: largest absolute difference, in [-1, 1] values.
-        noise: expected sum of the squares that the noise of the operator leaves.
+        noise: the sum of squares that noise and lossy coding are expected to leave.
     """
 
     count: int = 0
@@ -135,18 +137,6 @@ class Misfit:
     def __add__(self, other: Misfit) -> Misfit:
         sums = (self.count + other.count, self.squares + other.squares)
         return Misfit(*sums, max(self.largest, other.largest), self.noise + other.noise)
-
-
-def expect_noise(operator: Degradation, predicted: Tensor) -> float:
-    """Return the mean square of the noise of all links together, in the range from black to white.
-
-    Args:
-        operator: the degradation.
-        predicted: phi(x), (1, c, h, w).
-    """
-    models = [link.noise for link in operator.operators() if link.noise is not None]
-    squares = [model.mean_square(predicted) for model in models]
-    return sum(float(square.mean()) / 4 for square in squares if square is not None)
 
 
 def read_image(image: Image.Image) -> Reader:
