@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import io
-
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from dgp.identify.pictures.photographs import crop_at_random, open_photograph
+from dgp.identify.pictures.storage import store_as_jpeg
 from dgp.identify.spectrum import cosines
 from generators import Prior, get_bank
 from generators.bank import LARGEST_SIDE
@@ -57,7 +55,8 @@ def sources(
     pictures[mirrored] = pictures[mirrored].flip(-1)
     pictures += torch.from_numpy(random.uniform(-1, 1, pictures.shape).astype(np.float32)) / 255
     for index in np.flatnonzero(random.random(count) < STORED):
-        pictures[index] = _store_as_jpeg(pictures[index], random)
+        sampling = 2 if random.random() < 0.5 else 0
+        pictures[index] = store_as_jpeg(pictures[index], int(random.integers(*KEPT_QUALITY)), sampling)
     return pictures.clamp(-1, 1)
 
 
@@ -98,26 +97,6 @@ def random_crops(photographs: tuple[str, ...], count: int, side: int, random: np
     """Return random squares of photographs, scaled down by random factors, (count, 3, side, side) in [-1, 1]."""
     found = np.empty((count, side, side, 3), dtype=np.uint8)
     for index in range(count):
-        photograph = _photograph(photographs[random.integers(len(photographs))])
-        largest = min(photograph.size)
-        cut = round(float(np.exp(random.uniform(np.log(min(largest, 2 * side)), np.log(largest)))))
-        left, top = (int(random.integers(0, n - cut + 1)) for n in photograph.size)
-        filter_ = Image.Resampling.LANCZOS if random.random() < 0.5 else Image.Resampling.BICUBIC
-        found[index] = photograph.resize((side, side), filter_, (left, top, left + cut, top + cut))
+        photograph = open_photograph(photographs[random.integers(len(photographs))])
+        found[index] = crop_at_random(photograph, side, random, smallest=2 * side)
     return torch.from_numpy(found).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-@functools.cache
-def _photograph(name: str) -> Image.Image:
-    from skimage import data
-
-    return Image.fromarray(getattr(data, name)()[..., :3])
-
-
-def _store_as_jpeg(picture: Tensor, random: np.random.Generator) -> Tensor:
-    """Compress and decompress a picture as JPEG of good quality."""
-    pixels = ((picture + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
-    file = io.BytesIO()
-    sampling = 2 if random.random() < 0.5 else 0
-    Image.fromarray(pixels).save(file, "JPEG", quality=int(random.integers(*KEPT_QUALITY)), subsampling=sampling)
-    return torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1).float() / 127.5 - 1
