@@ -21,8 +21,8 @@ from dgp.inversion import Inversion
 from dgp.recipes.load import load_recipe
 from dgp.recipes.overrides import parse_overrides
 from dgp.search.lookup import order_by_distance
-from generators import bank as banks
 from dgp.variables.classes import nearest_classes
+from generators import bank as banks
 from generators import get_bank
 
 LIKELY = torch.tensor([0.15, 0.8, 0.05], dtype=torch.float64)
