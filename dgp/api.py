@@ -173,7 +173,7 @@ def restore(
         recipe = recipe if merge else recipe.unmerged()
         load_s = (time.perf_counter() - begin) / len(pictures)
         options = {"label": label, "simulate": simulate, "truth": truth, "fit": fit, "weight": weight, "seed": seed}
-        options |= {"target": recipe.target, "find_class": recipe.classes == "likely"}
+        options |= {"target": recipe.target, "find_class": recipe.classes == "likely" and start is None}
         observations = [observe(one, degradation, prior, **options) for one in pictures]
         starts = source_of_each(start, len(pictures)) if several else [start]
 
