@@ -90,7 +90,8 @@ def observe(
     else:
         found = estimate_unknowns(prepare(picture, degradation, prior, **options, seed=seed), prior, seed=seed)
     if find_class:
-        found = find_classes(found, prior)
+        windows = tuple(find_classes(window, prior) for window in found.others)
+        found = replace(find_classes(found, prior), others=windows)
     notes = (*found.notes, *describe_lack_of_detail(found, prior))
     return replace(found, notes=notes, seconds=time.perf_counter() - begin)
 
@@ -203,7 +204,7 @@ def restore(
             "target": recipe.target,
             "weight": weight,
             "seed": seed,
-            "find_class": recipe.classes == "likely",
+            "find_class": recipe.classes == "likely" and start is None,
         }
         observations = [observe(one, degradation, prior, **options) for one in pictures]
         starts = source_of_each(start, len(pictures)) if several else [start]

@@ -24,6 +24,7 @@ import torch
 
 import generators
 from dgp.api import observe
+from dgp.classify.classifier import make_classifier
 from dgp.classify.find import find_classes
 from dgp.evaluation.source import CleanPicture, Source
 from dgp.evaluation.statistics import interval
@@ -42,6 +43,7 @@ def classify(prior: Prior, spec: str, pictures: Sequence[CleanPicture]) -> dict:
     begin = time.process_time()
     first = observe(pictures[0].picture, spec, prior, simulate=True)
     trained, begin = time.process_time() - begin, time.process_time()
+    networks = make_classifier(first.degradation, prior).networks.values()
     found = [observe(one.picture, spec, prior, simulate=True, find_class=False) for one in pictures]
     probabilities = torch.stack([find_classes(one, prior).class_probabilities for one in found])
     classes = torch.tensor([prior.generator.info.class_index(one.folder) for one in pictures])
@@ -64,16 +66,8 @@ def classify(prior: Prior, spec: str, pictures: Sequence[CleanPicture]) -> dict:
         ],
         "first_picture_cpu_s": trained,
         "each_picture_cpu_s": (time.process_time() - begin) / len(pictures),
-        "parameters": sum(p.numel() for p in first_networks(prior, first)),
+        "parameters": sum(p.numel() for network in networks for p in network.parameters()),
     }
-
-
-def first_networks(prior: Prior, observation) -> Iterator[torch.Tensor]:
-    """Yield the parameters of the classifier of an observation."""
-    from dgp.classify.classifier import make_classifier
-
-    for network in make_classifier(observation.degradation, prior).networks.values():
-        yield from network.parameters()
 
 
 def restore(prior: Prior, spec: str, clean: CleanPicture, arm: str, recipe: Recipe) -> dict:

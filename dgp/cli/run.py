@@ -103,7 +103,7 @@ class Runner:
             fit=self.options.fit,
             target=self.recipe.target,
             weight=self.options.weight,
-            find_class=self.recipe.classes == "likely",
+            find_class=self.recipe.classes == "likely" and self.options.start is None,
             seed=self.options.seed,
         )
 
