@@ -83,7 +83,6 @@ def make_classifier(operator: Degradation, prior: Prior) -> Classifier:
         prior: a prior with classes.
     """
     info = prior.generator.info
-    side, classes = info.resolution, len(info.classes)
     descriptions, count = plan_training(prior)
     probe = simulate(operator, fixed_pictures(prior, 8), SEED)
     choices = [*operator.unknowns().values(), prior.sha256, info.classes, sorted(descriptions), count]
@@ -100,8 +99,7 @@ def make_classifier(operator: Degradation, prior: Prior) -> Classifier:
         description, _, parameter = name.partition("/")
         parts[description][parameter] = value
     networks = {name: from_tensors(part) for name, part in parts.items()}
-    assert all(len(network.last.bias) == classes for network in networks.values())
-    return Classifier(operator, side, descriptions, networks, temperature)
+    return Classifier(operator, info.resolution, descriptions, networks, temperature)
 
 
 def plan_training(prior: Prior) -> tuple[dict[str, Description], int]:
