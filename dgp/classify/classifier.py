@@ -83,9 +83,8 @@ def make_classifier(operator: Degradation, prior: Prior) -> Classifier:
         prior: a prior with classes.
     """
     info = prior.generator.info
-    side, classes = info.resolution, len(info.classes)
     descriptions, count = plan_training(prior)
-    probe = simulate(operator, fixed_pictures(prior, 8), SEED)
+    probe = simulate(operator, probe_pictures(prior, 8), SEED)
     choices = [*operator.unknowns().values(), prior.sha256, info.classes, sorted(descriptions), count]
     choices += [TRAINING, SHIFTED, SMOOTHING, STEPS, SEED, METHOD]
     path = cache_folder() / "classes" / f"{fingerprint(probe, choices)}.safetensors"
@@ -100,8 +99,7 @@ def make_classifier(operator: Degradation, prior: Prior) -> Classifier:
         description, _, parameter = name.partition("/")
         parts[description][parameter] = value
     networks = {name: from_tensors(part) for name, part in parts.items()}
-    assert all(len(network.last.bias) == classes for network in networks.values())
-    return Classifier(operator, side, descriptions, networks, temperature)
+    return Classifier(operator, info.resolution, descriptions, networks, temperature)
 
 
 def plan_training(prior: Prior) -> tuple[dict[str, Description], int]:
@@ -119,10 +117,14 @@ def plan_training(prior: Prior) -> tuple[dict[str, Description], int]:
     return descriptions, count
 
 
-def fixed_pictures(prior: Prior, count: int) -> Tensor:
-    """Return pictures of smooth noise that depend on nothing but their size, (count, 3, R, R) in [-1, 1]."""
+def probe_pictures(prior: Prior, count: int) -> Tensor:
+    """Return pictures that identify an operator, and a prior without a sha256, (count, 3, R, R) in [-1, 1].
+
+    Smooth noise, which costs nothing; for a prior whose file is not known, the first pictures that it draws.
+    """
     side, random = prior.generator.info.resolution, torch.Generator().manual_seed(SEED)
     coarse = 2 * torch.rand(count, 3, 8, 8, generator=random) - 1
+    coarse = coarse if prior.sha256 else get_bank(prior, count).pictures(slice(0, count))
     return F.interpolate(coarse, (side, side), mode="bilinear", align_corners=False)
 
 
