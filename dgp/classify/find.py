@@ -15,8 +15,9 @@ def find_classes(observation: Observation, prior: Prior) -> Observation:
     """Return the observation with the probability of every class of the prior (``class_probabilities``).
 
     The first call for an operator trains a classifier, in about half a minute of one processor at 32 pixels; later ones
-    read it from disk, also for other photographs of similar size, and for other holes of similar extent. An observation with a given class, or of a prior without classes, is returned as it is. For a
-    prior of so many classes, at its resolution, that drawing a few pictures of each would take minutes, a note says so.
+    read it from disk, also for other photographs of similar size, and for other holes of similar extent. An observation
+    with a given class, or of a prior without classes, is returned as it is. For a prior of so many classes, at its
+    resolution, that drawing a few pictures of each would take minutes, a note says so.
     """
     info = prior.generator.info
     if observation.label is not None or not info.classes:

@@ -41,8 +41,8 @@ def fit_picture(image: Image.Image, box: Box, size: tuple[int, int], missing: np
 def fit_mask(missing: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
     """Return the part of a mask in a box, resized: a pixel is missing if any of its source pixels is.
 
-    If that would hide more than three quarters (scattered pixels of a large photograph), a pixel is missing if less than
-    half as many of its source pixels are seen as on average.
+    If that would hide more than three quarters (scattered pixels of a large photograph), a pixel is missing if less
+    than half as many of its source pixels are seen as on average.
 
     Args:
         missing: (H, W) bool.
