@@ -166,6 +166,7 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
 
+    import degradations
     import dgp
 
     prior, done = dgp.load_prior(options.prior), read(options.output)
@@ -177,7 +178,7 @@ def main():
                     continue
                 try:
                     row = restore(path, spec, prior, options.budget)
-                except dgp.DgpError as error:
+                except (dgp.DgpError, degradations.DegradationError) as error:
                     row = {"picture": path.name, "spec": spec, "error": str(error)}
                 done[path.name, spec] = row
                 print(json.dumps(row), file=file, flush=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 from degradations.core.base import Degradation
 from degradations.files.pictures import expect_pictures
 
+LARGE = 192  # pixels a side, from which the size of Fourier transforms matters
 VISIBLE = 0.2  # pixels: standard deviation of a blur below which the pixels themselves hide it
 
 
@@ -38,6 +39,13 @@ def is_visible(deviation: float | Tensor) -> bool:
     return isinstance(deviation, Tensor) or deviation >= VISIBLE
 
 
+def _fast_size(h: int, w: int) -> tuple[int, int]:
+    """Return a size of at least (h, w) at which Fourier transforms are fast; small ones stay."""
+    from scipy.fft import next_fast_len
+
+    return tuple(n if n < LARGE else next_fast_len(n, real=True) for n in (h, w))
+
+
 def _borders(size: int) -> tuple[int, int]:
     """Return by how much a kernel of this size, centred at ``size // 2``, extends beyond both ends of a line."""
     return size - 1 - size // 2, size // 2
@@ -55,17 +63,19 @@ def convolve(x: Tensor, kernel: Tensor) -> Tensor:
     """
     for axis, size in ((-2, kernel.shape[-2]), (-1, kernel.shape[-1])):
         x = x.index_select(axis, mirror_indices(x.shape[axis], *_borders(size), x.device))
-    shape = tuple(x.shape[-2:])
-    y = torch.fft.irfft2(torch.fft.rfft2(x) * torch.fft.rfft2(kernel, s=shape), s=shape)
-    return y[..., kernel.shape[-2] - 1 :, kernel.shape[-1] - 1 :]
+    (h, w), shape = x.shape[-2:], _fast_size(*x.shape[-2:])
+    y = torch.fft.irfft2(torch.fft.rfft2(x, s=shape) * torch.fft.rfft2(kernel, s=shape), s=shape)
+    return y[..., kernel.shape[-2] - 1 : h, kernel.shape[-1] - 1 : w]
 
 
 def correlate(y: Tensor, kernel: Tensor) -> Tensor:
     """Apply the adjoint of ``convolve``: A^T y, (N, C, H, W) -> (N, C, H, W)."""
     hw, (h, w) = tuple(y.shape[-2:]), kernel.shape[-2:]
     y = F.pad(y, (w - 1, 0, h - 1, 0))
-    shape = tuple(y.shape[-2:])
-    x = torch.fft.irfft2(torch.fft.rfft2(y) * torch.fft.rfft2(kernel, s=shape).conj(), s=shape)
+    (high, wide), shape = y.shape[-2:], _fast_size(*y.shape[-2:])
+    x = torch.fft.irfft2(torch.fft.rfft2(y, s=shape) * torch.fft.rfft2(kernel, s=shape).conj(), s=shape)[
+        ..., :high, :wide
+    ]
     for axis, n, size in ((-2, hw[0], h), (-1, hw[1], w)):
         folded = x.new_zeros([n if i == x.ndim + axis else m for i, m in enumerate(x.shape)])
         x = folded.index_add(axis, mirror_indices(n, *_borders(size), x.device), x)

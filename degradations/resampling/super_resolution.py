@@ -14,6 +14,38 @@ from degradations.files.pictures import expect_pictures, round_to_8_bits
 from degradations.resampling.resample import NAMES, matrix
 from degradations.scaling.units import TIMES
 
+LARGE = 192  # pixels a side, from which sparse products are faster
+SPARSE = 0.15  # share of the values that are not 0
+
+
+def multiply_separably(a: Tensor, x: Tensor, b: Tensor) -> Tensor:
+    """Return A x B^T.
+
+    Large matrices that are nearly empty, such as those of a narrow blur, are multiplied as sparse ones where no
+    gradient is needed.
+
+    Args:
+        a: (h, H) or (N, 1, h, H).
+        x: (N, C, H, W).
+        b: (w, W) or (N, 1, w, W).
+
+    Returns:
+        (N, C, h, w).
+    """
+    if a.ndim > 2 or min(x.shape[-2:]) < LARGE or torch.is_grad_enabled() or x.device.type != "cpu":
+        return a @ x @ b.mT
+    for matrix_, axis in ((a, -2), (b, -1)):
+        x = _multiply_axis(matrix_, x.movedim(axis, 0)).movedim(0, axis)
+    return x
+
+
+def _multiply_axis(a: Tensor, x: Tensor) -> Tensor:
+    """Return A x over the first axis of x (H, ...)."""
+    flat = x.reshape(len(x), -1)
+    if a.count_nonzero() > SPARSE * a.numel():
+        return (a @ flat).reshape(len(a), *x.shape[1:])
+    return torch.sparse.mm(a.to_sparse(), flat).reshape(len(a), *x.shape[1:])
+
 
 class Separable(Degradation):
     """Multiply rows and columns by matrices that depend on the size only: y = A x B^T.
@@ -34,14 +66,14 @@ class Separable(Degradation):
 
     def forward(self, x):
         a, b = self.matrices(tuple(expect_pictures(x).shape[-2:]), x.dtype, x.device)
-        return a @ x @ b.mT
+        return multiply_separably(a, x, b)
 
     def adjoint(self, y, size):
         a, b = self.matrices(tuple(size), y.dtype, y.device)
         expected = (a.shape[-2], b.shape[-2])
         if tuple(y.shape[-2:]) != expected:
             raise SizeError(f"got y of {tuple(y.shape[-2:])}; {self._title()} makes {expected} of {tuple(size)}")
-        return a.mT @ y @ b
+        return multiply_separably(a.mT, y, b.mT)
 
     def propagate_unobserved(self, size, uninformative, channels=3):
         device = torch.device("cpu") if uninformative is None else uninformative.device
