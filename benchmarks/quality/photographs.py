@@ -12,6 +12,7 @@ Finished runs are read from the file again, so that an interrupted call can be r
 from __future__ import annotations
 
 import argparse
+import inspect
 import io
 import json
 import time
@@ -93,7 +94,12 @@ def restore(path: Path, spec: str, prior, budget: int) -> dict:
     options = {"fit": "stretch"} if degraded.size != image.size else {}
     begin = time.process_time()
     # The class is given, as photographs of other classes than the prior's are restored.
-    result = dgp.restore(degraded, spec, prior, label=0, budget=budget, seed=0, progress=False, **options)
+    options |= {"label": 0, "budget": budget, "seed": 0, "progress": False}
+    if "simulate_at" in inspect.signature(dgp.restore).parameters:
+        result = dgp.restore(image, spec, prior, simulate=True, simulate_at="photo", **options)
+        degraded = result.observation.picture
+    else:  # earlier versions degrade at the prior's resolution only
+        result = dgp.restore(degraded, spec, prior, **options)
     answer, same = result.image.convert("RGB"), degraded.size == image.size
     reference = (
         degraded.convert("RGB") if same else degraded.convert("RGB").resize(image.size, Image.Resampling.BICUBIC)
