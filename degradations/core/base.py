@@ -116,6 +116,10 @@ class Degradation(AdaptsNoise, PictureStorage, RestoresDetail, Parts, Scalable, 
         """
         return self
 
+    def without_holes(self) -> Degradation:
+        """Return the operator with all pixels visible: without masks and wear. Default: itself."""
+        return self
+
     # ---- linear algebra
 
     def adjoint(self, y: Tensor, size: Size) -> Tensor:

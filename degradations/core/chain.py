@@ -201,6 +201,9 @@ class Chain(ScalableLinks, LinkFiles):
         alone = len(links) == 1 and all(name == key for name, key in keys[0].items())
         return links[0] if alone else Chain(links, keys)
 
+    def without_holes(self):
+        return self.replace_links(lambda link: link.without_holes())
+
     def _scaled(self, factor):
         """Scale each link for the size that it is given."""
         factors = itertools.accumulate(self.links, lambda size, link: link.scale_of_y(size), initial=factor)

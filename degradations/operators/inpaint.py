@@ -193,6 +193,9 @@ class Inpaint(Degradation):
             )
         return Inpaint(mask=f"sha256-{masks.compute_sha256(missing)}")._with_mask(missing, {})
 
+    def without_holes(self):
+        return Identity()
+
     def mask_at(self, size: tuple[int, int]) -> Tensor:
         """Return the mask for pictures of a size: (1 or N, 1, H, W) bool, true where pixels are missing.
 

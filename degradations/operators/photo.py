@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from degradations.blur.blur import Blur
@@ -12,8 +13,9 @@ from degradations.core.chain import Chain
 from degradations.core.parameter import Parameter
 from degradations.core.registry import register
 from degradations.errors import MaskError, SizeError
-from degradations.files.pictures import expect_pictures
+from degradations.files.pictures import expect_pictures, from_picture, luma
 from degradations.masks import masks
+from degradations.masks.scratches import find_damage
 from degradations.noise.model import GaussianNoise
 from degradations.noise.precision import compute_noise_floor
 from degradations.operators.tint import WhiteBalance
@@ -39,8 +41,8 @@ class Photo(Degradation):
 
     y = cover(fade(yellow(blur(x)))) + grain. Yellowing removes blue light, and a quarter as much of the green. Fading
     reduces the contrast and turns black grey. Scratches, creases and dust cover what lies under them: they are drawn by
-    ``build`` for one size, x is unobserved under them, and y has their own tones there, without grain. ``grain`` is the
-    noise model.
+    ``build`` for one size, x is unobserved under them, and y has their own tones there, without grain. With
+    ``wear=found`` they are found in the picture. ``grain`` is the noise model.
     """
 
     well_posed = False
@@ -78,6 +80,13 @@ class Photo(Degradation):
         Parameter("creases", 1, (0, 50), kind="int", help="number of creases, from edge to edge"),
         Parameter("dust", 12, (0, 5000), kind="int", help="number of pieces"),
         Parameter("seed", kind="int", bounds=(0, 2**63 - 1), help="seed of the wear; default: the run's seed"),
+        Parameter(
+            "wear",
+            "drawn",
+            kind="choice",
+            choices=("drawn", "found"),
+            help="found: what is found in the opened picture, instead of scratches, creases and dust drawn at random",
+        ),
     )
     example = "photo"
     strengths = (
@@ -107,6 +116,8 @@ class Photo(Degradation):
         """
         if self.missing is not None or not self._has_wear:
             return self
+        if self.wear == "found":
+            return self._find_wear(picture)
         if size is None and picture is None:
             raise MaskError(f"the wear of {self.spec} needs a size; call .build(size=(H, W))")
         size = tuple(size) if size is not None else (picture.height, picture.width)
@@ -129,6 +140,24 @@ class Photo(Degradation):
             if bool(twin.missing.all()):
                 raise MaskError(f"{self.spec} leaves nothing at {size[1]}x{size[0]}; scale it down less")
             twin.paint = shrink_seen(self.paint, self.missing.to(self.paint), size)
+        return twin
+
+    def _find_wear(self, picture: Image.Image | None) -> Photo:
+        """Return the operator with the wear that is found in a picture; its tones are those of the picture there."""
+        if picture is None:
+            raise MaskError(f"{self.spec} takes the wear from the degraded picture, but there is none; open one")
+        missing = find_damage(picture)
+        if not bool(missing.any()):
+            return self.without_holes()
+        built = self._shallow_copy()
+        built.missing, built.paint = masks.check_mask(missing, "the wear"), luma(from_picture(picture))
+        built.assets = {"mask": {"sha256": masks.compute_sha256(missing), "path": None}}
+        return built
+
+    def without_holes(self):
+        twin = self._shallow_copy()
+        twin.scratches = twin.creases = twin.dust = 0
+        twin.wear, twin.seed, twin.missing, twin.paint = "drawn", None, None, None
         return twin
 
     def stretched(self, size):

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-
-import numpy as np
 from PIL import Image
 
-import degradations
 from degradations import Degradation
 from dgp.identify.photograph.estimator import MARGIN, patch_estimator
 from dgp.identify.photograph.patches import SIDE, choose_patches
@@ -53,26 +49,8 @@ def estimate_in_photograph(picture: Image.Image, operator: Degradation, *, seed:
     channels = operator.channels(3)
     if channels == 1 and patches.shape[1] == 3:
         patches = operator.convert_to_gray(patches)
-    estimator = patch_estimator(_cut(operator, size, hidden), seed=seed)
+    estimator = patch_estimator(operator.without_holes(), seed=seed)
     return estimator(patches.expand(-1, channels, -1, -1))
-
-
-def _cut(operator: Degradation, size: Size, hidden: np.ndarray | None) -> Degradation:
-    """Return the operator for a square part of its pictures, the one with the fewest hidden pixels."""
-    side = SIDE + 2 * MARGIN
-    corner = (0, 0)
-    if hidden is not None:
-        corners = [
-            (i, j) for i in range(0, size[0] - side + 1, side // 2) for j in range(0, size[1] - side + 1, side // 2)
-        ]
-        corner = min(corners, key=lambda at: hidden[at[0] : at[0] + side, at[1] : at[1] + side].mean())
-    part = copy.deepcopy(operator)
-    for module in part.modules():
-        for name, buffer in module.named_buffers(recurse=False):
-            if tuple(buffer.shape[-2:]) == size:
-                setattr(module, name, buffer[..., corner[0] : corner[0] + side, corner[1] : corner[1] + side])
-    degradations.try_out(part, (side, side))
-    return part
 
 
 def name_units(operator: Degradation) -> dict[str, str]:
