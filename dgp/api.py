@@ -21,7 +21,6 @@ from dgp.observation.full_size.resolution_notes import describe_lack_of_detail
 from dgp.observation.observation import Observation
 from dgp.observation.prepare import prepare
 from dgp.output.restoration import Restoration
-from dgp.output.windows import join_windows
 from dgp.progress import display, report_steps
 from dgp.recipes.load import load_recipe
 from dgp.recipes.overrides import Overrides, parse_overrides
@@ -109,20 +108,14 @@ def invert(
 ) -> Restoration:
     """Run an inversion of one observation to its end, and report its progress.
 
-    The windows around several holes are inverted one after the other.
-
     Arguments are those of ``Inversion``; ``on_step`` is called with every step.
     """
-    results = []
-    for window, part in enumerate((observation, *observation.others)):
-        # Only the first window can begin at an earlier result; the others search.
-        how = {"seed": seed, "num_solutions": num_solutions, "start": None if window else start, "device": device}
-        inversion = Inversion(part, prior, recipe, **how)
-        for step in report_steps(inversion):
-            if on_step:
-                on_step(step)
-        results.append(inversion.result())
-    return join_windows(results)
+    how = {"seed": seed, "num_solutions": num_solutions, "start": start, "device": device}
+    inversion = Inversion(observation, prior, recipe, **how)
+    for step in report_steps(inversion):
+        if on_step:
+            on_step(step)
+    return inversion.result()
 
 
 def restore(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from dgp.optim.gradient import RowOptimizers
 from dgp.output.finalize import RunState, finalize
 from dgp.output.restoration import Restoration
 from dgp.output.trace import append_lines
+from dgp.output.windows import join_windows
 from dgp.planning.plan import plan_recipe
 from dgp.recipes.load import load_recipe
 from dgp.recipes.schema import Recipe
@@ -41,7 +43,8 @@ class Inversion:
     """Explains one Observation, or several at once, by a prior; iterate to run it, step by step.
 
     Args:
-        observation: one, or a sequence; the answers come in that order, and each is what it would be alone.
+        observation: one, or a sequence; the answers come in that order, and each is what it would be alone. Windows
+            around several holes of a photograph (``Observation.others``) are inverted together.
         prior: the prior.
         recipe: a name, a path, or a Recipe.
         seed: seed of the run; every picture draws from a stream of its own, derived from this and its content.
@@ -70,12 +73,18 @@ class Inversion:
     ):
         begin = time.perf_counter()
         self.single = isinstance(observation, Observation)
-        self.observations = [observation] if self.single else list(observation)
-        if not self.observations or num_solutions < 1:
+        given = [observation] if self.single else list(observation)
+        if not given or num_solutions < 1:
             raise InputError(
-                f"got {len(self.observations)} observations and {num_solutions} solutions; "
-                "expected at least one of each"
+                f"got {len(given)} observations and {num_solutions} solutions; expected at least one of each"
             )
+        self.windows = [1 + len(one.others) for one in given]
+        if start is not None and max(self.windows) > 1:
+            raise InputError(
+                f"got a start for a photograph with {max(self.windows)} windows around its holes; leave the start out, "
+                "or use --fit stretch (in Python: fit='stretch'), which has one"
+            )
+        self.observations = [window for one in given for window in (one, *one.others)]
         self.seed, self.num_solutions, self.device = seed, num_solutions, resolve_device(device)
         with waiting(f"bringing {prior.name} to {self.device}"):
             self.prior = prior.to(self.device)
@@ -219,7 +228,9 @@ class Inversion:
                 stages_s=self.stages_s,
             )
         )
-        return results[0] if self.single else results
+        parts = iter(results)
+        joined = [join_windows(list(itertools.islice(parts, count))) for count in self.windows]
+        return joined[0] if self.single else joined
 
     def __repr__(self) -> str:
         names = join_first([shorten(o.source.path or "a picture", 60) for o in self.observations])

@@ -25,6 +25,8 @@ def join_windows(results: Sequence[Restoration]) -> Restoration:
             first.evaluations[name] += count
         for name in ("load_s", "search_s", "finish_s"):
             first.spent(name, first.timing[name] + other.timing[name])
-        first.spent("windows_s", first.timing.get("windows_s", 0.0) + sum(other.timing["stages_s"]))
+        own = other.timing["stages_s"]
+        first.timing["stages_s"] = [a + b for a, b in zip(first.timing["stages_s"], own, strict=True)]
+        first.timing["total_s"] += sum(own)
     first.trace = [*first.trace, *({"window": k} | step for k, one in enumerate(others, 2) for step in one.trace)]
     return first
