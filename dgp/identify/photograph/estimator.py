@@ -34,6 +34,7 @@ BUNDLED_SPECS = (
     "noise:sigma=auto",
     "poisson:photons=auto",
     "jpeg:quality=auto",
+    "photo:blur=auto,yellowing=auto,fading=auto,grain=auto,scratches=0,creases=0,dust=0",
 )
 COUNT = 2000  # simulated patches
 GROUPS, ACROSS = 40, 3  # simulated photographs for calibration, each of ACROSS x ACROSS patches
