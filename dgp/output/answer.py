@@ -176,9 +176,10 @@ class Answer:
         facts = [f"{width}x{height} px", pluralise(len(self.tensors), "solution")]
         if self.class_choice is not None:
             facts.append(f"class {self.class_choice}")
-        full_size = self.full_size and self.full_size.record()
+        # What takes seconds is only shown if it was computed already, as when the result was saved.
+        full_size, resolution = self.__dict__.get("full_size"), observation.__dict__.get("effective_resolution")
         measured = describe_measurements(
-            self.metrics, self.fidelity, full_size, observation.effective_resolution.record()
+            self.metrics, self.fidelity, full_size and full_size.record(), resolution and resolution.record()
         )
         lines.append("  " + ", ".join([*facts, *measured]))
         return "\n".join(lines if self.folder is None else [*lines, f"  saved in {shorten(str(self.folder), 80)}"])

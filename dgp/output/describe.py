@@ -14,7 +14,7 @@ SHOWN = (
 
 
 def describe_measurements(
-    metrics: Mapping, fidelity: Mapping, full_size: Mapping | None, resolution: Mapping
+    metrics: Mapping, fidelity: Mapping, full_size: Mapping | None, resolution: Mapping | None
 ) -> list[str]:
     """Return the main measurements of a result, each in a few words.
 
@@ -22,7 +22,7 @@ def describe_measurements(
 
     Args:
         metrics, fidelity, full_size, resolution: the entries "metrics", "fidelity", "full_size" and
-            "effective_resolution" of result.json.
+            "effective_resolution" of result.json; the last two may be None.
     """
     at = ""
     if full_size is not None:
@@ -40,6 +40,9 @@ def describe_measurements(
         if fidelity.get("noise_psnr") is not None and fidelity["within_noise"]:
             met = f"within the noise ({met})"
         words.append("data consistency at {}x{}: {}".format(*fidelity["size"], met))
-    if any(seen < ENOUGH * all_ for seen, all_ in zip(resolution["luma"], resolution["output"], strict=True)):
+    lacking = resolution and any(
+        seen < ENOUGH * whole for seen, whole in zip(resolution["luma"], resolution["output"], strict=True)
+    )
+    if lacking:
         words.append("detail of a picture of {}x{}".format(*resolution["luma"]))
     return words
