@@ -97,7 +97,7 @@ def restore(path: Path, spec: str, prior, budget: int) -> dict:
     options |= {"label": 0, "budget": budget, "seed": 0, "progress": False}
     if "simulate_at" in inspect.signature(dgp.restore).parameters:
         result = dgp.restore(image, spec, prior, simulate=True, simulate_at="photo", **options)
-        degraded = result.observation.picture
+        degraded = result.observation.geometry.photograph.picture
     else:  # earlier versions degrade at the prior's resolution only
         result = dgp.restore(degraded, spec, prior, **options)
     answer, same = result.image.convert("RGB"), degraded.size == image.size
