@@ -103,9 +103,14 @@ class Runner:
             fit=self.options.fit,
             target=self.recipe.target,
             weight=self.options.weight,
-            find_class=self.recipe.classes == "likely" and self.options.start is None,
+            find_class=self._finds_class,
             seed=self.options.seed,
         )
+
+    @property
+    def _finds_class(self) -> bool:
+        """Whether the probabilities of the classes are needed, for which a classifier may have to be trained first."""
+        return self.recipe.classes == "likely" and self.options.start is None and not self.options.dry_run
 
     def start(self, job: Job) -> Start | None:
         """Return the start of a warm-started run (--start), or None. Raises InputError if there is no result."""
