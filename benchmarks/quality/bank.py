@@ -21,10 +21,10 @@ import generators
 from dgp.api import observe
 from dgp.evaluation.source import CleanPicture, Source
 from dgp.inversion import Inversion
-from dgp.losses.objective import score
+from dgp.losses.objective import Objective
 from dgp.losses.prediction import Prediction
 from dgp.losses.terms import TERMS, Term
-from dgp.observation.batch import ObservationBatch
+from dgp.observation.batch import stack_observations
 from dgp.observation.observation import Observation
 from dgp.recipes.load import load_recipe
 from dgp.search.bank import BankSearch
@@ -62,7 +62,7 @@ def best_fresh(
     """
     observations = next(iter(problems.values()))
     size, classes = (prior.generator.info.resolution,) * 2, len(prior.generator.info.classes)
-    targets = {spec: ObservationBatch(seen, prior.discriminator, size) for spec, seen in problems.items()}
+    targets = {spec: stack_observations(seen, prior.discriminator, size) for spec, seen in problems.items()}
     best = {spec: torch.full((len(observations), len(OBJECTIVES)), torch.inf) for spec in problems}
     pools = {
         label: [i for i, o in enumerate(observations) if o.label == label] for label in {o.label for o in observations}
@@ -79,7 +79,7 @@ def best_fresh(
                     view = Prediction(target, image, {}, torch.full((len(image),), picture))
                     view.features = first.features
                     for number, objective in enumerate(OBJECTIVES):
-                        lowest = score(terms_of(objective), view).total.min()
+                        lowest = Objective(terms_of(objective))(view).total.min()
                         best[spec][picture, number] = torch.minimum(best[spec][picture, number], lowest)
     return best
 
@@ -87,8 +87,9 @@ def best_fresh(
 def best_of_bank(prior: Prior, observations: Sequence[Observation], search: BankSearch) -> Tensor:
     """Return the lowest score that a bank search finds for each picture, (pictures,)."""
     inversion = Inversion(observations, prior, load_recipe("default").model_copy(update={"searches": (search,)}))
-    problem = inversion.problem
-    return problem.rank(search.run(problem, None), inversion.recipe.searches[0].terms)
+    rows = search.run(inversion.evaluator, inversion.source, None)
+    scores = inversion.evaluator.score(rows, inversion.recipe.searches[0].terms)
+    return torch.stack([scores[rows.picture == picture].min() for picture in range(len(observations))])
 
 
 def seconds(action: Callable[[], object], repeats: int) -> float:
@@ -134,7 +135,7 @@ def lookups(prior: Prior, clean: Sequence[CleanPicture], options: argparse.Names
     """Yield the time of a lookup and the memory of the bank, for each degradation and size of the bank."""
     for spec in options.degradations:
         observation = observe(clean[0].picture, spec, prior, simulate=True)
-        targets = Inversion(observation, prior).problem.targets
+        targets = Inversion(observation, prior).batch
         run_s = seconds(lambda o=observation: Inversion(o, prior).result(), 1)
         for count in options.count:
             bank = get_bank(prior, count)
