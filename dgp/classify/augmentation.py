@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dgp.identify.spectrum import cosines
+from dgp.identify.spectrum import blur
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Augmentation:
 
         pictures = torch.where(draw(count, 1, 1, 1) < 0, pictures.flip(-1), pictures)
         pictures = _translate(pictures, (draw(count, 2) * self.shift * side).round().long())
-        pictures = _blur(pictures, draw(count).abs() * self.blur * side / 32)
+        pictures = blur(pictures, draw(count).abs() * self.blur * side / 32)
         contrast = 1 + self.contrast * draw(count, 1, 1, 1)
         offset = self.brightness * draw(count, 1, 1, 1) + self.tint * draw(count, 3, 1, 1)
         return (pictures * contrast + offset).clamp(-1, 1)
@@ -52,12 +52,3 @@ def _translate(pictures: Tensor, offsets: Tensor) -> Tensor:
     places = torch.where(places > reach[1], reach[0] - places, places)
     rows = torch.arange(len(pictures))[:, None, None]
     return pictures[rows, :, places[:, 0, :, None], places[:, 1, None, :]].permute(0, 3, 1, 2).contiguous()
-
-
-def _blur(pictures: Tensor, sigmas: Tensor) -> Tensor:
-    """Blur each picture by a Gaussian of its own standard deviation (n,) in pixels, in the frequency domain."""
-    side = pictures.shape[-1]
-    waves = torch.pi * torch.arange(side) / side
-    fall = (-(sigmas[:, None] * waves).square() / 2).exp()
-    basis = cosines(side)
-    return basis.T @ (fall[:, None, :, None] * fall[:, None, None] * (basis @ pictures @ basis.T)) @ basis

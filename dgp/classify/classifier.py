@@ -19,7 +19,7 @@ from degradations import Degradation
 from dgp.classify.augmentation import Augmentation
 from dgp.classify.descriptions import Description, available
 from dgp.identify.regression import Network, as_tensors, from_tensors, train
-from dgp.identify.simulation import fingerprint, positions
+from dgp.identify.simulation import fingerprint, positions, simulate
 from generators import Prior, get_bank
 from generators.caching import cache_folder, load_or_compute
 from generators.progress import report
@@ -84,7 +84,7 @@ def make_classifier(operator: Degradation, prior: Prior) -> Classifier:
     """
     info = prior.generator.info
     descriptions, count = plan_training(prior)
-    probe = simulate(operator, probe_pictures(prior, 8), SEED)
+    probe = lift_simulated(operator, probe_pictures(prior, 8), SEED)
     choices = [*operator.unknowns().values(), prior.sha256, info.classes, sorted(descriptions), count]
     choices += [TRAINING, SHIFTED, SMOOTHING, STEPS, SEED, METHOD]
     path = cache_folder() / "classes" / f"{fingerprint(probe, choices)}.safetensors"
@@ -128,8 +128,7 @@ def probe_pictures(prior: Prior, count: int) -> Tensor:
     return F.interpolate(coarse, (side, side), mode="bilinear", align_corners=False)
 
 
-@torch.no_grad()
-def simulate(operator: Degradation, pictures: Tensor, seed: int) -> Tensor:
+def lift_simulated(operator: Degradation, pictures: Tensor, seed: int) -> Tensor:
     """Return lifted observations of pictures, with noise, rounding and unknown parameters from their ranges.
 
     Args:
@@ -141,15 +140,15 @@ def simulate(operator: Degradation, pictures: Tensor, seed: int) -> Tensor:
         (n, 3, R, R) float32.
     """
     random, unknowns = torch.Generator().manual_seed(seed), operator.unknowns()
-    at, size = positions(len(pictures), len(unknowns), seed) if unknowns else None, tuple(pictures.shape[-2:])
-    found, rows = [], max(1, AT_ONCE // (size[0] * size[1]))
-    for start in range(0, len(pictures), rows):
-        part, bound = pictures[start : start + rows], operator
-        if unknowns:
-            where = at[start : start + rows]
-            bound = operator.bind({name: one.value(where[:, k]) for k, (name, one) in enumerate(unknowns.items())})
-        found.append(bound.lift(bound.simulate(part, random), size))
-    return torch.cat(found)
+    at = positions(len(pictures), len(unknowns), seed) if unknowns else torch.empty(len(pictures), 0)
+    size = tuple(pictures.shape[-2:])
+    rows = max(1, AT_ONCE // (size[0] * size[1]))
+    return torch.cat(
+        [
+            operator.lift(simulate(operator, part, where, random), size)
+            for part, where in zip(pictures.split(rows), at.split(rows), strict=True)
+        ]
+    )
 
 
 def _train(
@@ -185,7 +184,7 @@ def _describe(
         pictures = bank.pictures(slice(start, min(start + rows, which.stop)))
         if pictures.shape[-1] != side:
             pictures = F.interpolate(pictures, (side, side), mode="bilinear", align_corners=False)
-        lifted = simulate(operator, augment(pictures, random), SEED + start)
+        lifted = lift_simulated(operator, augment(pictures, random), SEED + start)
         for name, describe in descriptions.items():
             found[name].append(describe(lifted))
         report("degrading pictures of the prior to learn classes from", start + len(lifted), which.stop)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 import degradations
 from degradations import Degradation, Inpaint
+from dgp.observation.boxes import shrink_factor
 from dgp.observation.observation import Observation
 
 STEPS = 2  # of the factor by which photographs are shrunk, for each halving
@@ -59,11 +60,9 @@ def generalize_operator(observation: Observation) -> Degradation:
     whole, own, place = observation.whole, observation.degradation, observation.geometry
     if place.placement == "framed" or any(_holds_other_pixels(link) for link in whole.operators()):
         return own
-    width, height = place.box[2] - place.box[0], place.box[3] - place.box[1]
-    factor = 1.0 if observation.original is not None and observation.clean is None else place.resolution
-    if factor != 1:
-        factor = min(1.0, place.resolution / (width * height) ** 0.5)
-        factor = min(1.0, 2 ** (round(STEPS * math.log2(factor)) / STEPS))
+    at_prior = observation.simulated and observation.clean is None
+    factor = 1.0 if at_prior else shrink_factor(place.box, (place.resolution,) * 2)
+    factor = 2 ** (round(STEPS * math.log2(factor)) / STEPS)
 
     def fit(link: Degradation) -> Degradation:
         if not isinstance(link, Inpaint) or link.missing is None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, permutations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Names = tuple[str, ...]
@@ -58,3 +61,69 @@ def chain_features(chains: Sequence[Names], names: Names, commuting: Pairs) -> T
                 both = [b and c.index(one) < c.index(other) for b, c in zip(both, chains, strict=True)]
             columns.append(both)
     return torch.tensor(columns, dtype=torch.float32).T.contiguous()
+
+
+@dataclass(frozen=True)
+class ChainOutputs:
+    """The meaning of the outputs of a network that ranks chains: evidence for their features, then logits of variants.
+
+    Attributes:
+        chains: the chains.
+        names: the damages.
+        commuting: the pairs that commute.
+        variants: the names of the damages with several variants, each with their number.
+    """
+
+    chains: tuple[Names, ...]
+    names: Names
+    commuting: Pairs
+    variants: tuple[tuple[str, int], ...]
+
+    @cached_property
+    def features(self) -> Tensor:
+        """Features of the chains, (chains, features)."""
+        return chain_features(self.chains, self.names, self.commuting)
+
+    @property
+    def count(self) -> int:
+        """Number of outputs."""
+        return self.features.shape[1] + sum(count for _, count in self.variants)
+
+    def split(self, out: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Split the outputs.
+
+        Args:
+            out: (N, outputs).
+
+        Returns:
+            The log-likelihood of each chain, (N, chains), up to a constant; and for each damage with several variants
+            their logits, (N, variants).
+        """
+        evidence, *rest = out.split([self.features.shape[1], *(count for _, count in self.variants)], 1)
+        return evidence @ self.features.T, dict(zip((name for name, _ in self.variants), rest, strict=True))
+
+    def make_loss(
+        self, truth: Tensor, strengths: Mapping[str, Tensor], weights: Sequence[float]
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return the loss of the outputs for some rows of the training data, a function of (outputs, indices of rows).
+
+        It is the weighted cross-entropy of the chain and of the variants of its damages.
+
+        Args:
+            truth: index of the chain of each row, (n,).
+            strengths: damage -> index of its variant in each row, (n,), -1 where the chain does not contain it.
+            weights: of all chains of a length together, by length.
+        """
+        length = torch.tensor([len(chain) for chain in self.chains])
+        share = (torch.tensor(weights) / torch.bincount(length))[length]
+        weight = (share / torch.bincount(truth, minlength=len(length)))[truth]
+        weight = weight / weight.mean()
+
+        def loss(out: Tensor, index: Tensor) -> Tensor:
+            likelihood, variants = self.split(out)
+            value = F.cross_entropy(likelihood + share.log(), truth[index], reduction="none")
+            for name, logits in variants.items():
+                value = value + F.cross_entropy(logits, strengths[name][index], reduction="none", ignore_index=-1)
+            return (weight[index] * value).mean()
+
+        return loss

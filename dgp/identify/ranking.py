@@ -6,14 +6,12 @@ chain, up to a constant, from statistics of the result. The prior probability of
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Set
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from dgp.identify.chains import Names, all_chains, chain_features
+from dgp.identify.chains import ChainOutputs, Names, all_chains
 from dgp.identify.damages import COMMUTING, DAMAGES, LOW_RESOLUTION, NAMES, build_operator, get_damage
 from dgp.identify.regression import Network, as_tensors, from_tensors, train
 from dgp.identify.simulation import fingerprint, simulate_statistics
@@ -26,6 +24,12 @@ from generators.progress import report, waiting
 
 LONGEST = 3
 CHAINS = tuple(all_chains(NAMES, COMMUTING, LONGEST))
+OUTPUTS = ChainOutputs(
+    CHAINS,
+    NAMES,
+    COMMUTING,
+    variants=tuple((damage.name, len(damage.simulated)) for damage in DAMAGES if len(damage.simulated) > 1),
+)
 PENALTY = 2.0  # nats for each damage after the first; no damage is as likely as one, as users rarely ask without need
 COUNTS = (320, 400, 80, 20)  # simulated pictures of each chain, by its length
 WEIGHTS = (0.1, 0.45, 0.3, 0.15)  # in training, of all chains of a length together
@@ -65,7 +69,7 @@ def rank_rows(
         found = network(statistics(torch.cat(parts))).split([len(part) for part in parts])
     candidates = []
     for evidence in found:
-        likelihood, variants = _split(evidence.mean(0, keepdim=True))
+        likelihood, variants = OUTPUTS.split(evidence.mean(0, keepdim=True))
         logits = {name: which[0] for name, which in variants.items()}
         candidates.append(list_candidates(likelihood[0], logits, known, factor))
     return candidates
@@ -115,32 +119,6 @@ def _parts(picture: Tensor) -> Tensor:
     return torch.stack([picture[:, i : i + SIDE, j : j + SIDE] for i in starts for j in starts])
 
 
-def _with_variants() -> list[tuple[str, int]]:
-    """Return the names of the damages with several variants, and how many."""
-    return [(damage.name, len(damage.simulated)) for damage in DAMAGES if len(damage.simulated) > 1]
-
-
-@functools.cache
-def _features(chains: tuple[Names, ...]) -> Tensor:
-    return chain_features(chains, NAMES, COMMUTING)
-
-
-def _split(out: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Split the output of the network.
-
-    Args:
-        out: (N, outputs).
-
-    Returns:
-        The log-likelihood of each chain, (N, chains), up to a constant; and for each damage with several variants their
-        logits, (N, variants).
-    """
-    sizes = [size for _, size in _with_variants()]
-    evidence, *rest = out.split([out.shape[1] - sum(sizes), *sizes], 1)
-    named = dict(zip((name for name, _ in _with_variants()), rest, strict=True))
-    return evidence @ _features(CHAINS).T, named
-
-
 def _network(prior: Prior, side: int, seed: int) -> Network:
     """Return the trained network, from the cache if possible."""
     choices = [DAMAGES, CHAINS, COUNTS, WEIGHTS, STEPS, side, seed, METHOD]
@@ -162,7 +140,7 @@ def _table(prior: Prior, side: int, seed: int) -> tuple[Tensor, Tensor, dict[str
     """
     random = torch.Generator().manual_seed(seed)
     pool = sources(prior, range(POOL), seed, side=side)
-    seen, truth, strengths = [], [], {name: [] for name, _ in _with_variants()}
+    seen, truth, strengths = [], [], {name: [] for name, _ in OUTPUTS.variants}
     for number, chain in enumerate(CHAINS):
         for start in range(0, COUNTS[len(chain)], AT_ONCE):
             which = [int(torch.randint(len(get_damage(name).simulated), (), generator=random)) for name in chain]
@@ -178,19 +156,6 @@ def _table(prior: Prior, side: int, seed: int) -> tuple[Tensor, Tensor, dict[str
 
 
 def _train(seen: Tensor, truth: Tensor, strengths: dict[str, Tensor], seed: int) -> Network:
-    length = torch.tensor([len(chain) for chain in CHAINS])
-    share = (torch.tensor(WEIGHTS) / torch.bincount(length))[length]
-    weight = (share / torch.bincount(truth, minlength=len(length)))[truth]
-    weight = weight / weight.mean()
-    outputs = _features(CHAINS).shape[1] + sum(size for _, size in _with_variants())
-
-    def loss(out: Tensor, index: Tensor) -> Tensor:
-        """Return the weighted cross-entropy of the chain and of the variants of its damages."""
-        likelihood, variants = _split(out)
-        value = F.cross_entropy(likelihood + share.log(), truth[index], reduction="none")
-        for name, logits in variants.items():
-            value = value + F.cross_entropy(logits, strengths[name][index], reduction="none", ignore_index=-1)
-        return (weight[index] * value).mean()
-
+    loss = OUTPUTS.make_loss(truth, strengths, WEIGHTS)
     text = "learning to identify damage (only once for this prior)"
-    return train(seen, outputs, loss, steps=STEPS, seed=seed, text=text)
+    return train(seen, OUTPUTS.count, loss, steps=STEPS, seed=seed, text=text)

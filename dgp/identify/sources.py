@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dgp.identify.pictures.photographs import crop_at_random, open_photograph
 from dgp.identify.pictures.storage import store_as_jpeg
-from dgp.identify.spectrum import cosines
+from dgp.identify.spectrum import blur
 from generators import Prior, get_bank
 from generators.bank import LARGEST_SIDE
 from generators.progress import report
@@ -74,17 +74,12 @@ def _prior_pictures(prior: Prior, which: range, random: np.random.Generator) -> 
 
 
 def _soften(pictures: Tensor, random: np.random.Generator) -> Tensor:
-    """Blur each picture by a random Gaussian, exp(-(sigma w)^2 / 2) in the frequency domain.
+    """Blur each picture by a random Gaussian.
 
     Generators put too much energy into the finest detail (Durall, Keuper & Keuper 2020), so that real pictures would be
     taken for blurred ones.
     """
-    n = pictures.shape[-1]
-    waves = torch.pi * torch.arange(n) / n
-    width = torch.from_numpy(random.uniform(0, MAX_BLUR, len(pictures)).astype(np.float32))
-    fall = (-(width[:, None] * waves).square() / 2).exp()
-    basis = cosines(n)
-    return basis.T @ (fall[:, None, :, None] * fall[:, None, None] * (basis @ pictures @ basis.T)) @ basis
+    return blur(pictures, torch.from_numpy(random.uniform(0, MAX_BLUR, len(pictures)).astype(np.float32)))
 
 
 def _crop_at_random(pictures: Tensor, side: int, random: np.random.Generator) -> Tensor:

@@ -37,6 +37,20 @@ def cosines(n: int) -> Tensor:
     return basis.float()
 
 
+def blur(pictures: Tensor, sigmas: Tensor) -> Tensor:
+    """Blur each square picture by a Gaussian of its own, exp(-(sigma w)^2 / 2) in the frequency domain.
+
+    Args:
+        pictures: (N, C, n, n).
+        sigmas: standard deviations in pixels, (N,).
+    """
+    n = pictures.shape[-1]
+    waves = torch.pi * torch.arange(n) / n
+    fall = (-(sigmas[:, None] * waves).square() / 2).exp()
+    basis = cosines(n)
+    return basis.T @ (fall[:, None, :, None] * fall[:, None, None] * (basis @ pictures @ basis.T)) @ basis
+
+
 @functools.lru_cache(maxsize=16)
 def _masks(h: int, w: int, edges: tuple[float, ...]) -> Tensor:
     """Return a mask of 0 and 1 for each band that is not empty, (bands, h w)."""

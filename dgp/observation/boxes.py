@@ -107,6 +107,11 @@ def intersect(one: Box, other: Box) -> Box:
     return (max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3]))
 
 
+def shrink_factor(box: Box, size: tuple[int, int]) -> float:
+    """Return the geometric mean of the factors across and down by which a box is shrunk to `size`, at most 1."""
+    return min(1.0, (size[0] * size[1] / ((box[2] - box[0]) * (box[3] - box[1]))) ** 0.5)
+
+
 def strips(box: Box, pixels: int = 2**20) -> Iterator[Box]:
     """Yield boxes of the full width that cover a box, each of about so many pixels."""
     left, top, right, bottom = box

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,10 +13,11 @@ from torch import Tensor
 
 from dgp.errors import InputError
 from dgp.observation.boxes import Box, intersect, strips, whole_box
+from dgp.observation.full_size.effective_resolution import EffectiveResolution, measure_effective_resolution
 from dgp.observation.full_size.enlargement import Enlargement
 from dgp.observation.full_size.grain import add_grain
-from dgp.observation.full_size.photograph import Photograph, read_image, write_part
-from dgp.observation.images import refuse_nan
+from dgp.observation.full_size.photograph import Photograph, read_image
+from dgp.observation.images import refuse_nan, to_pil
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,21 +64,30 @@ class Geometry:
         refuse_nan(image)
         enlarged = self._enlarge(image)
         read = self._surround(enlarged)
-        width, height = self.output_size
-        pixels = (
-            np.empty((height, width, 3), np.uint8) if self.observed is None else np.array(self.observed.convert("RGB"))
-        )
+        around = None if self.observed is None else np.asarray(self.observed.convert("RGB"))
+        pixels = np.empty((*self.output_size[::-1], 3), np.uint8) if around is None else around.copy()
         region = intersect(enlarged.box, whole_box(self.output_size))
         merged = merge and self.photograph is not None and self.photograph.mergeable
         parts = self.photograph.merge(read, region) if merged else ((box, read(box)) for box in strips(region))
         for box, part in parts:
-            write_part(pixels, box, part)
+            pixels[box[1] : box[3], box[0] : box[2]] = np.asarray(to_pil(part))
         if self.missing is not None:
             kept = ~self.missing
-            pixels[kept] = np.asarray(self.observed.convert("RGB"))[kept]
+            pixels[kept] = around[kept]
             if merged:
                 add_grain(pixels, self.missing, region)
         return Image.fromarray(pixels)
+
+    @cached_property
+    def effective_resolution(self) -> EffectiveResolution:
+        """The resolution that a merged answer will really have at the output's size."""
+        return measure_effective_resolution(
+            self.photograph,
+            self.output_size,
+            box_size=self.box_size,
+            resolution=self.resolution,
+            filled=self.missing is not None,
+        )
 
     def overlay(self, image: Tensor, around: np.ndarray) -> np.ndarray:
         """Return an answer, unmerged and not rounded, laid over an array of `output_size`.

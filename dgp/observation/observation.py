@@ -13,7 +13,7 @@ from torch import Tensor
 from degradations import Degradation
 from dgp.observation.estimate import Candidate, Estimate
 from dgp.observation.figures import encode_png, figures_html, resize_for_screen
-from dgp.observation.full_size.effective_resolution import EffectiveResolution, measure_effective_resolution
+from dgp.observation.full_size.effective_resolution import EffectiveResolution
 from dgp.observation.geometry import Geometry
 from dgp.observation.images import Picture, to_pil
 from dgp.observation.weight_map import WeightMap
@@ -98,6 +98,8 @@ class Observation:
                 every scale. Other unknown parameters get the values of ``estimates``.
         """
         place = self.geometry
+        if not self.whole.unknowns():
+            return self
         if place.photograph is not None:
             photograph = place.photograph.with_operator(self._set_known(place.photograph.operator, positions))
             place = replace(place, photograph=photograph)
@@ -115,10 +117,10 @@ class Observation:
         }
         return operator.with_values(values) if values else operator
 
-    @cached_property
+    @property
     def effective_resolution(self) -> EffectiveResolution:
         """The resolution that a merged answer will really have at the output's size."""
-        return measure_effective_resolution(self.geometry)
+        return self.geometry.effective_resolution
 
     @cached_property
     def pixel_weight(self) -> Tensor | None:

@@ -177,7 +177,10 @@ class Answer:
         if self.class_choice is not None:
             facts.append(f"class {self.class_choice}")
         # What takes seconds is only shown if it was computed already, as when the result was saved.
-        full_size, resolution = self.__dict__.get("full_size"), observation.__dict__.get("effective_resolution")
+        full_size, resolution = (
+            self.__dict__.get("full_size"),
+            observation.geometry.__dict__.get("effective_resolution"),
+        )
         measured = describe_measurements(
             self.metrics, self.fidelity, full_size and full_size.record(), resolution and resolution.record()
         )

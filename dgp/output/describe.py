@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dgp.observation.full_size.resolution_notes import ENOUGH
+from dgp.observation.full_size.effective_resolution import lacks_detail
 
 SHOWN = (
     ("psnr", "PSNR{at} {:.2f} dB"),
@@ -40,9 +40,6 @@ def describe_measurements(
         if fidelity.get("noise_psnr") is not None and fidelity["within_noise"]:
             met = f"within the noise ({met})"
         words.append("data consistency at {}x{}: {}".format(*fidelity["size"], met))
-    lacking = resolution and any(
-        seen < ENOUGH * whole for seen, whole in zip(resolution["luma"], resolution["output"], strict=True)
-    )
-    if lacking:
+    if resolution and lacks_detail(resolution["luma"], resolution["output"]):
         words.append("detail of a picture of {}x{}".format(*resolution["luma"]))
     return words

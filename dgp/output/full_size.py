@@ -17,7 +17,6 @@ from generators.progress import waiting
 MARGIN = 0.1  # dB by which an answer may be below the untouched photograph
 NOISE_MARGIN = 1.1  # an answer agrees within the noise if its misfit is at most so many times larger,
 ROUNDING = 1.5 / 255  # and so much more, of the range from black to white
-EXACT = 1 / 255 + 1e-5  # largest difference in [-1, 1] that counts as rounding to 8 bits
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _describe(misfit: Misfit) -> dict:
     if not misfit.count:
         reason = "nothing was observed"
         return {"observation_psnr": None, "exact": False, "within_noise": False, "noise_psnr": None, "reason": reason}
-    exact, mean, noise = misfit.largest <= EXACT, misfit.squares / misfit.count, misfit.noise / misfit.count
+    exact, mean, noise = misfit.largest <= metrics.EXACT, misfit.squares / misfit.count, misfit.noise / misfit.count
     about = {
         "exact": exact,
         "within_noise": mean**0.5 <= NOISE_MARGIN * noise**0.5 + ROUNDING,

@@ -16,6 +16,7 @@ from dgp.losses.feature_networks import LEAST_SIDE, explain_absence, load_lpips
 from generators.progress import waiting
 
 SSIM_WINDOW = 7
+EXACT = 1 / 255 + 1e-5  # largest difference in [-1, 1] that counts as rounding to 8 bits
 ALWAYS = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips")  # the metrics that every result has
 
 
@@ -148,7 +149,7 @@ def _fidelity(predicted: Tensor, y: Tensor, unobserved: Tensor | None) -> dict:
     if not difference.numel():
         return {"observation_psnr": None, "exact": False, "reason": "nothing was observed"}
     mse = float((difference / 2).square().mean())
-    exact = bool(difference.max() <= 1 / 255 + 1e-5)
+    exact = bool(difference.max() <= EXACT)
     if mse == 0:
         return {"observation_psnr": None, "exact": exact, "reason": "identical: infinite"}
     if not math.isfinite(mse):

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from degradations.files.pictures import from_picture
-from dgp.identify.chains import Names, chain_features
+from dgp.identify.chains import ChainOutputs
 from dgp.identify.damages import COMMUTING, NAMES, SCRATCHES, get_damage
 from dgp.identify.photograph.evidence import patch_statistics
 from dgp.identify.photograph.patches import choose_patches
@@ -38,30 +38,12 @@ def simulated_specs(name: str) -> tuple[str, ...]:
     return SIMULATED.get(name, get_damage(name).simulated)
 
 
-def with_variants() -> list[tuple[str, int]]:
-    """Return the names of the damages with several variants, and how many."""
-    return [(name, len(simulated_specs(name))) for name in PATCH_NAMES if len(simulated_specs(name)) > 1]
-
-
-@functools.cache
-def features(chains: tuple[Names, ...]) -> Tensor:
-    """Return the features of chains, (chains, features), as ``chains.chain_features``."""
-    return chain_features(chains, PATCH_NAMES, COMMUTING)
-
-
-def split_output(out: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Split the output of the network.
-
-    Args:
-        out: (N, outputs).
-
-    Returns:
-        The log-likelihood of each of `PATCH_CHAINS`, (N, chains), up to a constant; and for each damage with several
-        variants their logits, (N, variants).
-    """
-    sizes = [count for _, count in with_variants()]
-    evidence, *rest = out.split([out.shape[1] - sum(sizes), *sizes], 1)
-    return evidence @ features(PATCH_CHAINS).T, dict(zip((name for name, _ in with_variants()), rest, strict=True))
+OUTPUTS = ChainOutputs(
+    PATCH_CHAINS,
+    PATCH_NAMES,
+    COMMUTING,
+    variants=tuple((name, len(simulated_specs(name))) for name in PATCH_NAMES if len(simulated_specs(name)) > 1),
+)
 
 
 def describe_tones(pictures: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from dgp.identify.damages import SCRATCHES
-from dgp.identify.photograph.damage_network import PATCH_CHAINS, describe_photograph, open_network, split_output
+from dgp.identify.photograph.damage_network import OUTPUTS, PATCH_CHAINS, describe_photograph, open_network
 from dgp.identify.photograph.scratch_evidence import scratch_log_ratio
 from dgp.identify.ranking import CHAINS, list_candidates
 from dgp.observation.estimate import Candidate
@@ -34,7 +34,7 @@ def measure_evidence(picture: Image.Image) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the log-likelihood of each chain without scratches, (chains,), and the logits of variants by damage."""
     network, factor = open_network()
     # the mean rather than the sum, as patches of one picture err in the same direction
-    likelihood, variants = split_output(network(describe_photograph(picture)).mean(0, keepdim=True))
+    likelihood, variants = OUTPUTS.split(network(describe_photograph(picture)).mean(0, keepdim=True))
     return factor * likelihood[0], {name: logits[0] for name, logits in variants.items()}
 
 

@@ -10,12 +10,10 @@ import degradations
 from degradations import Degradation
 from dgp.identify.chains import Names
 from dgp.identify.photograph.damage_network import (
+    OUTPUTS,
     PATCH_CHAINS,
     describe_tones,
-    features,
     simulated_specs,
-    split_output,
-    with_variants,
 )
 from dgp.identify.photograph.evidence import patch_statistics
 from dgp.identify.photograph.patches import SIDE
@@ -65,7 +63,7 @@ def simulate_table(counts: tuple[int, ...], seed: int, apart: bool) -> Table:
         variants the index of the variant, (scenes,), -1 where the chain does not contain the damage.
     """
     random = torch.Generator().manual_seed(seed)
-    seen, truth, strengths = [], [], {name: [] for name, _ in with_variants()}
+    seen, truth, strengths = [], [], {name: [] for name, _ in OUTPUTS.variants}
     for number, chain in enumerate(PATCH_CHAINS):
         for start in range(0, counts[len(chain)], AT_ONCE):
             count = min(AT_ONCE, counts[len(chain)] - start)
@@ -91,24 +89,11 @@ def _train(table: Table, seed: int) -> Network:
     patches = seen.shape[1]
     truth = truth.repeat_interleave(patches)
     strengths = {name: column.repeat_interleave(patches) for name, column in strengths.items()}
-    length = torch.tensor([len(chain) for chain in PATCH_CHAINS])
-    share = (torch.tensor(WEIGHTS) / torch.bincount(length))[length]
-    weight = (share / torch.bincount(truth, minlength=len(length)))[truth]
-    weight = weight / weight.mean()
-    outputs = features(PATCH_CHAINS).shape[1] + sum(size for _, size in with_variants())
-
-    def loss(out: Tensor, index: Tensor) -> Tensor:
-        """Return the weighted cross-entropy of the chain and of the variants of its damages."""
-        likelihood, variants = split_output(out)
-        value = F.cross_entropy(likelihood + share.log(), truth[index], reduction="none")
-        for name, logits in variants.items():
-            value = value + F.cross_entropy(logits, strengths[name][index], reduction="none", ignore_index=-1)
-        return (weight[index] * value).mean()
-
-    return train(seen.flatten(0, 1), outputs, loss, steps=STEPS, seed=seed, text="learning to recognise damage")
+    loss = OUTPUTS.make_loss(truth, strengths, WEIGHTS)
+    return train(seen.flatten(0, 1), OUTPUTS.count, loss, steps=STEPS, seed=seed, text="learning to recognise damage")
 
 
 def _evaluate(network: Network, table: Table) -> tuple[Tensor, Tensor]:
     """Return the mean log-likelihood over the patches of each scene, (scenes, chains), and the true chains."""
     seen, truth, _ = table
-    return split_output(network(seen).mean(1))[0], truth
+    return OUTPUTS.split(network(seen).mean(1))[0], truth

@@ -6,7 +6,7 @@ import torch
 
 import degradations
 from degradations import Degradation
-from dgp.observation.boxes import Box, whole_box
+from dgp.observation.boxes import Box, shrink_factor, whole_box
 from dgp.observation.resizing import fit_mask
 
 
@@ -26,7 +26,7 @@ def operator_for_box(operator: Degradation, full: tuple[int, int], box: Box, siz
     if box == whole_box(full) and size == full:
         return operator
     inside = min(box[:2]) >= 0 and box[2] <= full[0] and box[3] <= full[1]
-    factor = min(1.0, (size[0] * size[1] / ((box[2] - box[0]) * (box[3] - box[1]))) ** 0.5)
+    factor = shrink_factor(box, size)
 
     def fit(link: Degradation) -> Degradation:
         hidden = link.unobserved(full[::-1]) if link.pointwise else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 import degradations
 from degradations import Degradation
@@ -37,8 +38,10 @@ def frame_same_size(degradation: Degradation, request: FramingRequest) -> Framed
     box, placement = request.choose_box(fit)
     groups = group_holes(missing, resolution) if fit == "auto" and pasted and placement != "whole" else []
     if groups:
+        photograph = _photograph(whole, image, whole_box(full))
         first, *others = (
-            _frame_box(whole, request, window, "window", missing=missing, changed=mask) for mask, window in groups
+            _frame_box(whole, request, photograph, window, "window", missing=missing, changed=mask)
+            for mask, window in groups
         )
         return replace(first, others=tuple(others))
     hole = missing is not None and whole.pointwise
@@ -46,12 +49,22 @@ def frame_same_size(degradation: Degradation, request: FramingRequest) -> Framed
         raise InputError("part of the hole lies outside the square around the object; use --fit auto")
     if hole and not crop_array(missing, box).any():
         raise InputError("nothing is missing in the centred square; use --fit auto, which works around the hole")
-    return _frame_box(whole, request, box, placement, missing=missing, changed=missing if pasted else None)
+    extent = box if placement == "crop" else whole_box(full)
+    changed = crop_array(missing, extent) if pasted else None
+    photograph = _photograph(whole, image, extent)
+    return _frame_box(whole, request, photograph, box, placement, missing=missing, changed=changed)
+
+
+def _photograph(whole: Degradation, image: Image.Image, extent: Box) -> Photograph:
+    """Return a part of the input at its own size, with the degradation for it."""
+    size = (extent[2] - extent[0], extent[3] - extent[1])
+    return Photograph(fit_picture(image, extent, size), operator_for_box(whole, image.size, extent, size), size)
 
 
 def _frame_box(
     whole: Degradation,
     request: FramingRequest,
+    photograph: Photograph,
     box: Box,
     placement: str,
     *,
@@ -63,10 +76,11 @@ def _frame_box(
     Args:
         whole: the degradation, built for the input's own size.
         request: the picture.
+        photograph: what of it the output shows.
         box: the part.
         placement: see ``Geometry``.
         missing: (H, W) bool, the pixels without information; or None.
-        changed: (H, W) bool, the pixels that this part fills, while all others are kept; None: all may change.
+        changed: the pixels of the output that this part fills, bool, while all others are kept; None: all may change.
     """
     image, full = request.image, request.image.size
     operator = operator_for_box(whole, full, box, request.square)
@@ -75,9 +89,6 @@ def _frame_box(
         y = operator.read(fit_picture(image, box, request.square, missing))
     else:
         y = whole.shrink(whole.read(image), request.square)
-    extent = box if placement == "crop" else whole_box(full)
-    output_size = (extent[2] - extent[0], extent[3] - extent[1])
-    observed = fit_picture(image, extent, output_size)
     geometry = Geometry(
         request.fit,
         placement,
@@ -85,9 +96,9 @@ def _frame_box(
         input_size=full,
         box=box,
         box_size=(box[2] - box[0], box[3] - box[1]),
-        output_size=output_size,
-        observed=observed,
-        photograph=Photograph(observed, operator_for_box(whole, full, extent, output_size), output_size),
-        missing=None if changed is None else crop_array(changed, extent),
+        output_size=photograph.size,
+        observed=photograph.picture,
+        photograph=photograph,
+        missing=changed,
     )
     return FramedInput(geometry, operator, whole, y)

@@ -8,23 +8,24 @@ of the finest frequencies of which more than half of the energy comes back.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from degradations.files.pictures import luma
 from dgp.observation.boxes import Box, whole_box
 from dgp.observation.full_size.enlargement import resize_matrix
 from dgp.observation.full_size.photograph import Photograph
-from dgp.observation.geometry import Geometry
 
 SIDE = 128  # pixels of the synthetic picture
 DISCS = 600  # of which it consists
 PLACES = 3  # parts of the photograph, across and down, of which the one with the fewest missing pixels is taken
 BANDS = 16  # frequency bands up to half a cycle per pixel
+ENOUGH = 0.75  # of the output's sides: an answer with so much detail needs no note
 KEPT = 0.5  # share of a band's energy that must come back
-LUMA = (0.299, 0.587, 0.114)
 Size = tuple[int, int]
 
 
@@ -49,31 +50,36 @@ class EffectiveResolution:
     def record(self) -> dict:
         """Return the entry of result.json."""
         named = {"output": self.output, "luma": self.luma, "chroma": self.chroma}
-        return {name: list(size) for name, size in named.items()} | {"unobserved": self._filled()}
-
-    def _filled(self) -> list[int] | None:
-        return list(self.prior) if self.filled else None
+        unobserved = list(self.prior) if self.filled else None
+        return {name: list(size) for name, size in named.items()} | {"unobserved": unobserved}
 
 
-def measure_effective_resolution(geometry: Geometry, *, merge: bool = True) -> EffectiveResolution:
-    """Return the resolution that an answer will have at the output's size.
+def measure_effective_resolution(
+    photograph: Photograph | None, output: Size, *, box_size: Size, resolution: int, filled: bool
+) -> EffectiveResolution:
+    """Return the resolution that a merged answer will have at the output's size.
 
     Args:
-        geometry: the way of the answer to the output.
-        merge: whether the answer is merged with the photograph at its own size.
+        photograph: with which answers are merged, or None.
+        output: (width, height) of the output.
+        box_size: (width, height) of the part of the output that the prior's square shows.
+        resolution: R, side of that square.
+        filled: whether pixels that are not observed are filled.
     """
-    output, photograph = geometry.output_size, geometry.photograph
-    shares = [min(1.0, geometry.resolution / n) for n in geometry.box_size]
+    shares = [min(1.0, resolution / n) for n in box_size]
     prior = _scale(output, *shares)
-    filled = geometry.missing is not None
     if prior == output:
         return EffectiveResolution(output, output, output, output)
-    if photograph is None or not merge or not photograph.mergeable:
+    if photograph is None or not photograph.mergeable:
         seen = output if filled else prior
         return EffectiveResolution(output, seen, seen, prior, filled)
-    luma, chroma = measure_kept_detail(photograph, shares)
-    finest = [tuple(map(max, prior, _scale(output, share, share))) for share in (luma, chroma)]
+    finest = [tuple(map(max, prior, _scale(output, share, share))) for share in measure_kept_detail(photograph, shares)]
     return EffectiveResolution(output, *finest, prior, filled)
+
+
+def lacks_detail(luma: Sequence[int], output: Sequence[int]) -> bool:
+    """Return whether the detail of an answer, ``EffectiveResolution.luma``, is much less than its size."""
+    return any(seen < ENOUGH * whole for seen, whole in zip(luma, output, strict=True))
 
 
 def _scale(size: Size, across: float, down: float) -> Size:
@@ -152,9 +158,8 @@ def _keep_coarse(x: Tensor, across: float, down: float) -> Tensor:
 
 def _split(clean: Tensor, error: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Return (clean, error) of the luma, (1, H, W), and of the chroma, (2, H, W)."""
-    weights = torch.tensor(LUMA)[:, None, None]
-    luma, off = ((x[0].float() * weights).sum(0, keepdim=True) for x in (clean, error))
-    return [(luma, off), ((clean[0] - luma)[::2], (error[0] - off)[::2])]
+    brightness, off = (luma(x)[0] for x in (clean, error))
+    return [(brightness, off), ((clean[0] - brightness)[::2], (error[0] - off)[::2])]
 
 
 def _finest_band(clean: Tensor, error: Tensor) -> float:

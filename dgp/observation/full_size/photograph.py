@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -39,7 +39,7 @@ class Photograph:
         """Return the photograph with another operator, such as one whose unknown parameters are known."""
         return replace(self, operator=operator)
 
-    @property
+    @cached_property
     def margin(self) -> int | None:
         """How many pixels around a part are needed to merge it; None: the whole picture."""
         return self.operator.detail_margin(self.size[::-1])
@@ -142,9 +142,3 @@ class Misfit:
 def read_image(image: Image.Image) -> Reader:
     """Return a function that reads parts of an 8-bit picture, as (1, 3, height, width) in [-1, 1]."""
     return lambda box: to_tensor(image.crop(box).convert("RGB"))
-
-
-def write_part(pixels: np.ndarray, box: Box, part: Tensor) -> None:
-    """Write a part (1, 3, height, width) in [-1, 1] into 8-bit pixels (H, W, 3), in place."""
-    levels = part[0].permute(1, 2, 0).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-    pixels[box[1] : box[3], box[0] : box[2]] = levels.numpy()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dgp.observation.full_size.effective_resolution import lacks_detail
 from generators import Prior
 from generators.model_zoo import PUBLIC
 
-ENOUGH = 0.75  # of the output's sides: an answer with so much detail needs no note
 SUGGESTED = 3  # priors that are named at most
 
 
@@ -17,9 +17,9 @@ def describe_lack_of_detail(observation, prior: Prior) -> tuple[str, ...]:
         prior: the prior.
     """
     found = observation.effective_resolution
-    (width, height), (across, down) = found.output, found.luma
-    if across >= ENOUGH * width and down >= ENOUGH * height:
+    if not lacks_detail(found.luma, found.output):
         return ()
+    (width, height), (across, down) = found.output, found.luma
     resolution = prior.generator.info.resolution
     note = (
         f"the answer will have the detail of a picture of {across}x{down}, not of its {width}x{height}: finer detail "

@@ -1,5 +1,7 @@
 """What damaged a picture: a ranking of chains, and an observation under the likeliest."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from PIL import Image
@@ -21,7 +23,9 @@ def toy():
 @pytest.fixture(autouse=True)
 def small(monkeypatch, toy):
     """Single damages, few pictures; what is learnt stays in the session's folder."""
-    monkeypatch.setattr(ranking, "CHAINS", tuple(chain for chain in CHAINS if len(chain) < 2))
+    short = tuple(chain for chain in CHAINS if len(chain) < 2)
+    monkeypatch.setattr(ranking, "CHAINS", short)
+    monkeypatch.setattr(ranking, "OUTPUTS", replace(ranking.OUTPUTS, chains=short))
     monkeypatch.setattr(ranking, "COUNTS", (60, 60))
     monkeypatch.setattr(ranking, "WEIGHTS", (0.3, 0.7))
     monkeypatch.setattr(ranking, "POOL", 60)
