@@ -12,7 +12,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import pytest
 import torch
 
-# What the user has fetched is no matter of the tests, and the tests leave nothing there.
+from generators.caching.cache_folder import cache_folder
+
+# What the user has fetched is no matter of most tests (see ``fetched``), and the tests leave nothing there.
+_FETCHED = cache_folder() / "priors"
 _CACHE = tempfile.TemporaryDirectory(prefix="dgp-tests-")
 os.environ["DGP_CACHE"] = _CACHE.name
 
@@ -25,6 +28,19 @@ def shared() -> Path:
     if not (SHARED / "fixtures").is_dir():
         pytest.skip("left out: the golden values (../shared) are not beside this repository")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def fetched():
+    """A function from the name of published weights to the folder of their files, for tests marked ``weights``."""
+
+    def folder(name: str) -> Path:
+        found = _FETCHED / name
+        if not found.is_dir():
+            pytest.skip(f"left out: {name} has not been fetched; `dgp priors fetch {name}`")
+        return found
+
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)
