@@ -35,9 +35,8 @@ class TrunkTerm(Term):
     def _note_change(self, name: NetworkName, prior: Prior) -> str:
         """Return a line on another network in the place of the stated one."""
         return (
-            f"{self.name}: {TRUNKS[name].name} stands in for the trunk {TRUNKS[self.trunk].name}, as "
-            f"{explain_obstacle(self.trunk, prior)}; weights and thresholds stay as stated, but its distances differ "
-            "from those that they were chosen for"
+            f"{self.name}: {TRUNKS[name].name} stands in for the trunk {TRUNKS[self.trunk].name}: "
+            f"{explain_obstacle(self.trunk, prior)}; its distances are others than weights and thresholds are made for"
         )
 
     def find_obstacle(self, prior):

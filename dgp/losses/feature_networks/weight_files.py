@@ -19,10 +19,10 @@ def explain_absence(entry: str, folder: Path) -> str | None:
     published = PUBLIC[entry].files[0]
     path = folder / published.name
     if not path.is_file():
-        return f"{published.name} is not in {folder}, and nothing is downloaded; `dgp priors fetch {entry}` gets it"
+        return f"{published.name} is not here, and nothing is downloaded by itself (`dgp priors fetch {entry}` gets it)"
     at = path.stat()
     if not _sha256(path, at.st_size, at.st_mtime_ns).startswith(published.sha256_prefix):
-        return f"{path} is damaged: its sha256 is not the published one; remove it, then `dgp priors fetch {entry}`"
+        return f"{path} is damaged: its sha256 is not the published one (remove it, then `dgp priors fetch {entry}`)"
     return None
 
 
