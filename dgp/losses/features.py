@@ -8,7 +8,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from dgp.losses.cosine import cosine_distance
-from dgp.losses.feature_networks import resize
+from dgp.losses.feature_networks.network import resize
 from dgp.losses.prediction import Prediction, mean_per_row
 from dgp.losses.terms import TERMS, Term
 
