@@ -1,4 +1,4 @@
-"""The generator of MobileStyleGAN (Belousov 2021, arXiv 2104.04767): depthwise-separable convolutions and Haar wavelets.
+"""The generator of MobileStyleGAN (Belousov 2021, arXiv 2104.04767): depthwise convolutions and Haar wavelets.
 
 It is a small network that was trained to draw the pictures of a StyleGAN2. Three things differ from StyleGAN2. The
 demodulation does not depend on the style, so that it is part of the stored weights. Maps are enlarged by the inverse
