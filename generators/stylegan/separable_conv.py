@@ -85,10 +85,11 @@ class SeparableConv(torch.autograd.Function):
             g = torch.ops.aten.leaky_relu_backward(g, result, SLOPE, True) @ pointwise
             lines = _to_lines(g, width)
             # A line of the result needs both its neighbours, and a Haar transform pairs of lines: it is two lines late.
-            before = _empty_lines(lines, 3) if first == 0 else carried
+            if first == 0:
+                before = _empty_lines(lines, 3)
             is_end = last == height
             joined = _join_lines([before, lines, _empty_lines(lines, 1)] if is_end else [before, lines])
-            carried = joined[:, :, -3:]
+            before = joined[:, :, -3:]
             done = F.conv2d(joined if is_end else joined[:, :, :-1], flipped, padding=(0, 1), groups=channels)
             start = first - 2
             if start < 0:
