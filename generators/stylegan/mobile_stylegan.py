@@ -1,4 +1,4 @@
-"""The generator of MobileStyleGAN (Belousov 2021, arXiv 2104.04767): depthwise-separable convolutions and Haar wavelets.
+"""The generator of MobileStyleGAN (Belousov 2021, arXiv 2104.04767): depthwise convolutions and Haar wavelets.
 
 It is a small network that was trained to draw the pictures of a StyleGAN2. Three things differ from StyleGAN2. The
 demodulation does not depend on the style, so that it is part of the stored weights. Maps are enlarged by the inverse
@@ -21,11 +21,13 @@ from torch import Tensor, nn
 from generators.base import GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
 from generators.nn.equalised import EqualisedLayer
+from generators.nn.weight_cache import WeightCache
 from generators.stylegan.fused_operations import SLOPE, RowwiseConv1x1
 from generators.stylegan.mapping import Mapping
+from generators.stylegan.ops import to_channels_last, to_map_shape
+from generators.stylegan.separable_conv import BANDS, SMALLEST, SeparableConv
 from generators.stylegan.style_generator import StyleGenerator
 
-BANDS = 4
 # How each of the four pixels of a square is made of the average and the differences between rows, columns, diagonals.
 HAAR = ((1, 1, 1, 1), (1, 1, -1, -1), (1, -1, 1, -1), (1, -1, -1, 1))
 
@@ -93,30 +95,53 @@ class ModulatedConv(nn.Module):
         super().__init__()
         self.affine = Modulation(w_dim, cin, 1 / math.sqrt(9 * cin))
         if separable:
-            self.depthwise = nn.Parameter(torch.randn(cin, 1, 3, 3))
+            self.depthwise = Depthwise(cin)
         self.weight = nn.Parameter(torch.randn(cout, cin, *((1, 1) if separable else (3, 3))))
         self.bias = nn.Parameter(torch.zeros(cout))
         self.register_buffer("noise", torch.zeros(1, 1, side, side))
 
-    def forward(self, x: Tensor, scale: Tensor | None) -> Tensor:
-        """Map x (N, cin, h, w), already multiplied by the layer's own scales, to (N, cout, h, w).
+    def forward(self, x: Tensor, up: Tensor | None = None, scale: Tensor | None = None) -> Tensor:
+        """Map x (N, cin, h, w) to (N, cout, h, w), or x (N, 4 cin, h / 2, w / 2) after enlarging it.
 
         Args:
-            x: feature map.
-            scale: by which the output is multiplied, (N, cout), or None.
+            x: feature map; where it is not enlarged, already multiplied by the layer's own scales.
+            up: scales of a map that is enlarged, those of the layer included, (N, 4 cin); None for none.
+            scale: by which the output is multiplied, (N, cout); None for none.
         """
-        if hasattr(self, "depthwise"):
-            x = F.conv2d(x, self.depthwise, padding=1, groups=x.shape[1])
+        is_separable = hasattr(self, "depthwise")
+        if is_separable and x.device.type == "cpu" and not any(p.requires_grad for p in self.parameters()):
+            return self._by_lines(x, up, scale)
+        if up is not None:
+            x = invert_haar(x * to_map_shape(up, x))
+        if is_separable:
+            x = F.conv2d(x, self.depthwise.weight, padding=1, groups=x.shape[1])
         y = F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
         y = F.leaky_relu(y + self.noise.to(y.dtype), SLOPE)
-        return y if scale is None else y * scale.to(y.dtype)[:, :, None, None]
+        return y if scale is None else y * to_map_shape(scale, y)
+
+    def _by_lines(self, x: Tensor, up: Tensor | None, scale: Tensor | None) -> Tensor:
+        """Compute the same in less time, with frozen weights on a CPU."""
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        up, scale = (None if s is None else s.to(dtype) for s in (up, scale))
+        if scale is not None:
+            scale = torch.where(scale.abs() < SMALLEST, SMALLEST, scale)
+        weights = self.weight[:, :, 0, 0], self.bias, self.noise
+        with torch.autocast("cpu", enabled=False):
+            depthwise = self.depthwise.get_derived("channels last", to_channels_last).to(dtype)
+            return SeparableConv.apply(x.to(dtype), up, depthwise, *(weight.to(dtype) for weight in weights), scale)
+
+
+class Depthwise(WeightCache, nn.Module):
+    """Weights of a 3x3 convolution of each channel by itself."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(channels, 1, 3, 3))
 
 
 def invert_haar(x: Tensor) -> Tensor:
     """Return the inverse Haar transform: (N, 4 C, h, w), band by band, to (N, C, 2h, 2w)."""
-    bands = x.unflatten(1, (BANDS, -1))
-    haar = x.new_tensor(HAAR) / 2
-    pixels = torch.einsum("pb,nbchw->ncphw", haar, bands)
+    pixels = torch.einsum("pb,nbchw->ncphw", x.new_tensor(HAAR) / 2, x.unflatten(1, (BANDS, -1)))
     return F.pixel_shuffle(pixels.flatten(1, 2), 2)
 
 
@@ -145,11 +170,10 @@ class Block(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Apply the block with w (N, slots, w_dim), one for each layer that reads it."""
         if self.slots == 1:
-            return self.conv1(x * self.conv1.affine(w[:, 0]).to(x.dtype)[:, :, None, None], None)
+            return self.conv1(x * to_map_shape(self.conv1.affine(w[:, 0]), x))
         # A scale of the enlarged map is a scale of each of its four bands.
-        scale = self.up(w[:, 0]) * self.conv1.affine(w[:, 1]).repeat(1, BANDS)
-        x = invert_haar(x * scale.to(x.dtype)[:, :, None, None])
-        return self.conv2(self.conv1(x, self.conv2.affine(w[:, 2])), None)
+        up = self.up(w[:, 0]) * self.conv1.affine(w[:, 1]).repeat(1, BANDS)
+        return self.conv2(self.conv1(x, up, self.conv2.affine(w[:, 2])))
 
 
 class ToPicture(nn.Module):

@@ -26,9 +26,9 @@ LARGEST_XML, LARGEST_BIN = 2**24, 2**31
 MOST_ELEMENTS, DEEPEST, MOST_AXES = 100_000, 16, 8
 SHARED = 2**20  # bytes of constants that several layers may take from the same place in the file
 ELEMENT_TYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32}
-OPERATIONS = frozenset(
-    "Add Broadcast Concat Const Convolution Gather GroupConvolution GroupConvolutionBackpropData MatMul Multiply PReLU "
-    "Parameter Power ReduceMean Reshape Result ShapeOf Squeeze Tile Unsqueeze VariadicSplit".split()
+OPERATIONS = (
+    "Add Broadcast Concat Const Convolution Gather GroupConvolution GroupConvolutionBackpropData MatMul Multiply "
+    "PReLU Parameter Power ReduceMean Reshape Result ShapeOf Squeeze Tile Unsqueeze VariadicSplit"
 )
 
 
@@ -161,10 +161,10 @@ def _read_layers(root: Element, path: Path, constants: bytes) -> dict[int, Layer
         number, kind, name = _number(element, "id", path), element.get("type", ""), element.get("name", "")
         if number in layers:
             raise WeightsError(f"{path}: two layers have the id {number}; get the file again")
-        if kind not in OPERATIONS:
+        if kind not in OPERATIONS.split():
             raise WeightsError(
                 f"{path}: layer {escape(name)} is a {escape(kind)}, which no network that is read has; "
-                f"expected one of {', '.join(sorted(OPERATIONS))}"
+                f"expected one of {OPERATIONS.replace(' ', ', ')}"
             )
         data = element.find("data")
         attributes = {} if data is None else dict(data.attrib)

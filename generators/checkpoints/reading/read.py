@@ -1,7 +1,7 @@
 """Read the networks of a file without executing its content.
 
-Files are safetensors, torch files (read with ``weights_only``), NVIDIA's pickles or OpenVINO's graphs. The reader is chosen by the file's
-content, whatever its name.
+Files are safetensors, torch files (read with ``weights_only``), NVIDIA's pickles, or OpenVINO's graphs. The reader is
+chosen by the file's content, whatever its name.
 """
 
 from __future__ import annotations
