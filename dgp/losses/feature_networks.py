@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from dgp.files import sha256_of
 from dgp.losses.cosine import normalize
 from dgp.losses.prediction import Prediction
-from generators import Discriminator, Prior
+from dgp.observation.batch import ObservationBatch
+from generators import Prior
 from generators.model_zoo import PUBLIC, File
 from generators.progress import waiting
 
@@ -147,11 +148,11 @@ class DiscriminatorNetwork(FeatureNetwork):
     least_side = LEAST_SIDE["discriminator"]
     resizes = True
 
-    def __init__(self, discriminator: Discriminator, size: tuple[int, int]):
-        self.discriminator, self.size = discriminator, size
+    def __init__(self, batch: ObservationBatch):
+        self.batch = batch
 
     def maps(self, pictures):
-        return self._normalize(self.discriminator.features(resize(pictures, self.size)))
+        return self._normalize(self.batch.extract_features(pictures))
 
     def maps_of_prediction(self, prediction):
         return self._normalize(prediction.features)
@@ -170,15 +171,8 @@ def find_network(name: str, prediction: Prediction) -> FeatureNetwork:
         ValueError: its weights are not on this machine.
     """
     if name == "discriminator":
-        return DiscriminatorNetwork(prediction.batch.discriminator, prediction.batch.size)
+        return DiscriminatorNetwork(prediction.batch)
     return LpipsNetwork(load_lpips(name, str(prediction.image.device)), LEAST_SIDE[name])
-
-
-def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return pictures (N, 3, h, w) at ``size`` (H, W), bilinearly interpolated."""
-    if tuple(pictures.shape[-2:]) == tuple(size):
-        return pictures
-    return F.interpolate(pictures, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def mean_over_positions(values: Tensor, weight: Tensor | None) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from dgp.losses.feature_networks import NetworkName, find_network, find_obstacle
+from dgp.losses.feature_networks import LEAST_SIDE, NetworkName, find_network, find_obstacle
 from dgp.losses.prediction import Prediction, mean_per_row
 from dgp.losses.terms import TERMS, Term
 
@@ -33,6 +33,10 @@ class Locality(Term):
     @property
     def stochastic(self):
         return True
+
+    @property
+    def least_side(self):
+        return LEAST_SIDE[self.trunk] if self.lpips else 1
 
     def use_discriminator(self):
         return self.model_copy(update={"trunk": "discriminator"})

@@ -33,6 +33,10 @@ class Perceptual(Term):
     def networks(self):
         return (self.trunk if self.trunk == "discriminator" else f"lpips-{self.trunk}",)
 
+    @property
+    def least_side(self):
+        return LEAST_SIDE[self.trunk]
+
     def use_discriminator(self):
         return self.model_copy(update={"trunk": "discriminator"})
 
