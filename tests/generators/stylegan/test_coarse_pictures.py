@@ -1,10 +1,14 @@
-"""Coarser pictures of StyleGAN2: the colours that are added up until a block."""
+"""Coarser pictures: of StyleGAN2 the colours that are added up until a block, of MobileStyleGAN averages."""
+
+import copy
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch.func import functional_call
 
+import generators
+from generators.stylegan.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
 from tests.generators.networks import style_prior
 
 
@@ -81,3 +85,48 @@ def test_networks_without_skip_outputs_have_one_size(latents):
     assert other.resolutions == (32,)
     with pytest.raises(ValueError, match="draws pictures of 32 px"):
         other.draw(other.sample(1), 16)
+
+
+@pytest.fixture(scope="module")
+def mobile():
+    torch.manual_seed(0)
+    generator = MobileStyleGAN(MobileStyleGANConfig((16, 16, 16, 16, 8), z_dim=10, w_dim=12, mapping_width=12)).eval()
+    for name, parameter in generator.named_parameters():
+        if name.endswith("bias"):
+            parameter.data.add_(0.1 * torch.randn(parameter.shape))
+    return generator
+
+
+def decibels(mobile, latents, side):
+    """Variance of averages of the picture over the mean square of the difference from them."""
+    picture = mobile(latents)
+    averages = F.avg_pool2d(picture, picture.shape[-1] // side)
+    return 10 * torch.log10(averages.var() / (mobile.draw(latents, side) - averages).square().mean())
+
+
+@torch.no_grad()
+def test_mobile_stylegan_has_averages_over_squares_of_two_exactly(mobile):
+    latents = mobile.sample(2, generator=torch.Generator().manual_seed(0))
+    assert mobile.resolutions == (8, 16, 32, 64, 128)
+    torch.testing.assert_close(mobile.draw(latents, 64), F.avg_pool2d(mobile(latents), 2), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_where_only_averages_enter_a_block_it_draws_averages(mobile):
+    """In a block of a linear network, whose differences are 0, the averaging of kernels is exact."""
+    block = copy.deepcopy(mobile.synthesis.blocks()[2])
+    generator = torch.Generator().manual_seed(1)
+    x, w = torch.randn(2, 16, 8, 8, generator=generator), torch.randn(2, 3, 12, generator=generator)
+    x[:, 4:] = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("generators.stylegan.mobile_stylegan.SLOPE", 1.0)
+        block.conv2.depthwise[..., [0, 2], :] = block.conv2.depthwise[..., :, [0, 2]] = 0
+        torch.testing.assert_close(block(x, w, 1), F.avg_pool2d(block(x, w), 2), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.weights
+def test_a_trained_mobile_stylegan_comes_close_at_larger_squares(fetched):
+    mobile = generators.load(fetched("mobilestylegan-ffhq")).generator
+    latents = mobile.sample(1, truncation=0.7, generator=torch.Generator().manual_seed(3))
+    assert decibels(mobile, latents, 256) > 15 and decibels(mobile, latents, 128) > 12
