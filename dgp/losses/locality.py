@@ -35,6 +35,10 @@ class Locality(TrunkTerm):
     def stochastic(self):
         return True
 
+    @property
+    def least_side(self):
+        return super().least_side if self.lpips else 1
+
     def choose_trunk(self, prior, asked):
         return super().choose_trunk(prior, asked) if self.lpips else (self, None)
 

@@ -67,6 +67,11 @@ class Term(Options):
         return ()
 
     @property
+    def least_side(self) -> int:
+        """Pixels a side that a picture must have."""
+        return 1
+
+    @property
     def stochastic(self) -> bool:
         """Whether it draws random numbers."""
         return False

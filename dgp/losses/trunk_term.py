@@ -16,6 +16,10 @@ class TrunkTerm(Term):
 
     trunk: NetworkName
 
+    @property
+    def least_side(self):
+        return TRUNKS[self.trunk].least_side
+
     def with_trunk(self, name: NetworkName) -> Term:
         """Return the same term through another network."""
         return self.model_copy(update={"trunk": name})

@@ -19,8 +19,9 @@ from dgp.planning.requirements import (
     refuse_unmet,
     suggest_alternative,
 )
+from dgp.planning.resolution import clip_resolution
 from dgp.recipes.schema import Accept, Recipe
-from dgp.search.base import Search, SearchSpace
+from dgp.search.base import ScoringSearch, Search, SearchSpace
 from dgp.variables.parametrizations import LATENT_SPACES
 from generators import Generator, Prior
 
@@ -119,6 +120,9 @@ class _Adaptation:
                 f"{where}: this network stores no statistics, so that no instance norm can stand for them"
             )
             change["norm"] = "batch"
+        change["resolution"] = clip_resolution(
+            stage.resolution, change["terms"], self.prior.generator, where, self.notes
+        )
         if stage.release:
             change["release"] = self._clip_release(stage.release, where)
         stage = stage.model_copy(update=change)
@@ -135,6 +139,9 @@ class _Adaptation:
         seen = [term for term in search.scored_terms if self._has_variables(term, setting.live, "search")]
         terms = tuple(self._adapt_term(term, "search") for term in seen)
         refuse_terms(self.recipe, terms, self.prior)
+        if isinstance(search, ScoringSearch):
+            side = clip_resolution(search.resolution, terms, self.prior.generator, "search", self.notes)
+            search = search.model_copy(update={"resolution": side})
         return search.with_terms(terms).adapt(self.prior, setting, self.notes)
 
     def adapt_accept(self, accept: Accept | None, live: Set[str]) -> Accept | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from dgp.losses.cosine import normalize
-from dgp.losses.feature_networks.network import FeatureNetwork, resize
-from generators import Discriminator
+from dgp.losses.feature_networks.network import FeatureNetwork
+from dgp.observation.batch import ObservationBatch
 
 
 class DiscriminatorNetwork(FeatureNetwork):
@@ -18,11 +18,11 @@ class DiscriminatorNetwork(FeatureNetwork):
     least_side = 1
     resizes = True
 
-    def __init__(self, discriminator: Discriminator, size: tuple[int, int]):
-        self.discriminator, self.size = discriminator, size
+    def __init__(self, batch: ObservationBatch):
+        self.batch = batch
 
     def maps(self, pictures):
-        return self._normalize(self.discriminator.features(resize(pictures, self.size)))
+        return self._normalize(self.batch.extract_features(pictures))
 
     def maps_of_prediction(self, prediction):
         return self._normalize(prediction.features)

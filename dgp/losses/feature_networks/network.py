@@ -45,13 +45,6 @@ class FeatureNetwork:
         return sum(mean_over_positions(self.weigh(k, (a - b).square()), weight) for k, (a, b) in pairs)
 
 
-def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return pictures (N, 3, h, w) at ``size`` (H, W), bilinearly interpolated."""
-    if tuple(pictures.shape[-2:]) == tuple(size):
-        return pictures
-    return F.interpolate(pictures, size=tuple(size), mode="bilinear", align_corners=False)
-
-
 def mean_over_positions(values: Tensor, weight: Tensor | None) -> Tensor:
     """Return the mean over positions, (N, 1, h, w) -> (N,), by weights (N, 1, H, W) averaged to the size (h, w)."""
     if weight is None:

@@ -64,7 +64,7 @@ TRUNKS: dict[str, Trunk] = {
         "discriminator",
         DiscriminatorNetwork.least_side,
         _explain_no_discriminator,
-        lambda prediction: DiscriminatorNetwork(prediction.batch.discriminator, prediction.batch.size),
+        lambda prediction: DiscriminatorNetwork(prediction.batch),
     ),
 }
 
