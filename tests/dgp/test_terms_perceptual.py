@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from dgp.losses.feature_networks.lpips import LpipsNetwork
 from dgp.losses.feature_networks.table import find_network
 from dgp.losses.locality import Locality
 from dgp.losses.perceptual import Lpips, LpipsPyramid
+from dgp.observation.resizing import resize
 from tests.dgp.term_scene import give_trunk, predict, scene, untrained
 
 PICTURES = torch.tensor([0, 1, 2, 3, 3])  # of the rows that are looked at: none has weights
@@ -151,7 +153,8 @@ def test_gradients_by_finite_differences(network):
     judge = copy.deepcopy(evaluator.renderer.prior.discriminator).double()
     random = torch.Generator().manual_seed(0)
     x, y = torch.rand(2, 2, 3, 18, 18, generator=random, dtype=torch.float64) * 2 - 1
-    for through in (LpipsNetwork(copy.deepcopy(network).double(), 17), DiscriminatorNetwork(judge, (32, 32))):
+    batch = SimpleNamespace(extract_features=lambda pictures: judge.features(resize(pictures, (32, 32))))
+    for through in (LpipsNetwork(copy.deepcopy(network).double(), 17), DiscriminatorNetwork(batch)):
         theirs = through.maps(y)
         assert torch.autograd.gradcheck(
             lambda p, to=through, t=theirs: to.distance(to.maps(p), t), x.requires_grad_(), eps=1e-7, fast_mode=True
