@@ -1,0 +1,157 @@
+"""How EfficientNet-Lite0 ranks distortions, beside PSNR and SSIM, and what it reads on photographs.
+
+    python benchmarks/quality/trunk.py photos/ cifar10-train.zip > trunk.json
+
+A two-alternative forced choice: of two distortions of a picture, a distance should choose the one that people prefer.
+No people were asked; the preferred one is known by construction, in three groups of pairs:
+
+- "same kind": two strengths of one kind (blur, noise, JPEG, shift, colour shift, warp, exposure); the weaker one,
+- "mild and strong": the weakest of one kind and the strongest of blur, noise, JPEG or colour shift; the weak one,
+- "misaligned": a shift, a warp or an exposure that is hardly seen, and a blur, noise or JPEG of clearly visible
+  strength whose mean square error is nevertheless smaller (0.8 of the other's); the former.
+
+Photographs are cropped to squares of 256 pixels; names ``n01234567_class.jpg`` give their ImageNet classes, which the
+network reads as its authors evaluated it: the centre 224/256 of the square, at 224 pixels. Accuracies are means over
+pictures with bootstrap intervals of 95%. The layers and sizes of the network were chosen on every second picture
+("chosen on"); the others are "held out". The script prints JSON; see benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy import ndimage
+from torch import Tensor
+
+from dgp.evaluation import statistics
+from dgp.losses.feature_networks.efficientnet import EfficientNetNetwork, load_efficientnet, to_input
+from dgp.output.metrics import psnr, ssim
+
+Picture = np.ndarray  # (H, W, 3), float64 in [0, 1]
+STEPS = 12  # of the bisection for a strength
+PHOTOGRAPHS_READ = {"first": 35, "within five": 43, "photographs": 43}  # of the 43 that the project is measured with
+
+
+def blur(x: Picture, sigma: float, rng: np.random.Generator) -> Picture:
+    return ndimage.gaussian_filter(x, (sigma, sigma, 0), mode="reflect")
+
+
+def noise(x: Picture, sigma: float, rng: np.random.Generator) -> Picture:
+    return x + sigma * rng.standard_normal(x.shape)
+
+
+def jpeg(x: Picture, loss: float, rng: np.random.Generator) -> Picture:
+    file = io.BytesIO()
+    to_image(x).save(file, "JPEG", quality=round(100 - loss))
+    return np.asarray(Image.open(file)) / 255
+
+
+def move(x: Picture, field: np.ndarray) -> Picture:
+    """Return a picture sampled at its positions plus ``field`` (2, H, W), in pixels, by cubic splines."""
+    at = np.mgrid[: x.shape[0], : x.shape[1]] + field
+    return np.stack([ndimage.map_coordinates(x[..., c], at, order=3, mode="mirror") for c in range(3)], -1)
+
+
+def shift(x: Picture, length: float, rng: np.random.Generator) -> Picture:
+    angle = rng.uniform(0, 2 * np.pi)
+    return move(x, length * np.array([np.sin(angle), np.cos(angle)])[:, None, None])
+
+
+def warp(x: Picture, length: float, rng: np.random.Generator) -> Picture:
+    smooth = ndimage.gaussian_filter(rng.standard_normal((2, *x.shape[:2])), (0, x.shape[0] / 10, x.shape[1] / 10))
+    return move(x, length * smooth / np.sqrt(np.square(smooth).sum(0).mean()))
+
+
+def colour(x: Picture, length: float, rng: np.random.Generator) -> Picture:
+    angle = rng.uniform(0, 2 * np.pi)
+    blue, red = length * np.cos(angle), length * np.sin(angle)
+    return x + np.array([1.402 * red, -0.344 * blue - 0.714 * red, 1.772 * blue])
+
+
+def exposure(x: Picture, loss: float, rng: np.random.Generator) -> Picture:
+    return x * (1 - loss)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A distortion and five strengths of it, from hardly visible to strong; ``scales``: in pixels at a side of 64."""
+
+    distort: Callable[[Picture, float, np.random.Generator], Picture]
+    strengths: tuple[float, ...]
+    scales: bool = False
+
+    def apply(self, x: Picture, strength: float, seed: int) -> Picture:
+        """Return a distorted picture, rounded to 8 bits; the same seed draws the same direction, field or noise."""
+        factor = (x.shape[0] / 64) ** 0.5 if self.scales else 1
+        found = self.distort(x, strength * factor, np.random.default_rng(seed))
+        return np.round(found.clip(0, 1) * 255) / 255
+
+
+KINDS = {
+    "blur": Kind(blur, (0.6, 0.8, 1.1, 1.5, 2.0), scales=True),
+    "noise": Kind(noise, (0.02, 0.035, 0.06, 0.1, 0.17)),
+    "jpeg": Kind(jpeg, (30, 55, 72, 84, 91)),
+    "shift": Kind(shift, (0.5, 1.0, 1.5, 2.0, 3.0), scales=True),
+    "colour": Kind(colour, (0.02, 0.04, 0.07, 0.11, 0.17)),
+    "warp": Kind(warp, (0.3, 0.5, 0.8, 1.2, 1.8), scales=True),
+    "exposure": Kind(exposure, (0.07, 0.13, 0.2, 0.3, 0.4)),
+}
+STRONG = ("blur", "noise", "jpeg", "colour")
+HARDLY_SEEN, SEEN = {"shift": 1, "warp": 2, "exposure": 1}, ("blur", "noise", "jpeg")
+
+
+def pairs(x: Picture, seed: int) -> Iterator[tuple[str, Picture, Picture]]:
+    """Yield the group of a pair, the distortion that people prefer, and the other one."""
+    made = {name: [kind.apply(x, strength, seed) for strength in kind.strengths] for name, kind in KINDS.items()}
+    for own in made.values():
+        for weak, strong in zip(own, own[1:], strict=False):
+            yield "same kind", weak, strong
+    for name in STRONG:
+        for other in KINDS.keys() - {name}:
+            yield "mild and strong", made[other][0], made[name][-1]
+    for name, number in HARDLY_SEEN.items():
+        for other in SEEN:
+            if (worse := match_error(x, KINDS[other], 0.8 * mse(made[name][number], x), seed)) is not None:
+                yield "misaligned", made[name][number], worse
+
+
+def match_error(x: Picture, kind: Kind, error: float, seed: int) -> Picture | None:
+    """Return a distortion whose mean square error is at most ``error``, nearly; None if it would hardly be seen."""
+    low, high = kind.strengths[1], kind.strengths[-1]
+    if mse(kind.apply(x, low, seed), x) > error:
+        return None
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if mse(kind.apply(x, middle, seed), x) <= error else (low, middle)
+    return kind.apply(x, low, seed)
+
+
+def mse(a: Picture, b: Picture) -> float:
+    return float(np.square(a - b).mean())
+
+
+def to_image(x: Picture) -> Image.Image:
+    return Image.fromarray(np.round(x.clip(0, 1) * 255).astype(np.uint8))
+
+
+def to_tensor(x: Picture) -> Tensor:
+    return torch.from_numpy(x * 2 - 1).permute(2, 0, 1).float()
+
+
+def crop_square(picture: Image.Image, share: float, side: int) -> Image.Image:
+    """Return the centred square, ``share`` of the shorter side of a picture, at ``side`` pixels."""
+    length = int(share * min(picture.size))
+    left, top = ((n - length) // 2 for n in picture.size)
+    box = (left, top, left + length, top + length)
+    return picture.convert("RGB").crop(box).resize((side, side), Image.Resampling.BICUBIC)
