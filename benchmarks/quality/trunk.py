@@ -19,7 +19,6 @@ pictures with bootstrap intervals of 95%. The layers and sizes of the network we
 from __future__ import annotations
 
 import argparse
-import functools
 import io
 import json
 import time
@@ -155,3 +154,104 @@ def crop_square(picture: Image.Image, share: float, side: int) -> Image.Image:
     left, top = ((n - length) // 2 for n in picture.size)
     box = (left, top, left + length, top + length)
     return picture.convert("RGB").crop(box).resize((side, side), Image.Resampling.BICUBIC)
+
+
+def photographs(folder: Path) -> dict[str, Picture]:
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    return {path.stem: np.asarray(crop_square(Image.open(path), 1, 256)) / 255 for path in paths}
+
+
+def small_pictures(archive: Path, count: int) -> dict[str, Picture]:
+    """Return pictures of a zip file, drawn at random but the same in every call."""
+    with zipfile.ZipFile(archive) as file:
+        names = sorted(name for name in file.namelist() if name.endswith((".jpg", ".png")))
+        chosen = np.random.default_rng(0).choice(len(names), count, replace=False)
+        opened = {names[i]: Image.open(io.BytesIO(file.read(names[i]))) for i in sorted(chosen)}
+        return {name: np.asarray(picture.convert("RGB")) / 255 for name, picture in opened.items()}
+
+
+def distances(x: Picture) -> dict[str, Callable[[Picture], float]]:
+    """Return functions from a distortion of x to its distance from x, by the name of the measure."""
+    original, network = to_tensor(x), EfficientNetNetwork(load_efficientnet())
+    maps = network.maps(original[None])
+    return {
+        "efficientnet-lite0": lambda y: float(network.distance(network.maps(to_tensor(y)[None]), maps)),
+        "PSNR": lambda y: -psnr(to_tensor(y), original),
+        "SSIM": lambda y: -ssim(to_tensor(y), original),
+    }
+
+
+@torch.no_grad()
+def judge(x: Picture, seed: int) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
+    """Return the share of pairs that each measure decides rightly, by group and in the mean of the groups.
+
+    Returns:
+        (measure -> group -> share, group -> number of pairs).
+    """
+    found, told = list(pairs(x, seed)), {}
+    unique = {id(y): y for _, *both in found for y in both}
+    for name, distance in distances(x).items():
+        known = {key: distance(y) for key, y in unique.items()}
+        right: dict[str, list[float]] = {}
+        for group, better, worse in found:
+            ours, theirs = known[id(better)], known[id(worse)]
+            right.setdefault(group, []).append(float(ours < theirs) + 0.5 * (ours == theirs))
+        shares = {group: float(np.mean(values)) for group, values in right.items()}
+        told[name] = shares | {"mean of groups": float(np.mean(list(shares.values())))}
+    return told, {group: len(values) for group, values in right.items()}
+
+
+def rank(pictures: dict[str, Picture]) -> dict:
+    """Return accuracies of the measures on pictures, and of the network minus the others, paired by picture."""
+    began, results = time.process_time(), {}
+    told = {name: judge(x, number) for number, (name, x) in enumerate(pictures.items())}
+    for half, names in (("chosen on", list(told)[::2]), ("held out", list(told)[1::2])):
+        measures = {m: {name: told[name][0][m] for name in names} for m in told[names[0]][0]}
+        counts = [told[name][1] for name in names]
+        ours, *others = measures
+        results[half] = {
+            "pictures": len(names),
+            "pairs": {group: sum(count.get(group, 0) for count in counts) for group in counts[0]},
+            "accuracy": {m: statistics.means(shares) for m, shares in measures.items()},
+            "differences": {f"{ours} - {m}": statistics.differences(measures[ours], measures[m]) for m in others},
+        }
+    return results | {"side": next(iter(pictures.values())).shape[0], "cpu seconds": time.process_time() - began}
+
+
+@torch.no_grad()
+def read(folder: Path) -> dict:
+    """Return how many photographs the network names rightly; their names tell the class."""
+    from torchvision.models import EfficientNet_B0_Weights
+
+    classes = [name.replace("_", " ") for name in EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"]]
+    network, wrong, first, within = load_efficientnet(), {}, 0, 0
+    paths = [path for path in sorted(folder.iterdir()) if path.stem.partition("_")[2].replace("_", " ") in classes]
+    for path in paths:
+        truth = path.stem.partition("_")[2].replace("_", " ")
+        x = to_tensor(np.asarray(crop_square(Image.open(path), 224 / 256, 224)) / 255)[None]
+        best = [classes[k] for k in network(to_input(x))[0].topk(5).indices.tolist()]
+        first, within = first + (best[0] == truth), within + (truth in best)
+        if best[0] != truth:
+            wrong[truth] = best[0]
+    return {"first": first, "within five": within, "photographs": len(paths), "expected": PHOTOGRAPHS_READ} | {
+        "read as another": wrong
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photographs", type=Path, help="folder of photographs")
+    parser.add_argument("small", type=Path, help="zip file of pictures of 32 pixels")
+    parser.add_argument("--count", type=int, default=100, help="how many of the small pictures are used (default 100)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    results = {
+        "read": read(arguments.photographs),
+        "photographs": rank(photographs(arguments.photographs)),
+        "small pictures": rank(small_pictures(arguments.small, arguments.count)),
+    }
+    print(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
