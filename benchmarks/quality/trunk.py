@@ -6,9 +6,9 @@ A two-alternative forced choice: of two distortions of a picture, a distance sho
 No people were asked; the preferred one is known by construction, in three groups of pairs:
 
 - "same kind": two strengths of one kind (blur, noise, JPEG, shift, colour shift, warp, exposure); the weaker one,
-- "mild and strong": the weakest of one kind and the strongest of blur, noise, JPEG or colour shift; the weak one,
-- "misaligned": a shift, a warp or an exposure that is hardly seen, and a blur, noise or JPEG of clearly visible
-  strength whose mean square error is nevertheless smaller (0.8 of the other's); the former.
+- "mild and strong": the second strength of one kind, and the fourth of blur, noise, JPEG or colour shift; the former,
+- "misaligned": a shift, warp or exposure that is hardly seen without the original beside it, and a blur, noise or JPEG
+  of visible strength whose mean square error is nevertheless only half as large; the former.
 
 Photographs are cropped to squares of 256 pixels; names ``n01234567_class.jpg`` give their ImageNet classes, which the
 network reads as its authors evaluated it: the centre 224/256 of the square, at 224 pixels. Accuracies are means over
@@ -107,7 +107,8 @@ KINDS = {
     "exposure": Kind(exposure, (0.07, 0.13, 0.2, 0.3, 0.4)),
 }
 STRONG = ("blur", "noise", "jpeg", "colour")
-HARDLY_SEEN, SEEN = {"shift": 1, "warp": 2, "exposure": 1}, ("blur", "noise", "jpeg")
+HARDLY_SEEN = (("shift", 1), ("shift", 2), ("warp", 2), ("warp", 3), ("exposure", 1), ("exposure", 2))
+SEEN = ("blur", "noise", "jpeg")
 
 
 def pairs(x: Picture, seed: int) -> Iterator[tuple[str, Picture, Picture]]:
@@ -118,10 +119,10 @@ def pairs(x: Picture, seed: int) -> Iterator[tuple[str, Picture, Picture]]:
             yield "same kind", weak, strong
     for name in STRONG:
         for other in KINDS.keys() - {name}:
-            yield "mild and strong", made[other][0], made[name][-1]
-    for name, number in HARDLY_SEEN.items():
+            yield "mild and strong", made[other][1], made[name][3]
+    for name, number in HARDLY_SEEN:
         for other in SEEN:
-            if (worse := match_error(x, KINDS[other], 0.8 * mse(made[name][number], x), seed)) is not None:
+            if (worse := match_error(x, KINDS[other], 0.5 * mse(made[name][number], x), seed)) is not None:
                 yield "misaligned", made[name][number], worse
 
 

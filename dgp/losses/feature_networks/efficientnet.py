@@ -38,7 +38,7 @@ def load_efficientnet(device: str = "cpu") -> EfficientNetLite:
 
 
 class EfficientNetNetwork(FeatureNetwork):
-    """The last maps of EfficientNet-Lite0 at its five resolutions, every channel of weight 1.
+    """The last block of EfficientNet-Lite0 at each of its five resolutions, every channel of weight 1.
 
     Pictures whose longer side exceeds ``LARGEST`` are averaged by area, those whose shorter side is below
     ``SMALLEST`` are enlarged bilinearly.
