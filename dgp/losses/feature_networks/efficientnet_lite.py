@@ -75,9 +75,13 @@ class Block(nn.Module):
         self.stride, self.expands = stride, group.expansion != 1
         self.residual = stride == 1 and inputs == group.channels
 
-    def forward(self, x: Tensor) -> Tensor:
-        inner = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
-        projected = self._bn2(self._project_conv(F.relu6(self._bn1(self._depthwise_conv(inner)))))
+    def expand(self, x: Tensor) -> Tensor:
+        """Return what the depthwise convolution reads: the expanded maps, in [0, 6], or ``x`` without an expansion."""
+        return F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+
+    def project(self, expanded: Tensor, x: Tensor) -> Tensor:
+        """Return the block's output, of its expanded maps and its input."""
+        projected = self._bn2(self._project_conv(F.relu6(self._bn1(self._depthwise_conv(expanded)))))
         return x + projected if self.residual else projected
 
 
@@ -103,19 +107,20 @@ class EfficientNetLite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits of the classes, (N, classes)."""
-        return self._fc(F.relu6(self._bn1(self._conv_head(self.features(x)[-1]))).mean((2, 3)))
+        return self._fc(self.features(x)[-1].mean((2, 3)))
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Return the outputs of the last block at each resolution, from 1/2 of the picture's to 1/32 of it.
+        """Return the last rectified maps, in [0, 6], at each resolution, from 1/2 of the picture's to 1/32 of it.
 
-        They are linear: no rectifier follows a block's projection. Lite0 has 16, 24, 40, 112 and 320 channels there.
+        They are what the convolutions with a stride read, and the head's: 96, 144, 240, 672 and 1280 channels of Lite0.
         """
         found, x = [], F.relu6(self._bn0(self._conv_stem(x)))
         for block in self._blocks:
+            expanded = block.expand(x)
             if block.stride > 1:
-                found.append(x)
-            x = block(x)
-        return [*found, x]
+                found.append(expanded)
+            x = block.project(expanded, x)
+        return [*found, F.relu6(self._bn1(self._conv_head(x)))]
 
 
 def read_efficientnet_lite(path: Path, configuration: Configuration = Configuration()) -> EfficientNetLite:
