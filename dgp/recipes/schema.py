@@ -87,7 +87,7 @@ class Recipe(Options):
     searches: tuple[SEARCHES.field(Search), ...] = Field(min_length=1)
     stages: tuple[Stage, ...] = Field(min_length=1)
     budget: PositiveInt | None = None
-    trunk: Literal["stated"] | NetworkName = "stated"
+    trunk: Literal["stated", NetworkName] = "stated"
     finish: POSTPROCESSES.field(Postprocess) = Merge()
     accept: Accept | None = None
     choose: Selection = "objective"

@@ -71,7 +71,7 @@ def small_efficientnet():
     """The architecture of EfficientNet-Lite at five resolutions, with few channels and random weights."""
     strides = ((1, 1, 4), (2, 3, 6), (2, 2, 8), (2, 2, 8), (2, 2, 8))
     groups = tuple(BlockGroup(2, 3 + 2 * (number % 2), *rest) for number, rest in enumerate(strides))
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         network = EfficientNetLite(Configuration(stem=6, groups=groups, head=16, classes=5))
         for name, buffer in network.named_buffers():

@@ -76,16 +76,13 @@ class Block(nn.Module):
         self.residual = stride == 1 and inputs == group.channels
 
     def expand(self, x: Tensor) -> Tensor:
-        """Return the expanded maps, in [0, 6], at the resolution of ``x``."""
+        """Return what the depthwise convolution reads: the expanded maps, in [0, 6], or ``x`` without an expansion."""
         return F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
 
     def project(self, expanded: Tensor, x: Tensor) -> Tensor:
-        """Return the block's output, given its expanded maps and its input."""
+        """Return the block's output, of its expanded maps and its input."""
         projected = self._bn2(self._project_conv(F.relu6(self._bn1(self._depthwise_conv(expanded)))))
         return x + projected if self.residual else projected
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.project(self.expand(x), x)
 
 
 class EfficientNetLite(nn.Module):
@@ -113,9 +110,9 @@ class EfficientNetLite(nn.Module):
         return self._fc(self.features(x)[-1].mean((2, 3)))
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Return the last maps, in [0, 6], at each resolution, from 1/2 of the picture to 1/32 of it.
+        """Return the last rectified maps, in [0, 6], at each resolution, from 1/2 of the picture's to 1/32 of it.
 
-        These are what the next strided convolution reads: the expanded maps of its block, and last the head's.
+        They are what the convolutions with a stride read, and the head's: 96, 144, 240, 672 and 1280 channels of Lite0.
         """
         found, x = [], F.relu6(self._bn0(self._conv_stem(x)))
         for block in self._blocks:
