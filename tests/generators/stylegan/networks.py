@@ -1,4 +1,4 @@
-"""Small StyleGAN1, StyleGAN3 and MobileStyleGAN networks, not trained, with inner statistics as training leaves them."""
+"""Small StyleGAN1, StyleGAN3 and MobileStyleGAN networks with weights of no training; inner statistics as after it."""
 
 import torch
 
