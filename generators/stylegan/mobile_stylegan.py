@@ -71,7 +71,7 @@ class Modulation(EqualisedLayer, nn.Module):
 
     def __init__(self, w_dim: int, channels: int, gain: float):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(channels, w_dim) / math.sqrt(w_dim))
+        self.weight = nn.Parameter(torch.randn(channels, w_dim) / math.sqrt(3 * w_dim))
         self.bias = nn.Parameter(torch.ones(channels))
         self.gain = gain
 
@@ -265,7 +265,7 @@ class MobileStyleGAN(StyleGenerator):
             LatentSpec("w", "w", (config.w_dim,), sampled=False),
             LatentSpec("w+", "w+", (self.num_ws, config.w_dim), sampled=False),
         )
-        self.info = GeneratorInfo("mobile-stylegan", config.resolution, latents, config=asdict(config))
+        self.info = GeneratorInfo("mobilestylegan", config.resolution, latents, config=asdict(config))
 
     def stem(self, latents):
         """Return the learned constant, (N, channels[0], 4, 4)."""

@@ -20,8 +20,8 @@ from ..families import FAMILIES, family
 
 OF_W = ("pulse", "stylegan2-projector", "rsr", "pti", "ilo")
 OF_ALL = ("pulse-repaired", "mganprior")
-STYLES = [name for name in FAMILIES if name.startswith("style")]
-OTHERS = [name for name in FAMILIES if not name.startswith("style")]
+STYLES = [name for name in FAMILIES if "style" in name]
+OTHERS = [name for name in FAMILIES if "style" not in name]
 
 
 def seen(prior, degradation="sr:4"):
