@@ -11,8 +11,8 @@ STEEP = 3  # the blur begins in the photograph itself, at a third of the padding
 def pad_by_reflection(values: np.ndarray, pads: np.ndarray, side: float | None) -> np.ndarray:
     """Return values continued by reflection, which fade to a blur and to the median, as published with FFHQ.
 
-    With the distance m from the photograph's edge outwards over the padding's width (0 at the edge, 1 at the outer end),
-    the blur has the weight clip(3 m + 1, 0, 1), and then the median of all values has clip(m, 0, 1).
+    With m, the distance from the photograph's edge outwards over the padding's width (0 at the edge, 1 at the end), the
+    blur has the weight clip(3 m + 1, 0, 1), and then the median of all values has clip(m, 0, 1).
 
     Args:
         values: (H, W, C) float32.
@@ -22,7 +22,9 @@ def pad_by_reflection(values: np.ndarray, pads: np.ndarray, side: float | None) 
     from scipy.ndimage import gaussian_filter
 
     (left, top), (right, bottom) = pads
-    padded = np.pad(values, ((top, bottom), (left, right), (0, 0)), mode="reflect" if min(values.shape[:2]) > 1 else "edge")
+    padded = np.pad(
+        values, ((top, bottom), (left, right), (0, 0)), mode="reflect" if min(values.shape[:2]) > 1 else "edge"
+    )
     if side is None:
         return padded
     height, width = padded.shape[:2]
