@@ -124,7 +124,7 @@ class Alignment:
         return Image.fromarray(square[..., 0] if pixels.ndim == 2 else square)
 
     def record(self) -> list:
-        """Return the corners for a result file, in pixels whose centres are whole numbers, as those of landmarks are."""
+        """Return the corners for a result file, in pixels whose centres are whole numbers, as in ``Face``."""
         return np.round(self.corners - 0.5, 3).tolist()
 
 
