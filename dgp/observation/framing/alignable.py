@@ -51,7 +51,7 @@ def _far(a: Tensor, b: Tensor) -> bool:
 
 @functools.cache
 def _blob() -> Tensor:
-    """Return a picture of fine detail that fades to mid-grey at the edges, so that these do not matter, (1, 3, s, s)."""
+    """Return a picture (1, 3, s, s) of fine detail that fades to mid-grey, so that its edges do not matter."""
     random = torch.Generator().manual_seed(0)
     detail = torch.rand(1, 3, SIDE, SIDE, generator=random) * 2 - 1
     place = torch.linspace(-1, 1, SIDE).square()

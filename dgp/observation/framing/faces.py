@@ -216,7 +216,5 @@ def _notes(scene: Scene, framed: list[FramedInput]) -> tuple[str, ...]:
     if (filled := [one.geometry.missing for one in framed if one.geometry.missing is not None]) and (
         left := scene.missing & ~np.logical_or.reduce(filled)
     ).any():
-        notes.append(
-            f"{int(left.sum())} missing pixels lie in no face's square and are left; run again without --align"
-        )
+        notes.append(f"{int(left.sum())} missing pixels lie in no face's square and are left as they are")
     return tuple(notes)
