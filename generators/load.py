@@ -12,14 +12,23 @@ from generators.checkpoints.companion_files import find_config, find_discriminat
 from generators.checkpoints.layouts import has_discriminator, read_discriminator, read_generator
 from generators.checkpoints.native import read_strings
 from generators.checkpoints.reading.part import Part
-from generators.checkpoints.reading.read import GENERATORS, SUFFIXES, Checkpoint, read_checkpoint, read_json
+from generators.checkpoints.reading.read import (
+    GENERATORS,
+    SUFFIXES,
+    Checkpoint,
+    join_digests,
+    read_checkpoint,
+    read_json,
+)
 from generators.errors import UnknownPrior, WeightsError
 from generators.prior import ModelCard, Prior
 from generators.progress import waiting
 from generators.registry import make, names
 from generators.statistics.latent_statistics import make_statistics
 
-NAMELESS = re.compile(r"G(_ema)?(_.*)?|pytorch_model|synthesis")  # file names that do not identify the network
+NAMELESS = re.compile(
+    r"G(_ema)?(_.*)?|pytorch_model|synthesis|SynthesisNetwork"
+)  # file names that do not identify the network
 NO_DISCRIMINATOR = "no discriminator was found beside the generator"
 
 
@@ -129,6 +138,8 @@ def join_mapping(checkpoint: Checkpoint) -> Checkpoint:
     """Join PULSE's synthesis network with the mapping network of the file beside it, as ``mapping.*``."""
     beside = find_mapping(checkpoint.path)
     part = checkpoint.parts.get("network")
+    if part is not None and "graph" in part.metadata:
+        return join_mapping_graph(checkpoint, part, beside)
     if beside is None or part is None:
         return checkpoint
     mapping = open_checkpoint(beside, None).parts.get("network")
@@ -136,6 +147,19 @@ def join_mapping(checkpoint: Checkpoint) -> Checkpoint:
         raise WeightsError(f"{beside}: no mapping network; expected the one that belongs to {checkpoint.path.name}")
     joined = part.tensors | {f"mapping.{name}": tensor for name, tensor in mapping.tensors.items()}
     return replace(checkpoint, parts={"network": Part(joined, part.metadata, part.class_name)})
+
+
+def join_mapping_graph(checkpoint: Checkpoint, part: Part, beside: Path | None) -> Checkpoint:
+    """Join MobileStyleGAN's synthesis network with the graph of its mapping network, in the file beside it."""
+    mapping = None if beside is None else open_checkpoint(beside, None)
+    found = None if mapping is None else mapping.part(("network",))
+    if found is None or "graph" not in found.metadata:
+        raise WeightsError(
+            f"{checkpoint.path}: no mapping network beside it; expected MappingNetwork.xml and MappingNetwork.bin"
+        )
+    metadata = part.metadata | {"mapping graph": found.metadata["graph"]}
+    digest = join_digests(checkpoint.sha256, mapping.sha256)
+    return replace(checkpoint, parts={"network": Part(part.tensors, metadata)}, sha256=digest)
 
 
 def open_discriminator(checkpoint: Checkpoint, given: Path | None) -> Checkpoint | None:

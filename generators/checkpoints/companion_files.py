@@ -12,6 +12,8 @@ from generators.errors import UnknownPrior, WeightsError
 # optimiser's state.
 GENERATORS = (r"G_ema.*", r".*[-_]G_ema", r"G(?!_optim)(_.*)?", r".*-G", r"(.*-)?pytorch_model", r"synthesis.*")
 
+OPENVINO = "SynthesisNetwork.xml"  # the constants of which are in a .bin file, which is not read alone
+
 
 def find_generator(folder: Path) -> Path:
     """Return the file of the averaged generator in a folder, or else of the plain one.
@@ -20,6 +22,8 @@ def find_generator(folder: Path) -> Path:
         UnknownPrior: there is none, or several.
         WeightsError: the folder holds a network in another form.
     """
+    if (folder / OPENVINO).is_file():
+        return folder / OPENVINO
     files = sorted(f for f in folder.iterdir() if f.suffix in SUFFIXES)
     for pattern in GENERATORS:
         found = [f for f in files if re.fullmatch(pattern, f.stem)]
@@ -56,8 +60,8 @@ def discriminator_stem(stem: str) -> str:
 
 
 def find_mapping(path: Path) -> Path | None:
-    """Return the file of PULSE's mapping network beside the synthesis network, or None."""
-    return _find_twin(path, path.stem.replace("synthesis", "mapping", 1))
+    """Return the file of the mapping network beside PULSE's or MobileStyleGAN's synthesis network, or None."""
+    return _find_twin(path, path.stem.replace("synthesis", "mapping", 1).replace("Synthesis", "Mapping", 1))
 
 
 def find_config(path: Path) -> Path | None:

@@ -7,7 +7,15 @@ from types import ModuleType
 
 from generators.base import Discriminator, Generator
 from generators.checkpoints import native
-from generators.checkpoints.families import biggan, biggan_deep, biggan_deep_hf, stylegan1, stylegan2, stylegan3
+from generators.checkpoints.families import (
+    biggan,
+    biggan_deep,
+    biggan_deep_hf,
+    mobile_stylegan,
+    stylegan1,
+    stylegan2,
+    stylegan3,
+)
 from generators.checkpoints.reading.part import Part
 from generators.checkpoints.reading.read import DISCRIMINATORS, GENERATORS, Checkpoint
 from generators.errors import WeightsError
@@ -33,6 +41,7 @@ LAYOUTS = (
     Layout("BigGAN", biggan),
     Layout("HuggingFace's BigGAN-deep", biggan_deep_hf),
     Layout("StyleGAN1", stylegan1),
+    Layout("MobileStyleGAN", mobile_stylegan),  # before StyleGAN2, some of whose names it has
     Layout("StyleGAN2", stylegan2),
     Layout("StyleGAN3", stylegan3),
 )

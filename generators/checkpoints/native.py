@@ -22,6 +22,7 @@ from generators.biggan import (
 from generators.checkpoints.families.build import build_and_load
 from generators.errors import ConversionError, WeightsError
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
+from generators.stylegan.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
 from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 from generators.stylegan.stylegan3 import StyleGAN3, StyleGAN3Config
@@ -49,6 +50,7 @@ class Architecture:
 GENERATORS = {
     "biggan": Architecture(BigGANConfig, BigGAN, names_classes=True),
     "biggan-deep": Architecture(BigGANDeepConfig, BigGANDeep, names_classes=True),
+    "mobile-stylegan": Architecture(MobileStyleGANConfig, MobileStyleGAN),
     "stylegan1": Architecture(StyleGAN1Config, StyleGAN1),
     "stylegan2": Architecture(StyleGAN2Config, StyleGAN2, names_classes=True),
     "stylegan3": Architecture(StyleGAN3Config, StyleGAN3, names_classes=True),

@@ -1,7 +1,7 @@
 """Read the networks of a file without executing its content.
 
-Files are safetensors, torch files (read with ``weights_only``) or NVIDIA's pickles. The reader is chosen by the file's
-content, whatever its name.
+Files are safetensors, torch files (read with ``weights_only``), NVIDIA's pickles, or OpenVINO's graphs. The reader is
+chosen by the file's content, whatever its name.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import Tensor
 from generators.checkpoints.reading.archive import check_archive
 from generators.checkpoints.reading.file_kinds import AGAIN, SUFFIXES, foreign_kind, is_safetensors
 from generators.checkpoints.reading.nvidia_pickle import read_networks
+from generators.checkpoints.reading.openvino import is_graph, read_graph
 from generators.checkpoints.reading.part import Part
 from generators.errors import WeightsError
 from generators.text import escape
@@ -44,7 +45,7 @@ class Checkpoint:
     Attributes:
         path: of the file.
         parts: by the names that the file gives them ("G_ema", "D", ...), "network" for one without a name.
-        sha256: of the file.
+        sha256: of the file; of a network in several files, made of the sha256 of each.
     """
 
     path: Path
@@ -82,12 +83,23 @@ def read_checkpoint(path: Path, sha256: str | None = None) -> Checkpoint:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
     if sha256 and sha256.lower() != found:
         raise WeightsError(f"{path}: its sha256 is {found}, expected {sha256}; get the file again")
-    return Checkpoint(path, _parts(path, size, start), found)
+    parts = _parts(path, size, start)
+    if is_graph(path, start):
+        found = join_digests(found, hashlib.sha256(path.with_suffix(".bin").read_bytes()).hexdigest())
+    return Checkpoint(path, parts, found)
+
+
+def join_digests(*digests: str) -> str:
+    """Return the sha256 of weights that lie in several files."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _parts(path: Path, size: int, start: bytes) -> dict[str, Part]:
     if is_safetensors(start, size):
         return _safetensors(path)
+    if is_graph(path, start):
+        graph = read_graph(path)
+        return {"network": Part(graph.constants(), {"graph": graph})}
     kind = foreign_kind(path)
     if kind is not None:
         raise WeightsError(f"{path}: is {kind.words}; {kind.step}")
