@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,6 +60,10 @@ class Face:
                 f"{source}: got landmarks that coincide, expected pixels in the order {', '.join(NAMES)}; correct them"
             )
         return cls(array, score, source)
+
+    def scaled(self, factor: float) -> Face:
+        """Return the same face in a photograph whose sides are `factor` times as long."""
+        return replace(self, points=(self.points + 0.5) * factor - 0.5)
 
     def record(self) -> dict:
         """Return the entry of a result file or of a file of landmarks."""

@@ -14,17 +14,20 @@ SIDE = 64  # pixels of the picture on which an operator is tried; a multiple of 
 TOLERANCE = 0.02  # of black to white, largest difference: a turned bicubic kernel or rounding leaves less
 
 
-def refuse_unless_alignable(operator: Degradation) -> None:
+def refuse_unless_alignable(operator: Degradation, size: tuple[int, int]) -> None:
     """Raise InputError for an operator that does not do the same to a picture that is turned or moved.
 
     Tone, grey, isotropic blur, noise and reduction do; grids (JPEG, mosaic), directions (motion blur) and places (wear,
     distortion) do not.
 
     Args:
-        operator: built for the photograph, its holes left out (``Degradation.without_holes``).
+        operator: built for the photograph. Masks may be anywhere, as they are turned with the picture.
+        size: (H, W) of the photograph.
     """
     for link in operator.operators():
-        if not link.scales or not _commutes(link):
+        if link.pointwise and link.unobserved(size) is not None:
+            continue
+        if not link.scales or link.uninformative(size) is not None or not _commutes(link):
             raise InputError(
                 f"got {link.spec} with --align face, expected operators that do the same to a turned picture; leave it "
                 "out of -d, or leave --align out"

@@ -34,7 +34,7 @@ class Scene:
     Attributes:
         request: the picture.
         whole: the degradation, built for a picture of the output's size.
-        photograph: the picture with it.
+        photograph: the picture with it, where it has the output's size; else None.
         ground: what surrounds the faces in the output, if that is larger than the picture; else None.
         times: how many times as large as the picture the output is.
         missing: (H, W) bool, pixels without information; or None.
@@ -42,10 +42,15 @@ class Scene:
 
     request: FramingRequest
     whole: Degradation
-    photograph: Photograph
+    photograph: Photograph | None
     ground: Image.Image | None
     times: float
     missing: np.ndarray | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the output."""
+        return self.request.image.size if self.ground is None else self.ground.size
 
 
 def frame_faces(degradation: Degradation, request: FramingRequest) -> FramedInput:
@@ -63,7 +68,7 @@ def frame_faces(degradation: Degradation, request: FramingRequest) -> FramedInpu
         InputError: the operator cannot be aligned; no face has anything to restore.
     """
     scene = _open_scene(degradation, request)
-    refuse_unless_alignable(scene.whole.without_holes())
+    refuse_unless_alignable(scene.whole, scene.size[::-1])
     if scene.missing is None or not keeps_pixels(scene.whole, request.image.size, request.resolution):
         first, *others = (_frame_face(scene, face, None) for face in request.faces)
     else:
@@ -95,7 +100,7 @@ def _open_scene(degradation: Degradation, request: FramingRequest) -> Scene:
     if tuple(whole.size(output[::-1])) != (height, width):
         raise InputError(f"got {degradation.spec} with --align face, expected one factor for both sides; use sr:N")
     ground = image.convert("RGB").resize(output, Image.Resampling.BICUBIC)
-    return Scene(request, whole, Photograph(image, whole, output), ground, times, None)
+    return Scene(request, whole, None, ground, times, None)
 
 
 def _frame_face(scene: Scene, face: Face, changed: np.ndarray | None) -> FramedInput:
@@ -121,7 +126,7 @@ def _frame_face(scene: Scene, face: Face, changed: np.ndarray | None) -> FramedI
         input_size=request.image.size,
         box=square.box,
         box_size=(max(1, round(in_output.side)),) * 2,
-        output_size=scene.photograph.size,
+        output_size=scene.size,
         observed=request.image if scene.ground is None else None,
         photograph=scene.photograph,
         missing=changed,

@@ -80,7 +80,9 @@ def simulate_at_photo(
     with torch.no_grad():
         y = true.simulate(to_tensor(clean), random_stream(request.seed, f"noise {key}", 0))
     source = Picture(true.picture(y), request.source.path, request.source.sha256, request.source.notes)
-    degraded = replace(request, source=source, clean=clean)
+    shrunk = source.size[0] / clean.size[0]
+    faces = request.faces if shrunk == 1 else tuple(face.scaled(shrunk) for face in request.faces)
+    degraded = replace(request, source=source, clean=clean, faces=faces)
     if flatten(source)[0].size != clean.size and request.window is not None:
         raise InputError("got fit 'object' with a degradation that changes the size; use another --fit")
     framed = frame_degraded(asked, degraded)
