@@ -77,6 +77,7 @@ def test_a_face_that_is_small_is_observed_at_its_own_resolution(prior):
     assert observation.y.shape == (1, 3, 20, 20)
     first, second = observation.degradation.operators()
     assert first.name == "sr" and second.sigma == pytest.approx(1, rel=0.02)
+    assert look(small, "gray", prior, (POINTS + 0.5) * 60 / 512 - 0.5).y.shape == (1, 1, R, R), "pointwise: enlarged"
     large = look(astronaut(), "blur:4", prior, POINTS).degradation
     assert float(large.sigma) == pytest.approx(4 * R / 169.6, rel=0.02)
 
