@@ -15,7 +15,8 @@ from generators.checkpoints.families.build import build_and_load
 from generators.checkpoints.families.checks import report_bad_shapes
 from generators.checkpoints.families.mobile_stylegan_graph import name_mapping, name_synthesis
 from generators.errors import WeightsError
-from generators.stylegan.mobile_stylegan import BANDS, MobileStyleGAN, MobileStyleGANConfig
+from generators.stylegan.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
+from generators.stylegan.separable_conv import BANDS
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
@@ -71,9 +72,9 @@ def _to_native(name: str, tensor: Tensor, config: MobileStyleGANConfig, last: in
     if not (found := re.fullmatch(r"(?:layers\.(\d+)\.)?(up|conv1|conv2|to_img)\.(.+)", name)):
         return name, tensor
     block, layer, rest = -1 if found[1] is None else int(found[1]), found[2], found[3]
-    rest = {"conv.weight_dw": "depthwise", "conv.weight_permute": "weight", "noise.map": "noise"}.get(rest, rest)
+    rest = {"conv.weight_dw": "depthwise.weight", "conv.weight_permute": "weight", "noise.map": "noise"}.get(rest, rest)
     rest = re.sub(r"^(conv\.)?modulation\.", "" if layer == "up" else "affine.", rest).removeprefix("conv.")
-    if rest == "depthwise":
+    if rest == "depthwise.weight":
         tensor = tensor.reshape(-1, 1, *tensor.shape[-2:])
     elif rest == "bias":
         tensor = tensor.flatten() if tensor.ndim == 4 else tensor
