@@ -81,6 +81,7 @@ def _describe_window(window: Answer) -> dict:
     """Return the entry of one of several windows: its place, and how well it was filled."""
     return {
         "box": list(window.observation.geometry.box),
+        **window.observation.geometry.describe_face(),
         "scores": window.scores,
         "fidelity": window.fidelity,
         "metrics": window.metrics,
