@@ -28,6 +28,7 @@ from dgp.planning.plan import plan_recipe
 from dgp.recipes.load import load_recipe
 from dgp.recipes.schema import Recipe
 from dgp.rendering.renderer import Evaluations, Renderer
+from dgp.search.base import ScoringSearch
 from dgp.variables.classes import list_start_classes
 from dgp.variables.operator_parameters import expect_parameters
 from dgp.variables.rows import Rows
@@ -193,7 +194,8 @@ class Inversion:
             report(words, 0, cost)
         rows = None
         for search in self.recipe.searches:
-            rows = search.run(self.evaluator, self.source, rows)
+            resolution = search.resolution if isinstance(search, ScoringSearch) else None
+            rows = search.run(self.evaluator.at(resolution), self.source, rows)
         self.evaluations.listener = lambda spent: None
         report("")
         return rows

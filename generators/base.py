@@ -107,6 +107,7 @@ class Generator(nn.Module):
 
     ``forward`` is the composition of the three. Rows (the leading axis) do not depend on each other. To add an
     architecture, set ``info`` and ``depth`` and write ``sample``, ``embed``, ``stem``, ``block``, ``head``, ``groups``.
+    Networks that can draw a coarser picture for less define ``resolutions`` and ``draw``, too.
 
     Attributes:
         info: see ``GeneratorInfo``.
@@ -115,6 +116,11 @@ class Generator(nn.Module):
 
     info: GeneratorInfo
     depth: int
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Pixels a side of the pictures that ``draw`` can make, coarse to fine; ``info.resolution`` is the last."""
+        return (self.info.resolution,)
 
     def sample(
         self, n: int, *, truncation: float = 1.0, classes: int | Tensor | None = None, generator: RandomStreams = None
@@ -161,6 +167,24 @@ class Generator(nn.Module):
         for k in range(first, self.depth):
             state = self.block(k, state, latents)
         return self.head(state)
+
+    def draw(self, latents: dict[str, Tensor], resolution: int) -> Tensor:
+        """Generate pictures (N, 3, r, r) from latents, at one of ``resolutions``.
+
+        A picture coarser than that of ``forward`` stands for its averages over squares of pixels: equal or close to
+        them, differentiable, and made without the layers that only add detail.
+
+        Args:
+            latents: by name, each (N, ...).
+            resolution: r, one of ``resolutions``.
+
+        Raises:
+            ValueError: the network has no picture of that size.
+        """
+        if resolution == self.info.resolution:
+            return self(latents)
+        sides = ", ".join(map(str, self.resolutions))
+        raise ValueError(f"got a resolution of {resolution}; {self.info.architecture} draws pictures of {sides} px")
 
     def start(self, latents: dict[str, Tensor]) -> tuple[State, int]:
         """Return (the state that enters block k, k): the feature map among the latents, or the stem's output and 0.

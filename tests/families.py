@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 import generators
 from generators.prior import ModelCard, Prior
-from generators.statistics.latent_statistics import SLOPE, Gaussian, Statistics
+from generators.statistics.gaussians import SLOPE, Gaussian
+from generators.statistics.latent_statistics import Statistics
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 
 from .generators.networks import deep_prior, style_prior

@@ -80,6 +80,7 @@ class Blur(Separable):
     """
 
     well_posed = False
+    multiscale = True
     keeps_size = True
     parameters_spec = (
         Parameter(

@@ -91,6 +91,7 @@ class Convolution(Degradation):
     linear = True
     well_posed = False
     keeps_size = True
+    multiscale = True
     keeps_channels = True
 
     def kernel(self, like: Tensor) -> Tensor:

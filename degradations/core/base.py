@@ -47,6 +47,9 @@ class Degradation(AdaptsNoise, PictureStorage, RestoresDetail, Parts, Scalable, 
             ``merge`` comes only as close as the rounding.
         scales: a resized y is the y of a resized x, so that pictures of any size can be fitted. Where False, ``scaled``
             raises an exception unless the operator defines ``_scaled``.
+        multiscale: averages of phi(x) over squares of pixels come from those of x, at least nearly, and only detail is
+            lost in them (``coarsened``). True of blur and of changes of colour; False where detail is the evidence, as
+            of noise or JPEG.
         keeps_size: y has the height and width of x.
         keeps_channels: y has the channels of x.
         overshoot: by how much y may leave [-1, 1].
@@ -67,6 +70,7 @@ class Degradation(AdaptsNoise, PictureStorage, RestoresDetail, Parts, Scalable, 
     keeps_places = False
     well_posed = True
     scales = True
+    multiscale = False
     keeps_size = False
     keeps_channels = False
     overshoot = 0.0

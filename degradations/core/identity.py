@@ -14,6 +14,7 @@ class Identity(Degradation):
 
     linear = True
     pointwise = True
+    multiscale = True
     keeps_size = True
     keeps_channels = True
 

@@ -20,6 +20,7 @@ class Gray(Degradation):
 
     linear = True
     pointwise = True
+    multiscale = True
     keeps_size = True
     parameters_spec = (
         Parameter("luma", "rec601", kind="choice", choices=tuple(LUMA), help="weights of red, green and blue"),

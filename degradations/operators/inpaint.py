@@ -6,6 +6,7 @@ import functools
 from fractions import Fraction
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from degradations.core.base import Degradation
@@ -19,6 +20,7 @@ from degradations.masks import masks
 from degradations.scaling.shrinking import scale_size, shrink_mask
 from degradations.scaling.units import PICTURE, PIXELS, SIDE
 
+KEPT_SHARE = 0.9  # of the seen pixels, in squares that are wholly seen, below which a mask counts as detail
 SOURCES = ("mask", "center", "box", "strokes", "pixels")
 
 
@@ -34,6 +36,7 @@ class Inpaint(Degradation):
 
     linear = True
     pointwise = True
+    multiscale = True
     keeps_size = True
     keeps_channels = True
     parameters_spec = (
@@ -191,6 +194,17 @@ class Inpaint(Degradation):
             raise MaskError(
                 f"{self.spec} leaves nothing at {missing.shape[-1]}x{missing.shape[-2]}; scale it down less"
             )
+        return Inpaint(mask=f"sha256-{masks.compute_sha256(missing)}")._with_mask(missing, {})
+
+    def coarsened(self, size, factor):
+        """Hide every square of pixels that is not wholly seen; None if that hides more than a tenth of what is seen."""
+        if factor == 1:
+            return self
+        full = self.mask_at(tuple(size))
+        missing = F.adaptive_max_pool2d(full.float(), scale_size(size, factor)).bool()
+        kept, whole = (1 - mask.float().mean((1, 2, 3)) for mask in (missing, full))
+        if bool((kept < KEPT_SHARE * whole).any()):
+            return None
         return Inpaint(mask=f"sha256-{masks.compute_sha256(missing)}")._with_mask(missing, {})
 
     def without_holes(self):

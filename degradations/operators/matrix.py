@@ -53,7 +53,7 @@ class Matrix(FromFile):
         super().__init__(file=file, of=of, height=height)
         if self.of == "channels" and self.height is not None:
             raise SpecError("matrix: height has no effect with of=channels; leave it out")
-        self.pointwise = self.scales = self.of == "channels"
+        self.pointwise = self.scales = self.multiscale = self.of == "channels"
         self._prepare()
 
     def check_values(self, values):

@@ -30,6 +30,8 @@ class NoiseOperator(Identity):
     earlier link only affects simulated observations. Values beyond [-1, 1] are clipped by files.
     """
 
+    multiscale = False
+
     @torch.no_grad()
     def merge(self, x, y):
         """Move x only as close to y as the noise requires."""

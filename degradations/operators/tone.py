@@ -24,6 +24,7 @@ class Tone(Degradation):
 
     keeps_size = True
     keeps_places = True
+    multiscale = True
 
     alignment = 1
 

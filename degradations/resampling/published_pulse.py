@@ -40,6 +40,7 @@ class PulseSuperResolution(Separable):
     h = H // factor, and w alike; factors are whole numbers. May overshoot [-1, 1] at edges.
     """
 
+    multiscale = True
     parameters_spec = (
         Parameter(
             "factor",

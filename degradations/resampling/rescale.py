@@ -43,6 +43,7 @@ class Rescale(Separable):
     """
 
     well_posed = False
+    multiscale = True
     keeps_size = True
     parameters_spec = (
         Parameter(

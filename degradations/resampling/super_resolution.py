@@ -97,6 +97,7 @@ class SuperResolution(Separable):
     negative lobes and may overshoot [-1, 1] at edges; files clip that.
     """
 
+    multiscale = True
     parameters_spec = (
         Parameter(
             "factor",

@@ -24,6 +24,25 @@ class ScalableLinks(Scalable):
                 return link._average(y, seen, size)
         return super()._average(y, seen, size)
 
+    def coarsened(self, size, factor):
+        """Coarsen each link for the size that it is given.
+
+        After a link that hides pixels, the others must keep the places of pixels: elsewhere they would mix pixels that
+        only the coarser picture hides into y.
+        """
+        coarse, hides = [], False
+        for link, hw in zip(self.links, self._sizes(size), strict=False):
+            if hides and not (link.pointwise or link.keeps_places):
+                return None
+            small = link.coarsened(hw, factor)
+            if small is None:
+                return None
+            coarse.append(small)
+            hides = hides or (factor < 1 and link.uninformative(hw) is not None)
+            factor = link.scale_of_y(factor)
+        pending = iter(coarse)
+        return self.replace_links(lambda link: next(pending))
+
     def scale_of_y(self, factor):
         for link in self.links:
             factor = link.scale_of_y(factor)

@@ -47,6 +47,27 @@ class Scalable:
             twin.noise = twin.noise.averaged(compute_noise_gain(self.scale_of_y(factor)))
         return twin
 
+    def coarsened(self, size: Size, factor: float) -> Scalable | None:
+        """Return the operator for the averages of x over squares of pixels, where they show all of y but its detail.
+
+        phi(x), averaged, is then close to coarsened(averages of x), so that early steps of a search may look at small
+        pictures and at an averaged y. Unlike ``scaled``, which finds a similar operator, this one may not disagree with
+        y anywhere.
+
+        Args:
+            size: (H, W) of x.
+            factor: of its sides, in (0, 1]; 1 returns the operator itself.
+
+        Returns:
+            An operator; None where y tells of detail that the averages lack. Default: ``scaled`` if the operator is
+            ``multiscale``, its parameters are known and its noise, if any, is that of a y which keeps its size.
+        """
+        if factor == 1:
+            return self
+        if not self.multiscale or self.unknowns() or (self.noise is not None and self.scale_of_y(factor) < 1):
+            return None
+        return self.scaled(factor)
+
     def stretched(self, size: tuple[int, int]) -> Scalable:
         """Return the operator for a picture that was stretched to another size (H, W).
 

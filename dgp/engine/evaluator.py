@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from dgp.losses.objective import Objective
 from dgp.losses.prediction import Prediction
 from dgp.losses.terms import Term
 from dgp.observation.batch import ObservationBatch
+from dgp.observation.coarser import choose_side
 from dgp.observation.estimate import Expectation
 from dgp.random_streams import RowStreams
 from dgp.rendering.renderer import Evaluations, Renderer
@@ -27,11 +28,13 @@ class Evaluator:
         renderer: renders rows, for the observations of the run.
         seed: seed of the run.
         expectations: of each observation, where its unknown parameters are expected, by variable.
+        sides: pixels a side of the pictures that are compared with each observation; empty: the prior's own.
     """
 
     renderer: Renderer
     seed: int
     expectations: Sequence[Mapping[str, Expectation]] = ()
+    sides: tuple[int, ...] = ()
 
     @property
     def batch(self) -> ObservationBatch:
@@ -42,10 +45,45 @@ class Evaluator:
     def evaluations(self) -> Evaluations:
         return self.renderer.evaluations
 
-    @cached_property
-    def predict(self) -> Callable[..., Prediction]:
-        """``Prediction`` with all arguments that are the same throughout the run."""
-        return partial(Prediction, batch=self.batch, renderer=self.renderer, expectations=self.expectations)
+    def at(self, resolution: int | None) -> Evaluator:
+        """Return the evaluator that looks at each observation at this size or the next larger; None: as this one does.
+
+        Args:
+            resolution: pixels a side; larger ones are used where the prior draws no such picture, or where it would
+                lack what the observation tells (`dgp.observation.coarser`).
+        """
+        own, available = self.renderer.resolution, self.renderer.prior.generator.resolutions
+        if resolution is None or resolution >= own or len(available) == 1:
+            return self
+        sides = tuple(choose_side(one, resolution, available) for one in self.batch.observations)
+        return self if set(sides) == {own} else replace(self, sides=sides)
+
+    def at_full_size(self) -> Evaluator:
+        """Return the evaluator that looks at the prior's own pictures."""
+        return replace(self, sides=())
+
+    def parts(self, pictures: Tensor, index: Tensor | None = None) -> Iterator[tuple[Renderer, slice | Tensor]]:
+        """Yield rows that fit into memory together, and who renders them.
+
+        Args:
+            pictures: index of the observation of each row, (N,) on the CPU.
+            index: rows to take, (n,); None: all.
+        """
+        if not self.sides:
+            found = [(self.renderer, len(pictures) if index is None else index)]
+        else:
+            every = torch.arange(len(pictures)) if index is None else index
+            of_rows = torch.tensor(self.sides)[pictures[every]]
+            found = [(self._renderer_at(side), every[of_rows == side]) for side in of_rows.unique().tolist()]
+        for renderer, rows in found:
+            yield from ((renderer, part) for part in renderer.chunks(rows))
+
+    def _renderer_at(self, side: int) -> Renderer:
+        return self.renderer.at(side, [index for index, own in enumerate(self.sides) if own == side])
+
+    def predict(self, renderer: Renderer, **of_rows) -> Prediction:
+        """Return the Prediction of rows that ``renderer`` rendered; the other arguments are those of Prediction."""
+        return Prediction(renderer.batch, renderer=renderer, expectations=self.expectations, **of_rows)
 
     @torch.no_grad()
     def score(
@@ -72,19 +110,21 @@ class Evaluator:
         images: Tensor | None = None,
     ) -> Tensor:
         """Return the objective of the rows at ``index`` (n,), None: all, as ``score`` does, (n,)."""
-        scores = []
-        for part in self.renderer.chunks(len(rows) if index is None else index):
+        scores, places = [], []
+        whole = self if images is None else self.at_full_size()
+        for renderer, part in whole.parts(rows.picture, index):
             values = {name: value[part] for name, value in rows.values.items()}
             weights = {name: weight[part] for name, weight in rows.weights.items()}
             pictures = rows.picture[part]
             if images is None:
-                image = self.renderer(values, weights, pictures)
+                image = renderer(values, weights, pictures)
                 self.evaluations.count_renders(pictures)
             else:
                 image = images[part]
-            passes = self.renderer.network_cost if images is None else 0
+            passes = renderer.network_cost if images is None else 0
             self.evaluations.count_passes(pictures, passes + len(objective.networks))
             prediction = self.predict(
+                renderer,
                 image=image,
                 values=values,
                 pictures=pictures,
@@ -93,7 +133,8 @@ class Evaluator:
                 draw_streams=cache(partial(self.streams, rows, part, "score")),
             )
             scores.append(objective(prediction).total)
-        return torch.cat(scores)
+            places.append(part)
+        return in_order(scores, places)
 
     def streams(self, rows: Rows, part: slice | Tensor, occasion: str) -> RowStreams:
         """Return the random streams of the rows in ``part`` for an occasion; equal occasions draw equal numbers."""
@@ -101,3 +142,13 @@ class Evaluator:
         observations = self.batch.observations
         named = [(observations[picture].key, answer, start) for picture, answer, start in zip(*owners, strict=True)]
         return RowStreams(self.seed, named, occasion)
+
+
+def in_order(values: Sequence[Tensor], parts: Sequence[slice | Tensor]) -> Tensor:
+    """Return values (n, ...) of the parts that ``Evaluator.parts`` yielded, in the order of the rows."""
+    if len(values) == 1:
+        return values[0]
+    joined = torch.cat(list(values))
+    if isinstance(parts[0], slice):
+        return joined
+    return joined[torch.cat(list(parts)).argsort().to(joined.device)]

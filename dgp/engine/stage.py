@@ -11,16 +11,19 @@ from torch import Tensor
 
 from dgp.engine.best_rows import BestRows
 from dgp.engine.early_stopping import EarlyStopping
+from dgp.engine.evaluation import Evaluation, join_parts
 from dgp.engine.evaluator import Evaluator
 from dgp.engine.release import plan_release
 from dgp.engine.stage_options import Stage
 from dgp.losses.objective import Losses, Objective
-from dgp.losses.prediction import Prediction
+from dgp.losses.residual import expect_residual, measure_residual
+from dgp.observation.resizing import resize
 from dgp.optim.gradient import GradientDescent, RowOptimizers
 from dgp.optim.lbfgs import LBFGS
 from dgp.optim.schedules import SCHEDULES
 from dgp.optim.update import AnchoredConstraint, Update, UpdatePlan
 from dgp.random_streams import RowStreams
+from dgp.rendering.renderer import Renderer
 from dgp.variables.constraints import Constraint, Unconstrained
 from dgp.variables.rows import Rows
 from generators.text import join_first, pluralise, shorten
@@ -33,7 +36,7 @@ class StepOutput:
     """Output of one step: its evaluation, made before it updated anything.
 
     Attributes:
-        image: pictures of all rows, (N, 3, R, R) in [-1, 1].
+        image: pictures of all rows, (N, 3, R, R) in [-1, 1]; coarser ones are enlarged.
         total: the objective, (N,).
         losses: terms by name, unweighted, (N,).
         picture, answer: index of the observation of each row, and of the answer to it, (N,).
@@ -92,7 +95,6 @@ class StageRun:
         self.evaluator, self.renderer, self.objective = evaluator, evaluator.renderer, Objective(stage.terms)
         self.rows, self.solver, self.starts = rows, solver, starts
         self.through = "sampled" if stage.predict == "sampled" else "forward"
-        self.predict = partial(evaluator.predict, through=self.through)
         self.jitter = {name: move.jitter for name, move in stage.move.items() if move.jitter}
         # Random numbers of a step do not decide what is best: that is scored under numbers that stay the same.
         self.redraws = stage.stochastic and not solver.exact
@@ -102,8 +104,7 @@ class StageRun:
         self.active = torch.ones(len(rows), dtype=torch.bool)
         self.passes = self.renderer.network_cost + len(self.objective.networks)
         self.spent = 0
-        self._image: Tensor | None = None
-        self._losses: Losses | None = None
+        self._evaluation: Evaluation | None = None
 
     @property
     def done(self) -> bool:
@@ -115,8 +116,8 @@ class StageRun:
         t, active = iteration / self.stage.steps, self.active
         index = None if active.all() else active.nonzero()[:, 0]
         occasion = f"{self.number} {iteration}" if self.redraws else "score"
-        evaluated = []
-        for part in self.renderer.chunks(active.shape[0] if index is None else index):
+        evaluated, places = [], []
+        for renderer, part in self.evaluator.parts(self.rows.picture, index):
             values = {name: value[part] for name, value in self.rows.values.items()}
             weights = {name: weight[part] for name, weight in self.rows.weights.items()}
             pictures = self.rows.picture[part]
@@ -125,33 +126,43 @@ class StageRun:
             if self.jitter:
                 values = self._add_jitter(values, t, streams())
             # 2. Render: x = G(z; theta).
-            image = self.renderer(values, weights, pictures)
+            image = renderer(values, weights, pictures)
             # 3. Compare: L(phi(x), y) = sum_k weight_k term_k (Pan et al. 2020, eq. 4 and 5).
             losses = self.objective(
-                self.predict(image=image, values=values, pictures=pictures, weights=weights, draw_streams=streams)
+                self.evaluator.predict(
+                    renderer,
+                    image=image,
+                    values=values,
+                    pictures=pictures,
+                    weights=weights,
+                    through=self.through,
+                    draw_streams=streams,
+                )
             )
             # 4. Differentiate: dL/dz and dL/dtheta; the rows are independent, so that their sum gives each its own.
             losses.total.sum().backward()
             self.renderer.evaluations.count_renders(pictures)
             self.renderer.evaluations.count_passes(pictures, self.passes)
-            evaluated.append((image.detach(), losses.total.detach(), losses.by_term))
-        self._record(evaluated, index)
+            evaluated.append(self._finish_part(renderer, part, image, losses))
+            places.append(part)
+        found = join_parts(evaluated, places)
+        self._evaluation = found if index is None else self._evaluation.with_rows(index, found)
         self.spent += self.passes * (3 + (self.redraws and self.best is not None))
         # 5. Keep the best of each row, before anything is updated.
         if self.best is not None:
-            self.best.update(self._score(index) if self.redraws else self._losses.total, index)
+            self.best.update(self._score(index) if self.redraws else self._evaluation.total, index)
         # 6. Stop rows early.
         stopped = self._stop_early(iteration)
         going = active & ~stopped
         # 7. Update: z <- z - lr(t) step(dL/dz), theta likewise, then project z onto its constraint.
-        update = self.solver.step(self._losses.total, t, None if going.all() else going)
+        update = self.solver.step(self._evaluation.total, t, None if going.all() else going)
         if update.converged is not None:
             stopped = stopped | update.converged
         self.active = active & ~stopped
         return StepOutput(
-            image=self._image,
-            total=self._losses.total,
-            losses=self._losses.by_term,
+            image=self._evaluation.image,
+            total=self._evaluation.total,
+            losses=self._evaluation.by_term,
             picture=self.rows.picture,
             answer=self.rows.answer,
             stage=self.name,
@@ -183,26 +194,29 @@ class StageRun:
             jittered[name] = values[name] + amount * fade * deviation * noise
         return values | jittered
 
-    def _record(self, evaluated: list[tuple[Tensor, Tensor, dict[str, Tensor]]], index: Tensor | None) -> None:
-        """Remember the evaluation of all rows, of which those at ``index`` (None: all) were evaluated in this step."""
-        images, totals, losses = zip(*evaluated, strict=True)
-        image, total, by_term = images[0], totals[0], losses[0]
-        if len(evaluated) > 1:
-            image, total = torch.cat(images), torch.cat(totals)
-            by_term = {name: torch.cat([one[name] for one in losses]) for name in losses[0]}
-        if index is not None:
-            place = index.to(image.device)
-            image = self._image.index_copy(0, place, image)
-            total = self._losses.total.index_copy(0, place, total)
-            by_term = {n: v.index_copy(0, place, by_term[n]) for n, v in self._losses.by_term.items()}
-        self._image, self._losses = image, Losses(total, by_term)
+    @torch.no_grad()
+    def _finish_part(self, renderer: Renderer, part: slice | Tensor, image: Tensor, losses: Losses) -> Evaluation:
+        """Return what is remembered of an evaluation of some rows.
+
+        Args:
+            renderer: rendered them.
+            part: which rows.
+            image: their pictures, (n, 3, r, r).
+            losses: of them.
+        """
+        own = (self.renderer.resolution, self.renderer.resolution)
+        found = Evaluation(resize(image.detach(), own), losses.total.detach(), losses.by_term)
+        if self.early_stopping is None or not self.early_stopping.measures:
+            return found
+        values = {name: value[part] for name, value in self.rows.values.items()}
+        seen = self.evaluator.predict(renderer, image=image.detach(), values=values, pictures=self.rows.picture[part])
+        return replace(found, residual=measure_residual(seen), noise_floor=expect_residual(seen))
 
     def _stop_early(self, iteration: int) -> Tensor:
         """Return the active rows that stop here, (N,) bool on the CPU."""
         if self.early_stopping is None:
             return torch.zeros_like(self.active)
-        seen = Prediction(self.evaluator.batch, self._image, self.rows.values, self.rows.picture)
-        return self.early_stopping.reached(iteration, self._losses, seen, self.spent) & self.active
+        return self.early_stopping.reached(iteration, self._evaluation, self.spent) & self.active
 
     @torch.no_grad()
     def _score(self, index: Tensor | None) -> Tensor:
@@ -210,7 +224,7 @@ class StageRun:
         scores = self.evaluator.score_part(self.rows, index, self.objective, through=self.through)
         if index is None:
             return scores
-        return self._losses.total.index_copy(0, index.to(scores.device), scores)
+        return self._evaluation.total.index_copy(0, index.to(scores.device), scores)
 
 
 def begin_stage(
@@ -234,6 +248,7 @@ def begin_stage(
         constraints: of the variables that the recipe names; a stage's own come first.
         starts: values of the variables at the start of the run, by name, each (N, ...).
     """
+    evaluator = evaluator.at(stage.resolution)
     renderer = evaluator.renderer
     values, weights = dict(rows.values), dict(rows.weights)
     if stage.convert is not None:

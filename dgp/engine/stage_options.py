@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from dgp.engine.selection import SELECTIONS
-from dgp.losses.terms import TERMS, Term, name_terms
+from dgp.losses.terms import TERMS, Term, list_references
 from dgp.optim.optimizers import OPTIMIZERS
 from dgp.optim.schedules import SCHEDULES
 from dgp.optim.stopping import STOPPING_RULES, StoppingRule
@@ -75,6 +75,10 @@ class Stage(Options):
     predict: "mean" compares phi(x) with the observation; "sampled" adds noise of the degradation's model, drawn in each
         step.
     stop: rules by which a row, by itself, stops before the last step.
+    resolution: pixels a side of the pictures that the stage looks at, where the prior can draw coarser ones and the
+        degradation averages (`dgp.observation.coarser`); else, or absent: the prior's own. What leaves the stage are
+        the same variables; steps that add detail belong to later stages. A pass of a coarse picture counts as a pass,
+        though it takes less time.
     solver: "gradient" steps, or "l-bfgs" (``dgp.optim.lbfgs``), one evaluation a step.
     keep: what leaves the stage, of each row: its "best" or its "last"; after L-BFGS always the best.
     """
@@ -91,6 +95,7 @@ class Stage(Options):
     norm: Literal["batch", "instance"] = "batch"
     predict: Literal["mean", "sampled"] = "mean"
     stop: tuple[STOPPING_RULES.field(StoppingRule), ...] = ()
+    resolution: PositiveInt | None = None
     solver: Literal["gradient", "l-bfgs"] = "gradient"
     keep: Literal["best", "last"] = "last"
 
@@ -103,7 +108,7 @@ class Stage(Options):
 
     @model_validator(mode="after")
     def _stops_and_solver(self):
-        if fault := next(filter(None, (rule.find_fault(name_terms(self.terms)) for rule in self.stop)), None):
+        if fault := next(filter(None, (rule.find_fault(list_references(self.terms)) for rule in self.stop)), None):
             raise ValueError(fault)
         if self.solver == "l-bfgs" and any(move.jitter for move in self.move.values()):
             raise ValueError("l-bfgs follows an objective that stays the same; drop the jitter or use gradient steps")

@@ -8,9 +8,9 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from dgp.losses.cosine import cosine_distance
-from dgp.losses.feature_networks import resize
 from dgp.losses.prediction import Prediction, mean_per_row
 from dgp.losses.terms import TERMS, Term
+from dgp.observation.resizing import resize
 
 
 class FeatureTerm(Term):
@@ -84,7 +84,7 @@ def features_at_scale(prediction: Prediction, scale: int) -> tuple[list[Tensor],
     if scale == 0:
         return prediction.features, prediction.target_features
     batch = prediction.batch
-    extract = lambda pictures: batch.discriminator.features(coarsen(pictures, scale))  # noqa: E731
+    extract = lambda pictures: batch.discriminator.features(coarsen(batch.fit_discriminator(pictures), scale))  # noqa: E731
     targets = batch.cache_of_observations(("discriminator", scale), extract)
     index = batch.to_device(prediction.pictures)
     return extract(prediction.lifted), [feature[index] for feature in targets]

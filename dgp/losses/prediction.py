@@ -170,7 +170,7 @@ class Prediction:
     @cached_property
     def features(self) -> list[Tensor]:
         """Discriminator features of the lifted predictions, shallow to deep, each (N, ...)."""
-        return self.batch.discriminator.features(self.lifted)
+        return self.batch.extract_features(self.lifted)
 
     @cached_property
     def target_features(self) -> list[Tensor]:

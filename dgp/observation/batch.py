@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from degradations import Degradation
+from dgp.observation.coarser import coarsen
 from dgp.observation.observation import Observation
+from dgp.observation.resizing import resize
 from generators import Discriminator
 
 
@@ -22,13 +24,14 @@ class ObservationBatch:
     Attributes:
         observations: P of them.
         discriminator: network whose features compare pictures, or None.
-        size: (R, R), of the prior's pictures.
+        size: (R, R), of the pictures that are compared with the observations.
         operators: one for each group of observations that share it, on the device.
         y: observed values of each group, (n, c, h, w).
         weight: weights of each group's values, (n, 1, h, w) of mean 1; None: all alike.
         missing: where each group's y holds no evidence, (1 or n, 1, h, w) bool; None: nowhere.
         group: index of the operator of each observation, (P,) int64 on the CPU.
         position: index of each observation within its group, (P,) int64 on the CPU.
+        discriminator_size: of the pictures that the discriminator takes; None: ``size``.
     """
 
     observations: tuple[Observation, ...]
@@ -40,6 +43,7 @@ class ObservationBatch:
     missing: list[Tensor | None]
     group: Tensor
     position: Tensor
+    discriminator_size: tuple[int, int] | None = None
     _cache: dict[Hashable, Tensor | list[Tensor]] = field(default_factory=dict, repr=False)
     _on_device: dict[tuple[int, ...], Tensor] = field(default_factory=dict, repr=False)
 
@@ -90,7 +94,28 @@ class ObservationBatch:
     @property
     def features(self) -> list[Tensor]:
         """Discriminator features of the lifted observations, shallow to deep, each (P, ...)."""
-        return self.cache_of_observations("discriminator", self.discriminator.features)
+        return self.cache_of_observations("discriminator", self.extract_features)
+
+    def extract_features(self, pictures: Tensor) -> list[Tensor]:
+        """Return discriminator features of pictures (N, 3, h, w), resized to its size, shallow to deep."""
+        return self.discriminator.features(self.fit_discriminator(pictures))
+
+    def fit_discriminator(self, pictures: Tensor) -> Tensor:
+        """Return pictures (N, 3, h, w) at the size of those that the discriminator takes."""
+        return resize(pictures, self.discriminator_size or self.size)
+
+    def at(self, side: int, members: Sequence[int]) -> ObservationBatch:
+        """Return the batch of the same observations of coarser pictures (`dgp.observation.coarser`).
+
+        Args:
+            side: of those pictures.
+            members: indices of observations, all of which can be coarsened so; nothing is asked of the others.
+        """
+        coarse = {index: coarsen(self.observations[index], side) for index in members}
+        stand_in = coarse[members[0]]
+        every = [coarse.get(index, stand_in) for index in range(len(self.observations))]
+        batch = stack_observations(every, self.discriminator, (side, side), self.y[0].device)
+        return replace(batch, discriminator_size=self.discriminator_size or self.size)
 
     @cached_property
     def backdrop(self) -> Tensor:

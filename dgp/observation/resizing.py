@@ -1,8 +1,9 @@
-"""Pictures and masks cropped to a box and resized."""
+"""Pictures and masks cropped to a box, and resized."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -70,6 +71,13 @@ def fit_mask(missing: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray
 def fit_tensor(image: Image.Image, box: Box, resolution: int) -> Tensor:
     """Return the part of an 8-bit picture in a box, resized to a square, (1, 3, R, R) in [-1, 1]."""
     return to_tensor(fit_picture(image, box, (resolution, resolution)).convert("RGB"))
+
+
+def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return pictures (N, 3, h, w) at ``size`` (H, W), bilinearly interpolated."""
+    if tuple(pictures.shape[-2:]) == tuple(size):
+        return pictures
+    return F.interpolate(pictures, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def _resize_band(band: np.ndarray, size: tuple[int, int]) -> np.ndarray:

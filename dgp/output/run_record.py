@@ -47,6 +47,7 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
             "input": identity["input"] | {"size": list(observation.source.size), "mode": observation.source.image.mode},
             "output": None if result.folder is None else str(result.folder),
             "degradation": degradation,
+            "prior": identity["prior"] | {key: getattr(result.prior.card, key) for key in ("licence", "limits")},
             "recipe": identity["recipe"] | {"resolved": result.recipe.model_dump(mode="json")},
             "geometry": place.record(),
             "notes": [*observation.notes, *result.notes],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dgp.observation.observation import Observation
 from dgp.planning.adapt import adapt_recipe
 from dgp.planning.blind_restoration import add_unknowns
+from dgp.planning.resolution import explain_sides
 from dgp.recipes.schema import Recipe
 from generators import Prior
 
@@ -17,4 +18,5 @@ def plan_recipe(recipe: Recipe, prior: Prior, observations: Sequence[Observation
     Raises:
         RecipeError: the prior lacks what the recipe requires.
     """
-    return adapt_recipe(add_unknowns(recipe, observations), prior)
+    adapted, notes = adapt_recipe(add_unknowns(recipe, observations), prior)
+    return adapted, [*notes, *explain_sides(adapted, prior.generator, observations)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -64,11 +64,17 @@ class Renderer:
         prior: the generator, and the statistics of its latents.
         parametrizations: of the variables that the recipe names.
         batch: the observations, into whose frames image transforms place the generator's pictures.
+
+    Attributes:
+        resolution: R, pixels a side of the generator's pictures.
+        evaluations: counts of the run, to which coarser renderers (``at``) add theirs.
     """
 
     def __init__(self, prior: Prior, parametrizations: Mapping[str, Parametrization], batch: ObservationBatch):
         self.prior, self.parametrizations, self.batch = prior, dict(parametrizations), batch
+        self.resolution = prior.generator.info.resolution
         self.evaluations = Evaluations(len(batch.observations))
+        self._coarser: dict[tuple[int, ...], Renderer] = {}
         self._generator = _WeightedGenerator(prior.generator)
         # A parametrization that keeps the default ``to_latents`` is the identity.
         self._conversions = {
@@ -77,6 +83,22 @@ class Renderer:
         info = prior.generator.info
         self._converted = {value for name, one in self._conversions.items() for value in one.provides(name, info)}
         self._transforms = {name: one for name, one in self.parametrizations.items() if isinstance(one, ImageTransform)}
+
+    def at(self, side: int, members: Sequence[int]) -> Renderer:
+        """Return the renderer of coarser pictures for some of the observations; it is made once.
+
+        Args:
+            side: pixels a side, one of the generator's ``resolutions``.
+            members: indices of observations that can be looked at so (`dgp.observation.coarser`).
+        """
+        if side == self.resolution:
+            return self
+        key = (side, *members)
+        if key not in self._coarser:
+            coarser = Renderer(self.prior, self.parametrizations, self.batch.at(side, members))
+            coarser.resolution, coarser.evaluations = side, self.evaluations
+            self._coarser[key] = coarser
+        return self._coarser[key]
 
     def __call__(self, values: dict[str, Tensor], weights: dict[str, Tensor], pictures: Tensor) -> Tensor:
         """Render the pictures that are compared with the observations.
@@ -97,16 +119,18 @@ class Renderer:
 
     def generate(self, values: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
         """Return the generator's pictures of variables (N, ...), before image transforms, (N, 3, R, R)."""
-        generator = self.prior.generator
         if not weights:
-            return generator(self.latents(values))
-        return torch.cat(self._map_rows(lambda row: generator(self.latents(row)), values, weights))
+            return self._draw(self.latents(values))
+        return torch.cat(self._map_rows(lambda row: self._draw(self.latents(row)), values, weights))
 
     def generate_from_latents(self, latents: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
         """Return the generator's pictures of its own inputs (N, ...), (N, 3, R, R)."""
         if not weights:
-            return self.prior.generator(latents)
-        return torch.cat(self._map_rows(self.prior.generator, latents, weights))
+            return self._draw(latents)
+        return torch.cat(self._map_rows(self._draw, latents, weights))
+
+    def _draw(self, latents: dict[str, Tensor]) -> Tensor:
+        return self.prior.generator.draw(latents, self.resolution)
 
     def latents(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the generator's inputs, each (N, ...), of variables (N, ...)."""
@@ -184,7 +208,7 @@ class Renderer:
 
     @property
     def rows_at_once(self) -> int:
-        return max(1, PIXELS_AT_ONCE // self.prior.generator.info.resolution**2)
+        return max(1, PIXELS_AT_ONCE // self.resolution**2)
 
     @cached_property
     def network_cost(self) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import PositiveInt
+
 from dgp.engine.evaluator import Evaluator
 from dgp.engine.initial_rows import RowSource
 from dgp.losses.objective import list_networks
@@ -102,9 +104,12 @@ class ScoringSearch(Search):
 
     through: "forward" scores the prediction of the differentiable operator, "measure" that of the true operator.
     terms: the terms of the score.
+    resolution: pixels a side of the pictures that are scored, as of a stage. ``unknowns`` renders each start once, at
+        the prior's own.
     """
 
     through: Literal["forward", "measure"] = "forward"
+    resolution: PositiveInt | None = None
     terms: tuple[TERMS.field(Term), ...]
 
     @property

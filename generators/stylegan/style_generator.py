@@ -58,9 +58,11 @@ class StyleGenerator(Generator):
         return self._to_w(latents)[:, None].expand(-1, self.num_ws, -1)
 
     def forward(self, latents):
-        if latents.keys() & {"w", "z"}:
-            latents = latents | {"w+": self.w_plus(latents)}  # so that the mapping network runs once, not in each block
-        return super().forward(latents)
+        return super().forward(self._map_once(latents))
+
+    def _map_once(self, latents: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the latents with w+ (N, num_ws, w_dim), so that the mapping network runs once, not in each block."""
+        return latents | {"w+": self.w_plus(latents)} if latents.keys() & {"w", "z"} else latents
 
     def convert(self, latents, chart):
         if chart.startswith("feature@"):

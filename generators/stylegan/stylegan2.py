@@ -162,7 +162,9 @@ class StyleGAN2(StyleGenerator):
     as the widest layer that reads it has filters. Optionally "noise[i]" (N or 1, 1, s, s), the map of the i-th
     convolution; stored maps are used for those that are left out.
 
-    Block k works at 4 * 2^k pixels. The last one ends with the colours, so that the head receives the picture.
+    Block k works at 4 * 2^k pixels. The last one ends with the colours, so that the head receives the picture. With
+    "skip" outputs, the colours that are added up until block k are a picture of its own size (Karras et al. 2020,
+    section 4.1), which ``draw`` returns.
     """
 
     charts = ("z", "w", "w+", "w++")
@@ -211,6 +213,26 @@ class StyleGAN2(StyleGenerator):
 
     def forward(self, latents):
         return Generator.forward(self, latents) if "w++" in latents else super().forward(latents)
+
+    @property
+    def resolutions(self):
+        return self.config.sides if self.config.architecture == "skip" else super().resolutions
+
+    def draw(self, latents, resolution):
+        """Return the sum of the colours until the block of a resolution, (N, 3, r, r).
+
+        Where the latents hold the feature map that enters a finer block, the picture of that block is averaged.
+        """
+        if resolution not in self.resolutions[:-1]:
+            return super().draw(latents, resolution)
+        latents = latents if "w++" in latents else self._map_once(latents)
+        state, first = self.start(latents)
+        last = max(first, self.resolutions.index(resolution))
+        for k in range(first, min(last + 1, self.depth)):
+            state = self.block(k, state, latents)
+        # The last block returns the picture as its hidden map.
+        picture = state.hidden if state.rgb is None else state.rgb
+        return picture if picture.shape[-1] == resolution else F.avg_pool2d(picture, picture.shape[-1] // resolution)
 
     def _to_chart(self, latents, chart):
         if chart != "w++":
