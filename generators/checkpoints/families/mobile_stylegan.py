@@ -17,8 +17,8 @@ from generators.checkpoints.families.checks import report_bad_shapes
 from generators.checkpoints.families.mobile_stylegan_graph import name_mapping, name_synthesis
 from generators.checkpoints.families.mobile_stylegan_training import is_training_checkpoint, name_checkpoint
 from generators.errors import WeightsError
+from generators.stylegan.mobile.separable_conv import BANDS
 from generators.stylegan.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
-from generators.stylegan.separable_conv import BANDS
 
 MAPPING_RATE = 0.01
 

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 
 import generators
-from generators.stylegan import separable_conv
-from generators.stylegan.mobile_stylegan import invert_haar
-from generators.stylegan.separable_conv import SeparableConv
+from generators.stylegan.mobile import separable_conv
+from generators.stylegan.mobile.layers import invert_haar
+from generators.stylegan.mobile.separable_conv import SeparableConv
 from tests.generators.stylegan.networks import mobile_stylegan
 
 ROOT = 0.5**0.5
