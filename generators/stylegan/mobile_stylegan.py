@@ -27,7 +27,7 @@ from generators.stylegan.mapping import Mapping
 from generators.stylegan.style_generator import StyleGenerator
 
 BANDS = 4
-# Number of sizes at which ``draw`` has coarser pictures, up to half of the picture's own. Of a network of 1024 px, trained
+# Number of sizes at which ``draw`` has coarser pictures, up to half of its own. Of a network of 1024 px, trained
 # on faces, they equal averages of the picture at 512 px; at 256, 128 and 64 px they are 34, 30 and 27 dB off.
 COARSER = 4
 # How each of the four pixels of a square is made of the average and the differences between rows, columns, diagonals.
