@@ -252,9 +252,9 @@ class MobileStyleGAN(StyleGenerator):
 
         The last block returns pixels (N, 12, h, w), four for each colour.
         """
-        return State(self._apply(k, state.hidden, self.w_plus(latents)))
+        return State(self._run_block(k, state.hidden, self.w_plus(latents)))
 
-    def _apply(self, k: int, x: Tensor, w_plus: Tensor, halvings: int = 0) -> Tensor:
+    def _run_block(self, k: int, x: Tensor, w_plus: Tensor, halvings: int = 0) -> Tensor:
         """Apply block k, after the last one the colours, to the map that enters it; see ``Block``."""
         blocks = self.synthesis.blocks()
         first = sum(block.slots for block in blocks[:k])
@@ -278,7 +278,7 @@ class MobileStyleGAN(StyleGenerator):
         x, w_plus = state.hidden, self.w_plus(latents)
         side = max(resolution, x.shape[-1])  # a feature map is not averaged before it enters
         for k in range(first, self.depth):
-            x = self._apply(k, x, w_plus, max(0, (self.config.sides[k] // side).bit_length() - 1))
+            x = self._run_block(k, x, w_plus, max(0, (self.config.sides[k] // side).bit_length() - 1))
         picture = x.unflatten(1, (3, BANDS)).mean(2)
         return picture if side == resolution else F.avg_pool2d(picture, side // resolution)
 
