@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from generators.nn.equalised import EqualisedLayer
 from generators.nn.weight_cache import WeightCache
+from generators.stylegan.averaging import average_enlarging_kernel, average_kernel
 from generators.stylegan.fused_operations import SLOPE, FusedActivation, RowwiseConv1x1, ScaleChannels
 
 GAIN = math.sqrt(2)
@@ -150,6 +151,11 @@ def to_map_shape(scales: Tensor, x: Tensor) -> Tensor:
     return scales.to(x.dtype)[:, :, None, None]
 
 
+def convolve(x: Tensor, weight: Tensor, enlarges: bool) -> Tensor:
+    """Apply a convolution that keeps the size, or a transposed one of stride 2."""
+    return F.conv_transpose2d(x, weight, stride=2) if enlarges else F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+
+
 class Modulated(EqualisedLayer, WeightCache, nn.Module):
     """Convolution whose weights are scaled by a style.
 
@@ -203,6 +209,7 @@ class StyledConv(Modulated):
         gain: float = 1.0,
         is_scaled: bool = False,
         next_scale: Tensor | None = None,
+        halvings: int = 0,
     ) -> Tensor:
         """Apply the layer.
 
@@ -213,25 +220,24 @@ class StyledConv(Modulated):
             gain: factor of the output.
             is_scaled: whether x is multiplied by the style already.
             next_scale: (N, O), the next layer's scales, by which the output is multiplied; None for none.
+            halvings: how often the output is averaged over squares of two pixels; x then has its size, as averages.
 
         Returns:
             (N, O, H, W).
         """
-        gain = gain * GAIN
-        weight = (
-            self.get_derived("transposed", transpose_weight)
-            if self.up
-            else self.get_derived("forward", to_channels_last)
-        )
+        gain, enlarges = gain * GAIN, bool(self.up) and not halvings
+        weight = self._derive_weight(halvings)
         if style.per_filter:
-            own = style.s.transpose(1, 2) if self.up else style.s
+            own = style.s.transpose(1, 2) if enlarges else style.s
             parts = zip(x.split(1), own.unbind(), strict=True)
-            y = torch.cat([self._convolve(part, weight * s[:, :, None, None]) for part, s in parts])
+            y = torch.cat([convolve(part, weight * s[:, :, None, None], enlarges) for part, s in parts])
         else:
-            y = self._convolve(x if is_scaled else ScaleChannels.apply(x, to_map_shape(style.s, x)), weight)
-        if self.up:
+            y = convolve(x if is_scaled else ScaleChannels.apply(x, to_map_shape(style.s, x)), weight, enlarges)
+        if enlarges:
             y = self.up.blur_after_upsampling(y)
         noise = self.noise_const[None, None] if noise is None else noise
+        if halvings:
+            noise = F.avg_pool2d(noise, 2**halvings)
         return FusedActivation.apply(
             y,
             to_map_shape(style.d * gain, y),  # leaky ReLU commutes with a positive factor
@@ -249,8 +255,17 @@ class StyledConv(Modulated):
             squared = (s.square() * norms).sum(2) if s.ndim == 3 else s.square() @ norms.t()
             return Style(s, torch.rsqrt(squared + self.eps))
 
-    def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
-        return F.conv_transpose2d(x, weight, stride=2) if self.up else F.conv2d(x, weight, padding=1)
+    def _derive_weight(self, halvings: int) -> Tensor:
+        if halvings:
+            return self.get_derived(f"averaged {halvings}", lambda weight: self._average_weight(weight, halvings))
+        if self.up:
+            return self.get_derived("transposed", transpose_weight)
+        return self.get_derived("forward", to_channels_last)
+
+    def _average_weight(self, weight: Tensor, halvings: int) -> Tensor:
+        if self.up:
+            return to_channels_last(average_enlarging_kernel(weight, self.up.taps, halvings))
+        return to_channels_last(average_kernel(weight, halvings))
 
 
 class ToRGB(Modulated):
