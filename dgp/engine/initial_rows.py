@@ -49,6 +49,11 @@ class RowSource:
         """(picture, answer) of every answer of the run."""
         return [(p, a) for p in range(len(self.observations)) for a in range(self.num_solutions)]
 
+    @property
+    def parametrization(self) -> Parametrization:
+        """That of the variable in which rows start."""
+        return self.parametrizations.get(self.space, default_parametrization(self.space))
+
     def stream(self, picture: int, answer: int, purpose: str = "") -> torch.Generator:
         """Return the random generator of an answer for one purpose, a text such as "mean"."""
         key = self.observations[picture].key
@@ -108,8 +113,7 @@ class RowSource:
         Raises:
             RecipeError: the run starts in variables that latents do not determine, such as codes.
         """
-        parametrization = self.parametrizations.get(self.space, default_parametrization(self.space))
-        info = self.prior.generator.info
+        parametrization, info = self.parametrization, self.prior.generator.info
         named = {spec.name for spec in info.latents}
         if parametrization.provides(self.space, info) != (self.space,) or self.space not in named:
             raise RecipeError(

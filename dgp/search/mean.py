@@ -13,7 +13,8 @@ from dgp.variables.rows import concatenate
 class Mean(Search):
     """Starts ``count`` rows of each answer at w = mean + std * sigma * n, n ~ N(0, 1), sigma of each entry of w.
 
-    What the search before returned follows after them. Networks without w are refused.
+    With a Gaussian of w as the chart of the first variable, mean and sigma are the Gaussian's: v = std * n. What the
+    search before returned follows after them. Networks without w are refused.
 
     std: 0 starts all rows at the mean.
     apart: least std of the second and all further answers to a picture, which would otherwise repeat the first.
@@ -25,17 +26,17 @@ class Mean(Search):
     apart: NonNegativeFloat = 0.5
 
     def run(self, evaluator, source, rows):
-        statistics, generator = source.prior.statistics, source.prior.generator
+        generator, size = source.prior.generator, source.prior.statistics.size
         found = []
         for picture, answer in source.owners:
             random = source.stream(picture, answer, "mean")
             labels = source.draw_labels(picture, self.count, random)
             drawn = generator.sample(self.count, classes=labels, generator=random)
             latents = {name: value for name, value in drawn.items() if name not in ("z", "class")}
-            w = statistics.mean.expand(self.count, -1)
-            if std := max(self.std, self.apart) if answer else self.std:
-                w = w + std * statistics.std * torch.randn(w.shape, generator=random)
-            values = source.start_at(latents | {"w": w.to(generator.device)}, picture, self.count, random)
+            std = max(self.std, self.apart) if answer else self.std
+            deviation = std * torch.randn(self.count, size, generator=random) if std else torch.zeros(self.count, size)
+            w = source.parametrization.w_at(deviation, source.prior).to(generator.device)
+            values = source.start_at(latents | {"w": w}, picture, self.count, random)
             found.append(source.rows(picture, answer, values))
             if rows is not None:
                 found.append(rows.of(picture, answer))

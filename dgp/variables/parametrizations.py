@@ -85,6 +85,10 @@ class Parametrization(Options):
         """Return the value whose input is ``latent`` (N, ...): the inverse of ``to_latents``."""
         return latent
 
+    def w_at(self, deviation: Tensor, prior: Prior) -> Tensor:
+        """Return w (N, w_dim) at deviations (N, w_dim) from its mean, in standard deviations of its distribution."""
+        return prior.statistics.mean + prior.statistics.std * deviation
+
 
 class ImageTransform(Parametrization):
     """A variable that gives the generator nothing and transforms its picture instead."""
@@ -151,6 +155,9 @@ class MappedGaussian(Parametrization):
 
     def from_latent(self, latent, prior):
         return self.gaussian(prior).from_w(latent)
+
+    def w_at(self, deviation, prior):
+        return self.gaussian(prior).to_w(deviation)
 
     def gaussian(self, prior: Prior):
         """Return the Gaussian, of the prior's statistics."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from generators.statistics.moments import principal_axes
 
 SLOPE = 0.2  # of the mapping network's last leaky ReLU
-LEAST_STD = 1e-3  # of the largest; smaller deviations are those of rounding, and dividing by them would amplify it
+LEAST_STD = 0.01  # of the largest; dividing by smaller deviations would blow up what is hardly seen
 
 
 @dataclass(frozen=True, eq=False)
