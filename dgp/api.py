@@ -14,6 +14,7 @@ from dgp.classify.find import find_classes
 from dgp.device import resolve_device
 from dgp.engine.stage import StepOutput
 from dgp.errors import InputError
+from dgp.faces.detector import DEFAULT, FaceDetector
 from dgp.identify.auto import AUTO, observe_auto
 from dgp.identify.estimate import estimate_unknowns
 from dgp.inversion import Inversion
@@ -44,6 +45,9 @@ def observe(
     fit: str = "auto",
     target: str = "file",
     weight=None,
+    align: str = "none",
+    landmarks=None,
+    detector: str | FaceDetector = DEFAULT,
     find_class: bool = True,
     seed: int = 0,
 ) -> Observation:
@@ -68,6 +72,12 @@ def observe(
         target: whether a simulated y is rounded to 8 bits as a "file" would be, or stays "float".
         weight: how much each pixel counts in terms that compare pixels, white fully and black not at all: a picture of
             the same size, or a tensor in [0, 1] (``dgp.observation.weight_map.open_weight``); None: all alike.
+        align: "none"; or "face": each face of the picture is shown upright in a square of its own, placed as in FFHQ,
+            and its answer is turned back into the picture, which is kept around it. With ``simulate``, at the prior's
+            size, the square of the first face is what is degraded.
+        landmarks: with ``align`` those of the faces, in pixels: points (5 or 68, 2), several such, or a file of JSON or
+            CSV (``dgp.faces.landmark_files.read_landmarks``); None: the detector finds them.
+        detector: name of a face detector (``dgp.faces.detector.DETECTORS``), or one.
         find_class: whether the probabilities of the classes are estimated where none is given (``dgp.classify``).
         seed: of random masks and simulated noise.
 
@@ -84,10 +94,14 @@ def observe(
         "target": target,
         "weight": weight,
     }
+    if align != "none" and degradation == AUTO:
+        raise InputError(f"got degradation {AUTO!r} with align={align!r}; name the degradation")
+    aligned = {"align": align, "landmarks": landmarks, "detector": detector}
     if isinstance(degradation, str) and degradation == AUTO:
         found = observe_auto(picture, prior, **options, seed=seed)
     else:
-        found = estimate_unknowns(prepare(picture, degradation, prior, **options, seed=seed), prior, seed=seed)
+        opened = prepare(picture, degradation, prior, **options, **aligned, seed=seed)
+        found = estimate_unknowns(opened, prior, seed=seed)
     if find_class:
         windows = tuple(find_classes(window, prior) for window in found.others)
         found = replace(find_classes(found, prior), others=windows)
@@ -135,6 +149,9 @@ def restore(
     start: Source | Sequence[Source] | None = None,
     fit: str = "auto",
     weight=None,
+    align: str = "none",
+    landmarks=None,
+    detector: str | FaceDetector = DEFAULT,
     merge: bool = True,
     device: str = "auto",
     on_step: Callable[[StepOutput], None] | None = None,
@@ -164,6 +181,8 @@ def restore(
             sequence with one for each.
         fit: "auto", "crop", "pad", "stretch" or "object": how the picture is brought to the prior's resolution.
         weight: how much each pixel of the picture counts, such as an object's mask: see ``observe``.
+        align: "face" restores the faces of the picture, each in a square of its own: see ``observe``.
+        landmarks, detector: where the faces are, or what finds them: see ``observe``.
         merge: whether the answer is made to agree with what was observed, where the recipe ends so.
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
         on_step: called with every step; for several pictures ``step.picture`` is the index in the list.
@@ -196,6 +215,9 @@ def restore(
             "fit": fit,
             "target": recipe.target,
             "weight": weight,
+            "align": align,
+            "landmarks": landmarks,
+            "detector": detector,
             "seed": seed,
             "find_class": recipe.classes == "likely" and start is None,
         }

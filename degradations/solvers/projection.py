@@ -26,6 +26,9 @@ from degradations.rows import dot_per_row, expand_rows, rms_per_row
 Map = Callable[[Tensor], Tensor]
 
 
+# A round of Newton's method need not solve its linear system further than to this share of the misfit: what is left is
+# corrected by the next round, which knows better which pixels are clipped (Dembo, Eisenstat & Steihaug 1982).
+FORCING = 0.1
 # A step is cheap while it changes the picture by at most this many times what it changes y (both root mean square).
 CHEAP = 8.0
 
@@ -36,7 +39,8 @@ def _newton_step(
     """Solve A W A^T q = r in the least-squares sense by CGLS on A W^(1/2).
 
     A row stops when its misfit no longer falls, since the rest is out of reach, and going on would only amplify
-    directions to which A is nearly blind; or when it is within its floor and the next step is expensive.
+    directions to which A is nearly blind; when little is left of it (``FORCING``); or when it is within its floor and
+    the next step is expensive.
 
     Args:
         forward, adjoint: A and A^T.
@@ -51,7 +55,7 @@ def _newton_step(
     image = adjoint(r)
     p, direction = image, r
     gamma, misfit = dot_per_row(image, weight * image), dot_per_row(r, r)
-    active = misfit > 0
+    active, little = misfit > 0, FORCING**2 * misfit
     q, back = torch.zeros_like(r), torch.zeros_like(image)
     enough = torch.zeros_like(active)
     for _ in range(rounds):
@@ -70,6 +74,9 @@ def _newton_step(
             torch.where(take, back + expand_rows(length) * p, back),
         )
         r, misfit = torch.where(take, new_r, r), torch.where(active, new_misfit, misfit)
+        active = active & (misfit > little)
+        if not active.any():
+            break
         image = adjoint(r)
         before, gamma = gamma, dot_per_row(image, weight * image)
         turn = expand_rows(gamma / before.clamp_min(1e-300))

@@ -62,6 +62,7 @@ def doctor(console: Console):
         ("packages", False, _packages),
         ("threads", False, _threads),
         ("LPIPS", False, _lpips),
+        ("EfficientNet-Lite0", False, _efficientnet),
         ("torchvision", False, _torchvision),
     )
     results = [_run_check(*check) for check in checks]
@@ -183,6 +184,14 @@ def _lpips() -> str:
     value, reason = lpips_or_reason(torch.zeros(3, 64, 64), torch.zeros(3, 64, 64))
     if value is None:
         raise _Missing(f"not computed: {reason}")
+    return "its weights are present"
+
+
+def _efficientnet() -> str:
+    from dgp.losses.feature_networks.efficientnet import explain_absence
+
+    if reason := explain_absence():
+        raise _Missing(f"no perceptual distances by it: {reason}")
     return "its weights are present"
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "inpaint": ("dgp.cli.restore", "Fill missing regions of pictures."),
     "upscale": ("dgp.cli.restore", "Enlarge small pictures."),
     "invert": ("dgp.cli.restore", "Invert intact pictures: find the latents and weights that reproduce them."),
+    "align": ("dgp.cli.align", "Cut the faces out of photographs, upright and placed as in FFHQ."),
     "evaluate": ("dgp.cli.evaluate", "Compare recipes on a set of clean pictures."),
     "priors": ("dgp.cli.priors.commands", "List, inspect, fetch, check, convert and sample generators."),
     "degradations": ("dgp.cli.degradations.commands", "List, inspect, preview, write and check degradations."),

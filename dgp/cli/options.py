@@ -60,6 +60,9 @@ class RunOptions(EngineOptions):
     recipe: str
     label: str
     weight: str | None
+    align: str
+    landmarks: str | None
+    detector: str
     simulate: bool
     simulate_at: str
     truth: str | None
@@ -182,6 +185,29 @@ RUN = (
         shell_complete=complete.files,
         show_default=False,
         help="A weight map of the picture's size, such as an object's mask: white pixels count fully, black ones not.",
+    ),
+    click.option(
+        "--align",
+        type=click.Choice(["none", "face"]),
+        default="none",
+        help="face: find the faces of the photograph, restore each in a square of its own, upright as in FFHQ, and put "
+        "it back with a soft seam; around them the photograph stays as it is (grey stays grey, and holes that lie in "
+        "no face's square stay). With --simulate, the square of the first face is degraded.",
+    ),
+    click.option(
+        "--landmarks",
+        metavar="FILE",
+        shell_complete=complete.files,
+        show_default=False,
+        help="With --align face: where the faces are, so that none is looked for. JSON or CSV of five points in pixels "
+        "for each face: left and right eye, nose, left and right corner of the mouth (left of the viewer); or the 68 "
+        "of iBUG 300-W. `dgp align` writes such a file.",
+    ),
+    click.option(
+        "--detector",
+        metavar="NAME",
+        default="mtcnn",
+        help="With --align face: what finds the faces; mtcnn needs pip install 'deep-generative-prior[faces]'.",
     ),
     *ENGINE[2:-1],
     click.option(

@@ -1,4 +1,4 @@
-"""The option --plugin: Python files that register degradations, terms, searches and the like."""
+"""The option --plugin: Python files that register degradations, priors, terms, searches and the like."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ plugin_option = click.option(
     metavar="FILE",
     shell_complete=complete.files,
     show_default=False,
-    help="A Python file that registers degradations or other plugins; its code is executed. Repeatable.",
+    help="A Python file that registers degradations, priors or other plugins; its code is executed. Repeatable.",
 )
 
 
@@ -35,11 +35,13 @@ def load_plugins(files: tuple[str, ...]) -> tuple[dict, ...]:
     if not files:
         return ()
     import degradations
+    import generators
     from dgp.plugins import REGISTRIES
     from generators.progress import waiting
 
     def registered() -> list[str]:
-        return [f"{registry.noun} {kind}" for registry in REGISTRIES for kind in registry.registered()]
+        kinds = [f"{registry.noun} {kind}" for registry in REGISTRIES for kind in registry.registered()]
+        return kinds + [f"prior {name}" for name in generators.names()]
 
     with waiting("running the plugins"):
         loaded = [(path, *degradations.load_plugin(path, registered)) for path in files]

@@ -8,6 +8,7 @@ from dgp.cli import complete
 from dgp.cli.console import Console, console_options
 from dgp.cli.groups import Group
 from dgp.cli.options import set_option
+from dgp.cli.plugins import load_plugins, plugin_option
 
 
 @click.group(
@@ -73,8 +74,9 @@ Examples:
     help="Show the recipe as it is adapted to this prior.",
 )
 @set_option
+@plugin_option
 @console_options
-def show(name: str, prior: str | None, overrides: tuple[str, ...], console: Console):
+def show(name: str, prior: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], console: Console):
     """Show all settings of a recipe, and its sources.
 
     Each line is a key and a value as --set takes them. Stages are counted from 0; stages.* means all stages.
@@ -83,6 +85,7 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], console: Cons
     from dgp.planning.budget import cost
     from dgp.recipes.unused_overrides import rate_notes
 
+    load_plugins(plugins)
     recipe, notes = dgp.load_recipe(name, overrides), []
     for note in rate_notes(overrides, recipe):
         console.note(note)

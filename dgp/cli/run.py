@@ -103,6 +103,9 @@ class Runner:
             fit=self.options.fit,
             target=self.recipe.target,
             weight=self.options.weight,
+            align=self.options.align,
+            landmarks=self.options.landmarks,
+            detector=self.options.detector,
             find_class=self._finds_class,
             seed=self.options.seed,
         )
@@ -144,7 +147,7 @@ class Runner:
             if not done:
                 check_writable(job.folder)
                 assets = [asset.get("path") for asset in observation.whole.assets.values()]
-                refuse_overwriting_inputs(job.folder, [job.path, self.options.weight, *assets])
+                refuse_overwriting_inputs(job.folder, [job.path, self.options.weight, self.options.landmarks, *assets])
         except Exception as error:  # noqa: BLE001  a picture that fails must not stop the others
             return replace(job, failed=error)
         seconds, kept = time.perf_counter() - begin, observation if keep else None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from dgp.engine.selection import SELECTIONS
-from dgp.losses.terms import TERMS, Term, name_terms
+from dgp.losses.terms import TERMS, Term, list_references
 from dgp.optim.optimizers import OPTIMIZERS
 from dgp.optim.schedules import SCHEDULES
 from dgp.optim.stopping import STOPPING_RULES, StoppingRule
@@ -108,7 +108,7 @@ class Stage(Options):
 
     @model_validator(mode="after")
     def _stops_and_solver(self):
-        if fault := next(filter(None, (rule.find_fault(name_terms(self.terms)) for rule in self.stop)), None):
+        if fault := next(filter(None, (rule.find_fault(list_references(self.terms)) for rule in self.stop)), None):
             raise ValueError(fault)
         if self.solver == "l-bfgs" and any(move.jitter for move in self.move.values()):
             raise ValueError("l-bfgs follows an objective that stays the same; drop the jitter or use gradient steps")

@@ -16,6 +16,7 @@ COLUMNS = {
     "psnr_unobserved": ("PSNR unobserved", 2),
     "ssim_unobserved": ("SSIM unobserved", 3),
     "lpips": ("LPIPS", 3),
+    "perceptual_efficientnet": ("EfficientNet-Lite0 distance", 3),
     "psnr_published": ("PSNR with L* of the original", 2),
     "recognised": ("recognised", 3),
     "true_class": ("probability of its class", 3),

@@ -6,20 +6,21 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from dgp.losses.feature_networks import LEAST_SIDE, NetworkName, find_network, find_obstacle
+from dgp.losses.feature_networks.table import NetworkName, find_network
 from dgp.losses.prediction import Prediction, mean_per_row
-from dgp.losses.terms import TERMS, Term
+from dgp.losses.terms import TERMS
+from dgp.losses.trunk_term import TrunkTerm
 
 
 @TERMS.register("locality")
-class Locality(Term):
+class Locality(TrunkTerm):
     """Change by released weights at latents near the row's own (Roich et al. 2022, PTI, section 3.3, its code).
 
     A step of length ``alpha`` leads from the row's latent, the pivot, towards a sample, in all layers together; there
     the tuned and the original generator are compared, with noise maps of zero. 0 while no weights are released.
 
     alpha: distance from the pivot in w+.  psi: truncation of the samples.  samples: samples in each step, averaged.
-    mse, lpips: weights of the two distances.  trunk: feature network of LPIPS, or "discriminator".
+    mse, lpips: weights of the mean square and of the perceptual distance, which is LPIPS with a trunk of LPIPS.
     """
 
     kind: str = "locality"
@@ -36,15 +37,15 @@ class Locality(Term):
 
     @property
     def least_side(self):
-        return LEAST_SIDE[self.trunk] if self.lpips else 1
+        return super().least_side if self.lpips else 1
 
-    def use_discriminator(self):
-        return self.model_copy(update={"trunk": "discriminator"})
+    def choose_trunk(self, prior, asked):
+        return super().choose_trunk(prior, asked) if self.lpips else (self, None)
 
     def find_obstacle(self, prior):
         if not any(spec.name == "w" for spec in prior.generator.info.latents):
             return f"{self.name}: the prior {prior.name!r} has no w to move in; leave the term out"
-        return find_obstacle(self.name, self.trunk, prior) if self.lpips else None
+        return super().find_obstacle(prior) if self.lpips else None
 
     def __call__(self, prediction):
         if not prediction.weights:

@@ -1,4 +1,4 @@
-"""LPIPS on observations: at one scale, and down a pyramid."""
+"""Perceptual distances on observations: at one scale, and down a pyramid."""
 
 from __future__ import annotations
 
@@ -9,63 +9,44 @@ import torch.nn.functional as F
 from pydantic import NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor
 
-from dgp.losses.feature_networks import (
-    LEAST_SIDE,
-    FeatureNetwork,
-    NetworkName,
-    find_network,
-    find_obstacle,
-    mean_over_positions,
-)
+from dgp.losses.feature_networks.network import FeatureNetwork, mean_over_positions
+from dgp.losses.feature_networks.table import TRUNKS, NetworkName, find_network
 from dgp.losses.prediction import OperatorGroup, Prediction
-from dgp.losses.terms import TERMS, Term
+from dgp.losses.terms import TERMS
+from dgp.losses.trunk_term import TrunkTerm
 
 
-class Perceptual(Term):
-    """A term that compares maps of a feature network.
+@TERMS.register("perceptual")
+class Perceptual(TrunkTerm):
+    """The distance of feature maps of the lifted prediction and observation (Zhang et al. 2018, eq. 1).
 
-    trunk: the network of LPIPS ("alex", "vgg", "squeeze"), or "discriminator": the prior's, in the same formula.
-    """
-
-    trunk: NetworkName
-
-    @property
-    def networks(self):
-        return (self.trunk if self.trunk == "discriminator" else f"lpips-{self.trunk}",)
-
-    @property
-    def least_side(self):
-        return LEAST_SIDE[self.trunk]
-
-    def use_discriminator(self):
-        return self.model_copy(update={"trunk": "discriminator"})
-
-    def find_obstacle(self, prior):
-        return find_obstacle(self.name, self.trunk, prior)
-
-
-@TERMS.register("lpips")
-class Lpips(Perceptual):
-    """LPIPS of the lifted prediction and observation (Zhang et al. 2018, eq. 1, version 0.1 of its weights).
-
-    The weights of the observation, if any, weigh the positions of each map.
+    It is LPIPS with a trunk of LPIPS (version 0.1 of its weights), and is named after its trunk with any other. The
+    weights of the observation, if any, weigh the positions of each map.
 
     size: side in pixels to which larger pictures are shrunk first, by area.
     """
 
-    kind: str = "lpips"
-    trunk: NetworkName = "alex"
+    kind: str = "perceptual"
+    trunk: NetworkName = "efficientnet-lite0"
     size: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _large_enough(self):
-        if self.size is not None and self.size < LEAST_SIDE[self.trunk]:
-            raise ValueError(f"size: got {self.size}, the {self.trunk} trunk needs {LEAST_SIDE[self.trunk]}")
+        if not self.takes(self.trunk):
+            needed = TRUNKS[self.trunk].least_side
+            raise ValueError(f"size: got {self.size}, the {self.trunk} trunk needs {needed}")
         return self
+
+    def takes(self, name):
+        return self.size is None or self.size >= TRUNKS[name].least_side
+
+    @property
+    def name(self):
+        return name_distance("lpips", "perceptual", self.trunk)
 
     @property
     def networks(self):
-        (name,) = super().networks
+        name = TRUNKS[self.trunk].name
         return (name if self.size is None else f"{name} at {self.size} px",)
 
     def __call__(self, prediction):
@@ -76,6 +57,20 @@ class Lpips(Perceptual):
         theirs = batch.cache_of_observations((self.networks, "unit maps"), extract)
         index = batch.to_device(prediction.pictures)
         return network.distance(ours, [feature[index] for feature in theirs], lift_weight(prediction))
+
+
+@TERMS.register("lpips")
+class Lpips(Perceptual):
+    """The term ``perceptual`` under the name that recipes with a trunk of LPIPS give it.
+
+    With another trunk a recipe is resolved to ``perceptual``.
+    """
+
+    kind: str = "lpips"
+    trunk: NetworkName = "alex"
+
+    def with_trunk(self, name):
+        return _with_trunk(self, name, Perceptual)
 
 
 def shrink(pictures: Tensor, side: int) -> Tensor:
@@ -97,23 +92,31 @@ def lift_weight(prediction: Prediction) -> Tensor | None:
     return prediction.assemble([(group.rows, at_size(group)) for group in prediction.groups])
 
 
-@TERMS.register("lpips-pyramid")
-class LpipsPyramid(Perceptual):
-    """L = sum_l LPIPS(x_l, y_l) + l1 * mean |x_L - y_L| down a pyramid of 2x2 averages (RSR, its code).
+@TERMS.register("perceptual-pyramid")
+class PerceptualPyramid(TrunkTerm):
+    """L = sum_l d(x_l, y_l) + l1 * mean |x_L - y_L| down a pyramid of 2x2 averages (RSR, its code).
 
-    The multi-resolution loss of Poirier-Ginter & Lalonde 2023, at the observation's own size. Where pixels are missing,
-    prediction and observation get the same noise at each level, drawn in each step, so that a hole's edge is not
-    matched: N(0, 1) / 2 + 1/4 of pictures in [0, 1].
+    The multi-resolution loss of Poirier-Ginter & Lalonde 2023, at the observation's own size; d is the distance of
+    ``Perceptual``. Where pixels are missing, prediction and observation get the same noise at each level, drawn in each
+    step, so that a hole's edge is not matched: N(0, 1) / 2 + 1/4 of pictures in [0, 1].
 
-    above, levels: LPIPS is taken of at most so many levels, while their sides exceed ``above`` pixels, and left out of
+    above, levels: d is taken of at most so many levels, while their sides exceed ``above`` pixels, and left out of
         levels that are too small for the network.  l1: weight of the mean absolute difference of pictures in [0, 1].
     """
 
-    kind: str = "lpips-pyramid"
-    trunk: NetworkName = "vgg"
+    kind: str = "perceptual-pyramid"
+    trunk: NetworkName = "efficientnet-lite0"
     l1: NonNegativeFloat = 0.1
     above: PositiveInt = 16
     levels: PositiveInt = 6
+
+    @property
+    def name(self):
+        return name_distance("lpips-pyramid", "perceptual-pyramid", self.trunk)
+
+    @property
+    def networks(self):
+        return (TRUNKS[self.trunk].name,)
 
     @property
     def stochastic(self):
@@ -164,6 +167,17 @@ class LpipsPyramid(Perceptual):
         return lambda y: network.maps(self._pyramid(lift_to_own_size(y, group))[k])
 
 
+@TERMS.register("lpips-pyramid")
+class LpipsPyramid(PerceptualPyramid):
+    """The term ``perceptual-pyramid`` under the name that recipes with a trunk of LPIPS give it, see ``Lpips``."""
+
+    kind: str = "lpips-pyramid"
+    trunk: NetworkName = "vgg"
+
+    def with_trunk(self, name):
+        return _with_trunk(self, name, PerceptualPyramid)
+
+
 def lift_to_own_size(picture: Tensor, group: OperatorGroup) -> Tensor:
     """Return an observation, or a prediction of it, (n, c, h, w), as a picture (n, 3, h, w)."""
     return group.operator.lift(picture, tuple(picture.shape[-2:]))
@@ -173,3 +187,15 @@ def draw_noise(like: Tensor, group: OperatorGroup, prediction: Prediction) -> Te
     """Draw N(0, 1) in the shape of ``like``, whose rows are the group's, from the stream of each row."""
     streams = (prediction.random.generators[row] for row in group.rows.tolist())
     return torch.stack([torch.randn(like.shape[1:], generator=stream) for stream in streams]).to(like)
+
+
+def name_distance(lpips: str, other: str, trunk: NetworkName) -> str:
+    """Return the name of a loss: that of LPIPS for its own trunks, another with the trunk's for all others."""
+    return lpips if TRUNKS[trunk].lpips else f"{other}-{trunk}"
+
+
+def _with_trunk(term: TrunkTerm, name: NetworkName, general: type[TrunkTerm]) -> TrunkTerm:
+    """Return a term through another network: of the same kind through one of LPIPS, else of the general kind."""
+    if TRUNKS[name].lpips:
+        return term.model_copy(update={"trunk": name})
+    return general(**term.model_dump(exclude={"kind", "trunk"}), trunk=name)

@@ -25,6 +25,8 @@ TERMS = Registry(
         "features": "dgp.losses.features",
         "features-cosine": "dgp.losses.features",
         "features-decoupled": "dgp.losses.features",
+        "perceptual": "dgp.losses.perceptual",
+        "perceptual-pyramid": "dgp.losses.perceptual",
         "lpips": "dgp.losses.perceptual",
         "lpips-pyramid": "dgp.losses.perceptual",
         "nll": "dgp.losses.latent",
@@ -78,9 +80,17 @@ class Term(Options):
         """Return the same term for this prior, whose networks may be smaller than those it was written for."""
         return self
 
-    def use_discriminator(self) -> Term:
-        """Return the same term with the prior's discriminator in the place of a perceptual network."""
-        return self
+    def choose_trunk(self, prior: Prior, asked: str | None) -> tuple[Term, str | None]:
+        """Return the same term with a feature network that is at hand, and a line on the change, or None.
+
+        A term without an exchangeable network returns itself.
+
+        Args:
+            prior: with which the term is computed.
+            asked: the name of the network to take, present or not; None: the term's own, or else the first in the
+                order of ``dgp.losses.feature_networks.table`` that can be used.
+        """
+        return self, None
 
     def find_obstacle(self, prior: Prior) -> str | None:
         """Return why the term cannot be computed with this prior, or on this machine, in one line; None if it can."""
@@ -98,3 +108,12 @@ def name_terms(terms: Sequence[Term]) -> dict[str, Term]:
         if term.weight:
             found[term.name if term.name not in found else f"{term.name}#{len(found)}"] = term
     return found
+
+
+def list_references(terms: Sequence[Term]) -> dict[str, str]:
+    """Return what stopping rules may call the terms, and the names of their losses: both names and kinds."""
+    names = name_terms(terms)
+    kinds: dict[str, str] = {}
+    for name, term in names.items():
+        kinds.setdefault(term.kind, name)
+    return kinds | {name: name for name in names}

@@ -15,7 +15,7 @@ from dgp.observation.estimate import Candidate, Estimate
 from dgp.observation.figures import encode_png, figures_html, resize_for_screen
 from dgp.observation.full_size.effective_resolution import EffectiveResolution
 from dgp.observation.geometry import Geometry
-from dgp.observation.images import Picture, to_pil
+from dgp.observation.images import Picture, flatten, to_pil
 from dgp.observation.weight_map import WeightMap
 from generators.text import shorten
 
@@ -44,7 +44,7 @@ class Observation:
         estimates: of the degradation's unknown parameters by name, before the run.
         truth: the operator that made y, where y was simulated by another than ``degradation``.
         ranking: with degradation "auto", the chains of damages that may have made y, the likeliest first.
-        others: further parts of the same photograph, each with holes of its own, which are inverted alike.
+        others: further parts of the same photograph, each with holes or a face of its own, which are inverted alike.
         seconds: time that ``observe`` took, estimates included.
     """
 
@@ -82,7 +82,7 @@ class Observation:
         """
         place = self.geometry
         if place.observed is None:
-            return self.degradation.picture(self.y)
+            return self.degradation.picture(self.y) if place.ground is None else flatten(self.source)[0]
         if place.placement == "framed":
             left, top, right, bottom = place.used_box
             corner = (left - place.box[0], top - place.box[1])

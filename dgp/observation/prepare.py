@@ -9,13 +9,14 @@ import numpy as np
 import degradations
 from degradations import Degradation
 from dgp.errors import InputError
+from dgp.faces.detector import DEFAULT, FaceDetector
 from dgp.observation.boxes import FITS
+from dgp.observation.faces import ALIGNMENTS, locate_faces
 from dgp.observation.framing.degraded import frame_degraded
 from dgp.observation.framing.request import FramedInput, FramingRequest
 from dgp.observation.framing.simulation import simulate_at_photo, simulate_at_prior
 from dgp.observation.images import BLENDED_WITH_WHITE, Picture, flatten, open_picture
 from dgp.observation.observation import Observation
-from dgp.observation.resizing import fit_tensor
 from dgp.observation.weight_map import open_weight
 from generators import Prior
 from generators.progress import waiting
@@ -34,6 +35,9 @@ def prepare(
     fit: str = "auto",
     target: str = "file",
     weight=None,
+    align: str = "none",
+    landmarks=None,
+    detector: str | FaceDetector = DEFAULT,
     seed: int = 0,
 ) -> Observation:
     """Open a picture and bring it to the prior's resolution; unknown parameters are in the middle of their ranges.
@@ -41,6 +45,8 @@ def prepare(
     Arguments and errors are those of ``dgp.observe``, but for the degradation "auto".
     """
     _refuse_words(degradation, fit, target, simulate_at)
+    if align != "none" or landmarks is not None:
+        _refuse_with_faces(align, degradation, fit, weight)
     if simulate_at == "photo" and not simulate:
         raise InputError("got simulate_at='photo' without simulating; add --simulate (in Python: simulate=True)")
     if truth is not None and not simulate:
@@ -53,7 +59,8 @@ def prepare(
     if fit == "object" and weighed is None:
         raise InputError("got fit 'object' without a weight, which says where the object is; give --weight FILE")
     window = weighed.object_box(resolution) if fit == "object" else None
-    request = FramingRequest(source, fit, window, resolution=resolution, seed=seed)
+    faces = locate_faces(source, landmarks, detector) if align == "face" else ()
+    request = FramingRequest(source, fit, window, resolution=resolution, seed=seed, faces=faces)
     key = source.pixels_sha256
     if not simulate:
         simulated, framed = None, frame_degraded(asked, request)
@@ -93,7 +100,7 @@ def prepare(
 def _observe_window(first: Observation, part: FramedInput, number: int) -> Observation:
     """Return the observation of another window of the same photograph, with random streams of its own."""
     side = part.geometry.resolution
-    original = None if first.clean is None else fit_tensor(first.clean, part.geometry.box, side)
+    original = None if first.clean is None else part.geometry.show(first.clean)
     weight = None if first.weighed is None else first.weighed.fit_box(part.geometry.box, (side, side))
     return replace(
         first,
@@ -116,6 +123,20 @@ def _refuse_words(degradation: str | Degradation, fit: str, target: str, simulat
         raise InputError(f"got simulate_at={simulate_at!r}, expected 'prior' or 'photo'")
     if not isinstance(degradation, str | Degradation):
         raise InputError(f"got degradation={degradation!r}, expected a spec such as 'gray', or a Degradation")
+
+
+def _refuse_with_faces(align: str, degradation: str | Degradation, fit: str, weight) -> None:
+    """Raise InputError for arguments that cannot be combined with the alignment of faces."""
+    if align not in ALIGNMENTS:
+        raise InputError(f"got align={align!r}, expected one of {', '.join(ALIGNMENTS)}")
+    if align == "none":
+        raise InputError("got landmarks without aligning; add --align face (in Python: align='face')")
+    if fit != "auto" or weight is not None:
+        got = "a weight" if weight is not None else f"fit {fit!r}"
+        raise InputError(f"got {got} with --align face, which places the square itself; leave one of them out")
+    operator = degradations.parse(degradation) if isinstance(degradation, str) else degradation
+    if operator.unknowns():
+        raise InputError(f"got unknown values in {operator.spec} with --align face, expected numbers; give them")
 
 
 def _notes(source: Picture, whole: Degradation) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ A stage applies its rules to the evaluation of every step, before the step updat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -56,6 +56,10 @@ class StoppingRule(Options):
         """Return what is wrong with the rule in a stage whose terms have these names, in one line, or None."""
         return None
 
+    def rename_terms(self, names: Mapping[str, str]) -> StoppingRule:
+        """Return the same rule for a stage whose losses got other names, by the names that rules gave them before."""
+        return self
+
     def applies_to(self, operators: Sequence[Degradation]) -> bool:
         """Return whether rows under any of these operators may stop, so that something has to be measured."""
         return True
@@ -82,7 +86,10 @@ class Plateau(StoppingRule):
 
 @STOPPING_RULES.register("below")
 class Below(StoppingRule):
-    """A term, unweighted, is at or below a threshold."""
+    """A term, unweighted, is at or below a threshold.
+
+    term: the name of its loss, or its kind.
+    """
 
     kind: str = "below"
     term: str
@@ -92,6 +99,9 @@ class Below(StoppingRule):
         if self.term in losses:
             return None
         return f"got a stop below {self.term!r}, expected one of the stage's terms: {', '.join(sorted(losses))}"
+
+    def rename_terms(self, names):
+        return self.model_copy(update={"term": names.get(self.term, self.term)})
 
     def reached(self, history):
         return history.losses[self.term] <= self.threshold

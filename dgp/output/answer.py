@@ -50,7 +50,7 @@ class Answer:
         found: the degradation's unknown parameters as each answer has them, by name.
         plugins: path, sha256 and names of the plugin files of the call.
         folder: where it was last saved, or None.
-        windows: the results for further windows of the photograph, each around holes of its own.
+        windows: the results for further windows of the photograph, each around holes or a face of its own.
     """
 
     observation: Observation
@@ -109,9 +109,8 @@ class Answer:
         finish = self.recipe.finish
         own = [finish.picture(t, self.observation, cover) for t, cover in zip(self.tensors, covers, strict=True)]
         for window in self.windows:
-            filled = Image.fromarray(window.observation.geometry.missing)
             for whole, part in zip(own, window.solutions, strict=False):
-                whole.paste(part, mask=filled)
+                window.observation.geometry.add_to(whole, part)
         return own
 
     @functools.cached_property

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from dgp.errors import InputError
-from dgp.losses.feature_networks import LEAST_SIDE, explain_absence, load_lpips
+from dgp.losses.feature_networks import efficientnet
+from dgp.losses.feature_networks.lpips import LEAST_SIDE, explain_absence, load_lpips
 from generators.progress import waiting
 
 SSIM_WINDOW = 7
 EXACT = 1 / 255 + 1e-5  # largest difference in [-1, 1] that counts as rounding to 8 bits
-ALWAYS = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips")  # the metrics that every result has
+# The metrics that every result has.
+ALWAYS = ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips", "perceptual_efficientnet")
 
 
 def psnr(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:
@@ -85,6 +87,27 @@ def lpips_or_reason(a: Tensor, b: Tensor) -> tuple[float | None, str | None]:
         return float(load_lpips("alex")(a[None].float().cpu(), b[None].float().cpu())), None
 
 
+def perceptual_efficientnet_or_reason(a: Tensor, b: Tensor) -> tuple[float | None, str | None]:
+    """Return the distance of the feature maps of EfficientNet-Lite0, or why it cannot be computed.
+
+    It has LPIPS' formula, but another network and equal weights of its channels: its values are not LPIPS. Nothing is
+    downloaded: without the weights there is no value.
+
+    Args:
+        a: (3, H, W) in [-1, 1].
+        b: the same shape and range.
+
+    Returns:
+        (distance, None), or (None, the reason).
+    """
+    if reason := efficientnet.explain_absence():
+        return None, reason
+    network = efficientnet.EfficientNetNetwork(efficientnet.load_efficientnet())
+    with waiting("comparing by EfficientNet-Lite0"), torch.no_grad():
+        ours, theirs = (network.maps(x[None].float().cpu()) for x in (a, b))
+        return float(network.distance(ours, theirs)), None
+
+
 def measure(restored: Tensor, original: Tensor | None, unobserved: Tensor | None = None) -> dict[str, dict]:
     """Return the entry `metrics` of result.json.
 
@@ -122,6 +145,7 @@ def measure(restored: Tensor, original: Tensor | None, unobserved: Tensor | None
     ):
         add(name, None if reason else function(a, b, unobserved), reason, region="unobserved")
     add("lpips", *lpips_or_reason(a, b), higher=False)
+    add("perceptual_efficientnet", *perceptual_efficientnet_or_reason(a, b), higher=False)
     return entries
 
 

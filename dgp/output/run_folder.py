@@ -41,6 +41,7 @@ IDENTITY = {
     "seed": ("seed",),
     "number of solutions": ("num_solutions",),
     "fit": ("fit",),
+    "faces": ("faces",),
     "simulate": ("simulate",),
     "size of the simulation": ("simulate_at",),
     "target": ("target",),
@@ -78,6 +79,7 @@ def run_identity(
         "seed": seed,
         "num_solutions": num_solutions,
         "fit": observation.geometry.fit,
+        "faces": _faces(observation),
         "simulate": observation.simulated,
         "simulate_at": "photo" if observation.clean is not None else None,
         "target": observation.target if observation.simulated else None,
@@ -92,6 +94,12 @@ def _weight(observation) -> dict | None:
     if observation.weight is not None:
         return {"path": None, "sha256": sha256_of(observation.weight.numpy().tobytes())}
     return None
+
+
+def _faces(observation) -> list | None:
+    """Return the landmarks of the faces to which the windows are aligned, or None without any."""
+    faces = [one.geometry.face for one in (observation, *observation.others)]
+    return [face.record()["landmarks"] for face in faces if face is not None] or None
 
 
 def differences(existing: Mapping, planned: Mapping) -> list[str]:

@@ -47,6 +47,7 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
             "input": identity["input"] | {"size": list(observation.source.size), "mode": observation.source.image.mode},
             "output": None if result.folder is None else str(result.folder),
             "degradation": degradation,
+            "prior": identity["prior"] | {key: getattr(result.prior.card, key) for key in ("licence", "limits")},
             "recipe": identity["recipe"] | {"resolved": result.recipe.model_dump(mode="json")},
             "geometry": place.record(),
             "notes": [*observation.notes, *result.notes],
@@ -80,6 +81,7 @@ def _describe_window(window: Answer) -> dict:
     """Return the entry of one of several windows: its place, and how well it was filled."""
     return {
         "box": list(window.observation.geometry.box),
+        **window.observation.geometry.describe_face(),
         "scores": window.scores,
         "fidelity": window.fidelity,
         "metrics": window.metrics,

@@ -10,7 +10,7 @@ from dgp.output.restoration import Restoration
 def join_windows(results: Sequence[Restoration]) -> Restoration:
     """Return the result for a whole photograph from those for its windows.
 
-    It is the first result, with the others as its ``windows``: their holes are filled in ``solutions``, and their costs
+    It is the first result, with the others as its ``windows``: ``solutions`` shows their parts, too, and their costs
     are added.
 
     Args:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from dgp.engine.stage_options import Release, Stage
 from dgp.errors import RecipeError
-from dgp.losses.terms import Term, name_terms
+from dgp.losses.terms import Term, list_references, name_terms
 from dgp.optim.stopping import StoppingRule
 from dgp.planning.budget import cost, fit_budget
 from dgp.planning.requirements import (
@@ -107,7 +107,8 @@ class _Adaptation:
         terms = [term for term in stage.terms if self._has_variables(term, live, where)]
         change: dict[str, Any] = {"terms": tuple(self._adapt_term(term, where) for term in terms)}
         refuse_terms(self.recipe, change["terms"], self.prior)
-        change["stop"] = self._keep_rules(stage, change["terms"], where)
+        rules = _rename_terms(stage.stop, terms, change["terms"])
+        change["stop"] = self._keep_rules(rules, change["terms"], where)
         if gone := sorted(stage.move.keys() - (live - fixed)):
             if any(name in fixed for name in gone):
                 self.notes.append(f"{where}: {', '.join(gone)} cannot be optimised on this network and stays as it is")
@@ -158,16 +159,22 @@ class _Adaptation:
         return not absent
 
     def _adapt_term(self, term: Term, where: str) -> Term:
-        if self.recipe.trunk == "discriminator":
-            term = term.use_discriminator()
+        if not term.weight:
+            return term.adapt(self.prior)
+        asked = None if self.recipe.trunk == "stated" else self.recipe.trunk
+        term, change = term.choose_trunk(self.prior, asked)
+        if change:
+            self.notes.append(f"{where}: {change}")
         adapted = term.adapt(self.prior)
         if adapted != term:
             self.notes.append(f"{where}: {term.name} is clipped to what the prior {self.prior.name!r} has")
         return adapted
 
-    def _keep_rules(self, stage: Stage, terms: tuple[Term, ...], where: str) -> tuple[StoppingRule, ...]:
+    def _keep_rules(
+        self, rules: Sequence[StoppingRule], terms: tuple[Term, ...], where: str
+    ) -> tuple[StoppingRule, ...]:
         """Return the stopping rules whose terms are still there."""
-        faults = {rule: rule.find_fault(name_terms(terms)) for rule in stage.stop}
+        faults = {rule: rule.find_fault(name_terms(terms)) for rule in rules}
         self.notes += [f"{where}: the stop {rule.kind} is left out: {fault}" for rule, fault in faults.items() if fault]
         return tuple(rule for rule, fault in faults.items() if not fault)
 
@@ -191,6 +198,13 @@ class _Adaptation:
             f"{where}: {asked} layer groups clipped to the {available} that this network has (the head excluded)"
         )
         return release.model_copy(update={"groups": available})
+
+
+def _rename_terms(rules: Sequence[StoppingRule], before: Sequence[Term], after: Sequence[Term]) -> list[StoppingRule]:
+    """Return stopping rules that named the terms ``before``, for the same terms as they run (``after``)."""
+    renamed = dict(zip(name_terms(before), name_terms(after), strict=True))
+    names = {reference: renamed[name] for reference, name in list_references(before).items()}
+    return [rule.rename_terms(names) for rule in rules]
 
 
 def _choose_space(recipe: Recipe, prior: Prior) -> str:

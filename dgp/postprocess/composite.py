@@ -80,6 +80,8 @@ class Composite(Postprocess):
             share = geometry.overlay(self._blend(observation.pixel_weight)[0], zeros)
         else:
             share = zeros + 1
+        if geometry.alignment is not None:
+            share = share * geometry.alignment.share(whole_box(geometry.output_size))[..., None]
         if cover is not None:
             share = share * geometry.overlay(cover, zeros)
         if geometry.missing is not None:

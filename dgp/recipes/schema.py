@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from dgp.engine.stage_options import Selection, Stage
+from dgp.losses.feature_networks.table import NetworkName
 from dgp.losses.terms import TERMS, Term
 from dgp.postprocess.base import POSTPROCESSES, Postprocess
 from dgp.postprocess.merge import Merge
@@ -64,7 +65,8 @@ class Recipe(Options):
     stages: run one after the other.
     budget: what one answer may cost, in passes through a network (``dgp.planning.budget``); steps and candidates are
         scaled to it.
-    trunk: "stated", or "discriminator": every perceptual term uses the prior's discriminator as its feature network.
+    trunk: the feature network of every perceptual term; "stated": the one that the term states or, where that is
+        missing, the first that is at hand in the order of ``dgp.losses.feature_networks.table``.
     finish: what is done with the generator's picture at the end.
     accept: when an answer is good enough; absent: not judged.
     choose: which of the rows that leave the last stage is the answer, see ``Stage``.
@@ -85,7 +87,7 @@ class Recipe(Options):
     searches: tuple[SEARCHES.field(Search), ...] = Field(min_length=1)
     stages: tuple[Stage, ...] = Field(min_length=1)
     budget: PositiveInt | None = None
-    trunk: Literal["stated", "discriminator"] = "stated"
+    trunk: Literal["stated", NetworkName] = "stated"
     finish: POSTPROCESSES.field(Postprocess) = Merge()
     accept: Accept | None = None
     choose: Selection = "objective"

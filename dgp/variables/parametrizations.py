@@ -18,6 +18,7 @@ PARAMETRIZATIONS = Registry(
     {
         "direct": "dgp.variables.parametrizations",
         "mapped-gaussian": "dgp.variables.parametrizations",
+        "correlated-gaussian": "dgp.variables.parametrizations",
         "noise": "dgp.variables.parametrizations",
         "codes": "dgp.variables.parametrizations",
         "warp": "dgp.variables.spatial_transform",
@@ -146,10 +147,28 @@ class MappedGaussian(Parametrization):
         return rest | {name: torch.randn(count, *shape, generator=random).to(prior.generator.device)}
 
     def to_latents(self, name, values, prior):
-        return {name: prior.statistics.gaussian.to_w(values[name])}
+        return {name: self.gaussian(prior).to_w(values[name])}
 
     def from_latent(self, latent, prior):
-        return prior.statistics.gaussian.from_w(latent)
+        return self.gaussian(prior).from_w(latent)
+
+    def gaussian(self, prior: Prior):
+        """Return the Gaussian, of the prior's statistics."""
+        return prior.statistics.gaussian
+
+
+@PARAMETRIZATIONS.register("correlated-gaussian")
+class CorrelatedGaussian(MappedGaussian):
+    """Standard normal values v with w = act(mean + v L), where L L^T has all correlations of w (Zhu et al. 2020, P_N).
+
+    Steps of equal length in v are equally likely under the prior in every direction, which those in w are not: without
+    the correlations, most values of v give a w that the mapping network never gives.
+    """
+
+    kind: str = "correlated-gaussian"
+
+    def gaussian(self, prior):
+        return prior.statistics.correlated_gaussian
 
 
 @PARAMETRIZATIONS.register("noise")

@@ -12,7 +12,7 @@ from generators.errors import UnknownPrior, WeightsError
 # optimiser's state.
 GENERATORS = (r"G_ema.*", r".*[-_]G_ema", r"G(?!_optim)(_.*)?", r".*-G", r"(.*-)?pytorch_model", r"synthesis.*")
 
-OPENVINO = "SynthesisNetwork.xml"  # the constants of which are in a .bin file, which is not read alone
+OPENVINO = "SynthesisNetwork.xml"  # its constants are in a .bin file, which is not read by itself
 
 
 def find_generator(folder: Path) -> Path:
@@ -74,5 +74,6 @@ def find_config(path: Path) -> Path | None:
 def _find_twin(path: Path, stem: str) -> Path | None:
     if stem == path.stem:
         return None
-    twins = [path.with_name(stem + suffix) for suffix in (path.suffix, *SUFFIXES)]
+    others = () if path.suffix == Path(OPENVINO).suffix else SUFFIXES
+    twins = [path.with_name(stem + suffix) for suffix in (path.suffix, *others)]
     return next((twin for twin in twins if twin.is_file()), None)

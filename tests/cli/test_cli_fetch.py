@@ -161,7 +161,10 @@ def test_unknown_names(call, cache):
 def test_every_entry_can_be_followed():
     for entry in PUBLIC.values():
         assert entry.licence.address.startswith("https://") and entry.files
-        assert all(file.address.startswith("https://") for file in entry.files)
+        if entry.package:
+            assert len(entry.package.sha256) == 64 and all("://" not in file.address for file in entry.files)
+        else:
+            assert all(file.address.startswith("https://") for file in entry.files)
         named = {entry.generator, entry.discriminator} - {""}
         assert named <= {file.name for file in entry.files}
         assert not named or entry.directory().name in (entry.name, entry.folder)

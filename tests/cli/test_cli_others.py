@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import dgp
+import generators
 from degradations.core import registry
 from dgp.cli.main import COMMANDS, main
 from tests.cli.conftest import TINY, colours
@@ -239,3 +241,18 @@ def test_packages_that_cannot_be_used_are_listed_in_a_line_each(call, monkeypatc
     assert not [line for line in listed.stdout.splitlines() if line.startswith("lost")] and not recwarn.list
     unusable = call("degradations", "list", "--json").json["unusable"]
     assert [one["name"] for one in unusable] == ["lost"] and "no_such_module" in unusable[0]["reason"]
+
+
+def test_a_plugin_file_may_register_a_prior_alone(call, photo, toy, monkeypatch):
+    monkeypatch.setattr("generators.registry._makers", dict(generators.registry._makers))
+    Path("mine.py").write_text(
+        "import dataclasses, generators\n"
+        "generators.register('mine')(lambda: dataclasses.replace(generators.load('toy'), name='mine'))\n"
+    )
+    plugin = ("--plugin", "mine.py")
+    assert "no prior named 'mine'" in call("priors", "info", "mine", code=2).stderr
+    assert call("priors", "info", "mine", *plugin, "--json").json["name"] == "mine"
+    call("priors", "sample", "mine", *plugin, "--count", 1, "-o", "one.png")
+    assert "default" in call("recipes", "show", "-p", "mine", *plugin).stdout
+    made = call("restore", photo.name, "-d", "gray", "-p", "mine", *toy[2:], *plugin, "--json").json
+    assert made["prior"]["name"] == "mine"

@@ -255,7 +255,8 @@ def test_the_class_that_was_searched_for_and_the_folder_are_recorded(call, toy, 
     names = ("first", "second", "third")
     assert result.json["class_asked"] is None and result.json["class_name"] == names[result.json["class"]]
     assert result.json["output"] == "out/photo" and f"class found: {result.json['class_name']}" in result.stderr
-    assert set(result.json["metrics"]) == {"psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips"}
+    measured = {"psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips", "perceptual_efficientnet"}
+    assert set(result.json["metrics"]) == measured
     told = call("colorize", photo.name, *toy, "--json", "--class", "second", "-o", "told")
     assert told.json["class"] == told.json["class_asked"] == 1 and "class found" not in told.stderr
     other = call("colorize", photo.name, *toy, "--class", "second", code=2)

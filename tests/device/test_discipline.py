@@ -1,5 +1,6 @@
 """A run on a device that is not there: nothing of the CPU meets what is on it, and no step waits for it."""
 
+import functools
 from collections import Counter
 
 import pytest
@@ -8,9 +9,11 @@ from torch.utils import backend_registration
 
 import dgp.engine.stage
 from dgp.inversion import TRACE_EVERY, Inversion
+from dgp.losses.feature_networks import efficientnet
 from dgp.observation.estimate import Estimate
 from dgp.recipes.load import load_recipe, recipe_names
 
+from ..dgp.term_scene import small_efficientnet
 from ..dgp.test_published_recipes import OF_W, seen
 from ..families import FAMILIES, family
 
@@ -77,6 +80,15 @@ def clean(watch):
 @pytest.mark.parametrize(("name", "where"), list(dict.fromkeys(RUNS)))
 def test_recipes(name, where, watch):
     ran(name, where)
+    clean(watch)
+
+
+@pytest.mark.parametrize("name", ["stylegan2-projector", "rsr"])
+def test_the_trunk_of_imagenet(name, watch, monkeypatch):
+    trunk = functools.cache(lambda device="cpu": small_efficientnet().to(device))
+    monkeypatch.setattr(efficientnet, "load_efficientnet", trunk)
+    monkeypatch.setattr(efficientnet, "explain_absence", lambda: None)
+    ran(name, "stylegan2", settings=("trunk=efficientnet-lite0",))
     clean(watch)
 
 

@@ -7,7 +7,9 @@ import torch
 
 from dgp.api import observe
 from dgp.engine.evaluator import Evaluator
-from dgp.losses import feature_networks
+from dgp.losses.feature_networks import efficientnet
+from dgp.losses.feature_networks import lpips as lpips_networks
+from dgp.losses.feature_networks.efficientnet_lite import BlockGroup, Configuration, EfficientNetLite
 from dgp.losses.prediction import Prediction
 from dgp.observation.batch import stack_observations
 from dgp.random_streams import random_stream
@@ -65,7 +67,23 @@ def untrained(name="squeeze"):
         return lpips.LPIPS(net=name, pnet_rand=True, verbose=False).eval().requires_grad_(False)
 
 
-def give_trunk(monkeypatch, network):
-    """Every trunk is ``network``, and present."""
-    monkeypatch.setattr(feature_networks, "load_lpips", lambda name, device="cpu": network)
-    monkeypatch.setattr(feature_networks, "explain_absence", lambda name: None)
+def small_efficientnet():
+    """The architecture of EfficientNet-Lite at five resolutions, with few channels and random weights."""
+    strides = ((1, 1, 4), (2, 3, 6), (2, 2, 8), (2, 2, 8), (2, 2, 8))
+    groups = tuple(BlockGroup(2, 3 + 2 * (number % 2), *rest) for number, rest in enumerate(strides))
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        network = EfficientNetLite(Configuration(stem=6, groups=groups, head=16, classes=5))
+        for name, buffer in network.named_buffers():
+            if name.endswith(("running_mean", "running_var")):
+                buffer.add_(0.2 * torch.rand_like(buffer))
+    return network.eval().requires_grad_(False)
+
+
+def give_trunk(monkeypatch, network, lite=None):
+    """Every trunk of LPIPS is ``network``, and EfficientNet-Lite0 is ``lite`` or a small one; both are present."""
+    lite = lite or small_efficientnet()
+    monkeypatch.setattr(efficientnet, "load_efficientnet", lambda device="cpu": lite)
+    monkeypatch.setattr(efficientnet, "explain_absence", lambda: None)
+    monkeypatch.setattr(lpips_networks, "load_lpips", lambda name, device="cpu": network)
+    monkeypatch.setattr(lpips_networks, "explain_absence", lambda name: None)

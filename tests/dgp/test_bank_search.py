@@ -196,7 +196,7 @@ def observed(style):
 
 
 @pytest.mark.parametrize("space", ["w", "w+"])
-@pytest.mark.parametrize("chart", ["direct", "mapped-gaussian"])
+@pytest.mark.parametrize("chart", ["direct", "mapped-gaussian", "correlated-gaussian"])
 def test_it_hands_on_pictures_in_the_space_of_the_run(style, observed, space, chart, monkeypatch):
     monkeypatch.setattr("generators.statistics.latent_statistics.GAUSSIAN_DRAWS", 2000)
     table = recipe(rounds=0, elite=6).model_dump() | {"space": [space], "variables": {space: {"chart": chart}}}

@@ -1,5 +1,6 @@
 """Published methods on small networks of every family: they run, lower what they lower, or name what to use instead."""
 
+import dataclasses
 import re
 from dataclasses import replace
 
@@ -19,8 +20,8 @@ from ..families import FAMILIES, family
 
 OF_W = ("pulse", "stylegan2-projector", "rsr", "pti", "ilo")
 OF_ALL = ("pulse-repaired", "mganprior")
-STYLES = [name for name in FAMILIES if name.startswith("style")]
-OTHERS = [name for name in FAMILIES if not name.startswith("style")]
+STYLES = [name for name in FAMILIES if "style" in name]
+OTHERS = [name for name in FAMILIES if "style" not in name]
 
 
 def seen(prior, degradation="sr:4"):
@@ -66,11 +67,15 @@ def test_networks_without_z_are_refused_many_codes():
 
 
 @pytest.mark.parametrize("name", ["stylegan2-projector", "rsr", "pti", "ilo"])
-def test_without_perceptual_networks_the_setting_is_named(name, monkeypatch):
-
+def test_without_perceptual_networks_the_discriminator_stands_in(name, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: "/nowhere")
-    with pytest.raises(RecipeError, match="--set trunk=discriminator"):
-        adapt_recipe(load_recipe(name), family("stylegan2"))
+    prior = family("stylegan2")
+    recipe, notes = adapt_recipe(load_recipe(name), prior)
+    kinds = {term.kind for stage in recipe.stages for term in stage.terms if term.weight}
+    assert kinds & {"perceptual", "perceptual-pyramid"} and not kinds & {"lpips", "lpips-pyramid"}
+    assert any("discriminator stands in for the trunk lpips-" in note for note in notes)
+    with pytest.raises(RecipeError, match="`dgp priors fetch efficientnet-lite0`"):
+        adapt_recipe(load_recipe(name), dataclasses.replace(prior, discriminator=None))
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ REQUIRED = {
     "device": None,
     "precision": None,
     "versions": None,
-    "metrics": ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips"),
+    "metrics": ("psnr", "ssim", "psnr_unobserved", "ssim_unobserved", "lpips", "perceptual_efficientnet"),
     "fidelity": ("observation_psnr", "exact"),
     "latents": ("z",),
     "evaluations": ("forward", "backward"),

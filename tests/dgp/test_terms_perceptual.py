@@ -2,20 +2,19 @@
 
 import copy
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from dgp.api import observe
-from dgp.errors import RecipeError
-from dgp.inversion import Inversion
-from dgp.losses import feature_networks
-from dgp.losses.feature_networks import DiscriminatorNetwork, LpipsNetwork
+from dgp.losses.feature_networks import lpips as lpips_networks
+from dgp.losses.feature_networks.discriminator import DiscriminatorNetwork
+from dgp.losses.feature_networks.lpips import LpipsNetwork
+from dgp.losses.feature_networks.table import find_network
 from dgp.losses.locality import Locality
 from dgp.losses.perceptual import Lpips, LpipsPyramid
-from dgp.planning.adapt import adapt_recipe
-from dgp.recipes.load import load_recipe
+from dgp.observation.resizing import resize
 from tests.dgp.term_scene import give_trunk, predict, scene, untrained
 
 PICTURES = torch.tensor([0, 1, 2, 3, 3])  # of the rows that are looked at: none has weights
@@ -154,7 +153,8 @@ def test_gradients_by_finite_differences(network):
     judge = copy.deepcopy(evaluator.renderer.prior.discriminator).double()
     random = torch.Generator().manual_seed(0)
     x, y = torch.rand(2, 2, 3, 18, 18, generator=random, dtype=torch.float64) * 2 - 1
-    for through in (LpipsNetwork(copy.deepcopy(network).double(), 17), DiscriminatorNetwork(judge, (32, 32))):
+    batch = SimpleNamespace(extract_features=lambda pictures: judge.features(resize(pictures, (32, 32))))
+    for through in (LpipsNetwork(copy.deepcopy(network).double(), 17), DiscriminatorNetwork(batch)):
         theirs = through.maps(y)
         assert torch.autograd.gradcheck(
             lambda p, to=through, t=theirs: to.distance(to.maps(p), t), x.requires_grad_(), eps=1e-7, fast_mode=True
@@ -181,7 +181,7 @@ def no_trunks(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    feature_networks.load_lpips.cache_clear()
+    lpips_networks.load_lpips.cache_clear()
     return tmp_path / "checkpoints"
 
 
@@ -191,20 +191,21 @@ def test_absent_trunks_are_refused_in_one_line(rows, no_trunks, term):
     said = term.find_obstacle(prior)
     assert "nothing is downloaded" in said and "--set trunk=discriminator" in said and "\n" not in said
     alone = term.find_obstacle(dataclasses.replace(prior, discriminator=None))
-    assert "dgp priors fetch lpips-" in alone and "discriminator" not in alone
+    assert "dgp priors fetch lpips-" in alone and "dgp priors fetch efficientnet-lite0" in alone
+    assert "discriminator" not in alone
     assert term.model_copy(update={"trunk": "discriminator"}).find_obstacle(prior) is None
     assert "no discriminator" in term.model_copy(update={"trunk": "discriminator"}).find_obstacle(
         dataclasses.replace(prior, discriminator=None)
     )
     with pytest.raises(ValueError, match="nothing is downloaded"):
-        feature_networks.find_network(term.trunk, predict(*rows, torch.tensor([0])))
+        find_network(term.trunk, predict(*rows, torch.tensor([0])))
 
 
 @pytest.mark.parametrize(("name", "file"), [("vgg", "vgg16-397923af.pth"), ("squeeze", "squeezenet1_1-b8a52dc0.pth")])
 def test_damaged_trunks_are_refused(no_trunks, name, file):
     no_trunks.mkdir()
     (no_trunks / file).write_bytes(b"not the trunk")
-    assert "damaged" in feature_networks.explain_absence(name)
+    assert "damaged" in lpips_networks.explain_absence(name)
 
 
 def test_small_networks_and_small_sizes(rows):
@@ -215,15 +216,3 @@ def test_small_networks_and_small_sizes(rows):
     assert "16 px are too few" in said and "trunk=discriminator" in said
     with pytest.raises(ValueError, match="needs 31"):
         Lpips(size=16)
-
-
-def test_a_recipe_says_what_to_set_and_then_runs(rows, no_trunks):
-    prior = rows[0].renderer.prior
-    terms = 'stages.0.terms=[{kind="lpips", trunk="vgg"}, {kind="lpips-pyramid"}, {kind="features", scales=2}]'
-    settings = [terms, "stages.*.steps=2", "searches.0.count=8"]
-    with pytest.raises(RecipeError, match="--set trunk=discriminator"):
-        adapt_recipe(load_recipe("latent-mse", settings), prior)
-    recipe = load_recipe("latent-mse", [*settings, "trunk=discriminator"])
-    clean = prior.generator(prior.generator.sample(1, generator=torch.Generator().manual_seed(0)))[0]
-    result = Inversion(observe(clean.clamp(-1, 1), "gray", prior, simulate=True), prior, recipe).result()
-    assert result.prior_tensor.isfinite().all()

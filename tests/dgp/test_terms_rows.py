@@ -7,7 +7,7 @@ from dgp.losses.features import CosineFeatures, DecoupledFeatures, Features
 from dgp.losses.latent import Geocross, NegativeLogLikelihood, NoiseRegulariser
 from dgp.losses.locality import Locality
 from dgp.losses.noise_likelihood import NoiseLikelihood
-from dgp.losses.perceptual import Lpips, LpipsPyramid
+from dgp.losses.perceptual import Lpips, LpipsPyramid, Perceptual, PerceptualPyramid
 from dgp.losses.pixel import L1, Cosine, Mse
 from dgp.losses.terms import TERMS
 from tests.dgp.term_scene import RELEASED, give_trunk, predict, scene, untrained
@@ -24,7 +24,10 @@ ALL = [
     Lpips(trunk="squeeze", size=20),
     Lpips(trunk="discriminator"),
     Lpips(trunk="discriminator", size=8),
+    Perceptual(),
+    Perceptual(size=20),
     LpipsPyramid(trunk="squeeze"),
+    PerceptualPyramid(levels=2, above=4),
     LpipsPyramid(trunk="discriminator", above=2, levels=3),
     NegativeLogLikelihood(on="w+"),
     Geocross(),

@@ -12,6 +12,7 @@ from generators import ConversionError, ModelCard, Prior, WeightsError
 from generators.biggan import BigGAN, BigGANConfig, BigGANDiscriminator, DiscriminatorConfig
 from generators.checkpoints import native
 from generators.stylegan.discriminator import StyleGAN2Discriminator, StyleGAN2DiscriminatorConfig
+from generators.stylegan.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
 from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config
 from generators.stylegan.stylegan2 import StyleGAN2, StyleGAN2Config
 from generators.stylegan.stylegan3 import StyleGAN3, StyleGAN3Config
@@ -31,6 +32,7 @@ def networks(name):
             BigGAN(BigGANConfig(32, 1, 12, 3, None, hier=False), ("a", "b", "ç")),
             BigGANDiscriminator(DiscriminatorConfig(32, 1, 3, wide=False)),
         ),
+        "mobilestylegan": lambda: (MobileStyleGAN(MobileStyleGANConfig((8, 8, 4), 10, 12, 2, 14)), None),
         "stylegan1": lambda: (StyleGAN1(StyleGAN1Config((8, 6, 4), 10, 12, 2, 14)), None),
         "stylegan2": lambda: (
             StyleGAN2(StyleGAN2Config(16, (8, 6, 4), 12, 10, 2, 10, conv_clamp=0.5)),
@@ -70,7 +72,7 @@ def same(a, b):
             assert all(torch.equal(x, y) for x, y in pairs)
 
 
-KINDS = ["biggan", *DEEP_SHAPES, "stylegan1", "stylegan2", "stylegan2 of classes", "stylegan3"]
+KINDS = ["biggan", *DEEP_SHAPES, "mobilestylegan", "stylegan1", "stylegan2", "stylegan2 of classes", "stylegan3"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,6 +15,7 @@ from generators.base import State
 from generators.caching.disk_cache import serialise
 from generators.latents import sample_normal
 from generators.statistics import latent_statistics as measured
+from generators.statistics.gaussians import CorrelatedGaussian, Gaussian
 from generators.statistics.moments import Moments
 
 
@@ -124,11 +125,29 @@ def test_the_gaussian_and_w_are_each_others_inverse(network, fewer):
 def test_w_of_pulse(shared):
     """The published run's geodesic cross loss, which reads w, at its first latents."""
     run = np.load(shared / "fixtures/pulse_loop_toy.npz")
-    gaussian = measured.Gaussian(torch.tensor(run["gf_mean"]), torch.tensor(run["gf_std"]))
+    gaussian = Gaussian(torch.tensor(run["gf_mean"]), torch.tensor(run["gf_std"]))
     w = gaussian.to_w(torch.tensor(run["default_init_latent"])).double()[0]
     apart, along = ((w[:, None] + sign * w).square().sum(-1).add(1e-9).sqrt() for sign in (-1, 1))
     geocross = (2 * torch.atan2(apart, along)).square().mul(512).mean() / 8
     assert float(geocross) == pytest.approx(run["default_geo"][0], rel=1e-5)
+
+
+@torch.no_grad()
+def test_the_correlated_gaussian_whitens_w(network):
+    gaussian = prior_of(network).statistics.correlated_gaussian
+    w = network.convert(network.sample(100_000, generator=torch.Generator().manual_seed(5)), "w")["w"]
+    x = gaussian.from_w(w)
+    torch.testing.assert_close(x.mean(0), torch.zeros(6), atol=0.02, rtol=0)
+    # z has four entries, so that w varies along four directions.
+    torch.testing.assert_close(x.T.cov()[:4, :4], torch.eye(4), atol=0.03, rtol=0)
+    torch.testing.assert_close(gaussian.to_w(x), w, atol=1e-4, rtol=1e-4)
+
+
+def test_directions_without_deviation_are_kept_finite():
+    covariance = torch.diag(torch.tensor([4.0, 1.0, 0.0]))
+    gaussian = CorrelatedGaussian.of_covariance(torch.zeros(3), covariance)
+    torch.testing.assert_close(gaussian.std, torch.tensor([2.0, 1.0, 2e-3]))
+    assert gaussian.from_w(torch.ones(2, 3)).isfinite().all()
 
 
 def test_components_are_orthonormal_and_sorted(network):

@@ -91,7 +91,7 @@ def test_wider_charts(where, device):
     compared(found[1:], found[:1], FULL[:1])
 
 
-@pytest.mark.parametrize("where", [name for name in FAMILIES if name.startswith("style")])
+@pytest.mark.parametrize("where", [name for name in FAMILIES if "style" in name])
 def test_statistics_of_w(where, device):
     prior, moved = family(where), copy.copy(family(where)).to(device)
     assert off_by(moved.statistics.mean, prior.statistics.mean) < 1e-4

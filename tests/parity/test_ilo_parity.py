@@ -13,7 +13,8 @@ import generators
 from dgp.api import observe
 from dgp.inversion import Inversion
 from dgp.recipes.load import load_recipe
-from generators.statistics.latent_statistics import Gaussian, Statistics
+from generators.statistics.gaussians import Gaussian
+from generators.statistics.latent_statistics import Statistics
 
 
 def golden(shared, name):

@@ -19,7 +19,8 @@ from dgp.inversion import Inversion
 from dgp.recipes.load import load_recipe
 from generators import Generator, GeneratorInfo, ModelCard, Prior
 from generators.latents import LatentSpec
-from generators.statistics.latent_statistics import Gaussian, Statistics
+from generators.statistics.gaussians import Gaussian
+from generators.statistics.latent_statistics import Statistics
 
 SIDES = [4 * 2 ** (i // 2) for i in range(18)]
 

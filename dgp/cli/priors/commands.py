@@ -10,6 +10,7 @@ from dgp.cli import complete
 from dgp.cli.complete import DEFAULT_PRIOR
 from dgp.cli.console import Console, console_options, printable_text
 from dgp.cli.groups import Group
+from dgp.cli.plugins import load_plugins, plugin_option
 from dgp.cli.priors.fetch import facts, fetch
 from dgp.cli.priors.sample import sample
 
@@ -83,11 +84,13 @@ Examples:
   dgp priors info weights/G_ema_128.pth --json"""
 )
 @click.argument("name", metavar="[NAME|FILE]", default=DEFAULT_PRIOR, shell_complete=complete.priors)
+@plugin_option
 @console_options
-def info(name: str, console: Console):
+def info(name: str, plugins: tuple[str, ...], console: Console):
     """Show a prior's origin, licence, classes, latents and layers, and the assumptions made to read its file."""
     import generators
 
+    load_plugins(plugins)
     facts = _facts(generators.load(name))
     console.print_json(facts)
     if console.as_json:

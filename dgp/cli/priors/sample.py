@@ -11,6 +11,7 @@ from dgp.cli.complete import DEFAULT_PRIOR
 from dgp.cli.console import Console, console_options, printable_text
 from dgp.cli.options import seed_option
 from dgp.cli.outputs import png_option, png_writer, resolve_png_path
+from dgp.cli.plugins import load_plugins, plugin_option
 
 
 @click.command(
@@ -40,6 +41,7 @@ Examples:
 )
 @seed_option("Random seed; the same seed gives the same pictures.")
 @png_option("PRIOR-samples.png")
+@plugin_option
 @console_options
 def sample(
     name: str | None,
@@ -49,6 +51,7 @@ def sample(
     truncation: float,
     seed: int,
     output: Path | None,
+    plugins: tuple[str, ...],
     console: Console,
 ):
     """Generate random pictures of a prior, on one sheet."""
@@ -60,6 +63,7 @@ def sample(
     from dgp.random_streams import random_stream
     from generators.progress import report
 
+    load_plugins(plugins)
     if old_name is not None:
         if name is not None:
             raise click.UsageError(f"got two priors, {name} and -p {old_name}; give the argument alone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import degradations
 from degradations import Degradation, Window
 from dgp.errors import InputError
+from dgp.observation.framing.faces import frame_faces
 from dgp.observation.framing.part import frame_part
 from dgp.observation.framing.request import FramedInput, FramingRequest
 from dgp.observation.framing.same_size import frame_same_size
@@ -12,7 +13,7 @@ from dgp.observation.framing.smaller import frame_smaller
 
 
 def frame_degraded(degradation: Degradation, request: FramingRequest) -> FramedInput:
-    """Fit a degraded picture into the prior's square.
+    """Fit a degraded picture, or each face in it, into the prior's square.
 
     Args:
         degradation: the operator that damaged the picture, not yet built for a size.
@@ -22,6 +23,8 @@ def frame_degraded(degradation: Degradation, request: FramingRequest) -> FramedI
         InputError: the picture has a size that the degradation or the fit does not allow.
         degradations.DegradationError: the operator cannot be built for the picture.
     """
+    if request.faces:
+        return frame_faces(degradation, request)
     image, size = request.image, tuple(degradation.size(request.square))
     if not degradation.scales and image.size != size[::-1]:
         _refuse_unless_shrinkable(degradation, request, size)

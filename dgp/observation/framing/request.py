@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from degradations import Degradation
+from dgp.faces.landmarks import Face
 from dgp.observation.boxes import Box, crop_box, pad_box, whole_box
 from dgp.observation.geometry import Geometry
 from dgp.observation.images import Picture, flatten
@@ -25,6 +26,7 @@ class FramingRequest:
         resolution: R, side of the prior's pictures.
         seed: seed of random masks.
         clean: the clean picture from which the picture was simulated, or None.
+        faces: the faces to which the square is aligned, the first ones first; empty: none.
     """
 
     source: Picture
@@ -33,6 +35,7 @@ class FramingRequest:
     resolution: int
     seed: int
     clean: Image.Image | None = None
+    faces: tuple[Face, ...] = ()
 
     @cached_property
     def image(self) -> Image.Image:
@@ -73,7 +76,7 @@ class FramedInput:
         whole: the degradation for the input's own size.
         y: (1, c, h, w), the part of the input that the square shows.
         notes: sentences for the user about pixels of the input that are lost.
-        others: the same for further parts of the picture, each with a group of holes.
+        others: the same for further parts of the picture, each with a group of holes or a face.
     """
 
     geometry: Geometry

@@ -15,10 +15,9 @@ from dgp.errors import InputError
 from dgp.observation.framing.clean import frame_clean
 from dgp.observation.framing.degraded import frame_degraded
 from dgp.observation.framing.request import FramedInput, FramingRequest
-from dgp.observation.geometry import Geometry
 from dgp.observation.images import Picture, flatten, to_tensor
-from dgp.observation.resizing import fit_tensor
 from dgp.random_streams import random_stream
+from generators.text import pluralise
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,10 @@ def simulate_at_prior(
     with torch.no_grad():
         y = (true.simulate if rounded else true.measure)(original, random_stream(request.seed, f"noise {key}", 0))
     _refuse_other_shape(y, operator, true, request.resolution)
-    return Simulated(FramedInput(geometry, operator, operator, y), original, None if true is operator else true)
+    others = len(request.faces) - 1
+    notes = (f"{pluralise(others, 'other face')} left out: --simulate takes the first",) if others > 0 else ()
+    framed = FramedInput(geometry, operator, operator, y, notes)
+    return Simulated(framed, original, None if true is operator else true)
 
 
 def simulate_at_photo(
@@ -78,21 +80,15 @@ def simulate_at_photo(
     with torch.no_grad():
         y = true.simulate(to_tensor(clean), random_stream(request.seed, f"noise {key}", 0))
     source = Picture(true.picture(y), request.source.path, request.source.sha256, request.source.notes)
-    degraded = replace(request, source=source, clean=clean)
+    shrunk = source.size[0] / clean.size[0]
+    faces = request.faces if shrunk == 1 else tuple(face.scaled(shrunk) for face in request.faces)
+    degraded = replace(request, source=source, clean=clean, faces=faces)
     if flatten(source)[0].size != clean.size and request.window is not None:
         raise InputError("got fit 'object' with a degradation that changes the size; use another --fit")
     framed = frame_degraded(asked, degraded)
-    shown = _clean_box(framed.geometry)
-    original = fit_tensor(clean, shown, request.resolution)
-    extent = clean.crop(shown) if framed.geometry.placement == "crop" else clean
-    return Simulated(framed, original, None if true is operator else true, extent)
-
-
-def _clean_box(geometry: Geometry) -> tuple[int, int, int, int]:
-    """Return the part of the clean picture that the prior's square shows."""
-    box = geometry.box
-    across, down = (geometry.box_size[i] / (box[i + 2] - box[i]) for i in (0, 1))
-    return (round(box[0] * across), round(box[1] * down), round(box[2] * across), round(box[3] * down))
+    geometry = framed.geometry
+    extent = clean.crop(geometry.shown_box) if geometry.placement == "crop" else clean
+    return Simulated(framed, geometry.show(clean), None if true is operator else true, extent)
 
 
 def _true_operator(

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dgp.observation.boxes import Box
+from dgp.observation.boxes import Box, intersect
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +51,18 @@ class Enlargement:
         x, y = self.corner
         enlarged = self.rows[top - y : bottom - y] @ self.picture @ self.columns[left - x : right - x].T
         return enlarged.clamp(-1, 1)[None]
+
+    def lay_over(self, around: Tensor, box: Box) -> Tensor:
+        """Return a part of the output with the enlarged picture laid over it.
+
+        Args:
+            around: (1, c, height, width), what the output shows in the box.
+            box: any box.
+        """
+        inside, result = intersect(box, self.box), around.clone()
+        left, top = inside[0] - box[0], inside[1] - box[1]
+        result[..., top : top + inside[3] - inside[1], left : left + inside[2] - inside[0]] = self.part(inside)
+        return result
 
 
 def resize_matrix(n: int, size: int) -> Tensor:

@@ -1,6 +1,7 @@
-"""MobileStyleGAN files: the OpenVINO pair that its authors export.
+"""MobileStyleGAN files: the two OpenVINO networks that its authors export, and checkpoints of their training code.
 
-The names are theirs; channels are sorted by band (see ``generators.stylegan.mobile_stylegan``).
+Both are first given the authors' names, with all constants that act on a weight included in it; then names are ours,
+and channels are sorted by band (see ``generators.stylegan.mobile_stylegan``).
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from torch import Tensor
 from generators.checkpoints.families.build import build_and_load
 from generators.checkpoints.families.checks import report_bad_shapes
 from generators.checkpoints.families.mobile_stylegan_graph import name_mapping, name_synthesis
+from generators.checkpoints.families.mobile_stylegan_training import is_training_checkpoint, name_checkpoint
 from generators.errors import WeightsError
-from generators.stylegan.mobile_stylegan import BANDS, MobileStyleGAN, MobileStyleGANConfig
+from generators.stylegan.mobile.separable_conv import BANDS
+from generators.stylegan.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
+
+MAPPING_RATE = 0.01
 
 
 def is_generator(tensors: dict[str, Tensor]) -> bool:
@@ -53,6 +58,7 @@ def infer_config(tensors: dict[str, Tensor], source: str) -> MobileStyleGANConfi
         w_dim=tensors["conv1.conv.modulation.weight"].shape[1],
         mapping_layers=sum(re.fullmatch(r"mapping\.\d+\.weight", name) is not None for name in tensors),
         mapping_width=first.shape[0],
+        mapping_rate=MAPPING_RATE,
     )
 
 
@@ -71,13 +77,11 @@ def _to_native(name: str, tensor: Tensor, config: MobileStyleGANConfig, last: in
     if not (found := re.fullmatch(r"(?:layers\.(\d+)\.)?(up|conv1|conv2|to_img)\.(.+)", name)):
         return name, tensor
     block, layer, rest = -1 if found[1] is None else int(found[1]), found[2], found[3]
-    rest = {"conv.weight_dw": "depthwise", "conv.weight_permute": "weight", "noise.map": "noise"}.get(rest, rest)
+    rest = {"conv.weight_dw": "depthwise.weight", "conv.weight_permute": "weight", "noise.map": "noise"}.get(rest, rest)
     rest = re.sub(r"^(conv\.)?modulation\.", "" if layer == "up" else "affine.", rest).removeprefix("conv.")
-    if rest == "depthwise":
+    if rest == "depthwise.weight":
         tensor = tensor.reshape(-1, 1, *tensor.shape[-2:])
-    elif rest == "bias":
-        tensor = tensor.flatten() if tensor.ndim == 4 else tensor
-    if rest == "affine.bias" or layer == "up" and rest == "bias":
+    elif rest.endswith("bias"):
         tensor = tensor.flatten()
     # Sorted are the channels that a Haar transform reads, and what scales them.
     is_read_by_haar = layer in ("up", "to_img") or block < last and (layer == "conv2" or block < 0)
@@ -95,14 +99,24 @@ def read_generator(
     if classes:
         raise WeightsError(f"{source}: names {len(classes)} classes, but a MobileStyleGAN has none; leave them out")
     with report_bad_shapes(source, "MobileStyleGAN generator"):
-        mapping = name_mapping(metadata["mapping graph"], source)
-        named = name_synthesis(metadata["graph"], source) | {f"mapping.{name}": t for name, t in mapping.items()}
+        assumed = [f"learning rate multiplier of the mapping network {MAPPING_RATE:g}"]
+        mean = None
+        if "graph" in metadata:
+            mapping = name_mapping(metadata["mapping graph"], source)
+            named = name_synthesis(metadata["graph"], source) | {f"mapping.{name}": t for name, t in mapping.items()}
+        elif is_training_checkpoint(tensors):
+            named, mean = name_checkpoint(tensors, MAPPING_RATE, source)
+            assumed.append("noise maps drawn from seed 0, since the file has none")
+        else:
+            raise WeightsError(
+                f"{source}: has no mapping network; expected the whole checkpoint (student.*, mapping_net.*), or "
+                "SynthesisNetwork.xml with the three files that belong to it"
+            )
         config = infer_config(named, source)
-        native = to_native_names(named, config) | {"mapping.w_avg": torch.zeros(config.w_dim)}
+        native = to_native_names(named, config)
+        native["mapping.w_avg"] = torch.zeros(config.w_dim) if mean is None else mean
         network = build_and_load(lambda: MobileStyleGAN(config), native, source)
-        network.mapping.w_avg.copy_(network.mean_of_w())
-    assumed = (
-        f"learning rate multiplier of the mapping network {config.mapping_rate:g}",
-        "the mean w of 10000 samples, since the file has none",
-    )
-    return network, assumed
+        if mean is None:
+            assumed.append("the mean w of 10000 samples, since the file has none")
+            network.mapping.w_avg.copy_(network.mean_of_w())
+    return network, tuple(assumed)

@@ -52,6 +52,7 @@ def name_synthesis(graph: Graph, source: str) -> dict[str, Tensor]:
                 pointwise = prefix.startswith("layers.")
                 take(f"{prefix}.noise.map", noise)
                 take(f"{prefix}.conv.{'weight_permute' if pointwise else 'weight'}", graph.inputs(convolution)[-1])
+    _check_operations(graph, sum(name.endswith(".up.modulation.bias") for name in tensors), source)
     slope, haar = torch.tensor(SLOPE), torch.tensor(HAAR)
     for constant in graph.of_kind("Const"):
         if constant.number in used or not constant.value.is_floating_point():
@@ -94,6 +95,24 @@ def name_mapping(graph: Graph, source: str) -> dict[str, Tensor]:
                 "network; expected it as its authors exported it"
             )
     return tensors
+
+
+def _check_operations(graph: Graph, blocks: int, source: str) -> None:
+    """Raise WeightsError if the graph does not compute what this many blocks after the first compute."""
+    expected = {
+        "MatMul": 3 * blocks + 2,  # one for each layer that reads w
+        "PReLU": 2 * blocks + 1,
+        "Convolution": 2 * blocks + 2,
+        "GroupConvolution": 2 * blocks,
+        "GroupConvolutionBackpropData": 6 * (blocks + 1),  # six for each inverse Haar transform
+    }
+    for kind, count in expected.items():
+        found = len(graph.of_kind(kind))
+        if found != count:
+            raise WeightsError(
+                f"{source}: got {found} operations {kind}, expected {count} for {blocks + 1} blocks; expected a "
+                "MobileStyleGAN as its authors exported it"
+            )
 
 
 def _check_scale(graph: Graph, bias: Layer, name: str, source: str) -> int:

@@ -116,6 +116,8 @@ def _parts(path: Path, size: int, start: bytes) -> dict[str, Part]:
         return read_networks(path.read_bytes(), str(path))
     if path.suffix == ".safetensors":
         return _safetensors(path)  # raises, and says what is wrong with the file
+    if path.suffix == ".bin" and path.with_suffix(".xml").is_file():
+        raise WeightsError(f"{path}: holds the constants of an OpenVINO network; give {path.stem}.xml")
     if path.suffix not in SUFFIXES:
         raise WeightsError(f"{path}: not a weights file that can be read; expected a file of {', '.join(SUFFIXES)}")
     raise WeightsError(f"{path}: damaged, or not PyTorch weights; get it again")

@@ -1,9 +1,10 @@
-"""Small StyleGAN1 and StyleGAN3 networks with weights of no training, and inner statistics as training leaves them."""
+"""Small StyleGAN1, StyleGAN3 and MobileStyleGAN networks with weights of no training; inner statistics as after it."""
 
 import torch
 
 from generators.prior import ModelCard, Prior
 from generators.stylegan.bands import Schedule
+from generators.stylegan.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
 from generators.stylegan.stylegan1 import StyleGAN1, StyleGAN1Config
 from generators.stylegan.stylegan3 import StyleGAN3, StyleGAN3Config
 
@@ -57,7 +58,23 @@ def settle(layer, arguments):
     layer.magnitude_ema.copy_(arguments[0].square().mean())
 
 
+@torch.no_grad()
+def mobile_stylegan(seed=0):
+    torch.manual_seed(seed)
+    config = MobileStyleGANConfig((16, 12, 8), z_dim=10, w_dim=16, mapping_layers=3, mapping_width=14)
+    network = MobileStyleGAN(config).requires_grad_(False).eval()
+    for name, tensor in network.state_dict().items():
+        if name.endswith((".bias", ".noise")):
+            tensor.add_(0.3 * torch.randn(tensor.shape))
+        elif name.endswith(("affine.weight", "up.weight")):
+            tensor.mul_(0.5)
+    network.synthesis.torgb.weight.mul_(3)  # so that pictures are as far from each other as those of the others
+    network.mapping.w_avg.copy_(network.mean_of_w(1000))
+    return network
+
+
 OTHER_STYLES = {
+    "mobilestylegan": mobile_stylegan,
     "stylegan1": stylegan1,
     "stylegan3-t": lambda: stylegan3("T", 32, 5),
     "stylegan3-r with classes": lambda: stylegan3("R", 32, 5, n_classes=3),

@@ -133,8 +133,10 @@ def test_where_only_averages_enter_a_block_it_draws_averages(mobile):
     x, w = torch.randn(2, 16, 8, 8, generator=generator), torch.randn(2, 3, 12, generator=generator)
     x[:, 4:] = 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("generators.stylegan.mobile_stylegan.SLOPE", 1.0)
-        block.conv2.depthwise[..., [0, 2], :] = block.conv2.depthwise[..., :, [0, 2]] = 0
+        patch.setattr("generators.stylegan.mobile.layers.SLOPE", 1.0)
+        block.requires_grad_(True)  # not the lines of frozen weights
+        kernel = block.conv2.depthwise.weight
+        kernel[..., [0, 2], :] = kernel[..., :, [0, 2]] = 0
         torch.testing.assert_close(block(x, w, 1), F.avg_pool2d(block(x, w), 2), atol=1e-5, rtol=1e-5)
 
 

@@ -1,0 +1,91 @@
+"""`dgp align`: the faces of photographs, upright in squares as in FFHQ, and a file of their landmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dgp.cli import complete
+from dgp.cli.console import Console, console_options, printable_text
+from dgp.cli.failures import SOME_FAILED, exit_code, one_line, print_error
+
+LANDMARKS = "landmarks.json"
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  dgp align photo.jpg -o faces
+  dgp align photographs/ -o faces --size 32      the inputs of `dgp upscale --factor 32` with a prior of 1024 pixels
+  dgp align photo.jpg -o faces --landmarks landmarks.json
+
+\b
+Writes DIR/<name>_0.png for the largest face of each PHOTO, <name>_1.png for the next, and DIR/landmarks.json,
+which `--align face --landmarks` reads, after corrections perhaps."""
+)
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder for squares and landmarks.",
+)
+@click.option(
+    "--size", type=click.IntRange(8, 2048), default=1024, metavar="N", help="The side of the squares in pixels."
+)
+@click.option(
+    "--landmarks",
+    metavar="FILE",
+    shell_complete=complete.files,
+    show_default=False,
+    help="A file of landmarks (see `dgp restore -h`), so that none is looked for.",
+)
+@click.option("--detector", metavar="NAME", default="mtcnn", help="What finds the faces.")
+@console_options
+def align(photos: tuple[Path, ...], output: Path, size: int, landmarks: str | None, detector: str, console: Console):
+    """Cut the faces out of photographs, upright and placed as in FFHQ.
+
+    Each PHOTO is a picture, or a folder of pictures. Faces at the edge are continued by reflection, blurred as in FFHQ.
+    """
+    from dgp.cli.outputs import folder_names
+    from dgp.faces.alignment import Alignment
+    from dgp.faces.landmark_files import write_landmarks
+    from dgp.files import write_bytes_atomic
+    from dgp.observation.faces import locate_faces
+    from dgp.observation.figures import encode_png
+    from dgp.observation.folders import list_pictures
+    from dgp.observation.images import flatten, open_picture
+    from dgp.output.run_folder import prepare_folder
+
+    images = [path for place in photos for path in (list_pictures(place) if place.is_dir() else [place])]
+    prepare_folder(output)
+    found, records, codes = {}, [], []
+    for path, stem in zip(images, folder_names(images), strict=True):
+        try:
+            source = open_picture(path)
+            faces = locate_faces(source, landmarks, detector)
+        except Exception as error:  # noqa: BLE001  a picture that fails must not stop the others
+            named = str(path) in str(error)
+            print_error(error, verbose=console.verbose, prefix="" if named else f"{path}: ")
+            records.append({"status": "failed", "input": {"path": str(path)}, "error": one_line(error)})
+            codes.append(exit_code(error))
+            continue
+        image, files = flatten(source)[0], [output / f"{stem}_{number}.png" for number in range(len(faces))]
+        for face, file in zip(faces, files, strict=True):
+            write_bytes_atomic(file, encode_png(Alignment.from_face(face).picture(image, size)))
+        found[path.name] = faces
+        quads = [Alignment.from_face(face).record() for face in faces]
+        described = [face.record() | {"quad": quad} for face, quad in zip(faces, quads, strict=True)]
+        records.append(
+            {"status": "done", "input": {"path": str(path)}, "faces": described, "files": list(map(str, files))}
+        )
+        codes.append(0)
+        console.print(f"{printable_text(path)} -> {', '.join(printable_text(file) for file in files)}")
+    if found:
+        write_bytes_atomic(output / LANDMARKS, write_landmarks(found))
+    console.print_json({"results": records})
+    if any(codes):
+        click.get_current_context().exit(max(codes) if all(codes) else SOME_FAILED)
