@@ -40,6 +40,30 @@ class NegativeLogLikelihood(Term):
         return mean_per_row(prediction.values[self.on].square()) / 2
 
 
+@TERMS.register("layer-spread")
+class LayerSpread(Term):
+    """L = sum_l ||v_l - mean(v)||^2 / (2 d L): how far the layers of w+ (N, L, d) are from their mean.
+
+    A generator is trained with one w for all layers. Of the value that is optimised, in which the prior is standard
+    normal (``correlated-gaussian``), a weight of 1 / s^2 times that of ``nll`` lets layers deviate by s.
+    """
+
+    kind: str = "layer-spread"
+    on: str = Field("w+", description="the variable")
+
+    @property
+    def name(self):
+        return f"layer-spread({self.on})"
+
+    @property
+    def variables(self):
+        return (self.on,)
+
+    def __call__(self, prediction):
+        layers = prediction.values[self.on]
+        return mean_per_row((layers - layers.mean(1, keepdim=True)).square()) / 2
+
+
 @TERMS.register("class-nll")
 class ClassNegativeLogLikelihood(Term):
     """L = -log p(c | y): the improbability of the class that a row is drawn in, given the observation.

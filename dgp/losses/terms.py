@@ -31,6 +31,7 @@ TERMS = Registry(
         "lpips-pyramid": "dgp.losses.perceptual",
         "nll": "dgp.losses.latent",
         "class-nll": "dgp.losses.latent",
+        "layer-spread": "dgp.losses.latent",
         "geocross": "dgp.losses.latent",
         "noise-regulariser": "dgp.losses.latent",
         "locality": "dgp.losses.locality",

@@ -24,8 +24,8 @@ from generators.stylegan.mobile.layers import Block, ToPicture
 from generators.stylegan.mobile.separable_conv import BANDS
 from generators.stylegan.style_generator import StyleGenerator
 
-# Number of sizes at which ``draw`` has coarser pictures, the largest half of the own one. Of a network of 1024 px,
-# trained on faces, they equal averages of the picture at 512 px; at 256, 128 and 64 px they are 34, 30 and 27 dB off.
+# Number of sizes at which ``draw`` has coarser pictures, up to half of its own. Of a network of 1024 px, trained
+# on faces, they equal averages of the picture at 512 px; at 256, 128 and 64 px they are 34, 30 and 27 dB off.
 COARSER = 4
 
 

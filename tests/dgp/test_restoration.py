@@ -21,12 +21,14 @@ from dgp.output import run_folder as results
 from dgp.output.restoration import Restoration
 from dgp.output.spread import FULL_SCALE, Spread
 from dgp.postprocess.merge import Merge
+from generators import ModelCard
 
 R = 32
 EMBEDDINGS = torch.eye(5, 8)
 PRIOR = types.SimpleNamespace(
     name="small",
     sha256="a" * 64,
+    card=ModelCard("small", licence="MIT", limits="tiny"),
     generator=types.SimpleNamespace(
         info=types.SimpleNamespace(resolution=R, class_index=int, classes=("ape", "bee", "cat", "dog", "elk")),
         embed=EMBEDDINGS.__getitem__,

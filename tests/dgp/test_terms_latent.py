@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from dgp.losses.cosine import cosine_distance, normalize
-from dgp.losses.latent import Geocross, NoiseRegulariser, autocorrelation, geocross
+from dgp.losses.latent import Geocross, LayerSpread, NoiseRegulariser, autocorrelation, geocross
 from dgp.losses.prediction import Prediction
 from tests.dgp.term_scene import predict, scene
 
@@ -62,6 +62,15 @@ def test_gradients_are_finite_where_layers_coincide(norms):
         value.requires_grad_()
         Geocross(of="value", norms=norms)(variables(**{"w+": value})).sum().backward()
         assert value.grad.isfinite().all()
+
+
+def test_the_spread_of_layers_is_none_where_they_are_equal():
+    value = layers(3, 4, 6)
+    expected = (value - value.mean(1, keepdim=True)).square().mean((1, 2)) / 2
+    term = LayerSpread()
+    assert torch.allclose(term(variables(**{"w+": value})), expected) and expected.min() > 0
+    assert torch.allclose(term(variables(**{"w+": value + 3})), expected, atol=1e-5), "their mean does not matter"
+    assert torch.equal(term(variables(**{"w+": value[:, :1].repeat(1, 4, 1)})), torch.zeros(3))
 
 
 def test_gradients_by_finite_differences():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dgp.losses.features import CosineFeatures, DecoupledFeatures, Features
-from dgp.losses.latent import Geocross, NegativeLogLikelihood, NoiseRegulariser
+from dgp.losses.latent import Geocross, LayerSpread, NegativeLogLikelihood, NoiseRegulariser
 from dgp.losses.locality import Locality
 from dgp.losses.noise_likelihood import NoiseLikelihood
 from dgp.losses.perceptual import Lpips, LpipsPyramid, Perceptual, PerceptualPyramid
@@ -30,6 +30,7 @@ ALL = [
     PerceptualPyramid(levels=2, above=4),
     LpipsPyramid(trunk="discriminator", above=2, levels=3),
     NegativeLogLikelihood(on="w+"),
+    LayerSpread(),
     Geocross(),
     Geocross(of="value", norms="any"),
     NoiseRegulariser(),
