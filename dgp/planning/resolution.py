@@ -30,8 +30,11 @@ def clip_resolution(
         return None
     least = max([asked, *(term.least_side for term in terms if term.weight)])
     found = next((side for side in generator.resolutions if side >= least), own)
-    if found != asked:
-        notes.append(f"{where}: looks at {found} px in place of {asked} px, which this network or a term cannot")
+    note = f"{where}: looks at {found} px in place of {asked} px, which this network or a term cannot"
+    if len(generator.resolutions) == 1:
+        note = f"this network draws its pictures at {own} px only, and every stage looks at those"
+    if found != asked and note not in notes:
+        notes.append(note)
     return None if found == own else found
 
 

@@ -82,7 +82,7 @@ def test_a_network_without_coarser_pictures_says_so():
     stages = tuple(s.model_copy(update={"move": {"z": next(iter(s.move.values()))}}) for s in stated.stages)
     run = Inversion(observation, toy, stated.model_copy(update={"stages": stages}))
     assert run.recipe.stages[0].resolution is None
-    assert [note for note in run.notes if "looks at 32 px in place of 16 px" in note]
+    assert run.notes == ["this network draws its pictures at 32 px only, and every stage looks at those"]
 
 
 def test_an_observation_of_detail_is_looked_at_as_it_is_and_a_note_says_so(prior, observations):
