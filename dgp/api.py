@@ -22,6 +22,7 @@ from dgp.observation.full_size.resolution_notes import describe_lack_of_detail
 from dgp.observation.observation import Observation
 from dgp.observation.prepare import prepare
 from dgp.output.restoration import Restoration
+from dgp.planning.stand_in import find_stand_in
 from dgp.progress import display, report_steps
 from dgp.recipes.load import load_recipe
 from dgp.recipes.overrides import Overrides, parse_overrides
@@ -204,7 +205,7 @@ def restore(
     with display(progress, "pictures" if several else name_of(picture)):
         if not isinstance(prior, Prior):
             prior = generators.load(prior or generators.DEFAULT)
-        recipe = load_recipe(recipe, parse_overrides(overrides, budget))
+        recipe = load_recipe(find_stand_in(recipe, prior), parse_overrides(overrides, budget))
         recipe = recipe if merge else recipe.unmerged()
         load_s = (time.perf_counter() - begin) / len(pictures)
         options = {

@@ -25,6 +25,7 @@ from dgp.output.restoration import Restoration
 from dgp.output.trace import append_lines
 from dgp.output.windows import join_windows
 from dgp.planning.plan import plan_recipe
+from dgp.planning.stand_in import find_stand_in
 from dgp.recipes.load import load_recipe
 from dgp.recipes.schema import Recipe
 from dgp.rendering.renderer import Evaluations, Renderer
@@ -89,7 +90,8 @@ class Inversion:
         self.seed, self.num_solutions, self.device = seed, num_solutions, resolve_device(device)
         with waiting(f"bringing {prior.name} to {self.device}"):
             self.prior = prior.to(self.device)
-        self.recipe, self.notes = plan_recipe(load_recipe(recipe), prior, self.observations)
+        chosen = load_recipe(find_stand_in(recipe, prior))
+        self.recipe, self.notes = plan_recipe(chosen, prior, self.observations)
         if self.recipe.classes == "even":
             self.observations = [replace(one, class_probabilities=None) for one in self.observations]
         size = (prior.generator.info.resolution,) * 2

@@ -14,6 +14,7 @@ from dgp.files import check_writable
 
 if TYPE_CHECKING:
     from dgp.evaluation import Evaluation
+    from generators import Prior
 
 
 @click.command(
@@ -128,11 +129,11 @@ def evaluate(
 
     device = resolve_device(options.device)
     plugins = options.load_plugins()
-    chosen = _load_recipes(recipes, options)
-    for note in dict.fromkeys(note for recipe in chosen.values() for note in options.notes(recipe)):
-        console.note(note)
     classifier = load_judge(judge) if judge else None
     prior = dgp.load_prior(options.prior)
+    chosen = _load_recipes(recipes, options, prior)
+    for note in dict.fromkeys(note for recipe in chosen.values() for note in options.notes(recipe)):
+        console.note(note)
     check_writable(output)
     pictures = Source(source)
     evaluation = Evaluation(
@@ -174,14 +175,14 @@ def evaluate(
     )
 
 
-def _load_recipes(text: str, options: EngineOptions) -> dict:
+def _load_recipes(text: str, options: EngineOptions, prior: Prior) -> dict:
     """Return the recipes of a list separated by commas, by their names in the tables."""
     chosen = {}
     for name in (part.strip() for part in text.split(",")):
         short = Path(name).stem if name.endswith(".toml") else name
         if not name or short in chosen:
             raise click.UsageError(f"got --recipe {text!r}; expected different names, separated by commas")
-        chosen[short] = options.load_recipe(name)
+        chosen[short] = options.load_recipe(name, prior)
     return chosen
 
 

@@ -16,6 +16,7 @@ from dgp.cli.plugins import load_plugins, plugin_option
 
 if TYPE_CHECKING:
     from dgp.recipes.schema import Recipe
+    from generators import Prior
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,13 @@ class EngineOptions:
     merge: bool
     dry_run: bool
 
-    def load_recipe(self, name: str) -> Recipe:
-        """Return a recipe by name or file, changed as --set, --budget and --no-merge say."""
+    def load_recipe(self, name: str, prior: Prior) -> Recipe:
+        """Return a recipe by name or file, or its stand-in on the prior, changed by --set, --budget and --no-merge."""
         import dgp
+        from dgp.planning.stand_in import find_stand_in
         from dgp.recipes.overrides import parse_overrides
 
-        recipe = dgp.load_recipe(name, parse_overrides(self.overrides, self.budget))
+        recipe = dgp.load_recipe(find_stand_in(name, prior), parse_overrides(self.overrides, self.budget))
         return recipe if self.merge else recipe.unmerged()
 
     def notes(self, recipe: Recipe) -> list[str]:

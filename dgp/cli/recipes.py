@@ -83,16 +83,18 @@ def show(name: str, prior: str | None, overrides: tuple[str, ...], plugins: tupl
     """
     import dgp
     from dgp.planning.budget import cost
+    from dgp.planning.stand_in import find_stand_in
     from dgp.recipes.unused_overrides import rate_notes
 
     load_plugins(plugins)
-    recipe, notes = dgp.load_recipe(name, overrides), []
+    adapted_to = dgp.load_prior(prior) if prior else None
+    recipe, notes = dgp.load_recipe(find_stand_in(name, adapted_to) if prior else name, overrides), []
     for note in rate_notes(overrides, recipe):
         console.note(note)
     if prior:
         from dgp.planning.adapt import adapt_recipe
 
-        recipe, notes = adapt_recipe(recipe, dgp.load_prior(prior))
+        recipe, notes = adapt_recipe(recipe, adapted_to)
     resolved, spent = recipe.model_dump(mode="json"), cost(recipe)
     console.print_json(
         {

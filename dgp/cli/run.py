@@ -197,16 +197,20 @@ def run_pictures(paths: Sequence[Path], degradation: str | Specify, options: Run
     from dgp.device import resolve_device
     from dgp.observation.folders import list_pictures
     from dgp.planning.adapt import adapt_recipe
+    from dgp.planning.requirements import list_missing
 
     images = [path for place in paths for path in (list_pictures(place) if place.is_dir() else [place])]
     device = resolve_device(options.device)
     plugins = options.load_plugins()
     if isinstance(degradation, str) and degradation != "auto":
         degradations.parse(degradation)
-    recipe = options.load_recipe(options.recipe)
     prior = dgp.load_prior(options.prior)
+    recipe = options.load_recipe(options.recipe, prior)
     if options.label != "auto":
         prior.generator.info.class_index(options.label)
+    if (asked := dgp.load_recipe(options.recipe)).name != recipe.name:
+        lacking = " and ".join(list_missing(asked, prior))
+        console.note(f"{asked.name} needs {lacking}, which {prior.name} lacks; {recipe.name} runs in its place")
     for note in options.notes(recipe):
         console.note(note)
     for note in adapt_recipe(recipe, prior)[1]:

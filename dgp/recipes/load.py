@@ -107,7 +107,9 @@ def _read_table(name: str, seen: tuple[str, ...] = ()) -> dict:
         raise RecipeError(f"recipe {name!r} is not valid TOML: {error}") from None
     base, common, settings = (_pop(table, key, kind, name) for key, kind in DIRECTIVES.items())
     if base:
-        table = merge_tables(_read_table(base, (*seen, name)), table)
+        inherited = _read_table(base, (*seen, name))
+        inherited.pop("otherwise", None)
+        table = merge_tables(inherited, table)
     if common:
         table["stages"] = [merge_tables(common, stage) for stage in _pop(table, "stages", list, name)]
     return apply_overrides(_validate(table, name).model_dump(), settings.items()) if settings else table

@@ -57,6 +57,8 @@ class Recipe(Options):
     serves: degradations that it was made for (informative).
     requires: what the prior must have: "discriminator", "classes", or latents "z", "w" that it draws.
     instead: the recipe to suggest where that is missing.
+    otherwise: the recipe that runs without being asked for where that is missing, "" for none; it is not inherited by
+        recipes that extend this one.
     operator: the degradation that the published method uses where the user names none.
     target: whether a simulated observation is rounded as a "file" would be, or stays "float".
     space: the latents in which a run starts: the first of these that the network has.
@@ -80,6 +82,7 @@ class Recipe(Options):
     serves: tuple[str, ...] = ()
     requires: tuple[Literal["discriminator", "classes", "z", "w"], ...] = ()
     instead: str | None = None
+    otherwise: str = ""
     operator: str | None = None
     target: Literal["file", "float"] = "file"
     space: tuple[str, ...] = Field(("z",), min_length=1)
