@@ -197,7 +197,7 @@ def run_pictures(paths: Sequence[Path], degradation: str | Specify, options: Run
     from dgp.device import resolve_device
     from dgp.observation.folders import list_pictures
     from dgp.planning.adapt import adapt_recipe
-    from dgp.planning.requirements import list_missing
+    from dgp.planning.stand_in import explain_stand_in
 
     images = [path for place in paths for path in (list_pictures(place) if place.is_dir() else [place])]
     device = resolve_device(options.device)
@@ -208,9 +208,8 @@ def run_pictures(paths: Sequence[Path], degradation: str | Specify, options: Run
     recipe = options.load_recipe(options.recipe, prior)
     if options.label != "auto":
         prior.generator.info.class_index(options.label)
-    if (asked := dgp.load_recipe(options.recipe)).name != recipe.name:
-        lacking = " and ".join(list_missing(asked, prior))
-        console.note(f"{asked.name} needs {lacking}, which {prior.name} lacks; {recipe.name} runs in its place")
+    if stand_in := explain_stand_in(options.recipe, prior):
+        console.note(stand_in)
     for note in options.notes(recipe):
         console.note(note)
     for note in adapt_recipe(recipe, prior)[1]:

@@ -12,10 +12,12 @@ from dgp.random_streams import random_stream
 from generators import Prior
 
 SAMPLES = 256
+SIDE = 64  # pixels: coarser pictures have the same colours
+PIXELS_AT_ONCE = 2**20
 
 
 @torch.no_grad()
-def mean_chroma(prior: Prior, samples: int = SAMPLES, at_once: int = 64) -> Tensor:
+def mean_chroma(prior: Prior, samples: int = SAMPLES, most: int = 64) -> Tensor:
     """Return the mean of colour minus luminance over random pictures of a prior; the same in every call.
 
     Colour minus luminance has the same information as Cb and Cr, so adding it to a grey picture gives it mean chroma.
@@ -23,17 +25,20 @@ def mean_chroma(prior: Prior, samples: int = SAMPLES, at_once: int = 64) -> Tens
     Args:
         prior: the prior.
         samples: how many pictures are generated.
-        at_once: how many of them are generated together.
+        most: how many of them are generated together at most.
 
     Returns:
         (3,), in the units of pictures in [-1, 1].
     """
-    total = torch.zeros(3, dtype=torch.float64)
-    device = next(prior.generator.parameters()).device
+    total, generator = torch.zeros(3, dtype=torch.float64), prior.generator
+    side = next(side for side in generator.resolutions if side >= min(SIDE, generator.info.resolution))
+    at_once = min(most, max(1, PIXELS_AT_ONCE // side**2))
+    device = next(generator.parameters()).device
     for first in range(0, samples, at_once):
         count = min(at_once, samples - first)
-        latents = prior.generator.sample(count, generator=random_stream(0, "mean chroma", first))
-        pictures = prior.generator({name: value.to(device) for name, value in latents.items()}).cpu().double()
+        latents = generator.sample(count, generator=random_stream(0, "mean chroma", first))
+        latents = {name: value.to(device) for name, value in latents.items()}
+        pictures = generator.draw(latents, side).cpu().double()
         total += (pictures - Gray()(pictures)).mean((2, 3)).sum(0)
     return (total / samples).float()
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from dgp.losses.feature_networks.table import TRUNKS
+from dgp.losses.terms import Term
+from dgp.losses.trunk_term import TrunkTerm
 from dgp.output.answer import Answer
 from dgp.output.metrics import typicality
 from dgp.output.run_folder import run_identity, to_json, versions
+from generators.model_zoo import PUBLIC
 
+MEASURED_BY = {"lpips-alexnet": "lpips", "efficientnet-lite0": "perceptual_efficientnet"}  # network -> metric
 LIKELIEST = 10  # chains of damages that a result lists
 
 
@@ -48,6 +53,7 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
             "output": None if result.folder is None else str(result.folder),
             "degradation": degradation,
             "prior": identity["prior"] | {key: getattr(result.prior.card, key) for key in ("licence", "limits")},
+            "networks": describe_networks(result.recipe.terms, result.metrics),
             "recipe": identity["recipe"] | {"resolved": result.recipe.model_dump(mode="json")},
             "geometry": place.record(),
             "notes": [*observation.notes, *result.notes],
@@ -75,6 +81,14 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
             "timing": result.timing,
         }
     )
+
+
+def describe_networks(terms: Sequence[Term], metrics: Mapping[str, dict]) -> list[dict]:
+    """Return name, licence and limits of the published feature networks that terms and metrics looked through."""
+    used = {TRUNKS[term.trunk].published for term in terms if isinstance(term, TrunkTerm)}
+    measured = {name for name, metric in MEASURED_BY.items() if metrics.get(metric, {}).get("value") is not None}
+    entries = [PUBLIC[name] for name in PUBLIC if name in used | measured]
+    return [{"name": one.name, "licence": one.licence.text, "limits": one.limits or None} for one in entries]
 
 
 def _describe_window(window: Answer) -> dict:

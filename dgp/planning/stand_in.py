@@ -24,3 +24,12 @@ def find_stand_in(recipe: str | Path | Recipe, prior: Prior) -> str | Path | Rec
         recipe = loaded.otherwise
         loaded = load_recipe(recipe)
     return recipe
+
+
+def explain_stand_in(recipe: str | Path | Recipe, prior: Prior) -> str | None:
+    """Return a line on the recipe that stands in for the given one on a prior; None where none does."""
+    found = find_stand_in(recipe, prior)
+    if found == recipe:
+        return None
+    lacking = " and ".join(list_missing(load_recipe(recipe), prior))
+    return f"{recipe} needs {lacking}, which {prior.name} lacks; {found} runs in its place"

@@ -111,6 +111,13 @@ class Recipe(Options):
         """Of the variables that the recipe names."""
         return {name: variable.constraint for name, variable in self.variables.items()}
 
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """Terms of searches, stages and ``accept`` that have a weight."""
+        parts = [*(search.scored_terms for search in self.searches), *(stage.terms for stage in self.stages)]
+        parts.append((self.accept.term,) if self.accept else ())
+        return tuple(term for part in parts for term in part if term.weight)
+
     def unmerged(self) -> Recipe:
         """Return the recipe without the step that makes the answer agree with what was observed."""
         return self.model_copy(update={"finish": self.finish.without_merge()})

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from dgp.api import observe
 from dgp.errors import OutputError
+from dgp.losses.perceptual import Perceptual
 from dgp.observation.figures import join_with_captions
 from dgp.output import metrics, restoration
 from dgp.output import run_folder as results
@@ -35,7 +36,12 @@ PRIOR = types.SimpleNamespace(
     ),
 )
 RECIPE = types.SimpleNamespace(
-    name="quick", sha256="b" * 64, finish=Merge(), parametrizations={}, model_dump=lambda mode: {"name": "quick"}
+    terms=(Perceptual(), Perceptual(weight=2, trunk="discriminator")),
+    name="quick",
+    sha256="b" * 64,
+    finish=Merge(),
+    parametrizations={},
+    model_dump=lambda mode: {"name": "quick"},
 )
 REQUIRED = {
     "schema": None,
@@ -134,6 +140,9 @@ def test_an_ordinary_run(tmp_path):
     record = json.loads((folder / "result.json").read_text())
     assert record["metrics"] == {name: {"value": None, "reason": "no original"} for name in REQUIRED["metrics"]}
     assert record["simulate"] is False and record["geometry"]["box"] == [0, 0, 40, 30]
+    assert record["prior"] == {"name": "small", "sha256": "a" * 64, "licence": "MIT", "limits": "tiny"}
+    (network,) = record["networks"]  # that of the terms which has published weights
+    assert network["name"] == "efficientnet-lite0" and "Apache" in network["licence"] and network["limits"]
 
 
 def test_several_answers(tmp_path):

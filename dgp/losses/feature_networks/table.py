@@ -27,6 +27,7 @@ class Trunk:
         explain_absence: returns why it cannot be used with a prior, in a few words; None if it can.
         find: returns the network on the device of a prediction; raises ValueError where its weights are missing.
         lpips: whether it is one of LPIPS, with learned weights; only these distances are called LPIPS.
+        published: the entry of ``generators.model_zoo`` with its weights and licence; "" where it has none.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Trunk:
     explain_absence: Callable[[Prior], str | None]
     find: Callable[[Prediction], FeatureNetwork]
     lpips: bool = False
+    published: str = ""
 
 
 def _lpips(name: str) -> Trunk:
@@ -44,6 +46,7 @@ def _lpips(name: str) -> Trunk:
         lambda prior: lpips.explain_absence(name),
         lambda prediction: LpipsNetwork(lpips.load_lpips(name, str(prediction.image.device)), side),
         lpips=True,
+        published=lpips.ENTRIES[name],
     )
 
 
@@ -59,6 +62,7 @@ TRUNKS: dict[str, Trunk] = {
         EfficientNetNetwork.least_side,
         lambda prior: efficientnet.explain_absence(),
         lambda prediction: EfficientNetNetwork(efficientnet.load_efficientnet(str(prediction.image.device))),
+        published=efficientnet.NAME,
     ),
     "discriminator": Trunk(
         "discriminator",
