@@ -127,8 +127,8 @@ def test_differences_are_paired_and_missing_values_left_out():
 
 
 def test_mean_chroma_is_the_chroma_of_the_prior(toy):
-    chroma = mean_chroma(toy, samples=8, at_once=8)
-    assert torch.equal(chroma, mean_chroma(toy, samples=8, at_once=8)) and chroma.abs().max() > 0.01
+    chroma = mean_chroma(toy, samples=8, most=8)
+    assert torch.equal(chroma, mean_chroma(toy, samples=8, most=8)) and chroma.abs().max() > 0.01
     assert float(chroma @ torch.tensor([0.299, 0.587, 0.114])) == pytest.approx(0, abs=1e-5)
 
 
