@@ -13,6 +13,7 @@ import click
 from dgp.cli.console import START_TIME
 from dgp.cli.failures import exit_code, one_line, print_error
 from dgp.cli.groups import Group
+from dgp.memory import keep_freed_memory
 
 # PyTorch's threads would otherwise spin while they wait for each other, which makes runs on a busy machine several
 # times slower. The setting is read when PyTorch is imported.
@@ -58,6 +59,8 @@ class Commands(Group):
     def main(self, args=None, prog_name=None, complete_var=None, standalone_mode=True, **extra):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
+        if args is None:  # a process of its own, not a call from within another program
+            keep_freed_memory()
         args = list(sys.argv[1:] if args is None else args)
         extra.setdefault("obj", tuple(args))  # recorded in result.json as `argv`
         try:
