@@ -19,9 +19,9 @@ ROOMS = {
     "operators deepinv authoring conformance",
     "generators": "errors text progress caching nn latents base biggan stylegan checkpoints statistics "
     "prior model_zoo registry bank wrapping load convert random_init builtin downloads training",
-    "dgp": "errors files device threads memory progress random_streams registry faces observation identify classify variables "
-    "rendering losses optim engine search postprocess recipes planning output warm_start inversion api plugins "
-    "evaluation cli __main__",
+    "dgp": "errors files device threads memory progress random_streams registry faces observation identify classify "
+    "variables rendering losses optim engine search postprocess recipes planning output warm_start inversion api "
+    "plugins evaluation cli __main__",
 }
 
 
