@@ -23,9 +23,16 @@ def average_kernel(kernel: Tensor, halvings: int) -> Tensor:
     """
     if not halvings:
         return kernel
-    once = kernel.new_tensor(((0.5, 0, 0), (0.5, 1, 0.5), (0, 0, 0.5)))
-    line = torch.linalg.matrix_power(once, halvings)
+    line = _average_line(halvings, kernel.dtype, kernel.device)
     return line @ kernel @ line.t()
+
+
+@lru_cache(maxsize=32)
+@torch.inference_mode(False)
+def _average_line(halvings: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the map of taps along a line to those for averages, (3, 3); kept, since every transfer waits."""
+    once = torch.tensor(((0.5, 0, 0), (0.5, 1, 0.5), (0, 0, 0.5)), dtype=dtype, device=device)
+    return torch.linalg.matrix_power(once, halvings)
 
 
 def average_enlarging_kernel(kernel: Tensor, taps: tuple[float, ...], halvings: int) -> Tensor:

@@ -14,7 +14,7 @@ from dgp.observation.estimate import Estimate
 from dgp.recipes.load import load_recipe, recipe_names
 
 from ..dgp.term_scene import small_efficientnet
-from ..dgp.test_published_recipes import OF_W, seen
+from ..dgp.test_published_recipes import seen
 from ..families import FAMILIES, family
 
 if not hasattr(backend_registration, "_DummyBackendModule"):
@@ -64,7 +64,7 @@ def ran(name, where, degradation="gray", pictures=1, settings=(), **options):
 
 
 # One recipe of each kind of move for every family, every recipe for one.
-RUNS = [(name, "biggan" if name not in OF_W else "stylegan2") for name in recipe_names()]
+RUNS = [(name, "stylegan2" if "w" in load_recipe(name).requires else "biggan") for name in recipe_names()]
 RUNS += [("pulse-repaired", where) for where in FAMILIES] + [("all-at-once-mse", "stylegan3")]
 RUNS += [("dgp-colorization", "biggan-deep"), ("rsr", "stylegan1")]
 # A stage with stopping rules reads one thing in each step: which rows the next step evaluates.

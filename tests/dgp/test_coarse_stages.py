@@ -139,7 +139,7 @@ def test_a_run_continues_from_the_result_of_a_coarse_one(prior, observations):
 
 
 def test_published_recipes_look_at_the_priors_own_size():
-    ours = {"default", "default-bank", "typical", "aligned", "all-at-once-mse", "latent-mse"}
+    ours = {"default", "default-w", "default-bank", "typical", "aligned", "all-at-once-mse", "latent-mse"}
     recipes = {name: load_recipe(name) for name in recipe_names()}
     users = {name for name, one in recipes.items() if any(stage.resolution for stage in one.stages)}
     assert users == ours

@@ -244,7 +244,7 @@ def test_without_a_discriminator(kind, tmp_path):
     result.save(tmp_path / "out")
     if prior.discriminator is None:
         with pytest.raises(dgp.RecipeError, match="needs discriminator.*--recipe latent-mse"):
-            dgp.restore(picture(prior), "gray", prior, simulate=True)
+            dgp.restore(picture(prior), "gray", prior, recipe="typical", simulate=True)
 
 
 def test_groups_that_are_told():

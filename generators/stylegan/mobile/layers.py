@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -101,9 +102,16 @@ class Depthwise(WeightCache, nn.Module):
         self.weight = nn.Parameter(torch.randn(channels, 1, 3, 3))
 
 
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)
+def haar_matrix(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the inverse Haar transform of a square, (4 pixels, 4 bands); kept, since every transfer waits."""
+    return torch.tensor(HAAR, dtype=dtype, device=device) / 2
+
+
 def invert_haar(x: Tensor) -> Tensor:
     """Return the inverse Haar transform: (N, 4 C, h, w), band by band, to (N, C, 2h, 2w)."""
-    pixels = torch.einsum("pb,nbchw->ncphw", x.new_tensor(HAAR) / 2, x.unflatten(1, (BANDS, -1)))
+    pixels = torch.einsum("pb,nbchw->ncphw", haar_matrix(x.dtype, x.device), x.unflatten(1, (BANDS, -1)))
     return F.pixel_shuffle(pixels.flatten(1, 2), 2)
 
 
@@ -173,5 +181,5 @@ class ToPicture(nn.Module):
 
     def _invert_haar(self, coefficients: Tensor) -> Tensor:
         """Map (N, 12, k), band by band, to (N, 12, k), the four pixels of each colour in turn."""
-        haar = coefficients.new_tensor(HAAR) / 2
+        haar = haar_matrix(coefficients.dtype, coefficients.device)
         return torch.einsum("pb,nbck->ncpk", haar, coefficients.unflatten(1, (BANDS, 3))).flatten(1, 2)
