@@ -48,7 +48,7 @@ def test_the_default_without_a_discriminator_agrees_with_the_observation(style):
         latents = style.generator.sample(1, truncation=0.5, generator=torch.Generator().manual_seed(1))
         picture = style.generator(latents)
     observation = observe(picture[0].clamp(-1, 1), "sr:4", style, simulate=True)
-    recipe = load_recipe("default-w", {"stages.0.steps": 12, "stages.1.steps": 6, "stages.2.steps": 2})
+    recipe = load_recipe("default-w", {"stages.*.steps": 2, "stages.0.steps": 12, "stages.1.steps": 6})
     inversion = Inversion(observation, style, recipe)
     steps = [float(step.losses["data"][0]) for step in inversion]
     result = inversion.result()
