@@ -8,7 +8,7 @@ import click
 
 from dgp.cli import complete
 from dgp.cli.console import Console, console_options, printable_text
-from dgp.cli.failures import SOME_FAILED, exit_code, one_line, print_error
+from dgp.cli.failures import describe_failure, exit_after, exit_code, report_failure
 
 LANDMARKS = "landmarks.json"
 
@@ -56,11 +56,11 @@ def align(photos: tuple[Path, ...], output: Path, size: int, landmarks: str | No
     from dgp.files import write_bytes_atomic
     from dgp.observation.faces import locate_faces
     from dgp.observation.figures import encode_png
-    from dgp.observation.folders import list_pictures
+    from dgp.observation.folders import expand_folders
     from dgp.observation.images import flatten, open_picture
     from dgp.output.run_folder import prepare_folder
 
-    images = [path for place in photos for path in (list_pictures(place) if place.is_dir() else [place])]
+    images = expand_folders(photos)
     prepare_folder(output)
     found, records, codes = {}, [], []
     for path, stem in zip(images, folder_names(images), strict=True):
@@ -68,17 +68,17 @@ def align(photos: tuple[Path, ...], output: Path, size: int, landmarks: str | No
             source = open_picture(path)
             faces = locate_faces(source, landmarks, detector)
         except Exception as error:  # noqa: BLE001  a picture that fails must not stop the others
-            named = str(path) in str(error)
-            print_error(error, verbose=console.verbose, prefix="" if named else f"{path}: ")
-            records.append({"status": "failed", "input": {"path": str(path)}, "error": one_line(error)})
+            report_failure(path, error, console)
+            records.append(describe_failure(path, error))
             codes.append(exit_code(error))
             continue
-        image, files = flatten(source)[0], [output / f"{stem}_{number}.png" for number in range(len(faces))]
-        for face, file in zip(faces, files, strict=True):
-            write_bytes_atomic(file, encode_png(Alignment.from_face(face).picture(image, size)))
+        image, files, described = flatten(source)[0], [], []
+        for number, face in enumerate(faces):
+            square = Alignment.from_face(face)
+            files.append(output / f"{stem}_{number}.png")
+            write_bytes_atomic(files[-1], encode_png(square.picture(image, size)))
+            described.append(face.record() | {"quad": square.record()})
         found[path.name] = faces
-        quads = [Alignment.from_face(face).record() for face in faces]
-        described = [face.record() | {"quad": quad} for face, quad in zip(faces, quads, strict=True)]
         records.append(
             {"status": "done", "input": {"path": str(path)}, "faces": described, "files": list(map(str, files))}
         )
@@ -87,5 +87,4 @@ def align(photos: tuple[Path, ...], output: Path, size: int, landmarks: str | No
     if found:
         write_bytes_atomic(output / LANDMARKS, write_landmarks(found))
     console.print_json({"results": records})
-    if any(codes):
-        click.get_current_context().exit(max(codes) if all(codes) else SOME_FAILED)
+    exit_after(codes)

@@ -7,10 +7,12 @@ failed; 130 interrupted.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from dgp.cli.console import printable_text
+from dgp.cli.console import Console, printable_text
 
 SOME_FAILED = 4
 INTERRUPTED = 130
@@ -49,3 +51,20 @@ def print_error(error: BaseException, *, verbose: bool = False, prefix: str = ""
         click.echo("".join(traceback.format_exception(error)), err=True)
     line = f"Error: {prefix}{one_line(error)}"
     click.echo(printable_text(line), err=True)
+
+
+def report_failure(path: Path, error: BaseException, console: Console) -> None:
+    """Print the error of a picture, with the name of the picture if the message does not contain it."""
+    named = str(path) in str(error)
+    print_error(error, verbose=console.verbose, prefix="" if named else f"{path}: ")
+
+
+def describe_failure(path: Path, error: BaseException) -> dict:
+    """Return the JSON record of a picture that failed."""
+    return {"status": "failed", "input": {"path": str(path)}, "error": one_line(error)}
+
+
+def exit_after(codes: Sequence[int]) -> None:
+    """Exit where some of several pictures failed; ``codes`` has the exit code of each, 0 for those that are done."""
+    if any(codes):
+        click.get_current_context().exit(max(codes) if all(codes) else SOME_FAILED)

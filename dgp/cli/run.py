@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dgp.cli.console import START_TIME, Console, printable_text
-from dgp.cli.failures import SOME_FAILED, exit_code, one_line, print_error
+from dgp.cli.failures import describe_failure, exit_after, exit_code, report_failure
 from dgp.cli.options import RunOptions
 from dgp.cli.outputs import folder_names, refuse_overwriting_inputs
 from dgp.cli.plugins import record_plugins
@@ -195,11 +195,11 @@ def run_pictures(paths: Sequence[Path], degradation: str | Specify, options: Run
     import degradations
     import dgp
     from dgp.device import resolve_device
-    from dgp.observation.folders import list_pictures
+    from dgp.observation.folders import expand_folders
     from dgp.planning.adapt import adapt_recipe
     from dgp.planning.stand_in import explain_stand_in
 
-    images = [path for place in paths for path in (list_pictures(place) if place.is_dir() else [place])]
+    images = expand_folders(paths)
     device = resolve_device(options.device)
     plugins = options.load_plugins()
     if isinstance(degradation, str) and degradation != "auto":
@@ -223,16 +223,14 @@ def run_pictures(paths: Sequence[Path], degradation: str | Specify, options: Run
     jobs = [runner.check(job, keep=len(jobs) == 1) for job in jobs]
     for job in jobs:
         if job.failed:
-            report_failure(job, job.failed, console)
+            report_failure(job.path, job.failed, console)
     runner = replace(runner, load_s=loaded / max(1, sum(not job.failed and not job.done for job in jobs)))
     outcomes = [_outcome(runner, job, console) for job in jobs]
     records = [record for record, _ in outcomes]
     # A folder always gives a list, so that scripts need not know how many pictures it contains.
     one = len(records) == 1 and not paths[0].is_dir()
     console.print_json(records[0] if one else {"results": records})
-    codes = [code for _, code in outcomes]
-    if any(codes):
-        click.get_current_context().exit(max(codes) if all(codes) else SOME_FAILED)
+    exit_after([code for _, code in outcomes])
 
 
 def _outcome(runner: Runner, job: Job, console: Console) -> tuple[dict, int]:
@@ -240,7 +238,7 @@ def _outcome(runner: Runner, job: Job, console: Console) -> tuple[dict, int]:
     from dgp.output.run_folder import read_result
 
     if job.failed:
-        return _failure(job, job.failed), exit_code(job.failed)
+        return describe_failure(job.path, job.failed), exit_code(job.failed)
     if runner.options.dry_run:
         job.print_notes(console)
         console.print(
@@ -259,8 +257,8 @@ def _outcome(runner: Runner, job: Job, console: Console) -> tuple[dict, int]:
     try:
         record = runner.run(job, console)
     except Exception as error:  # noqa: BLE001  a picture that fails must not stop the others
-        report_failure(job, error, console)
-        return _failure(job, error), exit_code(error)
+        report_failure(job.path, error, console)
+        return describe_failure(job.path, error), exit_code(error)
     console.print(f"{printable_text(job.path)} -> {printable_text(job.folder / 'restored.png')}  {summarize(record)}")
     full_size = record["full_size"] or {}
     if harm := full_size.get("worse_than_untouched"):
@@ -271,16 +269,6 @@ def _outcome(runner: Runner, job: Job, console: Console) -> tuple[dict, int]:
             f"{record['degradation']['asked']} loses nothing; what the prior made of it is restored_prior.png"
         )
     return record, 0
-
-
-def _failure(job: Job, error: Exception) -> dict:
-    return {"status": "failed", "input": {"path": str(job.path)}, "error": one_line(error)}
-
-
-def report_failure(job: Job, error: Exception, console: Console) -> None:
-    """Print the error of a picture, with the name of the picture if the message does not contain it."""
-    named = str(job.path) in str(error)
-    print_error(error, verbose=console.verbose, prefix="" if named else f"{job.path}: ")
 
 
 def summarize(record: dict) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dgp.losses.cosine import normalize
 from dgp.losses.prediction import mean_per_row
-from dgp.losses.terms import TERMS, Term
+from dgp.losses.terms import TERMS, Term, VariableTerm
 from dgp.variables.classes import nearest_classes
 
 NOISE = re.compile(r"noise\[\d+\]")
@@ -22,26 +22,18 @@ EPSILON = 1e-9  # added under square roots, as in PULSE's code
 
 
 @TERMS.register("nll")
-class NegativeLogLikelihood(Term):
+class NegativeLogLikelihood(VariableTerm):
     """L = ||z||^2 / (2 d): the negative log-likelihood of a standard normal z over its d entries, less a constant."""
 
     kind: str = "nll"
     on: str = Field("z", description="the variable")
-
-    @property
-    def name(self):
-        return f"nll({self.on})"
-
-    @property
-    def variables(self):
-        return (self.on,)
 
     def __call__(self, prediction):
         return mean_per_row(prediction.values[self.on].square()) / 2
 
 
 @TERMS.register("layer-spread")
-class LayerSpread(Term):
+class LayerSpread(VariableTerm):
     """L = sum_l ||v_l - mean(v)||^2 / (2 d L): how far the layers of w+ (N, L, d) are from their mean.
 
     A generator is trained with one w for all layers. Of the value that is optimised, in which the prior is standard
@@ -50,14 +42,6 @@ class LayerSpread(Term):
 
     kind: str = "layer-spread"
     on: str = Field("w+", description="the variable")
-
-    @property
-    def name(self):
-        return f"layer-spread({self.on})"
-
-    @property
-    def variables(self):
-        return (self.on,)
 
     def __call__(self, prediction):
         layers = prediction.values[self.on]
@@ -90,7 +74,7 @@ class ClassNegativeLogLikelihood(Term):
 
 
 @TERMS.register("geocross")
-class Geocross(Term):
+class Geocross(VariableTerm):
     """L = d / 8 * mean over pairs (i, j) of angle(w_i, w_j)^2 of the layers of w+ (Menon et al. 2020, eq. 5).
 
     As in the published code the mean is over all L x L pairs of w+ (N, L, d); 0 for latents of one layer.
@@ -103,14 +87,6 @@ class Geocross(Term):
     on: str = Field("w+", description="the variable")
     of: Literal["value", "input"] = "input"
     norms: Literal["equal", "any"] = "equal"
-
-    @property
-    def name(self):
-        return f"geocross({self.on})"
-
-    @property
-    def variables(self):
-        return (self.on,)
 
     def __call__(self, prediction):
         layers = (prediction.values if self.of == "value" else prediction.latents)[self.on]

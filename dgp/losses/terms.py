@@ -102,6 +102,20 @@ class Term(Options):
         raise NotImplementedError
 
 
+class VariableTerm(Term):
+    """A term on one variable, which its name mentions."""
+
+    on: str
+
+    @property
+    def name(self):
+        return f"{self.kind}({self.on})"
+
+    @property
+    def variables(self):
+        return (self.on,)
+
+
 def name_terms(terms: Sequence[Term]) -> dict[str, Term]:
     """Return the terms whose weight is not 0, by the names of their losses; a name that is taken gets a number."""
     found: dict[str, Term] = {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from dgp.losses.prediction import mean_per_row
-from dgp.losses.terms import TERMS, Term
+from dgp.losses.terms import TERMS, VariableTerm
 
 
 @TERMS.register("uncovered")
-class Uncovered(Term):
+class Uncovered(VariableTerm):
     """Share of the object outside the square of a transformed picture, in [0, 1].
 
     The object is what the observation's weight marks; without a weight, the whole frame. The observation itself fills
@@ -18,14 +18,6 @@ class Uncovered(Term):
 
     kind: str = "uncovered"
     on: Literal["warp"] = "warp"
-
-    @property
-    def name(self):
-        return f"uncovered({self.on})"
-
-    @property
-    def variables(self):
-        return (self.on,)
 
     def __call__(self, prediction):
         batch, pictures = prediction.batch, prediction.pictures

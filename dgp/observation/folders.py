@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
@@ -32,3 +33,8 @@ def list_pictures(folder: Path) -> list[Path]:
             "its subfolders are not searched"
         )
     return found
+
+
+def expand_folders(paths: Iterable[Path]) -> list[Path]:
+    """Return paths with each folder replaced by its pictures (``list_pictures``)."""
+    return [path for place in paths for path in (list_pictures(place) if place.is_dir() else [place])]

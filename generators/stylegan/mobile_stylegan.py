@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from generators.base import GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
@@ -104,44 +103,28 @@ class MobileStyleGAN(StyleGenerator):
 
     def stem(self, latents):
         """Return the learned constant, (N, channels[0], 4, 4)."""
-        rows = len(next(latents[name] for name in reversed(self.charts) if name in latents))
-        const = self.synthesis.b4.const.expand(rows, -1, -1, -1)
-        return State(const.contiguous(memory_format=torch.channels_last))
+        return self._expand_constant(self.synthesis.b4.const, latents)
 
     def block(self, k, state, latents):
         """Apply block k: (N, channels[k - 1], h, w) -> (N, channels[k], 2h, 2w); block 0 keeps 4x4.
 
         The last block returns pixels (N, 12, h, w), four for each colour.
         """
-        return State(self._run_block(k, state.hidden, self.w_plus(latents)))
+        return self._run_block(k, state, latents)
 
-    def _run_block(self, k: int, x: Tensor, w_plus: Tensor, halvings: int = 0) -> Tensor:
-        """Apply block k, after the last one the colours, to the map that enters it; see ``Block``."""
-        blocks = self.synthesis.blocks()
+    def _run_block(self, k, state, latents, halvings=0):
+        blocks, w_plus = self.synthesis.blocks(), self.w_plus(latents)
         first = sum(block.slots for block in blocks[:k])
-        x = blocks[k](x, w_plus[:, first : first + blocks[k].slots], halvings)
-        return self.synthesis.torgb(x, w_plus[:, -1]) if k == self.depth - 1 else x
+        x = blocks[k](state.hidden, w_plus[:, first : first + blocks[k].slots], halvings)
+        return State(self.synthesis.torgb(x, w_plus[:, -1]) if k == self.depth - 1 else x)
 
     @property
     def resolutions(self):
         return (*self.config.sides[-COARSER:], self.config.resolution)
 
-    def draw(self, latents, resolution):
-        """Return averages of the picture over squares of pixels, (N, 3, r, r).
-
-        Those over squares of two are exact. For larger ones the last blocks work on averages of their maps, all of them
-        with their styles: an approximation, because the differences within a square are left out.
-        """
-        if resolution not in self.resolutions[:-1]:
-            return super().draw(latents, resolution)
-        latents = self._map_once(latents)
-        state, first = self.start(latents)
-        x, w_plus = state.hidden, self.w_plus(latents)
-        side = max(resolution, x.shape[-1])  # a feature map is not averaged before it enters
-        for k in range(first, self.depth):
-            x = self._run_block(k, x, w_plus, max(0, (self.config.sides[k] // side).bit_length() - 1))
-        picture = x.unflatten(1, (3, BANDS)).mean(2)
-        return picture if side == resolution else F.avg_pool2d(picture, side // resolution)
+    def _coarse_picture(self, state):
+        # The four pixels of each colour, averaged: exact where no block has averaged its maps.
+        return state.hidden.unflatten(1, (3, BANDS)).mean(2)
 
     def head(self, state):
         """Put pixels (N, 12, R/2, R/2), four for each colour, in their places: (N, 3, R, R)."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generators.base import Generator
+from generators.base import Generator, State
 from generators.errors import ClassError
 from generators.latents import choose_labels, sample_normal
 
@@ -63,6 +64,36 @@ class StyleGenerator(Generator):
     def _map_once(self, latents: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the latents with w+ (N, num_ws, w_dim), so that the mapping network runs once, not in each block."""
         return latents | {"w+": self.w_plus(latents)} if latents.keys() & {"w", "z"} else latents
+
+    def draw(self, latents, resolution):
+        """Return averages of the picture over squares of pixels, (N, 3, r, r).
+
+        The last blocks work on averages of their maps, all of them with their styles and noise: an approximation,
+        because the differences within a square are left out. Networks with coarser ``resolutions`` define
+        ``_run_block`` and ``_coarse_picture``; their blocks have the sides ``config.sides``.
+        """
+        if resolution not in self.resolutions[:-1]:
+            return super().draw(latents, resolution)
+        latents = self._map_once(latents)
+        state, first = self.start(latents)
+        side = max(resolution, state.hidden.shape[-1])  # a feature map is not averaged before it enters
+        for k in range(first, self.depth):
+            state = self._run_block(k, state, latents, max(0, (self.config.sides[k] // side).bit_length() - 1))
+        picture = self._coarse_picture(state)
+        return picture if side == resolution else F.avg_pool2d(picture, side // resolution)
+
+    def _run_block(self, k: int, state: State, latents: dict[str, Tensor], halvings: int = 0) -> State:
+        """Apply block k to a state that is averaged ``halvings`` times over squares of two pixels."""
+        raise NotImplementedError
+
+    def _coarse_picture(self, state: State) -> Tensor:
+        """Return the picture of the averages that leave the last block."""
+        return state.hidden
+
+    def _expand_constant(self, constant: Tensor, latents: dict[str, Tensor]) -> State:
+        """Return the state of a learned constant (C, h, w), once for each row."""
+        rows = len(next(latents[name] for name in reversed(self.charts) if name in latents))
+        return State(constant.expand(rows, -1, -1, -1).contiguous(memory_format=torch.channels_last))
 
     def convert(self, latents, chart):
         if chart.startswith("feature@"):

@@ -238,9 +238,7 @@ class StyleGAN1(StyleGenerator):
     def stem(self, latents):
         """Return the learned constant plus its bias, (N, channels[0], 4, 4)."""
         first = self.blocks["4x4"]
-        rows = next(iter(latents.values())).shape[0]
-        constant = (first.const + first.bias[:, None, None]).expand(rows, -1, -1, -1)
-        return State(constant.contiguous(memory_format=torch.channels_last))
+        return self._expand_constant(first.const + first.bias[:, None, None], latents)
 
     def block(self, k, state, latents):
         """Apply block k: (N, channels[k - 1], h, w) -> (N, channels[k], 2h, 2w); block 0 keeps 4x4."""

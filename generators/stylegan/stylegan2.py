@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generators.base import Generator, GeneratorInfo, ParameterGroup, State
+from generators.base import GeneratorInfo, ParameterGroup, State
 from generators.latents import LatentSpec
 from generators.nn.equalised import EqualisedLayer
 from generators.stylegan.mapping import Mapping
@@ -223,27 +223,12 @@ class StyleGAN2(StyleGenerator):
         """
         return max(0, 2 * k - 1)
 
-    def forward(self, latents):
-        return Generator.forward(self, latents) if "w++" in latents else super().forward(latents)
+    def _map_once(self, latents):
+        return latents if "w++" in latents else super()._map_once(latents)
 
     @property
     def resolutions(self):
         return self.config.sides[-1 - COARSER :]
-
-    def draw(self, latents, resolution):
-        """Return averages of the picture over squares of pixels, (N, 3, r, r).
-
-        The last blocks work on averages of their maps, all of them with their styles and noise: an approximation,
-        because the differences within a square are left out.
-        """
-        if resolution not in self.resolutions[:-1]:
-            return super().draw(latents, resolution)
-        latents = latents if "w++" in latents else self._map_once(latents)
-        state, first = self.start(latents)
-        side = max(resolution, state.hidden.shape[-1])  # a feature map is not averaged before it enters
-        for k in range(first, self.depth):
-            state = self._run_block(k, state, latents, max(0, (self.config.sides[k] // side).bit_length() - 1))
-        return state.hidden if side == resolution else F.avg_pool2d(state.hidden, side // resolution)
 
     def _to_chart(self, latents, chart):
         if chart != "w++":
@@ -252,16 +237,13 @@ class StyleGAN2(StyleGenerator):
 
     def stem(self, latents):
         """Return the learned constant, (N, channels[0], 4, 4)."""
-        rows = len(next(latents[name] for name in reversed(self.charts) if name in latents))
-        const = self.synthesis.b4.const.expand(rows, -1, -1, -1)
-        return State(const.contiguous(memory_format=torch.channels_last))
+        return self._expand_constant(self.synthesis.b4.const, latents)
 
     def block(self, k, state, latents):
         """Apply block k: (N, channels[k - 1], h, w) -> (N, channels[k], 2h, 2w); block 0 keeps 4x4."""
         return self._run_block(k, state, latents)
 
-    def _run_block(self, k: int, state: State, latents: dict[str, Tensor], halvings: int = 0) -> State:
-        """Apply block k; see ``Block`` for ``halvings``."""
+    def _run_block(self, k, state, latents, halvings=0):
         block, first = self.synthesis.blocks()[k], self._first_slot(k)
         rows = latents["w++"].split(self.rows, 1) if "w++" in latents else None
         w_plus = None if rows else self.w_plus(latents)
