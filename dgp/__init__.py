@@ -8,12 +8,17 @@
 Names are imported when they are first used, so that ``import dgp`` stays light. Plugins import from ``dgp.plugins``.
 """
 
+import logging
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from dgp.threads import import_torch
 
+# Without any handler, Python would print warnings on stderr; programs that want the records add handlers of their own.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
 _MODULES = {
+    "Checkpoint": "dgp.checkpoint.checkpoint",
     "Inversion": "dgp.inversion",
     "StepOutput": "dgp.engine.stage",
     "Observation": "dgp.observation.observation",
@@ -24,8 +29,10 @@ _MODULES = {
     "observe": "dgp.api",
     "recipe_names": "dgp.recipes.load",
     "restore": "dgp.api",
+    "CheckpointError": "dgp.errors",
     "DgpError": "dgp.errors",
     "InputError": "dgp.errors",
+    "Interrupted": "dgp.errors",
     "OutputError": "dgp.errors",
     "RecipeError": "dgp.errors",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import generators
 from degradations import Degradation
+from dgp.checkpoint.autosave import Autosave
 from dgp.classify.find import find_classes
 from dgp.device import resolve_device
 from dgp.engine.stage import StepOutput
@@ -23,6 +25,7 @@ from dgp.observation.observation import Observation
 from dgp.observation.prepare import prepare
 from dgp.output.restoration import Restoration
 from dgp.planning.stand_in import find_stand_in
+from dgp.process.determinism import deterministic as computing
 from dgp.progress import display, report_steps
 from dgp.recipes.load import load_recipe
 from dgp.recipes.overrides import Overrides, parse_overrides
@@ -120,16 +123,28 @@ def invert(
     start: Source | None = None,
     device: str = "auto",
     on_step: Callable[[StepOutput], None] | None = None,
+    autosave: Autosave | None = None,
 ) -> Restoration:
     """Run an inversion of one observation to its end, and report its progress.
 
-    Arguments are those of ``Inversion``; ``on_step`` is called with every step.
+    Arguments are those of ``Inversion``; ``on_step`` is called with every step. With ``autosave`` the run goes on from
+    the checkpoint in its folder, and is saved at intervals.
+
+    Raises:
+        CheckpointError: the checkpoint is of another run.
+        Interrupted: the run was asked to end.
     """
     how = {"seed": seed, "num_solutions": num_solutions, "start": start, "device": device}
-    inversion = Inversion(observation, prior, recipe, **how)
-    for step in report_steps(inversion):
-        if on_step:
-            on_step(step)
+    found = None if autosave is None else autosave.read(resolve_device(device))
+    if found is None:
+        inversion = Inversion(observation, prior, recipe, **how)
+    else:
+        inversion = Inversion.resume(found, observation, prior, recipe, **how)
+        autosave.note(f"goes on from step {inversion.steps_done} of {inversion.steps}")
+    with contextlib.nullcontext() if autosave is None else autosave.attend(inversion):
+        for step in report_steps(inversion):
+            if on_step:
+                on_step(step)
     return inversion.result()
 
 
@@ -155,6 +170,7 @@ def restore(
     detector: str | FaceDetector = DEFAULT,
     merge: bool = True,
     device: str = "auto",
+    deterministic: bool = False,
     on_step: Callable[[StepOutput], None] | None = None,
     progress: bool | None = None,
 ) -> Restoration | list[Restoration]:
@@ -186,6 +202,8 @@ def restore(
         landmarks, detector: where the faces are, or what finds them: see ``observe``.
         merge: whether the answer is made to agree with what was observed, where the recipe ends so.
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        deterministic: whether to compute so that equal calls on equal machines give equal bytes
+            (`dgp.process.determinism`); the settings of the process are restored.
         on_step: called with every step; for several pictures ``step.picture`` is the index in the list.
         progress: whether a bar is shown on stderr; None: on a terminal and in a notebook.
 
@@ -202,7 +220,7 @@ def restore(
     pictures = list(picture) if several else [picture]
     if not pictures:
         raise InputError("got an empty list, expected at least one picture")
-    with display(progress, "pictures" if several else name_of(picture)):
+    with computing(deterministic), display(progress, "pictures" if several else name_of(picture)):
         if not isinstance(prior, Prior):
             prior = generators.load(prior or generators.DEFAULT)
         recipe = load_recipe(find_stand_in(recipe, prior), parse_overrides(overrides, budget))
@@ -231,9 +249,12 @@ def restore(
                 on_step(replace(step, picture=step.picture + number))
 
         name = name_of(observation.source.path)
-        with display(progress, f"{name} ({number + 1}/{len(pictures)})" if several else name):
+        title = f"{name} ({number + 1}/{len(pictures)})" if several else name
+        with computing(deterministic), display(progress, title):
             how = {"seed": seed, "num_solutions": num_solutions, "start": starts[number], "device": device}
             result = invert(observation, prior, recipe, **how, on_step=report_step)
+            if deterministic:
+                result.compose()
         result.spent("load_s", load_s + result.timing["load_s"])
         return result
 

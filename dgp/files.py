@@ -1,10 +1,17 @@
-"""Atomic writing of files, a test that a folder can be written, and sha256 sums."""
+"""Atomic writing of files, reading of JSON within bounds, a test that a folder can be written, and sha256 sums."""
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
+import platform
+import re
+import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from dgp.errors import OutputError
 
@@ -19,18 +26,69 @@ def write_bytes_atomic(path: str | os.PathLike, data: bytes) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
+    with replace_atomic(path) as draft:
+        draft.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replace_atomic(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield the path of a draft for the block to write, and put it in place of `path` when it is on the disk.
+
+    A reader finds either the old file or the complete new one, also after a power cut. Processes that write the same
+    file at once have drafts of their own.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     path = Path(path)
-    draft = path.with_name(f".{path.name[:64]}.{os.getpid()}.tmp")
+    draft = path.with_name(f".{path.name[:64]}.{_host()}-{os.getpid()}.tmp")
     try:
-        with open(draft, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield draft
+        sync(draft)
         os.replace(draft, path)
+        sync(path.parent)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a draft that cannot be removed must not hide why it was not written
+            draft.unlink()
+
+
+def remove_dead_drafts(folder: Path) -> None:
+    """Remove the drafts in a folder of processes of this computer that were killed."""
+    for draft in folder.glob(f".*.{_host()}-*.tmp"):
+        pid = draft.name.removesuffix(".tmp").rpartition("-")[2]
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            draft.unlink(missing_ok=True)
+
+
+def _host() -> str:
+    """Return the name of this computer as a part of file names."""
+    return re.sub(r"[^A-Za-z0-9]", "", platform.node())[:32]
+
+
+def _is_alive(pid: int) -> bool:
+    """Return whether a process of this computer is running, or may be."""
+    if os.name == "nt":  # where asking would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the entries of a folder, are on the disk."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot open folders
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_json_atomic(path: str | os.PathLike, value: object) -> None:
@@ -43,6 +101,33 @@ def write_json_atomic(path: str | os.PathLike, value: object) -> None:
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
     # A file name that is not valid UTF-8 reaches Python as lone surrogates, which JSON can only hold as escapes.
     write_bytes_atomic(path, (text + "\n").encode("utf-8", "backslashreplace"))
+
+
+def parse_json(content: str | bytes, deepest: int = 32) -> Any:
+    """Return the value of a JSON text.
+
+    Args:
+        content: the text, in UTF-8.
+        deepest: how many objects and arrays may lie within each other.
+
+    Raises:
+        ValueError: it is no JSON (which has no NaN and no Infinity), or deeper.
+    """
+    try:
+        value = json.loads(content, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError(f"more than {deepest} objects or arrays within each other") from None
+    layer = [value]
+    for _ in range(deepest):
+        containers = [one for one in layer if isinstance(one, dict | list)]
+        layer = [inner for one in containers for inner in (one.values() if isinstance(one, dict) else one)]
+    if any(isinstance(one, dict | list) for one in layer):
+        raise ValueError(f"more than {deepest} objects or arrays within each other")
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}, which is no number of JSON")
 
 
 def check_writable(folder: str | os.PathLike) -> None:
@@ -68,8 +153,14 @@ def check_writable(folder: str | os.PathLike) -> None:
 
 
 def sha256_of(source: str | os.PathLike | bytes) -> str:
-    """Return the sha256, in hexadecimal, of bytes or of the contents of a file."""
+    """Return the sha256, in hexadecimal, of bytes or of the contents of a regular file.
+
+    Raises:
+        OSError: the file cannot be read, or is no regular one: a pipe or a device might never end.
+    """
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
+    if not stat.S_ISREG(os.stat(source).st_mode):
+        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(source))
     with open(source, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

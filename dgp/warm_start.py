@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dgp.checkpoint.tree import bytes_of
 from dgp.engine.initial_rows import RowSource
 from dgp.errors import InputError
+from dgp.files import parse_json
 from dgp.output.restoration import VARIABLE, Restoration
 from dgp.rendering.renderer import Renderer
 from dgp.variables.operator_parameters import is_operator_parameter
@@ -24,8 +25,10 @@ from dgp.variables.parametrizations import (
     default_parametrization,
 )
 from dgp.variables.rows import Rows, concatenate
+from generators.safetensors_files import read_safetensors
 from generators.text import format_shapes, pluralise, shorten
 
+FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 Encoder = Callable[[Tensor], dict[str, Tensor]]
 
 
@@ -68,7 +71,7 @@ class Start:
         digest = hashlib.sha256()
         for name, value in sorted(self.tensors.items()):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+            digest.update(bytes_of(value))
         return {"path": self.path, "sha256": digest.hexdigest()}
 
     def __repr__(self) -> str:
@@ -102,9 +105,9 @@ def load_start(source: Source) -> Start:
     latents, metadata = _read_tensors(folder / "latents.safetensors")
     weights = _read_tensors(folder / "weights.safetensors")[0] if (folder / "weights.safetensors").exists() else {}
     try:
-        charts = json.loads(metadata.get("charts", "{}"))
+        charts = parse_json(metadata.get("charts", "{}"))
         parametrizations = {name: PARAMETRIZATIONS.parse(chart) for name, chart in charts.items()}
-    except (ValueError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{folder}: its variables cannot be read ({error}); run it again") from None
     return Start(
         inputs={name: value for name, value in latents.items() if not name.startswith(VARIABLE)},
@@ -117,16 +120,21 @@ def load_start(source: Source) -> Start:
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors and the metadata of a safetensors file."""
-    from safetensors import SafetensorError, safe_open
-
+    """Return the tensors, finite floats (S, ...), and the metadata of a safetensors file of a run."""
     try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        tensors, metadata = read_safetensors(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"{path} cannot be read ({error}); a start is the folder of a run, such as out/photo"
+            f"{path} cannot be read ({reason}); a start is the folder of a run, such as out/photo"
         ) from None
+    for name, value in tensors.items():
+        if value.dtype not in FLOATS or not value.ndim:
+            found = f"{value.dtype} {tuple(value.shape)}"
+            raise InputError(f"{path}: {name} is {found}, expected floats (S, ...); run it again")
+        if not torch.isfinite(value).all():
+            raise InputError(f"{path}: {name} holds NaN or Infinity, expected finite numbers; run it again")
+    return tensors, metadata
 
 
 def find_starts(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from generators.errors import ClassError
 from generators.latents import LatentSpec, RandomStreams
+from generators.nn.block_fold import BlockFold
 from generators.nn.equalised import EqualisedLayer
 from generators.text import format_parameter_count, join_first, pluralise, shorten
 
@@ -102,7 +103,7 @@ class GeneratorInfo:
         return shorten(f"GeneratorInfo: {self.summary}")
 
 
-class Generator(nn.Module):
+class Generator(BlockFold, nn.Module):
     """Base class of pretrained generators, split into stem, blocks (coarse to fine) and head.
 
     ``forward`` is the composition of the three. Rows (the leading axis) do not depend on each other. To add an
@@ -163,10 +164,7 @@ class Generator(nn.Module):
 
         Applies stem, blocks and head in turn; where the latents hold ``feature@k``, the blocks from k on and the head.
         """
-        state, first = self.start(latents)
-        for k in range(first, self.depth):
-            state = self.block(k, state, latents)
-        return self.head(state)
+        return self.head(self.fold(lambda k, state: self.block(k, state, latents), *self.start(latents)))
 
     def draw(self, latents: dict[str, Tensor], resolution: int) -> Tensor:
         """Generate pictures (N, 3, r, r) from latents, at one of ``resolutions``.

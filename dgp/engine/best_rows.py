@@ -30,16 +30,17 @@ class BestRows:
         if self._best is None:
             self._scores, self._best = scores.clone(), self.rows.take(torch.arange(len(self.rows)))
             return
-        lower = scores < self._scores
+        # An objective that is no number is lower than nothing, and any other is lower than it.
+        lower = (scores < self._scores) | (scores.isfinite() & ~self._scores.isfinite())
         if index is not None:
             lower &= torch.zeros_like(lower).index_fill(0, index.to(lower.device, non_blocking=True), True)
         # Asking whether any row is better would wait for a device; on the CPU it saves the copies.
         if lower.device.type == "cpu" and not lower.any():
             return
-        _copy_rows(scores, self._scores, lower)
+        copy_rows(scores, self._scores, lower)
         for best, now in ((self._best.values, self.rows.values), (self._best.weights, self.rows.weights)):
             for name, tensor in best.items():
-                _copy_rows(now[name].detach(), tensor, lower)
+                copy_rows(now[name].detach(), tensor, lower)
 
     @torch.no_grad()
     def restore(self) -> Tensor:
@@ -49,7 +50,16 @@ class BestRows:
                 tensor.copy_(best[name])
         return self._scores
 
+    def state_dict(self) -> dict | None:
+        """Return the best rows and their objective, or None before the first ``update``."""
+        return None if self._best is None else {"rows": self._best.state_dict(), "scores": self._scores}
 
-def _copy_rows(source: Tensor, target: Tensor, mask: Tensor) -> None:
+    def load_state_dict(self, state: dict | None) -> None:
+        """Go on from a ``state_dict``."""
+        if state is not None:
+            self._best, self._scores = Rows.from_state_dict(state["rows"]), state["scores"]
+
+
+def copy_rows(source: Tensor, target: Tensor, mask: Tensor) -> None:
     """Copy the rows of ``source`` (N, ...) where ``mask`` (N,) is true into ``target``."""
     torch.where(mask.view(-1, *[1] * (target.ndim - 1)), source, target, out=target)

@@ -39,7 +39,8 @@ class EarlyStopping:
         """
         if self._totals is None:
             self._totals = evaluation.total.new_empty(self._steps, self._rows)
-        self._totals[iteration] = evaluation.total
+        # An objective that is no number compares as the worst.
+        self._totals[iteration] = evaluation.total.nan_to_num(torch.inf, torch.inf, -torch.inf)
         history = History(
             totals=self._totals[: iteration + 1],
             losses=evaluation.by_term,
@@ -49,3 +50,11 @@ class EarlyStopping:
         )
         # The only value that a step reads back: which rows the next step evaluates.
         return torch.stack([rule.reached(history) for rule in self.rules]).any(0).cpu()
+
+    def state_dict(self) -> Tensor | None:
+        """Return the objective of every step so far, (T, N), or None before the first."""
+        return self._totals
+
+    def load_state_dict(self, state: Tensor | None) -> None:
+        """Go on from a ``state_dict``."""
+        self._totals = state

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -13,22 +12,18 @@ from dgp.engine.best_rows import BestRows
 from dgp.engine.early_stopping import EarlyStopping
 from dgp.engine.evaluation import Evaluation, join_parts
 from dgp.engine.evaluator import Evaluator
-from dgp.engine.release import plan_release
+from dgp.engine.recovery import Recovery
 from dgp.engine.stage_options import Stage
 from dgp.losses.objective import Losses, Objective
 from dgp.losses.residual import expect_residual, measure_residual
 from dgp.observation.resizing import resize
-from dgp.optim.gradient import GradientDescent, RowOptimizers
+from dgp.optim.gradient import GradientDescent
 from dgp.optim.lbfgs import LBFGS
 from dgp.optim.schedules import SCHEDULES
-from dgp.optim.update import AnchoredConstraint, Update, UpdatePlan
 from dgp.random_streams import RowStreams
 from dgp.rendering.renderer import Renderer
-from dgp.variables.constraints import Constraint, Unconstrained
 from dgp.variables.rows import Rows
 from generators.text import join_first, pluralise, shorten
-
-SOLVERS = {"gradient": GradientDescent, "l-bfgs": lambda plan, optimizers: LBFGS(plan)}
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ class StepOutput:
 
 
 class StageRun:
-    """Runs one stage on some rows; made by ``begin_stage``.
+    """Runs one stage on some rows; made by ``begin_stage`` (`dgp.engine.stage_entry`).
 
     Args:
         stage: options of the stage.
@@ -101,6 +96,7 @@ class StageRun:
         self.best = BestRows(rows) if stage.keep == "best" or solver.exact else None
         rules = [rule for rule in stage.stop if rule.applies_to(evaluator.batch.operators)]
         self.early_stopping = EarlyStopping(rules, stage.steps, len(rows)) if rules else None
+        self.recovery = Recovery(rows, solver)
         self.active = torch.ones(len(rows), dtype=torch.bool)
         self.passes = self.renderer.network_cost + len(self.objective.networks)
         self.spent = 0
@@ -116,6 +112,50 @@ class StageRun:
         t, active = iteration / self.stage.steps, self.active
         index = None if active.all() else active.nonzero()[:, 0]
         occasion = f"{self.number} {iteration}" if self.redraws else "score"
+        evaluate = partial(self._evaluate, index, t, occasion)
+        # 1. to 4. Jitter, render, compare, differentiate; in smaller parts where memory is short.
+        found = self.renderer.memory.repeat(evaluate, undo=self._clear_gradients)
+        pictures = self.rows.picture if index is None else self.rows.picture[index]
+        self.renderer.evaluations.count_renders(pictures)
+        self.renderer.evaluations.count_passes(pictures, self.passes)
+        self._evaluation = found if index is None else self._evaluation.with_rows(index, found)
+        self.spent += self.passes * (3 + (self.redraws and self.best is not None))
+        # 5. Keep the best of each row, before anything is updated.
+        if self.best is not None:
+            self.best.update(self._score(index) if self.redraws else self._evaluation.total, index)
+        # 6. Send rows back whose objective is no number; the second time, and where nothing is better, they stop.
+        diverged = self.recovery.watch(iteration, self._evaluation.total, active)
+        # 7. Stop rows early.
+        stopped = diverged.stopped | (self._stop_early(iteration) & ~diverged.returned)
+        going = active & ~stopped & ~diverged.returned
+        # 8. Update: z <- z - lr(t) step(dL/dz), theta likewise, then project z onto its constraint.
+        update = self.solver.step(self._evaluation.total, t, None if going.all() else going)
+        if update.converged is not None:
+            stopped = stopped | update.converged
+        self.active = active & ~stopped
+        return StepOutput(
+            image=self._evaluation.image,
+            total=self._evaluation.total,
+            losses=self._evaluation.by_term,
+            picture=self.rows.picture,
+            answer=self.rows.answer,
+            stage=self.name,
+            iteration=iteration,
+            index=iteration,
+            steps=self.stage.steps,
+            live=active,
+            stopped=stopped,
+            constrained=update.constrained,
+        )
+
+    def _evaluate(self, index: Tensor | None, t: float, occasion: str) -> Evaluation:
+        """Evaluate rows and the gradients of their objective.
+
+        Args:
+            index: of the rows, (n,); None: all.
+            t: part of the stage that is over, in [0, 1).
+            occasion: of the random numbers.
+        """
         evaluated, places = [], []
         for renderer, part in self.evaluator.parts(self.rows.picture, index):
             values = {name: value[part] for name, value in self.rows.values.items()}
@@ -141,50 +181,59 @@ class StageRun:
             )
             # 4. Differentiate: dL/dz and dL/dtheta; the rows are independent, so that their sum gives each its own.
             losses.total.sum().backward()
-            self.renderer.evaluations.count_renders(pictures)
-            self.renderer.evaluations.count_passes(pictures, self.passes)
             evaluated.append(self._finish_part(renderer, part, image, losses))
             places.append(part)
-        found = join_parts(evaluated, places)
-        self._evaluation = found if index is None else self._evaluation.with_rows(index, found)
-        self.spent += self.passes * (3 + (self.redraws and self.best is not None))
-        # 5. Keep the best of each row, before anything is updated.
-        if self.best is not None:
-            self.best.update(self._score(index) if self.redraws else self._evaluation.total, index)
-        # 6. Stop rows early.
-        stopped = self._stop_early(iteration)
-        going = active & ~stopped
-        # 7. Update: z <- z - lr(t) step(dL/dz), theta likewise, then project z onto its constraint.
-        update = self.solver.step(self._evaluation.total, t, None if going.all() else going)
-        if update.converged is not None:
-            stopped = stopped | update.converged
-        self.active = active & ~stopped
-        return StepOutput(
-            image=self._evaluation.image,
-            total=self._evaluation.total,
-            losses=self._evaluation.by_term,
-            picture=self.rows.picture,
-            answer=self.rows.answer,
-            stage=self.name,
-            iteration=iteration,
-            index=iteration,
-            steps=self.stage.steps,
-            live=active,
-            stopped=stopped,
-            constrained=update.constrained,
-        )
+        return join_parts(evaluated, places)
+
+    def _clear_gradients(self) -> None:
+        for tensor in (*self.rows.values.values(), *self.rows.weights.values()):
+            tensor.grad = None
 
     def finish(self) -> tuple[Rows, Tensor]:
         """Return the rows that leave the stage and the objective of each, (N,), under fixed random numbers."""
         scores = self._score(None)
         if self.best is not None:
             self.best.update(scores)
+        returned = self.recovery.settle(scores)
+        if self.best is not None:
             scores = self.best.restore()
+        elif returned.any():
+            index = returned.nonzero()[:, 0]
+            places = index.to(scores.device)
+            scores = scores.index_copy(0, places, self._score(index)[places])
         return self.rows, scores
 
     def close(self) -> None:
         """Release what the solver holds, such as threads."""
         self.solver.close()
+
+    def state_dict(self) -> dict | None:
+        """Return what the next step depends on, besides the rows, or None where the solver cannot tell its state."""
+        solver, stopping, complete = self.solver.state_dict(), self.early_stopping, bool(self.active.all())
+        if solver is None:
+            return None
+        return {
+            "solver": solver,
+            "active": self.active,
+            "spent": self.spent,
+            "best": None if self.best is None else self.best.state_dict(),
+            "recovery": self.recovery.state_dict(),
+            "early_stopping": None if stopping is None else stopping.state_dict(),
+            # Rows that have stopped show their last evaluation; without any, the next step replaces it.
+            "evaluation": None if complete or self._evaluation is None else vars(self._evaluation),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a ``state_dict``; the rows are those of that moment."""
+        self.solver.load_state_dict(state["solver"])
+        self.active, self.spent = state["active"], state["spent"]
+        self.recovery.load_state_dict(state["recovery"])
+        if self.best is not None:
+            self.best.load_state_dict(state["best"])
+        if self.early_stopping is not None:
+            self.early_stopping.load_state_dict(state["early_stopping"])
+        if state["evaluation"] is not None:
+            self._evaluation = Evaluation(**state["evaluation"])
 
     def _add_jitter(self, values: dict[str, Tensor], t: float, streams: RowStreams) -> dict[str, Tensor]:
         fade, deviation = SCHEDULES["fading"](t), self.renderer.w_deviation
@@ -225,62 +274,3 @@ class StageRun:
         if index is None:
             return scores
         return self._evaluation.total.index_copy(0, index.to(scores.device), scores)
-
-
-def begin_stage(
-    stage: Stage,
-    number: int,
-    *,
-    evaluator: Evaluator,
-    rows: Rows,
-    optimizers: RowOptimizers,
-    constraints: Mapping[str, Constraint],
-    starts: dict[str, Tensor],
-) -> StageRun:
-    """Convert latents, capture norms and release layers as a stage asks, and return its run.
-
-    Args:
-        stage: options of the stage.
-        number: index of the stage in its run.
-        evaluator: renders and scores rows.
-        rows: rows that enter the stage; the run updates their tensors in place.
-        optimizers: of the run; their state is carried on.
-        constraints: of the variables that the recipe names; a stage's own come first.
-        starts: values of the variables at the start of the run, by name, each (N, ...).
-    """
-    evaluator = evaluator.at(stage.resolution)
-    renderer = evaluator.renderer
-    values, weights = dict(rows.values), dict(rows.weights)
-    if stage.convert is not None:
-        values = renderer.convert(rows, stage.convert)
-        starts = starts | {name: value.clone() for name, value in values.items() if name not in rows.values}
-    captured = [name for name in values if name.startswith("norm[")]
-    if stage.norm == "instance" and not captured:
-        values |= renderer.capture_norm(replace(rows, values=values))
-    if stage.norm == "batch":
-        values = {name: value for name, value in values.items() if name not in captured}
-
-    updates = {
-        name: Update(stage.lr_of(name), move, SCHEDULES[move.curve], reset=move.state == "reset")
-        for name, move in stage.move.items()
-    }
-    released = plan_release(stage.release, renderer.prior.generator) if stage.release else {}
-    parameters = dict(renderer.prior.generator.named_parameters())
-    for name in released:
-        if name not in weights:
-            stored = parameters[name].detach()
-            weights[name] = stored.expand(len(rows), *stored.shape).clone()
-    values = {name: value.detach().requires_grad_(name in updates) for name, value in values.items()}
-    weights = {name: weight.detach().requires_grad_(name in released) for name, weight in weights.items()}
-    rows = replace(rows, values=values, weights=weights)
-
-    anchored = {}
-    for name, move in stage.move.items():
-        constraint = move.constraint or constraints.get(name, Unconstrained())
-        if not isinstance(constraint, Unconstrained):
-            anchor = values[name].detach().clone() if constraint.anchor == "stage" else starts[name]
-            anchored[name] = AnchoredConstraint(constraint, anchor)
-    plan = UpdatePlan(values | weights, updates | released, anchored)
-    solver = SOLVERS[stage.solver](plan, optimizers)
-    solver.begin()
-    return StageRun(stage, number, evaluator=evaluator, rows=rows, solver=solver, starts=starts)

@@ -122,6 +122,11 @@ class Stage(Options):
         jitters = any(move.jitter for move in self.move.values())
         return jitters or self.predict == "sampled" or any(term.stochastic for term in self.terms if term.weight)
 
+    @property
+    def replayed(self) -> bool:
+        """Whether its solver is resumed by telling it again what it was told, which can become too much to keep."""
+        return self.solver == "l-bfgs"
+
     def lr_of(self, variable: str) -> float:
         """Return the learning rate of a variable."""
         lr = self.move[variable].lr

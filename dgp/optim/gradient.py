@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from dgp.optim.optimizers import OPTIMIZERS, Settings
+from dgp.optim.optimizers import OPTIMIZERS, DefaultSettings, Settings
 from dgp.optim.update import SolverOutput, UpdatePlan
 from dgp.variables.constraints import rms_change
 
@@ -23,6 +24,11 @@ class RowOptimizer:
     tensor: Tensor
     kind: str
     optimizer: torch.optim.Optimizer
+
+    def forget(self, rows: Sequence[int]) -> None:
+        """Drop the state of rows."""
+        for row in rows:
+            self.optimizer.state.pop(self.rows[row], None)
 
     @classmethod
     def create(cls, tensor: Tensor, settings: Settings) -> RowOptimizer:
@@ -48,14 +54,37 @@ class RowOptimizer:
         state.update(kept)
         self.optimizer.param_groups[0]["params"], self.tensor = rows, tensor
 
-    def step(self, lr: float, active: list[bool] | None) -> None:
-        """Update the rows that are active (None: all) along the gradient of the tensor, and clear it."""
+    def state_dict(self) -> dict:
+        """Return the kind of optimizer and the state of each row, None for a row that was never updated."""
+        state = self.optimizer.state
+        return {"kind": self.kind, "rows": [dict(state[row]) if row in state else None for row in self.rows]}
+
+    @classmethod
+    def from_state_dict(cls, state: dict, tensor: Tensor) -> RowOptimizer:
+        """Return an optimizer of ``tensor`` that hands on the state of a ``state_dict``."""
+        made = cls.create(tensor, DefaultSettings(state["kind"]))
+        made.optimizer.state.update(
+            {row: own for row, own in zip(made.rows, state["rows"], strict=True) if own is not None}
+        )
+        return made
+
+    def step(self, lr: float, active: list[bool] | None, halved: Sequence[int] = ()) -> None:
+        """Update the rows that are active (None: all) along the gradient of the tensor, and clear it.
+
+        Args:
+            lr: learning rate.
+            active: of each row, whether it is updated.
+            halved: rows that make half the step.
+        """
         if self.tensor.grad is None:
             return
+        before = {row: self.rows[row].clone() for row in halved}
         for i, (row, gradient) in enumerate(zip(self.rows, self.tensor.grad.unbind(), strict=True)):
             row.grad = gradient if active is None or active[i] else None
         self.optimizer.param_groups[0]["lr"] = lr
         self.optimizer.step()
+        for row, value in before.items():
+            self.rows[row].lerp_(value, 0.5)
         self.optimizer.zero_grad(set_to_none=True)
         self.tensor.grad = None
 
@@ -81,6 +110,14 @@ class RowOptimizers:
                 optimizer.inherit(before[name])
             self.by_name[name] = optimizer
 
+    def state_dict(self) -> dict:
+        """Return the state of every optimizer by the name of its tensor."""
+        return {name: one.state_dict() for name, one in self.by_name.items()}
+
+    def load_state_dict(self, state: dict, tensors: dict[str, Tensor]) -> None:
+        """Go on from a ``state_dict``, for the tensors by name that have the values of that moment."""
+        self.by_name = {name: RowOptimizer.from_state_dict(one, tensors[name]) for name, one in state.items()}
+
     def take(self, index: Tensor, tensors: dict[str, Tensor]) -> None:
         """Keep the rows at ``index`` (n,), whose values are in ``tensors`` from now on; drop the state of others."""
         self.by_name = {name: one for name, one in self.by_name.items() if name in tensors}
@@ -103,10 +140,34 @@ class GradientDescent:
 
     def __init__(self, plan: UpdatePlan, optimizers: RowOptimizers):
         self.plan, self.optimizers = plan, optimizers
+        self.halved: list[int] = []
+
+    def restart(self, rows: list[int]) -> None:
+        """Drop the optimizer state of rows, and halve their steps from now on."""
+        self.forget(rows)
+        self.halve([*self.halved, *rows])
+
+    def forget(self, rows: list[int]) -> None:
+        """Drop the optimizer state of rows."""
+        for name in self.plan.updates:
+            self.optimizers.by_name[name].forget(rows)
+
+    def halve(self, rows: list[int]) -> None:
+        """Halve the steps of these rows, and of no others."""
+        self.halved = rows
 
     def begin(self) -> None:
         """Give every updated tensor its optimizer, with the state of the stage before."""
         self.optimizers.prepare(self.plan)
+
+    def state_dict(self) -> dict:
+        """Return the state of the optimizers."""
+        return self.optimizers.state_dict()
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a ``state_dict``, in place of ``begin``."""
+        self.optimizers.load_state_dict(state, self.plan.tensors)
+        self.optimizers.prepare(self.plan.resumed())
 
     def step(self, totals: Tensor, t: float, active: Tensor | None) -> SolverOutput:
         """Update the tensors, whose gradients are those of the objective.
@@ -119,7 +180,7 @@ class GradientDescent:
         flags = None if active is None else active.tolist()
         factors = {schedule: schedule(t) for schedule in {update.schedule for update in self.plan.updates.values()}}
         for name, update in self.plan.updates.items():
-            self.optimizers.by_name[name].step(update.lr * factors[update.schedule], flags)
+            self.optimizers.by_name[name].step(update.lr * factors[update.schedule], flags, self.halved)
         return SolverOutput(self._project(active))
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 import numpy as np
@@ -20,6 +21,7 @@ from dgp.variables.constraints import rms_change
 # Steps and gradients that are remembered. A row takes about 25 float64 numbers for each updated number: 6 GB for
 # released weights of 30 million parameters.
 MEMORY = 10
+HISTORY_BYTES = 2**28  # of gradients that are remembered for a checkpoint; a longer stage is begun again when resumed
 
 
 class _Closed(Exception):
@@ -91,6 +93,49 @@ def _minimize(asked: SimpleQueue, told: SimpleQueue, start: np.ndarray, bounds: 
         asked.put(error)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the solvers were told in one step.
+
+    Attributes:
+        rows: the rows that were told.
+        totals: the objective of all rows.
+        gradients: of all rows at the solvers' points, (N, ...) by name.
+    """
+
+    rows: list[int]
+    totals: list[float]
+    gradients: dict[str, Tensor]
+
+    @property
+    def bytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self.gradients.values())
+
+
+@dataclass
+class History:
+    """Everything that the solvers of a stage were told, up to ``HISTORY_BYTES``.
+
+    Attributes:
+        points: the first point of each row, (N, ...) by name.
+        told: what was told in each step; None when it became too much.
+    """
+
+    points: dict[str, Tensor]
+    told: list[Told] | None = field(default_factory=list)
+
+    def append(self, told: Told) -> None:
+        """Remember a step, or forget all if they have become too many bytes."""
+        if self.told is not None:
+            self.told.append(told)
+            if sum(one.bytes for one in self.told) > HISTORY_BYTES:
+                self.told = None
+
+    def state_dict(self) -> dict | None:
+        """Return the points and what was told; None if that was forgotten."""
+        return None if self.told is None else {"points": self.points, "told": [vars(one) for one in self.told]}
+
+
 class LBFGS:
     """Updates rows by L-BFGS: a step of the stage is one evaluation, and a row that gets no lower has converged.
 
@@ -108,6 +153,7 @@ class LBFGS:
     exact = True
 
     def __init__(self, plan: UpdatePlan):
+        self.plan = plan
         self.rates = {name: update.lr for name, update in plan.updates.items() if update.lr}
         self.resting = [plan.tensors[name] for name in plan.updates.keys() - self.rates.keys()]
         self.tensors = {name: plan.tensors[name] for name in self.rates}
@@ -116,12 +162,17 @@ class LBFGS:
         self.constraints = {name: one for name, one in constraints.items() if name not in self.boxes}
         self.free: dict[str, Tensor] = {}
         self.minimizers: list[Minimizer] = []
+        self.history: History | None = None
 
     def begin(self) -> None:
         """Start a solver for each row, and move the rows to its first point."""
+        self._start({name: tensor.detach().clone() for name, tensor in self.tensors.items()})
+
+    def _start(self, points: dict[str, Tensor]) -> None:
+        """Start a solver for each row at ``points``, (N, ...) by name."""
         for tensor in self.resting:
             tensor.requires_grad_(False)  # a rate of 0 gathers moments, and there are none
-        self.free = {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
+        self.free, self.history = {name: point.clone() for name, point in points.items()}, History(points)
         bounds = self._bounds()
         self.minimizers = [Minimizer(start, bounds) for start in self._flatten(self.free)]
         self._place(range(len(self.minimizers)))
@@ -146,10 +197,28 @@ class LBFGS:
     def step(self, totals: Tensor, t: float, active: Tensor | None) -> SolverOutput:
         """Tell every active row its objective and gradient, and move it to its next point; as in GradientDescent."""
         rows = range(len(totals)) if active is None else active.nonzero()[:, 0].tolist()
-        values, gradients = totals.tolist(), self._flatten(self._gradients(), gradients=True)
-        for row in rows:
-            self.minimizers[row].tell(values[row], gradients[row])
-        return self._place(rows)
+        told = Told(list(rows), totals.tolist(), self._gradients())
+        self.history.append(told)
+        return self._tell(told)
+
+    def _tell(self, told: Told) -> SolverOutput:
+        """Tell the solvers of rows what was found at their points, and move the rows to the next ones."""
+        gradients = self._flatten(told.gradients, gradients=True)
+        for row in told.rows:
+            self.minimizers[row].tell(told.totals[row], gradients[row])
+        return self._place(told.rows)
+
+    def state_dict(self) -> dict | None:
+        """Return what the solvers were told, from which ``load_state_dict`` replays them; None if it was too much."""
+        return self.history.state_dict()
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a ``state_dict``, in place of ``begin``: scipy cannot be asked for its state."""
+        self._start(state["points"])
+        for one in state["told"]:
+            told = Told(**one)
+            self.history.append(told)
+            self._tell(told)
 
     def _gradients(self) -> dict[str, Tensor]:
         """Return the gradients of the objective at the projected point, by the solver's own point, and clear them."""
@@ -185,6 +254,11 @@ class LBFGS:
 
     def _split(self, points: Tensor) -> tuple[Tensor, ...]:
         return points.split([tensor[0].numel() for tensor in self.free.values()], 1)
+
+    def restart(self, rows: list[int]) -> None:
+        """Do nothing: rows that diverge stop."""
+
+    forget = halve = restart
 
     def close(self) -> None:
         """End the solvers' threads."""

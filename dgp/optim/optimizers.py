@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -15,6 +16,15 @@ class Settings(Protocol):
     optimizer: str
     betas: tuple[float, float]
     momentum: float
+
+
+@dataclass(frozen=True)
+class DefaultSettings:
+    """The settings of an optimizer that only hands on its state."""
+
+    optimizer: str
+    betas: tuple[float, float] = (0.9, 0.999)
+    momentum: float = 0.0
 
 
 class NormalizedDescent(torch.optim.Optimizer):

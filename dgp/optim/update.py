@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -50,6 +50,10 @@ class UpdatePlan:
     tensors: dict[str, Tensor]
     updates: dict[str, Update]
     constraints: dict[str, AnchoredConstraint] = field(default_factory=dict)
+
+    def resumed(self) -> UpdatePlan:
+        """Return the plan of a stage that goes on, in which no optimizer begins without its state."""
+        return replace(self, updates={name: replace(update, reset=False) for name, update in self.updates.items()})
 
 
 @dataclass(frozen=True)

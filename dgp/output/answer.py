@@ -48,7 +48,13 @@ class Answer:
         start_classes: the class in which each answer started, where an input of the generator showed it, or None.
         accepted: of each answer, whether it is good enough by the recipe's ``accept``; None where that is absent.
         found: the degradation's unknown parameters as each answer has them, by name.
+        threads: CPU threads that computed it; None: not known.
+        deterministic: whether PyTorch computed deterministically (`dgp.process.determinism`).
+        memory: how many rows were rendered at once, and what gave way where memory was short (``MemoryPlan.record``).
+        diverged: "solution", "stage" and "iteration" of each answer that stopped as its objective became NaN or
+            infinite.
         plugins: path, sha256 and names of the plugin files of the call.
+        unit: id of the unit of work (`dgp.runs.unit`); None for a run of the library.
         folder: where it was last saved, or None.
         windows: the results for further windows of the photograph, each around holes or a face of its own.
     """
@@ -77,9 +83,19 @@ class Answer:
     variables: dict[str, Tensor] = field(default_factory=dict)
     accepted: Sequence[bool] | None = None
     found: dict[str, list[float]] = field(default_factory=dict)
+    threads: int | None = None
+    deterministic: bool = False
+    memory: dict = field(default_factory=dict)
+    diverged: Sequence[dict] = ()
     plugins: Sequence[dict] = ()
+    unit: str | None = None
     folder: Path | None = None
     windows: Sequence[Answer] = ()
+
+    @property
+    def status(self) -> str:
+        """Return "diverged" if the best answer, or that of a window, diverged, else "done"."""
+        return "diverged" if any(one["solution"] == 0 for w in (self, *self.windows) for one in w.diverged) else "done"
 
     @property
     def tensor(self) -> Tensor:
@@ -112,6 +128,10 @@ class Answer:
             for whole, part in zip(own, window.solutions, strict=False):
                 window.observation.geometry.add_to(whole, part)
         return own
+
+    def compose(self) -> None:
+        """Bring the answers to the input's size now, rather than when they are first asked for."""
+        _ = self.solutions
 
     @functools.cached_property
     def full_size(self) -> FullSize | None:

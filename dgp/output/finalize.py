@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from dgp.engine.evaluator import Evaluator
+from dgp.engine.position import Position
 from dgp.engine.selection import SELECTIONS
 from dgp.errors import DgpError
 from dgp.observation.observation import Observation
 from dgp.output import metrics
 from dgp.output.restoration import Restoration
 from dgp.postprocess.lab_luminance import LabLuminance, replace_luminance
+from dgp.process.determinism import is_deterministic
 from dgp.recipes.schema import Recipe
 from dgp.variables.operator_parameters import variable_name
 from dgp.variables.rows import Rows
@@ -36,9 +38,9 @@ class RunState:
         evaluator: renders and scores rows.
         rows, scores: rows that left the last stage and their objectives, (N,).
         trace: recorded steps of each picture.
-        start_classes: the class in which each row started, by (picture, answer, start); empty without classes.
         starts: for each picture, the record of its warm start, or None.
-        load_s, search_s, stages_s: seconds, of all pictures together.
+        load_s: seconds that loading took, of all pictures together.
+        position: what the run remembers of its course.
     """
 
     observations: Sequence[Observation]
@@ -52,11 +54,9 @@ class RunState:
     rows: Rows
     scores: Tensor
     trace: Sequence[list[dict]]
-    start_classes: Mapping[tuple[int, int, int], int]
     starts: Sequence[dict | None]
     load_s: float
-    search_s: float
-    stages_s: Sequence[float]
+    position: Position
 
 
 @waiting("finishing and measuring")
@@ -147,7 +147,9 @@ def _restore_one(run: RunState, rows: Rows, images: Tensor, scores: Tensor) -> R
     finished = finish(images, bound).clamp(-1, 1)
     observation = observation.with_positions({name: float(where[0]) for name, where in positions.items()})
     steps, pictures = len(run.trace[number]), len(run.observations)
-    spent = run.load_s + run.search_s + sum(run.stages_s)
+    course, memory, side = run.position, run.evaluator.renderer.memory, run.evaluator.renderer.resolution
+    spent = run.load_s + course.search_s + sum(course.stages_s)
+    diverged = _select(course.diverged, rows)
     return Restoration(
         observation=observation,
         tensors=finished,
@@ -164,19 +166,24 @@ def _restore_one(run: RunState, rows: Rows, images: Tensor, scores: Tensor) -> R
             "total_s": observation.seconds + spent / pictures,
             "load_s": run.load_s / pictures,
             "estimate_s": observation.seconds,
-            "search_s": run.search_s / pictures,
-            "stages_s": [s / pictures for s in run.stages_s],
+            "search_s": course.search_s / pictures,
+            "stages_s": [s / pictures for s in course.stages_s],
             "steps": steps,
-            "s_per_step": sum(run.stages_s) / steps / pictures,
+            "s_per_step": sum(course.stages_s) / steps / pictures,
+            "resumes": course.resumes,
         },
         recipe=run.recipe,
-        notes=run.notes,
+        notes=[*run.notes, *memory.describe(side), *_describe_divergence(_select(course.recovered, rows), diverged)],
+        memory=memory.record(side),
+        threads=torch.get_num_threads(),
+        deterministic=is_deterministic(),
+        diverged=diverged,
         prior=run.prior,
         seed=run.seed,
         num_solutions=run.num_solutions,
         device=run.device,
         start=run.starts[number],
-        start_classes=_look_up(run.start_classes, rows),
+        start_classes=_look_up(course.start_classes, rows),
         found={name: in_photograph[name].value(where).tolist() for name, where in positions.items()},
     )
 
@@ -185,6 +192,28 @@ def _look_up(classes: Mapping[tuple[int, int, int], int], rows: Rows) -> list[in
     """Return the class in which each row started; None where no input of the generator showed it."""
     owners = zip(rows.picture.tolist(), rows.answer.tolist(), rows.start.tolist(), strict=True)
     return [classes[owner] for owner in owners] if classes else None
+
+
+def _select(divergences: Sequence[Mapping], rows: Rows) -> list[dict]:
+    """Return "solution", "stage" and "iteration" of the divergences (``Position``) of rows, one for each answer."""
+    owners = list(zip(rows.picture.tolist(), rows.answer.tolist(), rows.start.tolist(), strict=True))
+    return [
+        {"solution": number, "stage": one["stage"], "iteration": one["iteration"]}
+        for number, owner in enumerate(owners)
+        for one in divergences
+        if owner == (one["picture"], one["answer"], one["start"])
+    ]
+
+
+def _describe_divergence(recovered: Sequence[Mapping], diverged: Sequence[Mapping]) -> list[str]:
+    """Return notes for the user on objectives that became NaN or infinite."""
+    outcomes = ((recovered, "went on from before, with half the step"), (diverged, "stopped with what it had before"))
+    return [
+        f"solution {one['solution']} diverged in {one['stage']}, step {one['iteration'] + 1}: its objective became NaN "
+        f"or infinite; it {outcome}"
+        for found, outcome in outcomes
+        for one in found
+    ]
 
 
 def _measure(recipe: Recipe, observation: Observation, finished: Tensor, images: Tensor) -> dict[str, dict]:

@@ -13,11 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from degradations import Degradation, Inpaint
-from dgp.files import write_bytes_atomic, write_json_atomic
+from dgp.files import sha256_of, write_bytes_atomic, write_json_atomic
 from dgp.observation.figures import encode_png
 from dgp.output.answer import Answer
-from dgp.output.run_folder import RESULT, existing_files, prepare_folder, to_json
+from dgp.output.run_folder import RESULT, existing_files, holds_result, prepare_folder, to_json
 from dgp.output.run_record import record_of
+from dgp.output.tensor_bytes import encode_tensors
 from dgp.progress import display
 from generators.progress import waiting
 
@@ -39,7 +40,8 @@ class Restoration(Answer):
     def save(self, folder: str | os.PathLike, argv: Sequence[str] = ()) -> Path:
         """Write all files of a run, result.json last: a folder that has one is complete.
 
-        Files that an earlier run left there under the same names are removed first.
+        Files that an earlier run left there under the same names are removed first; a complete result of the same bytes
+        is left as it is.
 
         Args:
             folder: where to write; made if absent.
@@ -54,8 +56,13 @@ class Restoration(Answer):
         begin = time.perf_counter()
         self.folder = folder = prepare_folder(folder)
         record, contents = self.record(argv), self._contents()
+        digests = {name: sha256_of(data) for name, data in contents.items()}
+        if holds_result(folder, record, digests):
+            return folder
+        # A file that is replaced is not removed first: another process may be about to complete the same result.
         for stale in existing_files(folder):
-            stale.unlink()
+            if stale.relative_to(folder).as_posix() not in contents:
+                stale.unlink(missing_ok=True)
         if (several := folder / "solutions").is_dir() and not any(several.iterdir()):
             several.rmdir()
         if any(name.startswith("solutions/") for name in contents):
@@ -64,7 +71,7 @@ class Restoration(Answer):
             for name, data in contents.items():
                 write_bytes_atomic(folder / name, data)
         self.spent("save_s", time.perf_counter() - begin)
-        write_json_atomic(folder / RESULT, record | {"timing": to_json(self.timing)})
+        write_json_atomic(folder / RESULT, record | {"timing": to_json(self.timing), "files": digests})
         return folder
 
     @waiting("compressing the pictures")
@@ -96,8 +103,6 @@ class Restoration(Answer):
 
     def _tensor_files(self, prefix: str) -> dict[str, bytes]:
         """Return the contents of the files of latents and weights, by name."""
-        from safetensors.torch import save
-
         parametrizations, files = self.recipe.parametrizations, {}
         about = {
             "schema": "1",
@@ -109,9 +114,7 @@ class Restoration(Answer):
         variables = {f"{VARIABLE}{name}": value for name, value in self.variables.items()}
         for name, tensors in (("latents", self.latents | variables), ("weights", self.weights)):
             if tensors:
-                files[f"{prefix}{name}.safetensors"] = save(
-                    {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, about
-                )
+                files[f"{prefix}{name}.safetensors"] = encode_tensors(tensors, about)
         return files
 
 

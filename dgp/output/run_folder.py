@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -10,10 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from degradations.files.regular import read_regular
 from dgp.errors import OutputError
-from dgp.files import check_writable, sha256_of
+from dgp.files import check_writable, parse_json, sha256_of
 
 RESULT = "result.json"
+LARGEST = 2**24  # bytes of a result.json
+COMPLETE = ("done", "diverged")  # the status of a complete result
 FILES = (
     "restored.png",
     "restored_prior.png",
@@ -111,14 +113,21 @@ def differences(existing: Mapping, planned: Mapping) -> list[str]:
     """
     found = []
     for name, path in IDENTITY.items():
-        there, now = _lookup(existing, path), _lookup(planned, path)
+        there, now = look_up(existing, path), look_up(planned, path)
         if name == "class" and isinstance(existing, Mapping) and path[0] not in existing:
             there = existing.get("class")  # results of earlier versions record only the class that was given
         if name == "mask":  # only the pixels identify a mask, as its file may have been moved
-            there, now = ({key: asset.get("sha256") for key, asset in (value or {}).items()} for value in (there, now))
+            there, now = _digests(there), _digests(now)
         if there != now:
-            found.append(f"{name}: {_shorten(there)} there, {_shorten(now)} now")
+            found.append(f"{name}: {shorten_value(there)} there, {shorten_value(now)} now")
     return found
+
+
+def _digests(assets: Any) -> dict:
+    """Return the sha256 of each file of a record; a record from a file may hold anything in its place."""
+    if not isinstance(assets, Mapping):
+        return {}
+    return {key: asset.get("sha256") if isinstance(asset, Mapping) else asset for key, asset in assets.items()}
 
 
 def read_result(folder: str | os.PathLike) -> dict | None:
@@ -129,16 +138,46 @@ def read_result(folder: str | os.PathLike) -> dict | None:
     """
     path = Path(folder) / RESULT
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(read_regular(path, LARGEST))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise OutputError(
-            f"{path} cannot be read as a result ({error}); move it away, or use another folder"
+            f"{path} cannot be read as a result ({reason}); move it away, or use another folder"
         ) from error
     if not isinstance(record, dict) or record.get("schema") != 1:
         raise OutputError(f"{path} is not a result of this program; move it away, or use another folder")
     return record
+
+
+def find_result(folder: str | os.PathLike, unit: str) -> dict | None:
+    """Return the result.json of a folder if it is the complete result of a unit of work, else None.
+
+    Raises:
+        OutputError: it cannot be read, or it is not a result of this program.
+    """
+    existing = read_result(folder)
+    complete = existing is not None and existing.get("status") in COMPLETE and existing.get("unit") == unit
+    return existing if complete else None
+
+
+def holds_result(folder: Path, record: Mapping, digests: Mapping[str, str]) -> bool:
+    """Return whether a folder holds the complete result of the same run with the same bytes.
+
+    Args:
+        folder: the folder.
+        record: the new result.json, without "files".
+        digests: sha256 of the new files, by name.
+    """
+    try:
+        existing = read_result(folder)
+    except OutputError:
+        return False
+    if existing is None or differences(existing, record) or existing.get("unit") != record.get("unit"):
+        return False
+    same = existing.get("status") in COMPLETE and existing.get("files") == dict(digests)
+    return same and all((folder / name).is_file() for name in digests)
 
 
 def is_done(folder: str | os.PathLike, planned: Mapping, overwrite: bool = False) -> bool:
@@ -153,7 +192,7 @@ def is_done(folder: str | os.PathLike, planned: Mapping, overwrite: bool = False
         OutputError: the folder holds the result of another run; the message names the differences.
     """
     existing = read_result(folder)
-    if existing is None or existing.get("status") != "done":
+    if existing is None or existing.get("status") not in COMPLETE:
         return False
     found = differences(existing, planned)
     if found and not overwrite:
@@ -217,12 +256,14 @@ def to_json(value: Any) -> Any:
     return str(value)
 
 
-def _lookup(record: Mapping, path: tuple[str, ...]) -> Any:
+def look_up(record: Mapping, path: tuple[str, ...]) -> Any:
+    """Return the value at a path of keys, or None."""
     for key in path:
         record = record.get(key) if isinstance(record, Mapping) else None
     return record
 
 
-def _shorten(value: Any) -> str:
+def shorten_value(value: Any) -> str:
+    """Return a value for a message."""
     text = "not given" if value is None else str(value)
     return text if len(text) <= 40 else text[:12] + "..."

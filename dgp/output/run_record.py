@@ -46,7 +46,7 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
     if found is not None:
         identity |= {"class": found[0], "class_name": result.prior.generator.info.classes[found[0]]}
     return to_json(
-        {"schema": 1, "status": "done", "argv": list(argv)}
+        {"schema": 1, "status": result.status, "argv": list(argv)}
         | identity
         | {
             "input": identity["input"] | {"size": list(observation.source.size), "mode": observation.source.image.mode},
@@ -59,8 +59,11 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
             "notes": [*observation.notes, *result.notes],
             "device": result.device,
             "precision": result.precision,
+            "threads": result.threads,
+            "deterministic": result.deterministic,
             "versions": versions(),
             "plugins": list(result.plugins),
+            "unit": result.unit,
             "metrics": result.metrics,
             "fidelity": result.fidelity,
             "full_size": result.full_size and result.full_size.record(),
@@ -77,6 +80,8 @@ def record_of(result: Answer, argv: Sequence[str]) -> dict:
             "classes": result.class_choice and result.class_choice.record(),
             "spread": result.spread and result.spread.record(),
             "accepted": result.accepted,
+            "diverged": [one for window in (result, *result.windows) for one in window.diverged],
+            "memory": result.memory,
             "evaluations": result.evaluations,
             "timing": result.timing,
         }

@@ -18,14 +18,20 @@ def cost(recipe: Recipe, depth: int | None = None) -> int:
         recipe: the recipe.
         depth: blocks of the generator, where it is known.
     """
-    rows, total = 0, 0
-    for search in recipe.searches:
-        total += search.cost(rows)
-        rows = search.rows_out(rows)
+    rows, total = cost_of_searches(recipe)
     for stage in recipe.stages:
         rows = min(rows, stage.rows_kept or rows)
         total += rows * _cost_per_row(stage, recipe, depth)
     return total + (1 + len(list_networks([recipe.accept.term])) if recipe.accept else 0)
+
+
+def cost_of_searches(recipe: Recipe) -> tuple[int, int]:
+    """Return how many rows of each answer the searches of a recipe return, and what they cost together."""
+    rows, total = 0, 0
+    for search in recipe.searches:
+        total += search.cost(rows)
+        rows = search.rows_out(rows)
+    return rows, total
 
 
 def _cost_per_row(stage: Stage, recipe: Recipe, depth: int | None) -> int:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils.checkpoint import checkpoint
 
 from dgp.observation.batch import ObservationBatch
+from dgp.process.determinism import is_deterministic
+from dgp.rendering.memory import PIXELS_AT_ONCE, MemoryPlan, split_rows
 from dgp.variables.parametrizations import ImageTransform, Parametrization
 from dgp.variables.rows import Rows
 from generators import Prior
 
-PIXELS_AT_ONCE = 2**18  # of one forward and backward: about the memory of sixteen 128-px pictures
 Found = TypeVar("Found")
 
 
@@ -47,6 +50,16 @@ class Evaluations:
         self._counts[2] += each * pictures.bincount(minlength=self._counts.shape[1])
         self.listener(self.cost)
 
+    @property
+    def counts(self) -> Tensor:
+        """A copy of all counts, (kinds, pictures) int64."""
+        return self._counts.clone()
+
+    def add(self, counts: Tensor) -> None:
+        """Add counts (kinds, pictures) of evaluations that were made before an interruption."""
+        self._counts += counts
+        self.listener(self.cost)
+
     def of(self, picture: int) -> dict[str, int]:
         """Return the counts of one picture by kind."""
         return dict(zip(self.KINDS, self._counts[:, picture].tolist(), strict=True))
@@ -68,12 +81,13 @@ class Renderer:
     Attributes:
         resolution: R, pixels a side of the generator's pictures.
         evaluations: counts of the run, to which coarser renderers (``at``) add theirs.
+        memory: how many rows are rendered at once, which coarser renderers share.
     """
 
     def __init__(self, prior: Prior, parametrizations: Mapping[str, Parametrization], batch: ObservationBatch):
         self.prior, self.parametrizations, self.batch = prior, dict(parametrizations), batch
         self.resolution = prior.generator.info.resolution
-        self.evaluations = Evaluations(len(batch.observations))
+        self.evaluations, self.memory = Evaluations(len(batch.observations)), MemoryPlan(single=is_deterministic())
         self._coarser: dict[tuple[int, ...], Renderer] = {}
         self._generator = _WeightedGenerator(prior.generator)
         # A parametrization that keeps the default ``to_latents`` is the identity.
@@ -96,7 +110,7 @@ class Renderer:
         key = (side, *members)
         if key not in self._coarser:
             coarser = Renderer(self.prior, self.parametrizations, self.batch.at(side, members))
-            coarser.resolution, coarser.evaluations = side, self.evaluations
+            coarser.resolution, coarser.evaluations, coarser.memory = side, self.evaluations, self.memory
             self._coarser[key] = coarser
         return self._coarser[key]
 
@@ -119,15 +133,17 @@ class Renderer:
 
     def generate(self, values: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
         """Return the generator's pictures of variables (N, ...), before image transforms, (N, 3, R, R)."""
-        if not weights:
-            return self._draw(self.latents(values))
-        return torch.cat(self._map_rows(lambda row: self._draw(self.latents(row)), values, weights))
+        return self._generate(lambda row: self._draw(self.latents(row)), values, weights)
 
     def generate_from_latents(self, latents: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
         """Return the generator's pictures of its own inputs (N, ...), (N, 3, R, R)."""
-        if not weights:
-            return self._draw(latents)
-        return torch.cat(self._map_rows(self._draw, latents, weights))
+        return self._generate(self._draw, latents, weights)
+
+    def _generate(self, draw: Callable, values: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
+        if weights:
+            return torch.cat(self._map_rows(draw, values, weights))
+        with self._recomputing({}):
+            return draw(values)
 
     def _draw(self, latents: dict[str, Tensor]) -> Tensor:
         return self.prior.generator.draw(latents, self.resolution)
@@ -153,12 +169,14 @@ class Renderer:
     @torch.no_grad()
     def render(self, rows: Rows) -> Tensor:
         """Return the pictures of rows, (N, 3, R, R) in [-1, 1], without gradients and without counting them."""
-        parts = []
-        for part in self.chunks(len(rows)):
+
+        def render_part(part: slice | Tensor) -> Tensor:
             values = {name: value[part] for name, value in rows.values.items()}
             weights = {name: weight[part] for name, weight in rows.weights.items()}
-            parts.append(self(values, weights, rows.picture[part]))
-        return torch.cat(parts)
+            return self(values, weights, rows.picture[part])
+
+        parts = [part for block in self.blocks(len(rows)) for part in self.memory.split(block, self.resolution)]
+        return torch.cat(self.memory.evaluate(parts, self.resolution, render_part))
 
     @torch.no_grad()
     def inputs(self, rows: Rows) -> dict[str, Tensor]:
@@ -193,18 +211,13 @@ class Renderer:
             gained[name] = self.parametrizations[name].from_latent(gained[name], self.prior)
         return unchanged | gained
 
-    def chunks(self, rows: int | Tensor) -> Iterator[slice | Tensor]:
-        """Split rows into parts whose forward and backward pass fits into memory.
+    def blocks(self, rows: int | Tensor) -> Iterator[slice | Tensor]:
+        """Split rows into parts whose forward and backward pass should fit into memory, whatever was found to fit.
 
         Args:
             rows: a number of rows, or the indices (n,) of some.
         """
-        at_once = self.rows_at_once
-        if isinstance(rows, Tensor):
-            yield from rows.split(at_once)
-            return
-        for start in range(0, rows, at_once):
-            yield slice(start, min(start + at_once, rows))
+        yield from split_rows(rows, self.rows_at_once)
 
     @property
     def rows_at_once(self) -> int:
@@ -223,19 +236,36 @@ class Renderer:
 
     def _collect(self, function: Callable[[dict[str, Tensor]], dict[str, Tensor]], rows: Rows) -> dict[str, Tensor]:
         """Return ``function`` of the variables of all rows, each row under its own weights."""
-        if not rows.weights:
-            return function(rows.values)
-        found = self._map_rows(function, rows.values, rows.weights)
-        return {name: torch.cat([one[name] for one in found]) for name in found[0]}
+        if rows.weights:
+            found = self._map_rows(function, rows.values, rows.weights)
+        else:
+            take = lambda part: {name: value[part] for name, value in rows.values.items()}  # noqa: E731
+            found = self.memory.evaluate([slice(0, len(rows))], self.resolution, lambda part: function(take(part)))
+        return found[0] if len(found) == 1 else {name: torch.cat([one[name] for one in found]) for name in found[0]}
 
     def _map_rows(
         self, function: Callable[[dict[str, Tensor]], Found], values: dict[str, Tensor], weights: dict[str, Tensor]
     ) -> list[Found]:
         """Call ``function`` on each row (1, ...) in turn, while the generator has that row's weights."""
-        return [
-            functional_call(self._generator, {f"generator.{n}": w for n, w in own.items()}, (function, row))
-            for row, own in zip(_split(values), _unbind(weights), strict=True)
-        ]
+        found = []
+        for row, own in zip(_split(values), _unbind(weights), strict=True):
+            named = {f"generator.{name}": weight for name, weight in own.items()}
+            with self._recomputing(named):
+                found.append(functional_call(self._generator, named, (function, row)))
+        return found
+
+    def _recomputing(self, weights: dict[str, Tensor]) -> contextlib.AbstractContextManager:
+        """Return the context in which the backward pass computes the blocks' activations again, if memory is short.
+
+        Args:
+            weights: released parameters of a row, by their names in ``_generator``, which that pass needs again.
+        """
+        if not (self.memory.recompute and torch.is_grad_enabled()):
+            return contextlib.nullcontext()
+        call = partial(functional_call, self._generator, weights) if weights else lambda given: given[0](given[1])
+        return self.prior.generator.calling_blocks(
+            lambda block, state: checkpoint(call, (block, state), use_reentrant=False)
+        )
 
 
 class _WeightedGenerator(nn.Module):

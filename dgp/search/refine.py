@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
@@ -10,7 +12,8 @@ from torch import Tensor
 
 from dgp.engine.evaluator import Evaluator
 from dgp.engine.initial_rows import RowSource
-from dgp.engine.stage import begin_stage
+from dgp.engine.stage import StageRun
+from dgp.engine.stage_entry import begin_stage, resume_stage, save_stage
 from dgp.engine.stage_options import Move, Optimizer, Stage
 from dgp.losses.objective import list_networks
 from dgp.losses.terms import Term
@@ -39,18 +42,31 @@ class Inner(Options):
 
         Optimizer states are new in each call.
         """
-        moves = {name: Move(lr=lr, optimizer=self.optimizer) for name, lr in self.move.items()}
+        found = evaluator.recall(lambda: self._refine(evaluator, source, rows, terms))
+        refined = rows.take(torch.arange(len(rows)))
+        return replace(refined, values=refined.values | found["values"]), found["scores"]
+
+    def _refine(self, evaluator: Evaluator, source: RowSource, rows: Rows, terms: Sequence[Term]) -> dict:
+        """Return the values (N, ...) that ``refine`` moves, by name, and its scores."""
         every = torch.arange(len(rows))
-        run = begin_stage(
-            Stage(steps=self.steps, move=moves, terms=terms, keep="best"),
-            0,
-            evaluator=evaluator,
-            rows=rows.take(every),
-            optimizers=RowOptimizers(),
-            constraints=source.constraints,
-            starts=rows.take(every).values,
-        )
-        for iteration in range(self.steps):
+        stage = Stage(steps=self.steps, move=self._moves(), terms=terms, keep="best")
+        how = {"evaluator": evaluator, "optimizers": RowOptimizers(), "constraints": source.constraints}
+        journal = evaluator.journal
+        if interrupted := journal and journal.take_partial():
+            first, run = interrupted["iteration"], resume_stage(stage, 0, state=interrupted["stage"], **how)
+        else:
+            first, run = 0, begin_stage(stage, 0, rows=rows.take(every), starts=rows.take(every).values, **how)
+        for iteration in range(first, self.steps):
             run.step(iteration)
+            if journal:
+                journal.safe_point(partial(_save, run, iteration + 1))
         best, scores = run.finish()
-        return best.take(every), scores
+        return {"values": {name: best.values[name] for name in self.move}, "scores": scores}
+
+    def _moves(self) -> dict[str, Move]:
+        return {name: Move(lr=lr, optimizer=self.optimizer) for name, lr in self.move.items()}
+
+
+def _save(run: StageRun, iteration: int) -> dict:
+    """Return the state of a refinement whose next step is ``iteration``."""
+    return {"iteration": iteration, "stage": save_stage(run)}

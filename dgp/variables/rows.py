@@ -65,6 +65,21 @@ class Rows:
         edges = (owner[1:] != owner[:-1]).any(1).nonzero()[:, 0].add(1).tolist()
         return list(zip([0, *edges], [*edges, len(self)], strict=True))
 
+    def state_dict(self) -> dict:
+        """Return all tensors, as ``from_state_dict`` takes them."""
+        return {
+            "picture": self.picture,
+            "answer": self.answer,
+            "start": self.start,
+            "values": self.values,
+            "weights": self.weights,
+        }
+
+    @classmethod
+    def from_state_dict(cls, state: dict) -> Rows:
+        """Return the rows of a ``state_dict``, which share its tensors."""
+        return cls(**state)
+
     def __repr__(self) -> str:
         answers = len(self.blocks()) if len(self) else 0
         about = f"{pluralise(len(self), 'row')} of {pluralise(answers, 'answer')}, values {format_shapes(self.values)}"

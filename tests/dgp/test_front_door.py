@@ -6,8 +6,11 @@ import sys
 import dgp
 
 PUBLIC = [
+    "Checkpoint",
+    "CheckpointError",
     "DgpError",
     "InputError",
+    "Interrupted",
     "Inversion",
     "Observation",
     "OutputError",
