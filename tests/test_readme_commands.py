@@ -1,4 +1,4 @@
-"""Every command that the README and the benchmarks' README show can be typed: words, options, recipes, settings."""
+"""Commands that the READMEs and the pages on batches show can be typed: words, options, recipes, settings."""
 
 import re
 import shlex
@@ -8,11 +8,12 @@ import click
 import pytest
 
 import degradations
+from dgp.cli.batch.commands import BatchGroup
 from dgp.cli.main import main
 from dgp.recipes.load import load_recipe, recipe_names
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "benchmarks/README.md"]
+PAGES = [ROOT / name for name in ("README.md", "benchmarks/README.md", "docs/batch.md", "docs/capacity.md")]
 # In a block of commands, or in backticks in running text and tables.
 SHOWN = re.compile(r"(?:^ *|`)((?:dgp|python benchmarks/\S+) [^`\n#]+)", re.MULTILINE)
 
@@ -25,6 +26,8 @@ def parsed(words: list[str]) -> dict:
     """The parameters that click makes of the words after `dgp`. UsageError for what cannot be typed."""
     command, context = main, click.Context(main, **main.context_settings)
     while isinstance(command, click.Group) and words:
+        if isinstance(command, BatchGroup):
+            words = command.complete_call(words, context.help_option_names)
         name, *words = words
         command = command.get_command(context, name)
         assert command, f"there is no {name!r}"

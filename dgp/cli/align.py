@@ -9,6 +9,7 @@ import click
 from dgp.cli import complete
 from dgp.cli.console import Console, console_options, printable_text
 from dgp.cli.failures import describe_failure, exit_after, exit_code, report_failure
+from dgp.cli.options import max_pixels_option
 
 LANDMARKS = "landmarks.json"
 
@@ -44,13 +45,21 @@ which `--align face --landmarks` reads, after corrections perhaps."""
     help="A file of landmarks (see `dgp restore -h`), so that none is looked for.",
 )
 @click.option("--detector", metavar="NAME", default="mtcnn", help="What finds the faces.")
+@max_pixels_option
 @console_options
-def align(photos: tuple[Path, ...], output: Path, size: int, landmarks: str | None, detector: str, console: Console):
+def align(
+    photos: tuple[Path, ...],
+    output: Path,
+    size: int,
+    landmarks: str | None,
+    detector: str,
+    max_pixels: int,
+    console: Console,
+):
     """Cut the faces out of photographs, upright and placed as in FFHQ.
 
     Each PHOTO is a picture, or a folder of pictures. Faces at the edge are continued by reflection, blurred as in FFHQ.
     """
-    from dgp.cli.outputs import folder_names
     from dgp.faces.alignment import Alignment
     from dgp.faces.landmark_files import write_landmarks
     from dgp.files import write_bytes_atomic
@@ -59,13 +68,14 @@ def align(photos: tuple[Path, ...], output: Path, size: int, landmarks: str | No
     from dgp.observation.folders import expand_folders
     from dgp.observation.images import flatten, open_picture
     from dgp.output.run_folder import prepare_folder
+    from dgp.runs.folders import name_folders
 
     images = expand_folders(photos)
     prepare_folder(output)
     found, records, codes = {}, [], []
-    for path, stem in zip(images, folder_names(images), strict=True):
+    for path, stem in zip(images, name_folders([Path(path.name) for path in images]), strict=True):
         try:
-            source = open_picture(path)
+            source = open_picture(path, max_pixels)
             faces = locate_faces(source, landmarks, detector)
         except Exception as error:  # noqa: BLE001  a picture that fails must not stop the others
             report_failure(path, error, console)

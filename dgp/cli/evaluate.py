@@ -125,6 +125,7 @@ def evaluate(
     from dgp.device import resolve_device
     from dgp.evaluation import Evaluation, Source
     from dgp.evaluation.judge import load_judge
+    from dgp.process.determinism import deterministic
     from generators.progress import waiting
 
     device = resolve_device(options.device)
@@ -137,7 +138,7 @@ def evaluate(
     check_writable(output)
     pictures = Source(source)
     evaluation = Evaluation(
-        pictures=pictures.open(pictures.choose(count, per_class)),
+        pictures=pictures.open(pictures.choose(count, per_class), options.max_pixels),
         degradations=specs,
         recipes=chosen,
         prior=prior,
@@ -161,7 +162,8 @@ def evaluate(
             f"{todo} of {units} units to do, in {evaluation.remaining_steps} steps -> {printable_text(output)}"
         )
         return
-    _run_with_progress(evaluation)
+    with deterministic(options.deterministic):
+        _run_with_progress(evaluation)
     with waiting("writing the tables"):
         summary = evaluation.write()
     from dgp.evaluation.sheets import table

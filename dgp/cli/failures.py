@@ -12,7 +12,9 @@ from pathlib import Path
 
 import click
 
-from dgp.cli.console import Console, printable_text
+from dgp.cli.console import Console, printable_lines, printable_text
+from dgp.errors import to_one_line
+from dgp.runs import failures
 
 SOME_FAILED = 4
 INTERRUPTED = 130
@@ -22,21 +24,16 @@ def exit_code(error: BaseException) -> int:
     """Return the exit code of an error: its `exit_code` (errors of dgp, degradations, generators and click), else 1."""
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
         return INTERRUPTED
-    code = getattr(error, "exit_code", 1)
-    return code if isinstance(code, int) else 1
+    return failures.exit_code(error)
 
 
 def one_line(error: BaseException) -> str:
     """Return the message of an error on one line, with its type if it is an unexpected one."""
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
         return "interrupted"
-    text = error.format_message() if isinstance(error, click.ClickException) else str(error)
-    text = " ".join(text.split())
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return f"out of memory: {text or 'nothing is left'}; use a smaller --num-solutions, or --device cpu"
-    if hasattr(error, "exit_code"):
-        return text
-    return f"{type(error).__name__}: {text}; -v shows the traceback"
+    if isinstance(error, click.ClickException):
+        return to_one_line(error.format_message())
+    return failures.one_line(error)
 
 
 def print_error(error: BaseException, *, verbose: bool = False, prefix: str = "") -> None:
@@ -48,14 +45,14 @@ def print_error(error: BaseException, *, verbose: bool = False, prefix: str = ""
         prefix: text before the message, such as the name of a picture.
     """
     if verbose:
-        click.echo("".join(traceback.format_exception(error)), err=True)
+        click.echo(printable_lines("".join(traceback.format_exception(error))), err=True)
     line = f"Error: {prefix}{one_line(error)}"
-    click.echo(printable_text(line), err=True)
+    click.echo(to_one_line(line), err=True)
 
 
 def report_failure(path: Path, error: BaseException, console: Console) -> None:
     """Print the error of a picture, with the name of the picture if the message does not contain it."""
-    named = str(path) in str(error)
+    named = printable_text(path) in str(error)
     print_error(error, verbose=console.verbose, prefix="" if named else f"{path}: ")
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from importlib import import_module
 
 import click
@@ -28,6 +29,7 @@ COMMANDS = {
     "inpaint": ("dgp.cli.restore", "Fill missing regions of pictures."),
     "upscale": ("dgp.cli.restore", "Enlarge small pictures."),
     "invert": ("dgp.cli.restore", "Invert intact pictures: find the latents and weights that reproduce them."),
+    "batch": ("dgp.cli.batch.commands", "Restore many pictures, on several processes or machines."),
     "align": ("dgp.cli.align", "Cut the faces out of photographs, upright and placed as in FFHQ."),
     "evaluate": ("dgp.cli.evaluate", "Compare recipes on a set of clean pictures."),
     "priors": ("dgp.cli.priors.commands", "List, inspect, fetch, check, convert and sample generators."),
@@ -61,6 +63,8 @@ class Commands(Group):
             return super().main(args, prog_name, complete_var, False, **extra)
         if args is None:  # a process of its own, not a call from within another program
             keep_freed_memory()
+            # Pillow warns at half of what --max-pixels allows, whenever it cuts a part out of a picture.
+            warnings.filterwarnings("ignore", message="Image size .* could be decompression bomb")
         args = list(sys.argv[1:] if args is None else args)
         extra.setdefault("obj", tuple(args))  # recorded in result.json as `argv`
         try:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dgp.checkpoint import EVERY
 from dgp.cli import complete
 from dgp.cli.complete import DEFAULT_PRIOR
-from dgp.cli.console import collect_options
-from dgp.cli.plugins import load_plugins, plugin_option
+from dgp.cli.console import collect_options, log_file_option, writing_log
+from dgp.cli.plugins import plugin_option
+from dgp.runs.plugins import load_plugins
+from dgp.runs.settings import RunSettings
 
 if TYPE_CHECKING:
     from dgp.recipes.schema import Recipe
@@ -31,17 +34,17 @@ class EngineOptions:
     num_solutions: int
     plugins: tuple[str, ...]
     fit: str
+    max_pixels: int
     merge: bool
+    deterministic: bool
+    log_file: Path | None
     dry_run: bool
 
     def load_recipe(self, name: str, prior: Prior) -> Recipe:
         """Return a recipe by name or file, or its stand-in on the prior, changed by --set, --budget and --no-merge."""
-        import dgp
-        from dgp.planning.stand_in import find_stand_in
-        from dgp.recipes.overrides import parse_overrides
+        from dgp.runs.recipe import load_changed_recipe
 
-        recipe = dgp.load_recipe(find_stand_in(name, prior), parse_overrides(self.overrides, self.budget))
-        return recipe if self.merge else recipe.unmerged()
+        return load_changed_recipe(name, prior, self.overrides, self.budget, self.merge)
 
     def notes(self, recipe: Recipe) -> list[str]:
         """Return notes for the user on the changes by --set, given the changed recipe."""
@@ -70,20 +73,38 @@ class RunOptions(EngineOptions):
     truth: str | None
     start: Path | None
     overwrite: bool
+    resume: bool
+    checkpoint_every: float
+
+    def settings(self, degradation: str | None) -> RunSettings:
+        """Return the settings of the call's runs.
+
+        Args:
+            degradation: the spec; None where the command chooses the operator for each picture.
+        """
+        given = {name: getattr(self, name) for name in RunSettings.__dataclass_fields__ if hasattr(self, name)}
+        return RunSettings(**given | {"degradation": degradation, "start": self.start and str(self.start)})
 
 
-def degradation_option(help: str, *, multiple: bool = False) -> Callable:
+def degradation_option(help: str, *, multiple: bool = False, required: bool = True) -> Callable:
     """Return the option -d, which a command gets as `spec`, or as `specs` if it may be repeated."""
     return click.option(
-        "-d",
-        "--degradation",
-        "specs" if multiple else "spec",
+        *("-d", "--degradation", "specs" if multiple else "spec"),
         multiple=multiple,
-        required=True,
+        required=required,
         metavar="SPEC",
         shell_complete=complete.degradations,
         help=help,
     )
+
+
+max_pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(1, 178_956_970),  # as in ``degradations.files.decoding``, which would import PyTorch
+    default=64_000_000,
+    metavar="N",
+    help="The largest picture that is opened, in pixels; a larger one is refused before it is decoded.",
+)
 
 
 def seed_option(help: str) -> Callable:
@@ -140,6 +161,7 @@ ENGINE = (
         help="How a picture is brought to the prior's resolution; object: a square around the object that "
         "--weight marks.",
     ),
+    max_pixels_option,
     click.option(
         "--merge/--no-merge",
         default=True,
@@ -147,11 +169,15 @@ ENGINE = (
         "recipe does so).",
     ),
     click.option(
-        "-n",
-        "--dry-run",
+        "--deterministic",
         is_flag=True,
         show_default=False,
-        help="Check the input, and print what would be done.",
+        help="Compute so that equal runs on equal machines give equal bytes: with one CPU thread, one row at a time, "
+        "and PyTorch's checks. Slower; see docs/reproducibility.md.",
+    ),
+    log_file_option,
+    click.option(
+        "-n", "--dry-run", is_flag=True, show_default=False, help="Check the input, and print what would be done."
     ),
 )
 RUN = (
@@ -245,8 +271,20 @@ RUN = (
         "--overwrite",
         is_flag=True,
         show_default=False,
-        help="Replace the result of a different run in the same folder, after the new one is complete; other files are "
-        "kept.",
+        help="Replace the result of a different run in the folder, after the new one is complete; other files stay.",
+    ),
+    click.option(
+        "--resume/--fresh",
+        default=True,
+        help="Go on from the checkpoint of an interrupted run; --fresh: begin anew, even if the run is done.",
+    ),
+    click.option(
+        "--checkpoint-every",
+        type=click.FloatRange(0),
+        default=EVERY,
+        metavar="SECONDS",
+        help="Save the state of the run at this interval, or less often if that would take more than 1 % of the time; "
+        "0: never. Ctrl-C and SIGTERM save it too.",
     ),
     ENGINE[-1],
 )
@@ -254,9 +292,9 @@ RUN = (
 
 def engine_options(function: Callable) -> Callable:
     """Decorate a command with the options of the engine, which it gets as `options`, an EngineOptions."""
-    return collect_options(function, ENGINE, "options", EngineOptions)
+    return collect_options(writing_log(function), ENGINE, "options", EngineOptions)
 
 
 def run_options(function: Callable) -> Callable:
     """Decorate a command with the options of a restoration, which it gets as `options`, a RunOptions."""
-    return collect_options(function, RUN, "options", RunOptions)
+    return collect_options(writing_log(function), RUN, "options", RunOptions)

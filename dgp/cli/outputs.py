@@ -1,9 +1,8 @@
-"""The files that a command writes: their names, and checks that they can and may be written."""
+"""The one file that a command writes: its name, and a check that it can be written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -53,31 +52,3 @@ def png_writer(path: Path) -> Callable[[bytes], None]:
         write_bytes_atomic(path, data)
 
     return write
-
-
-def folder_names(images: Sequence[Path]) -> list[str]:
-    """Return the name of each picture's folder: its stem, or <stem>-2, <stem>-3, ... if the stem is taken."""
-    taken: dict[str, None] = {}
-    for path in images:
-        stem = "picture" if path.stem in (".", "..") else path.stem  # those would lead out of the output folder
-        candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-        taken[next(name for name in candidates if name not in taken)] = None
-    return list(taken)
-
-
-def refuse_overwriting_inputs(folder: Path, inputs: Sequence[str | Path | None]) -> None:
-    """Raise OutputError if saving a run into a folder would replace a file that the run reads.
-
-    Args:
-        folder: the folder of the run.
-        inputs: the files that it reads, such as a corrected mask.png of an earlier run; None is ignored.
-    """
-    from dgp.output.run_folder import existing_files
-
-    read = {Path(path).resolve() for path in inputs if path is not None}
-    for path in existing_files(folder):
-        if path.resolve() in read:
-            raise OutputError(
-                f"{path} is read by this run and would be replaced by its results; move it, or choose another folder "
-                "with -o"
-            )

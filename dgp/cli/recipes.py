@@ -8,7 +8,8 @@ from dgp.cli import complete
 from dgp.cli.console import Console, console_options
 from dgp.cli.groups import Group
 from dgp.cli.options import set_option
-from dgp.cli.plugins import load_plugins, plugin_option
+from dgp.cli.plugins import plugin_option
+from dgp.runs.plugins import load_plugins
 
 
 @click.group(

@@ -18,16 +18,14 @@ GROUPS = {
     "priors": ("list", "info", "fetch", "verify", "convert", "sample"),
     "degradations": ("list", "info", "preview", "new", "check", "sheet", "mask"),
     "recipes": ("list", "show"),
+    "batch": ("run", "status", "retry", "verify", "export"),
 }
 ALL = [(name,) for name in COMMANDS] + [(group, name) for group, names in GROUPS.items() for name in names]
 LATER = (
-    "--resume",
-    "--fresh",
     "--precision",
     "bf16",
     "tiles",
     "report",
-    "batch",
 )
 
 

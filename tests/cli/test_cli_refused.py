@@ -122,7 +122,7 @@ def test_masks(call, toy, photo, tmp_path, mask, says):
         (("upscale", "--factor", "1"), 2, "factor"),
         (("colorize", "-o", "photo.png"), 2, "photo.png is a file"),
         (("colorize", "-o", "photo.png/deeper"), 2, "photo.png is a file"),
-        (("colorize", "--resume"), 2, "--resume"),
+        (("colorize", "--resume-from", "x"), 2, "--resume"),
     ],
 )
 def test_what_was_asked_for(call, toy, photo, tmp_path, arguments, code, says):

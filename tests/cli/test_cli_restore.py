@@ -212,7 +212,7 @@ def test_a_weight_says_what_counts_and_is_part_of_the_run(call, toy, photo, tmp_
 @pytest.mark.parametrize("pictures", [1, 2])
 def test_the_time_that_is_told_is_all_that_a_picture_took(call, toy, tmp_path, monkeypatch, pictures):
     import dgp
-    from dgp.cli.run import Runner
+    from dgp.runs.runner import Runner
 
     def slowly(function):
         def slow(*arguments, **options):

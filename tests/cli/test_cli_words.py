@@ -24,6 +24,7 @@ from generators.builtin import BUNDLED
         ("priors smaple", "sample"),
         ("degradations lists", "list"),
         ("recipes shw", "show"),
+        ("batch stauts", "status"),
     ],
 )
 def test_near_misses_of_commands_get_a_suggestion(call, words, meant):

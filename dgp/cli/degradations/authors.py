@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from dgp.cli.console import Console, console_options
-from dgp.cli.plugins import load_plugins, plugin_option
+from dgp.cli.plugins import plugin_option
+from dgp.runs.plugins import load_plugins
 
 
 @click.command(

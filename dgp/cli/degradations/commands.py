@@ -13,9 +13,10 @@ from dgp.cli.degradations.authors import check, new
 from dgp.cli.degradations.mask import mask
 from dgp.cli.degradations.sheet import sheet
 from dgp.cli.groups import Group
-from dgp.cli.options import degradation_option, seed_option
+from dgp.cli.options import degradation_option, max_pixels_option, seed_option
 from dgp.cli.outputs import png_option, png_writer, resolve_png_path
-from dgp.cli.plugins import load_plugins, plugin_option, record_plugins
+from dgp.cli.plugins import plugin_option
+from dgp.runs.plugins import load_plugins, record_plugins
 
 # Matches a sentence on tensors, such as "(N, 3, H, W) -> (N, 1, H, W)."
 SHAPES = re.compile(r"\(N, [^()]*\) -> .*?\.(?:\s|$)", re.DOTALL)
@@ -110,8 +111,17 @@ Examples:
 @png_option("IMAGE-degraded.png")
 @seed_option("Seed of random masks and noise.")
 @plugin_option
+@max_pixels_option
 @console_options
-def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tuple[str, ...], console: Console):
+def preview(
+    image: Path,
+    spec: str,
+    output: Path | None,
+    seed: int,
+    plugins: tuple[str, ...],
+    max_pixels: int,
+    console: Console,
+):
     """Degrade a clean picture at its own size, and write the result as PNG."""
     import degradations as operators
     from dgp.observation.figures import encode_png
@@ -121,7 +131,7 @@ def preview(image: Path, spec: str, output: Path | None, seed: int, plugins: tup
 
     loaded = load_plugins(plugins)
     operator = record_plugins(operators.parse(spec), loaded)
-    picture = open_picture(image)
+    picture = open_picture(image, max_pixels)
     x = to_tensor(flatten(picture)[0].convert("RGB"))
     operator = operator.build(picture.image, seed, tuple(x.shape[-2:]))
     operators.try_out(operator, tuple(x.shape[-2:]))

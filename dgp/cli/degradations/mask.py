@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dgp.cli.console import Console, console_options, printable_text
+from dgp.cli.options import max_pixels_option
 from dgp.cli.outputs import png_option, png_writer, resolve_png_path
 
 
@@ -18,8 +19,9 @@ Examples:
 )
 @click.argument("image", type=click.Path(path_type=Path), metavar="IMAGE")
 @png_option("IMAGE-mask.png")
+@max_pixels_option
 @console_options
-def mask(image: Path, output: Path | None, console: Console):
+def mask(image: Path, output: Path | None, max_pixels: int, console: Console):
     """Find scratches, creases, dust and holes in a picture, and write them as a mask: white is damage."""
     from degradations import find_damage
     from dgp.observation.figures import encode_png
@@ -27,7 +29,7 @@ def mask(image: Path, output: Path | None, console: Console):
     from dgp.output.restoration import mask_picture
     from generators.progress import waiting
 
-    picture = open_picture(image)
+    picture = open_picture(image, max_pixels)
     output = resolve_png_path(output, f"{image.stem}-mask.png")
     write = png_writer(output)
     with waiting("looking for damage"):

@@ -10,7 +10,8 @@ from dgp.cli import complete
 from dgp.cli.console import Console, console_options, printable_text
 from dgp.cli.options import seed_option
 from dgp.cli.outputs import png_option, png_writer, resolve_png_path
-from dgp.cli.plugins import load_plugins, plugin_option
+from dgp.cli.plugins import plugin_option
+from dgp.runs.plugins import load_plugins
 
 
 @click.command(

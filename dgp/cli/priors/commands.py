@@ -10,9 +10,10 @@ from dgp.cli import complete
 from dgp.cli.complete import DEFAULT_PRIOR
 from dgp.cli.console import Console, console_options, printable_text
 from dgp.cli.groups import Group
-from dgp.cli.plugins import load_plugins, plugin_option
+from dgp.cli.plugins import plugin_option
 from dgp.cli.priors.fetch import facts, fetch
 from dgp.cli.priors.sample import sample
+from dgp.runs.plugins import load_plugins
 
 
 @click.group(
