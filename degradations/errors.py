@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import traceback
 
+from degradations.text import to_one_line
+
 
 class DegradationError(Exception):
     """A failure of an operator, or of its description.
@@ -13,6 +15,9 @@ class DegradationError(Exception):
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return to_one_line(super().__str__())
 
 
 class SpecError(DegradationError, ValueError):

@@ -68,6 +68,8 @@ class Registry:
         Raises:
             ValueError: no such kind; the message suggests the nearest.
         """
+        if not isinstance(kind, str):
+            raise ValueError(f"a {self.noun}'s `kind` is a name, got {_shorten(kind)}")
         if kind not in self._classes and kind in self.builtin:
             import_module(self.builtin[kind])
         if kind not in self._classes:
@@ -96,7 +98,7 @@ class Registry:
         if isinstance(value, str):
             value = {"kind": value}
         if not isinstance(value, dict) or "kind" not in value:
-            raise ValueError(f"a {self.noun} is a table with a `kind`, got {value!r}")
+            raise ValueError(f"a {self.noun} is a table with a `kind`, got {_shorten(value)}")
         try:
             return self.find(value["kind"]).model_validate(value)
         except ValidationError as error:

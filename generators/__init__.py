@@ -7,6 +7,7 @@ Public are the names in ``__all__`` and these modules:
 - ``generators.downloads``: fetch and verify them,
 - ``generators.caching``: the folder of computed and downloaded files,
 - ``generators.progress``: progress reports of long computations,
+- ``generators.safetensors_files``: read files of named tensors within bounds,
 - ``generators.text``: short descriptions of objects for messages,
 - ``generators.training``: the command ``python -m generators.training``.
 

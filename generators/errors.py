@@ -1,10 +1,15 @@
 """The errors of this package. Each message is one line: what was got, what was expected, what to do next."""
 
+from generators.text import to_one_line
+
 
 class GeneratorError(Exception):
     """Base class of the errors of this package. ``exit_code`` is the exit status of a command that fails with it."""
 
     exit_code = 3
+
+    def __str__(self) -> str:
+        return to_one_line(super().__str__())
 
 
 class UnknownPrior(GeneratorError, ValueError):

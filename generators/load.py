@@ -57,10 +57,10 @@ def load(
         if text in names():
             return load_by_name(text, sha256, discriminator)
         name = None
-        if path.is_dir():
+        if os.path.isdir(path):
             folder, path = path, find_generator(path)
             name = folder.resolve().name if NAMELESS.fullmatch(path.stem) else None
-        if not path.exists():
+        if not os.path.exists(path):  # also for a name that can be no file's
             if path.suffix in SUFFIXES or os.sep in text:
                 raise UnknownPrior(
                     f"{text}: no such file or folder; expected weights ({', '.join(SUFFIXES)}) or a name"
@@ -195,7 +195,7 @@ def build_discriminator(
 
 def open_checkpoint(path: Path, sha256: str | None) -> Checkpoint:
     """Read a file of weights. Raises UnknownPrior where there is no file, WeightsError where it cannot be used."""
-    if not path.exists():
+    if not os.path.exists(path):
         raise UnknownPrior(f"{path}: no such file; expected weights ({', '.join(SUFFIXES)})")
     if not path.is_file():
         raise WeightsError(f"{path}: is not a regular file; expected weights ({', '.join(SUFFIXES)})")

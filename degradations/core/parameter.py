@@ -21,11 +21,30 @@ KINDS = ("float", "int", "fraction", "choice", "text", "box", "bool")
 UNLIMITED = 2**63 - 1  # an upper bound that is not mentioned, such as that of seeds
 
 
+LARGEST = 1e300  # the largest number that any parameter may be
+
+
 def quote(text: str) -> str:
     """Return a value as it is written in a spec: quoted only if necessary, with quotation marks inside doubled."""
     if text and not re.search(r"""[+,:='"\s]""", text):
         return text
     return '"' + text.replace('"', '""') + '"'
+
+
+def _read_fraction(text: str) -> Fraction:
+    """Return a fraction such as 1/3, 0.25 or 2.5e-3; an exponent of many digits would take forever to write out."""
+    if not re.fullmatch(r"[-+]?[\d_.]{1,1100}(/\d{1,1100}|[eE][-+]?\d{1,3})?", text.strip()):
+        raise ValueError(text)
+    return Fraction(text)
+
+
+def _shorten(value: Any) -> str:
+    """Return a value as text for a message. Python refuses to write out integers of thousands of digits."""
+    try:
+        text = "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _write_plainly(value: float) -> str:
@@ -120,14 +139,14 @@ class Parameter:
             return self.unknown(text)
         try:
             value: Any = {
-                "float": lambda t: float(Fraction(t)) if "/" in t else float(t),
+                "float": lambda t: float(_read_fraction(t)) if "/" in t else float(t),
                 "int": int,
-                "fraction": Fraction,
+                "fraction": _read_fraction,
                 "box": lambda t: tuple(int(part) for part in re.split("[-:]", t)),
                 "bool": lambda t: {"true": True, "false": False}[t.lower()],
             }.get(self.kind, str)(text)
-        except (ValueError, ZeroDivisionError, KeyError):
-            raise SpecError(f"{self.name}={text} is not {self.expected}") from None
+        except (ValueError, ArithmeticError, KeyError):
+            raise SpecError(f"{self.name}={_shorten(text)} is not {self.expected}") from None
         return self.check(value)
 
     def unknown(self, text: str) -> Unknown:
@@ -159,8 +178,7 @@ class Parameter:
         """
         if isinstance(value, Unknown):
             return value
-        written = "-".join(map(str, value)) if isinstance(value, tuple) else value
-        wrong = SpecError(f"{self.name}={written} is not {self.expected}")
+        wrong = SpecError(f"{self.name}={_shorten(value)} is not {self.expected}")
         if self.kind in ("text", "choice"):
             value = str(value)
             if not value or (self.kind == "choice" and value not in self.choices):
@@ -176,12 +194,12 @@ class Parameter:
             if not isinstance(value, bool):
                 raise wrong
             return value
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, Real) or not -LARGEST < value < LARGEST:
             raise wrong
         if self.kind == "int" and int(value) != value:
             raise wrong
         if self.bounds is not None and not self.bounds[0] <= value <= self.bounds[1]:
-            raise SpecError(f"{self.name}={value} is out of range; expected {self.expected}")
+            raise SpecError(f"{self.name}={_shorten(value)} is out of range; expected {self.expected}")
         if self.kind == "fraction":
             return value if isinstance(value, Fraction) else Fraction(str(value))
         return int(value) if self.kind == "int" else float(value)

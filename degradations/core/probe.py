@@ -28,8 +28,9 @@ def try_out(operator: Degradation, *sizes: Size, built: bool = True) -> None:
         built: whether ``build`` was called; if not, third-party links with a ``build`` of their own are not run.
 
     Raises:
-        PluginError: a third-party link has no ``forward``, or one that fails at every size or does not return finite
-            (1, c, h, w) floats. The message names the link by its spec; its own error is the cause.
+        PluginError: a third-party link has no ``forward``, or one that fails at every size, changes its input, or does
+            not return finite (1, c, h, w) floats on its input's device. The message names the link by its spec; its own
+            error is the cause.
     """
     for number, size in enumerate(sizes, 1):
         try:
@@ -62,19 +63,25 @@ def _run_link(link: Degradation, x: Tensor) -> Tensor:
     unusable = f"degradation {link._title()!r}{spec} of {_describe_origin(link)} cannot be used:"
     if type(link).forward is Degradation.forward:
         raise PluginError(f"{unusable} it defines no forward(self, x); write one that gives y")
+    before = x.clone()
     try:
         y = link(x)
     except DegradationError:
         raise
-    except Exception as error:  # third-party code may fail in any way
+    except (Exception, SystemExit) as error:  # third-party code may fail in any way
         file = getattr(sys.modules.get(type(link).__module__), "__file__", None)
         shape = "x".join(map(str, x.shape))
         raise PluginError(
             f"{unusable} on an x of {shape} its forward raised {summarize(error)}{find_line(error, file)}; correct it"
         ) from error
-    if not isinstance(y, Tensor) or y.ndim != 4 or len(y) != 1 or not y.is_floating_point():
+    if not torch.equal(x, before):
+        raise PluginError(f"{unusable} its forward changes x itself; begin it with x = x.clone()")
+    if not isinstance(y, Tensor) or y.ndim != 4 or len(y) != 1 or not y.numel() or not y.is_floating_point():
         got = f"a {str(y.dtype)[6:]} tensor of {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
         raise PluginError(f"{unusable} its forward gave {got} for one row; expected floats (1, c, h, w)")
+    if y.device != x.device or y.layout != torch.strided:
+        got = f"on {y.device}" if y.device != x.device else f"of layout {y.layout}"
+        raise PluginError(f"{unusable} its forward gave a tensor {got}; expected a dense one on {x.device}, as x is")
     if not bool(y.isfinite().all()):
         what = "NaN" if bool(y.isnan().any()) else "infinite values"
         raise PluginError(f"{unusable} its forward gave {what} for a picture in [-1, 1]; expected finite values")

@@ -18,6 +18,7 @@ from degradations.core.probe import is_foreign, try_out
 from degradations.core.registry import find
 from degradations.errors import DegradationError, PluginError, SpecError, summarize
 
+LONGEST, MOST_LINKS = 2**18, 64  # characters (a kernel of 151 x 151 numbers takes 2**18), and operators of a chain
 TRIED_AT = ((32, 32), (256, 256))  # the larger for operators whose filters do not fit into the smaller
 
 
@@ -82,7 +83,7 @@ def _parse_operator(text: str, whole: str) -> Degradation:
         raise SpecError(f"{name} cannot be made from {text!r}: {error}") from error
     except DegradationError:
         raise
-    except Exception as error:  # third-party code may fail in any way
+    except (Exception, SystemExit) as error:  # third-party code may fail in any way
         raise PluginError(f"{name} cannot be made from {text!r}: {summarize(error)}; correct its __init__") from error
     operator.asked = text
     return operator
@@ -100,7 +101,12 @@ def parse(text: str) -> Degradation:
     """
     if not isinstance(text, str) or not text.strip():
         raise SpecError(f"got {text!r} as a degradation; expected e.g. gray, sr:4 or inpaint:center=1/3")
-    links = [_parse_operator(part, text) for part in _split(text, "+")]
+    if len(text) > LONGEST:
+        raise SpecError(f"got a degradation of {len(text):,} characters, expected at most {LONGEST:,}; name a file")
+    parts = _split(text, "+")
+    if len(parts) > MOST_LINKS:
+        raise SpecError(f"got a chain of {len(parts)} degradations, expected at most {MOST_LINKS}; leave some out")
+    links = [_parse_operator(part, text) for part in parts]
     operator = links[0] if len(links) == 1 else Chain(links)
     operator.asked = text
     if any(map(is_foreign, links)):

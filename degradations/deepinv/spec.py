@@ -37,9 +37,9 @@ class AnyValue(Parameter):
         if text in WORDS:
             return WORDS[text]
         for pattern, meaning in (
-            (r"[+-]?\d+", int),
+            (r"[+-]?\d{1,18}", int),
             (r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", float),
-            (r"\d+(x\d+)+", lambda t: tuple(map(int, t.split("x")))),
+            (r"\d{1,9}(x\d{1,9}){1,7}", lambda t: tuple(map(int, t.split("x")))),
         ):
             if re.fullmatch(pattern, text):
                 return meaning(text)

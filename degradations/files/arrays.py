@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import re
 import warnings
 import zipfile
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from degradations.errors import SpecError
-from degradations.files.pictures import FORMATS, MAX_PIXELS
+from degradations.files.decoding import UnreadablePicture, load, open_header
+from degradations.files.regular import read_regular
 
 WRITTEN = re.compile(r"[-+.\deE\s/]*\d\s[-+.\deE\s/]*")  # e.g. "1 2 1/2 4 2/1 2 1"
+LARGEST = 2**27  # entries, which take 1 GiB as float64
+LARGEST_UNPACKED = 2**28  # bytes of an array in an .npz file, which may be compressed
 EXPECTED = 'a .npy or .npz file of numbers, or rows such as "1 2 1/2 4 2/1 2 1"'
 
 
@@ -38,7 +41,7 @@ def read_matrix(text: str, what: str, pictures: bool = False) -> tuple[Tensor, d
     if WRITTEN.fullmatch(text):
         return _parse_rows(text, what), {}
     try:
-        content = Path(text).read_bytes()
+        content = read_regular(text)
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
         raise SpecError(f"{what} {text}: {reason}; expected {EXPECTED}") from None
@@ -79,30 +82,54 @@ def _read_numpy(path: str, content: bytes, what: str) -> np.ndarray:
     if not _is_numpy(content):
         raise SpecError(f"{what} {path} is not an .npy or .npz file; expected {EXPECTED}")
     try:
-        loaded = np.load(io.BytesIO(content), allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        names = loaded.files
-        if len(names) != 1:
-            raise SpecError(f"{what} {path} holds {len(names)} arrays ({', '.join(names[:5])}); expected one")
-        return loaded[names[0]]
-    except SpecError:
-        raise
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
-        reason = "it holds pickled objects" if "allow_pickle" in str(error) else str(error).split("\n")[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if content[:2] != b"PK":
+                return _read_array(io.BytesIO(content), len(content))
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                names = archive.namelist()
+                if len(names) != 1:
+                    listed = ", ".join(name.removesuffix(".npy") for name in names[:5])
+                    raise ValueError(f"it holds {len(names)} arrays ({listed}), expected one")
+                if archive.getinfo(names[0]).file_size > max(LARGEST_UNPACKED, len(content)):
+                    raise ValueError("it unpacks to more than any matrix")
+                unpacked = archive.read(names[0])
+            return _read_array(io.BytesIO(unpacked), len(unpacked))
+    except Exception as error:  # damaged archives and headers raise errors of many types
+        reason = str(error).split("\n")[0][:120] or type(error).__name__
         raise SpecError(f"{what} {path} cannot be read ({reason}); expected {EXPECTED}") from None
 
 
+def _read_array(file: BinaryIO, size: int) -> np.ndarray:
+    """Read an array in the format of .npy, after checking that the file is as large as its header says.
+
+    Args:
+        file: at its beginning.
+        size: its number of bytes.
+
+    Raises:
+        ValueError: pickled objects, another number of bytes, or more entries than ``LARGEST``.
+    """
+    version = np.lib.format.read_magic(file)
+    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in header:
+        raise ValueError(f"it is of version {version[0]}.{version[1]}, which holds no plain numbers")
+    shape, _fortran, dtype = header[version](file)
+    if dtype.hasobject:
+        raise ValueError("it holds pickled objects")
+    count = math.prod(shape)
+    if min(shape, default=0) < 0 or count * dtype.itemsize != size - file.tell() or count > LARGEST:
+        raise ValueError(f"its header says {dtype} of shape {shape}, and {size - file.tell()} bytes follow")
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
 def _read_picture(path: str, content: bytes, what: str) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            picture = Image.open(io.BytesIO(content), formats=FORMATS)
-            if picture.width * picture.height > MAX_PIXELS:
-                raise SpecError(f"{what} {path} has {picture.width}x{picture.height} pixels; give a smaller one")
-            deep = picture.mode.startswith("I")
-            return np.asarray(picture if deep else picture.convert("L")) / (65535 if deep else 255)
-        except SpecError:
-            raise
-        except Exception as error:  # decoders raise all kinds of exceptions on foreign formats
-            raise SpecError(f"{what} {path} cannot be read; expected a picture, or {EXPECTED}") from error
+    try:
+        picture = open_header(content)
+        load(picture, content)
+        deep = picture.mode.startswith("I")
+        return np.asarray(picture if deep else picture.convert("L")) / (65535 if deep else 255)
+    except Exception as error:  # modes that cannot be converted to grey raise errors of several types
+        reason = f" ({error})" if isinstance(error, UnreadablePicture) else ""
+        raise SpecError(f"{what} {path} cannot be read{reason}; expected a picture, or {EXPECTED}") from error

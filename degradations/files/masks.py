@@ -9,18 +9,29 @@ is transparent.
 from __future__ import annotations
 
 import hashlib
-import io
-import warnings
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from degradations.errors import MaskError
-from degradations.files.pictures import FORMATS, MAX_PIXELS, alpha, from_picture, has_alpha, luma
+from degradations.files.decoding import (
+    FORMATS,
+    MAX_PIXELS,
+    TooLarge,
+    UnreadablePicture,
+    load,
+    most_bytes,
+    open_header,
+    read_orientation,
+    turn_upright,
+)
+from degradations.files.pictures import alpha, from_picture, has_alpha, luma
+from degradations.files.regular import read_regular
 
 EXPECTED = "expected a picture, white where pixels are missing"
 OPAQUE = 250  # alpha from which a pixel counts as opaque, allowing for rounding and lossy compression
@@ -58,7 +69,7 @@ def read_mask(path: str, size: tuple[int, int] | None, invert: bool = False) -> 
         MaskError: not a picture, of another size, or a mask in which nothing or everything is missing.
     """
     try:
-        content = Path(path).read_bytes()
+        content = read_regular(path, most_bytes(max(MAX_PIXELS, math.prod(size or ()))))
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
         raise MaskError(f"mask file {path}: {reason}; {EXPECTED}") from None
@@ -131,27 +142,22 @@ def _has_few_colours(colours: np.ndarray) -> bool:
 
 
 def _decode(path: str, content: bytes, size: tuple[int, int] | None) -> Image.Image:
-    """Decode the picture of a file and turn it upright. Pillow's warnings concern only what is refused here anyway."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            opened = Image.open(io.BytesIO(content), formats=FORMATS)
-        except Exception as error:  # decoders raise all kinds of exceptions on foreign formats
-            large = isinstance(error, Image.DecompressionBombError)
-            raise MaskError(
-                f"mask file {path} has more than {MAX_PIXELS} pixels; scale it down first"
-                if large
-                else f"mask file {path} cannot be read as a picture; expected one of {', '.join(FORMATS)}"
-            ) from error
-        try:
-            _check_size(path, opened, size)
-            picture = ImageOps.exif_transpose(opened)
-            picture.load()
-        except MaskError:
-            raise
-        except Exception as error:  # and on damaged files
-            reason = str(error).split("\n")[0] or type(error).__name__
-            raise MaskError(f"mask file {path} is damaged or cut short ({reason}); get the file again") from error
+    """Decode the picture of a file and turn it upright. A mask of a given size is not limited otherwise."""
+    most = MAX_PIXELS if size is None else max(MAX_PIXELS, size[0] * size[1])
+    try:
+        opened = open_header(content, most)
+    except TooLarge as error:
+        raise MaskError(f"mask file {path}: {error}; scale it down first") from None
+    except UnreadablePicture as error:
+        raise MaskError(
+            f"mask file {path} cannot be read as a picture ({error}); expected one of {', '.join(FORMATS)}"
+        ) from error
+    try:
+        _check_size(path, opened, size)
+        load(opened, content)
+        picture = turn_upright(opened)
+    except UnreadablePicture as error:
+        raise MaskError(f"mask file {path} is damaged or cut short ({error}); get the file again") from error
     if picture.mode == "F":
         raise MaskError(f"mask file {path} is floating point, whose white is not known; save it as 8-bit PNG")
     return picture
@@ -159,12 +165,7 @@ def _decode(path: str, content: bytes, size: tuple[int, int] | None) -> Image.Im
 
 def _check_size(path: str, opened: Image.Image, size: tuple[int, int] | None) -> None:
     """Check the size in the header, before the file is decoded."""
-    if opened.width * opened.height > MAX_PIXELS:
-        raise MaskError(
-            f"mask file {path} is {opened.width}x{opened.height}, expected at most {MAX_PIXELS / 1e6:.0f} million "
-            "pixels; scale it down first"
-        )
-    turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    turned = read_orientation(opened) in (5, 6, 7, 8)
     own = opened.size if turned else opened.size[::-1]
     if size is not None and tuple(own) != tuple(size):
         raise MaskError(

@@ -10,9 +10,6 @@ from torch import Tensor
 from degradations.constants import constant
 from degradations.errors import DegradationError, SizeError
 
-# Accepted picture and mask files, here and in dgp: decoders that run no external programs, sizes that fit in memory.
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-MAX_PIXELS = 64_000_000
 Size = tuple[int, int]  # (H, W)
 LUMA = {"rec601": (0.299, 0.587, 0.114), "dgp": (0.2989, 0.5870, 0.1140)}
 

@@ -105,6 +105,8 @@ def read_metadata(picture: Image.Image) -> dict[str, float | str]:
     if not stored:
         return {}
     components = getattr(picture, "layer", [])
+    if any(one[3] not in stored for one in components):
+        return {}
     luma, *rest = [stored[one[3]] for one in components] if components else list(stored.values())
     square = [torch.tensor(table).reshape(8, 8).clamp_min(1) for table in (luma, *rest[:1])]
     metadata: dict[str, float | str] = {"quality": estimate_quality(square[0], square[1] if len(square) > 1 else None)}

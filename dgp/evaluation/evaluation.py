@@ -20,7 +20,7 @@ from dgp.evaluation.units import Unit, plain_name
 from dgp.evaluation.views import differences_to, metric_values, split_views
 from dgp.files import write_bytes_atomic, write_json_atomic
 from dgp.observation.figures import encode_png
-from dgp.observation.images import to_pil
+from dgp.observation.images import open_picture, to_pil, to_rgb
 from dgp.observation.observation import Observation
 from dgp.planning.adapt import adapt_recipe
 from dgp.recipes.schema import Recipe
@@ -235,7 +235,7 @@ class Evaluation:
         if self.judge is None:
             return {}
         answers = [(picture, path) for picture, _, path in self.answers(arm, spec)]
-        found = self.judge.verdicts((Image.open(path).convert("RGB"), picture.folder) for picture, path in answers)
+        found = self.judge.verdicts((to_rgb(open_picture(path)), picture.folder) for picture, path in answers)
         return {picture.name: verdict for (picture, _), verdict in zip(answers, found, strict=True)}
 
     def _judge_record(self) -> dict:
@@ -281,7 +281,7 @@ class Evaluation:
         rows = []
         for picture in self.pictures[: sheets.MOST_ROWS]:
             observation = self.observation(picture, spec)
-            answers = [Image.open(self._unit(arm, spec, picture).picture_path).convert("RGB") for arm in arms]
+            answers = [to_rgb(open_picture(self._unit(arm, spec, picture).picture_path)) for arm in arms]
             rows.append([observation.picture, *answers, to_pil(observation.original)])
         return sheets.gallery(["observed", *(arm.name for arm in arms), "original"], rows)
 

@@ -17,8 +17,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from dgp.errors import InputError
-from dgp.files import sha256_of, write_bytes_atomic
+from dgp.files import parse_json, sha256_of, write_bytes_atomic
 from dgp.observation.images import to_rgb, to_tensor
+from generators.safetensors_files import read_safetensors
 from generators.text import format_parameter_count, pluralise
 
 SIDE = 32
@@ -150,19 +151,17 @@ def load_judge(path: str | Path) -> Judge:
     Raises:
         InputError: the file does not exist, or is not a judge.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a judge, such as benchmarks/judge-cifar10.safetensors")
     try:
-        with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {}).get("judge", "{}"))
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  safe_open has no __iter__
+        tensors, metadata = read_safetensors(path)
+        header = parse_json(metadata.get("judge", "{}"))
         about = {key: header[key] for key in ABOUT}
-        network = Network(len(about["classes"]), about["widths"])
-        network.load_state_dict(tensors)
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OSError):
+        with torch.device("meta"):  # the header must not make us allocate more than the file holds
+            network = Network(len(about["classes"]), about["widths"])
+        network.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
+    except (ValueError, KeyError, TypeError, RuntimeError, OSError):
         raise InputError(f"{path}: not a judge; expected a file that benchmarks/quality/train_judge.py wrote") from None
     network.eval().requires_grad_(False)
     return Judge(network, tuple(about["classes"]), about, name=path.name, sha256=sha256_of(path))

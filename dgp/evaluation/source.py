@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
+import os
+import struct
 import zipfile
 from dataclasses import dataclass
 from itertools import count as naturals
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
+from degradations.files.decoding import MAX_PIXELS
 from dgp.errors import InputError
 from dgp.observation.folders import picture_suffixes
-from dgp.observation.images import FORMATS, Picture, open_picture
+from dgp.observation.images import Picture, decode_picture, open_picture
 from generators.text import pluralise, shorten
 
 LARGEST_FILE = 256 * 2**20  # bytes of a file in an archive, to refuse archives that would fill the memory
@@ -50,15 +49,16 @@ class Source:
         self.path = Path(path)
         if self.path.is_dir():
             found = (p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if p.is_file())
-        elif not self.path.exists():
+        elif not os.path.isfile(self.path):
             raise InputError(f"{path}: no such folder or zip archive; expected one of clean pictures")
-        elif zipfile.is_zipfile(self.path):
-            with zipfile.ZipFile(self.path) as archive:
-                found = [info.filename for info in archive.infolist() if not info.is_dir()]
         else:
-            raise InputError(
-                f"{path}: got a file that is not a zip archive; expected a folder or a zip archive of pictures"
-            )
+            try:
+                with zipfile.ZipFile(self.path) as archive:
+                    found = [name for name in archive.namelist() if not name.endswith("/")]
+            except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error):
+                raise InputError(
+                    f"{path}: got a file that is not a zip archive; expected a folder or a zip archive of pictures"
+                ) from None
         self.names = sorted(name for name in found if name.lower().endswith(picture_suffixes()) and not _hidden(name))
         if not self.names:
             raise InputError(f"{path}: no pictures in it; expected files that end in {', '.join(picture_suffixes())}")
@@ -94,32 +94,30 @@ class Source:
         turns = sorted((index, folder) for folder, names in spread.items() for index in range(len(names)))
         return [spread[folder][index] for index, folder in turns[:count]]
 
-    def open(self, names: list[str]) -> list[CleanPicture]:
-        """Open the pictures of these names. Raises InputError for one that cannot be read."""
+    def open(self, names: list[str], max_pixels: int = MAX_PIXELS) -> list[CleanPicture]:
+        """Open the pictures of these names. Raises InputError for one that cannot be read, or has too many pixels."""
         if self.path.is_dir():
-            opened = [open_picture(self.path / name) for name in names]
+            opened = [open_picture(self.path / name, max_pixels) for name in names]
             return [
                 CleanPicture(name, _folder(name), picture, picture.sha256)
                 for name, picture in zip(names, opened, strict=True)
             ]
         with zipfile.ZipFile(self.path) as archive:
-            return [self._open_member(archive, name) for name in names]
+            return [self._open_member(archive, name, max_pixels) for name in names]
 
-    def _open_member(self, archive: zipfile.ZipFile, name: str) -> CleanPicture:
+    def _open_member(self, archive: zipfile.ZipFile, name: str, max_pixels: int) -> CleanPicture:
         where = f"{self.path}: {name}"
-        if archive.getinfo(name).file_size > LARGEST_FILE:
+        member = archive.getinfo(name)
+        if member.file_size > LARGEST_FILE:
             raise InputError(f"{where}: more than {LARGEST_FILE >> 20} MiB; expected a picture")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others may ask for any memory
+            raise InputError(f"{where}: packed in an unusual way; expected a zip archive, stored or deflated")
         try:
             data = archive.read(name)
-            picture = open_picture(Image.open(io.BytesIO(data), formats=FORMATS))
-            picture.image.load()
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from error
-        except Exception as error:  # archives and decoders raise errors of many types for damaged data
-            raise InputError(
-                f"{where}: not a picture that can be read; expected one of {', '.join(FORMATS)}"
-            ) from error
-        return CleanPicture(name, _folder(name), picture, hashlib.sha256(data).hexdigest())
+        except Exception as error:  # damaged archives raise errors of many types
+            raise InputError(f"{where}: cannot be unpacked ({error}); get the archive again") from error
+        picture = decode_picture(data, where, max_pixels)
+        return CleanPicture(name, _folder(name), picture, picture.sha256)
 
     def __repr__(self) -> str:
         return f"Source {shorten(str(self.path), 200)}: {pluralise(len(self.names), 'picture')}"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from degradations.files.regular import read_regular
 from dgp.errors import OutputError
-from dgp.files import write_bytes_atomic, write_json_atomic
+from dgp.files import parse_json, write_bytes_atomic, write_json_atomic
 from dgp.observation.figures import encode_png
 from generators.text import shorten
+
+LARGEST = 2**24  # bytes of the JSON file of a unit
 
 
 def plain_name(text: str) -> str:
@@ -61,8 +63,8 @@ class Unit:
         if not self.path.is_file() or not self.picture_path.is_file():
             return None
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-            recorded = content["identity"]
+            content = parse_json(read_regular(self.path, LARGEST))
+            recorded = dict(content["identity"])
         except (ValueError, KeyError, TypeError, OSError):
             raise OutputError(f"{self.path} is not a result of dgp evaluate; choose another folder with -o") from None
         different = sorted(

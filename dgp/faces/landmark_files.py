@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from degradations.files.regular import read_regular
 from dgp.errors import InputError
 from dgp.faces.landmarks import Face
+from dgp.files import parse_json
 
-MAX_BYTES = 2**26
+MAX_BYTES = 2**22
 EXPECTED = (
     'expected JSON such as {"photo.png": [[[x, y], ... 5 points], ... faces]}, or CSV with a line for each face: '
     "x1,y1,...,x5,y5, after the picture's name if there are several"
@@ -37,16 +39,14 @@ def read_landmarks(path: str | os.PathLike, picture: str | None = None) -> list[
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_regular(path, MAX_BYTES)
     except OSError as error:
         raise InputError(f"{path}: cannot be read as landmarks: {error.strerror or error}; {EXPECTED}") from error
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{path}: got {len(data)} bytes, expected a file of landmarks of at most {MAX_BYTES}")
     text = data.decode("utf-8", "replace").lstrip("\ufeff").strip()
     if text[:1] in ("[", "{"):
         try:
-            found = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            found = parse_json(text)
+        except ValueError as error:
             raise InputError(f"{path}: not valid JSON ({error}); {EXPECTED}") from error
         faces = _faces_of_json(found, picture, path)
     else:
@@ -122,7 +122,10 @@ def _choose(pictures: Mapping, picture: str | None, path: Path):
 
 
 def _faces_of_csv(text: str, picture: str | None, path: Path) -> list[Face]:
-    lines = [[cell.strip() for cell in line] for line in csv.reader(io.StringIO(text)) if any(map(str.strip, line))]
+    try:
+        lines = [[cell.strip() for cell in line] for line in csv.reader(io.StringIO(text)) if any(map(str.strip, line))]
+    except csv.Error as error:
+        raise InputError(f"{path}: not valid CSV ({error}); {EXPECTED}") from error
     if lines and len(lines[0]) > 1 and not _is_number(lines[0][1]):
         lines = lines[1:]  # a heading
     named = [line for line in lines if not _is_number(line[0])]

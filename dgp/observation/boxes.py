@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from degradations.files.decoding import MAX_PIXELS
 from dgp.errors import InputError
-from dgp.observation.images import MAX_PIXELS
 
 FITS = ("auto", "crop", "pad", "stretch", "object")
 
@@ -45,7 +45,7 @@ def pad_box(size: tuple[int, int]) -> Box:
     """
     width, height = size
     side = max(size)
-    if side * side > MAX_PIXELS:
+    if side * side > max(MAX_PIXELS, width * height):
         raise InputError(
             f"got {width}x{height} pixels, which padding would make {side}x{side}; use --fit crop or stretch"
         )

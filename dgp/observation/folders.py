@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from degradations.files.pictures import FORMATS
+from degradations.files.decoding import FORMATS
 from dgp.errors import InputError
 
 

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import io
 import os
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from degradations.files.pictures import FORMATS, MAX_PIXELS
+from degradations.files.decoding import (
+    FORMATS,
+    MAX_PIXELS,
+    Damaged,
+    TooLarge,
+    UnreadablePicture,
+    load,
+    most_bytes,
+    open_header,
+    read_orientation,
+    turn_upright,
+)
+from degradations.files.regular import read_regular
 from dgp.errors import DgpError, InputError
 from dgp.files import sha256_of
 from dgp.observation.arrays import image_from_array
 
 NOT_SIGNED = "a tensor without values below 0, taken to be in [-1, 1] as all tensors are; of [0, 1] pass 2 * x - 1"
 BLENDED_WITH_WHITE = "transparent pixels were blended with white"
-# Formats that users often try but that cannot be read, by the first bytes of the file, for the message.
-UNREADABLE_FORMATS = (
-    (b"%PDF", "a PDF"),
-    (b"8BPS", "a Photoshop file"),
-    (b"<svg", "an SVG"),
-    (b"PK\x03\x04", "a zip archive"),
-)
+SMALLER = "scale it down first, or allow more with --max-pixels (in Python: open_picture(path, max_pixels=N))"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +75,7 @@ def open_picture(
             an array: (H, W) or (H, W, 1|3|4), uint8, uint16, bool, or float in [0, 1];
             a tensor: (1|3, H, W) or (1, 1|3, H, W), float in [-1, 1];
             a PIL image; or a Picture, which is returned unchanged.
-        max_pixels: the largest number of pixels that is accepted.
+        max_pixels: the largest number of pixels that is accepted; files may have at most 178,956,970.
 
     Raises:
         InputError: it is missing, damaged, empty, too large, or not a picture.
@@ -123,9 +127,9 @@ def to_tensor(image: Image.Image) -> Tensor:
     """Return a picture as a tensor, (1, 1, H, W) for mode "L", else (1, 3, H, W); float32 in [-1, 1]."""
     if image.mode not in ("L", "RGB"):
         image = to_rgb(image)
-    array = np.array(image, dtype=np.float32)
+    array = np.asarray(image)
     array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
-    return torch.from_numpy(np.ascontiguousarray(array))[None] / 127.5 - 1
+    return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))[None].div_(127.5).sub_(1)
 
 
 def to_pil(tensor: Tensor) -> Image.Image:
@@ -154,53 +158,44 @@ def pixels_sha256(image: Image.Image) -> str:
     return sha256_of(f"{image.mode} {image.size} ".encode() + image.tobytes())
 
 
-def _from_file(path: Path, max_pixels: int) -> Picture:
-    if path.is_dir():
-        raise InputError(f"{path}: got a folder, expected one picture; name a file in it")
-    if not path.exists():
-        raise InputError(f"{path}: no such file; expected a picture ({', '.join(FORMATS)})")
-    if not path.is_file():
-        raise InputError(f"{path}: not a regular file; expected a picture ({', '.join(FORMATS)})")
+def decode_picture(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Return the picture of an encoded file.
+
+    Args:
+        content: the whole file.
+        name: the file's, for messages.
+        max_pixels: the largest number of pixels that is accepted.
+
+    Raises:
+        InputError: it is damaged, empty, too large, or not a picture.
+    """
+    if not content:
+        raise InputError(f"{name}: the file is empty; expected a picture")
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}; check its permissions") from error
-    if not data:
-        raise InputError(f"{path}: the file is empty; expected a picture")
-    image, notes = _decode(data, path, max_pixels)
+        image = open_header(content, max_pixels)
+        animated = load(image, content)
+    except TooLarge as error:
+        raise InputError(f"{name}: {error}; {SMALLER}") from error
+    except Damaged as error:
+        raise InputError(f"{name}: damaged or cut short ({error}); get the file again") from error
+    except UnreadablePicture as error:
+        raise InputError(f"{name}: {error}; expected one of {', '.join(FORMATS)}") from error
     upright, turned = _turn_upright(image)
-    return Picture(upright, str(path), sha256_of(data), notes + turned)
+    notes = ("only the first frame was used",) if animated else ()
+    return Picture(upright, None, sha256_of(content), notes + turned)
 
 
-def _decode(data: bytes, path: Path, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # The bound of `_check_size` below is lower than Pillow's, whose warning is not shown to users.
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise InputError(f"{path}: more than {max_pixels} pixels; scale it down first") from error
-        except Exception as error:  # decoders raise errors of many types for foreign data
-            raise InputError(f"{path}: {_name_format(data)}; expected one of {', '.join(FORMATS)}") from error
-        _check_size(image.size, str(path), max_pixels)
-        try:
-            animated = getattr(image, "is_animated", False) and image.format != "MPO"
-            image.load()
-        except Exception as error:  # and for damaged data
-            reason = str(error).split("\n")[0] or type(error).__name__
-            raise InputError(f"{path}: damaged or cut short ({reason}); get the file again") from error
-    return image, ("only the first frame was used",) if animated else ()
-
-
-def _name_format(data: bytes) -> str:
-    head = data[:512]
-    for magic, name in UNREADABLE_FORMATS:
-        if magic in head[:64] or (magic == b"<svg" and magic in head):
-            return f"got {name}"
-    if head[4:8] == b"ftyp":
-        return "got a HEIC, AVIF or video file"
-    return "not a picture that can be read"
+def _from_file(path: Path, max_pixels: int) -> Picture:
+    try:
+        content = read_regular(path, most_bytes(max_pixels))
+    except IsADirectoryError:
+        raise InputError(f"{path}: got a folder, expected one picture; name a file in it") from None
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected a picture ({', '.join(FORMATS)})") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{path}: cannot be read: {reason}; expected a picture ({', '.join(FORMATS)})") from None
+    return replace(decode_picture(content, str(path), max_pixels), path=str(path))
 
 
 def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
@@ -210,17 +205,17 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise InputError(
             f"{name}: got {width}x{height} = {width * height / 1e6:.0f} million pixels, "
-            f"expected at most {max_pixels / 1e6:.0f} million; scale it down first"
+            f"expected at most {max_pixels / 1e6:.0f} million; {SMALLER}"
         )
 
 
 def _turn_upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     notes = []
     try:
-        turned = ImageOps.exif_transpose(image)
-        if image.getexif().get(0x0112, 1) not in (0, 1):
+        turned = turn_upright(image)
+        if read_orientation(image) not in (0, 1):
             notes.append("turned upright as its EXIF data says")
-    except Exception:  # noqa: BLE001  a picture with damaged EXIF data is still usable
+    except Damaged:  # a picture with damaged EXIF data is still usable
         turned = image.copy()
         notes.append("its EXIF data cannot be read; not turned")
     for name in ("quantization", "layer"):  # the JPEG compression settings, which copies lose
@@ -239,7 +234,8 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     """Return 16-bit, 32-bit and float grey as "L", scaled, as Pillow would clip; LAB as RGB; other modes unchanged."""
     if not (image.mode in ("I", "F") or image.mode.startswith("I;")):
         return image.convert("RGB") if image.mode == "LAB" else image
-    array = np.asarray(image.convert("I") if image.mode.startswith("I;") else image, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        array = np.asarray(image.convert("I") if image.mode.startswith("I;") else image, dtype=np.float64)
     if not np.isfinite(array).all():
         raise InputError("the picture holds NaN or Infinity, expected numbers; repair it first")
     low, high = array.min(), array.max()

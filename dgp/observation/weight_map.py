@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from degradations.files.decoding import MAX_PIXELS
 from dgp.errors import InputError
 from dgp.files import sha256_of
 from dgp.observation.boxes import Box, box_around
@@ -107,7 +108,10 @@ def open_weight(
         InputError: it cannot be read, has another size, or is 0 everywhere.
     """
     path = str(Path(source)) if isinstance(source, str | os.PathLike) else None
-    values = _read_tensor(source) if isinstance(source, Tensor) else _read_picture(open_picture(source))
+    if isinstance(source, Tensor):
+        values = _read_tensor(source)
+    else:  # of the picture's size, so that its number of pixels is accepted
+        values = _read_picture(open_picture(source, max(MAX_PIXELS, size[0] * size[1])))
     name = f"the weight {path}" if path else "the weight"
     if values.shape[::-1] != tuple(size):
         raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
+import os
 from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -12,11 +12,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from degradations.files.regular import read_regular
 from dgp.errors import RecipeError
 from dgp.recipes.overrides import Overrides, apply_overrides, merge_tables, parse_overrides
 from dgp.recipes.schema import Recipe
+from dgp.recipes.toml import LONGEST, parse_toml
 from dgp.recipes.unused_overrides import refuse_unused
 from dgp.registry import describe_first_error
+from generators.text import shorten
 
 # Tables and keys of a recipe file that are not fields of the recipe.
 DIRECTIVES = {"extends": str, "every_stage": dict, "set": dict}
@@ -86,12 +89,13 @@ def _read_table(name: str, seen: tuple[str, ...] = ()) -> dict:
         raise RecipeError(f"recipe {seen[0]!r} extends itself ({' -> '.join((*seen, name))}); drop one `extends`")
     path = Path(name)
     if path.suffix == ".toml":
-        if not path.is_file():
+        if not os.path.exists(path):
             raise RecipeError(f"no recipe file {name!r}; expected a TOML file, or one of: {', '.join(recipe_names())}")
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_regular(path, LONGEST).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(f"recipe {name!r} cannot be read: {error}; expected TOML in UTF-8") from None
+            reason = getattr(error, "strerror", None) or error
+            raise RecipeError(f"recipe {name!r} cannot be read: {reason}; expected TOML in UTF-8") from None
     elif (builtin := _builtin_files().get(name)) is not None:
         text = builtin.read_text(encoding="utf-8")
     else:
@@ -102,8 +106,8 @@ def _read_table(name: str, seen: tuple[str, ...] = ()) -> dict:
             raise RecipeError(f"no recipe named {name!r}; {hint}")
         text = offered[0].load()
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = parse_toml(text)
+    except ValueError as error:
         raise RecipeError(f"recipe {name!r} is not valid TOML: {error}") from None
     base, common, settings = (_pop(table, key, kind, name) for key, kind in DIRECTIVES.items())
     if base:
@@ -120,5 +124,5 @@ def _pop(table: dict, key: str, kind: type, name: str) -> Any:
     value = table.pop(key, kind())
     if not isinstance(value, kind):
         expected = {str: "a recipe's name", dict: "a table", list: "an array of tables"}[kind]
-        raise RecipeError(f"recipe {name!r}: {key}: got {value!r}, expected {expected}")
+        raise RecipeError(f"recipe {name!r}: {key}: got {shorten(repr(value), 60)}, expected {expected}")
     return value

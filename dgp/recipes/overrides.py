@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import copy
 import difflib
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dgp.errors import RecipeError
+from dgp.recipes.toml import DEEPEST, parse_toml
+from generators.text import shorten
 
 Overrides = str | Sequence[str | tuple[str, Any]] | Mapping[str, Any]
 OPEN_TABLES = ("move", "variables")  # tables whose keys are names that the author of a recipe chooses
@@ -31,8 +32,8 @@ def merge_tables(base: Mapping, over: Mapping) -> dict:
 def parse_value(text: str) -> Any:
     """Parse a TOML value; a text that is not valid TOML is a string."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text.strip()
 
 
@@ -66,6 +67,8 @@ def apply_overrides(table: Mapping, overrides: Iterable[tuple[str, Any]]) -> dic
     """
     result = copy.deepcopy(_tuples_to_lists(table))
     for key, value in overrides:
+        if not isinstance(key, str) or key.count(".") >= DEEPEST:
+            raise RecipeError(f"--set {shorten(str(key), 60)}: expected a key of at most {DEEPEST} parts")
         _assign(result, key.split("."), value, key=key)
     return result
 
@@ -114,7 +117,7 @@ def _matching_entries(node: Any, path: list[str], *, key: str, parent: str) -> l
     """Return the keys or indices of `node` that the first part of a path addresses; arguments as of `_assign`."""
     head, rest = path[0], path[1:]
     if isinstance(node, list):
-        entries = range(len(node)) if head == "*" else [int(head)] if head.isdigit() and int(head) < len(node) else None
+        entries = range(len(node)) if head == "*" else [int(head)] if _is_index(head, node) else None
         if entries is None:
             raise RecipeError(
                 f"--set {key}: {head!r} is not an index of a list of {len(node)}; "
@@ -137,13 +140,18 @@ def _without_rate(options: Any) -> Any:
     return {**options, "lr": None} if isinstance(options, dict) else options
 
 
+def _is_index(text: str, node: list) -> bool:
+    """Return whether a part of a key is the index of an entry of a list."""
+    return text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(node)
+
+
 def _has_path(node: Any, path: list[str]) -> bool:
     """Return whether all tables on the path of a key exist."""
     for number, name in enumerate(path):
         if name == "*":
             inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
             return any(_has_path(item, path[number + 1 :]) for item in inside)
-        if isinstance(node, list) and name.isdigit() and int(name) < len(node):
+        if isinstance(node, list) and _is_index(name, node):
             node = node[int(name)]
         elif isinstance(node, dict) and node.get(name) is not None:
             node = node[name]

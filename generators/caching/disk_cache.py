@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from generators.caching.cache_folder import write_atomic
+from generators.safetensors_files import read_safetensors
 
 
 def load_or_compute(path: Path, fits: Callable[[dict[str, Tensor]], bool], make: Callable[[], dict[str, Tensor]]):
@@ -42,15 +43,11 @@ def serialise(tensors: dict[str, Tensor]) -> bytes:
 
 def read(path: Path) -> dict[str, Tensor] | None:
     """Return the tensors of a file of ``serialise``, or None for a file that is missing or damaged."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
-            sha256 = (file.metadata() or {}).get("sha256")
-    except (OSError, SafetensorError):
+        tensors, metadata = read_safetensors(path)
+    except (OSError, ValueError):
         return None
-    return tensors if sha256 == _digest(tensors) else None
+    return tensors if metadata.get("sha256") == _digest(tensors) else None
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

@@ -77,8 +77,8 @@ class StyleGenerator(Generator):
         latents = self._map_once(latents)
         state, first = self.start(latents)
         side = max(resolution, state.hidden.shape[-1])  # a feature map is not averaged before it enters
-        for k in range(first, self.depth):
-            state = self._run_block(k, state, latents, max(0, (self.config.sides[k] // side).bit_length() - 1))
+        halvings = lambda k: max(0, (self.config.sides[k] // side).bit_length() - 1)  # noqa: E731
+        state = self.fold(lambda k, state: self._run_block(k, state, latents, halvings(k)), state, first)
         picture = self._coarse_picture(state)
         return picture if side == resolution else F.avg_pool2d(picture, side // resolution)
 

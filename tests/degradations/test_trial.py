@@ -46,6 +46,13 @@ def plugin(tmp_path):
         ("    def forward(self, x): x * 2", "gave a NoneType", None),
         ("    def forward(self, x): return x[0]", "gave a float32 tensor of", None),
         ("    def forward(self, x): return (x > 0).long()", "gave a int64 tensor", None),
+        ("    def forward(self, x): raise SystemExit", "SystemExit", SystemExit),
+        ("    def forward(self, x): return x.mul_(0.5)", "changes x itself; begin it with x = x.clone", None),
+        ("    def forward(self, x): return x[:, :, :0]", "gave a float32 tensor of", None),
+        ("    def forward(self, x): return x.to('meta')", "gave a tensor on meta", None),
+        ("    def forward(self, x): return x.to_sparse()", "gave a tensor of layout torch.sparse", None),
+        ("    def forward(self, x): return x / 0", "gave NaN|gave infinite", None),
+        ("    def __init__(self): raise SystemExit(0)", "SystemExit", SystemExit),
         ("    def __init__(self): self.a = torch.nn.ReLU()", "AttributeError", AttributeError),
     ],
 )

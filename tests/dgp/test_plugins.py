@@ -220,7 +220,7 @@ def test_kinds_of_installed_packages_are_found(monkeypatch, toy, observation):
 
 def test_a_plugin_file_may_register_a_term_alone(tmp_path):
     import degradations
-    from dgp.cli.plugins import load_plugins
+    from dgp.runs.plugins import load_plugins
 
     file, empty = tmp_path / "mine.py", tmp_path / "empty.py"
     file.write_text(

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from dgp.api import observe
 from dgp.errors import OutputError
+from dgp.files import sha256_of
 from dgp.losses.perceptual import Perceptual
 from dgp.observation.figures import join_with_captions
 from dgp.output import metrics, restoration
@@ -114,6 +115,8 @@ def test_files(tmp_path):
         ]
     )
     record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    files = record.pop("files")
+    assert files == {name: sha256_of(folder / name) for name in names(folder) if name != "result.json"}
     assert record == result.record(["dgp", "restore"])
     for key, inner in REQUIRED.items():
         assert key in record and all(name in record[key] for name in inner or ()), key
@@ -166,6 +169,7 @@ def test_several_answers(tmp_path):
 def test_the_result_is_written_last(tmp_path, monkeypatch):
     result, folder = answer(tmp_path), tmp_path / "out"
     result.save(folder)
+    (folder / "restored.png").unlink()  # a folder that holds all of it is left as it is
 
     def full(path, data):
         if path.name == "trace.jsonl":

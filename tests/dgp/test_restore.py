@@ -27,8 +27,9 @@ def pictures():
 
 
 def test_the_command_line_and_the_library_take_the_same():
-    # What is of files and of the terminal has other ways in Python: Restoration.save, degradations.load_plugin.
-    of_files = {"output", "plugins", "dry_run", "overwrite"}
+    # What is of files and of the terminal has other ways in Python: Restoration.save, degradations.load_plugin,
+    # open_picture.
+    of_files = {"output", "max_pixels", "plugins", "dry_run", "overwrite", "resume", "checkpoint_every", "log_file"}
     assert {f.name for f in fields(RunOptions)} - of_files <= set(inspect.signature(dgp.restore).parameters)
     for function in (dgp.restore, Inversion.__init__):
         assert inspect.signature(function).parameters["device"].default == "auto"

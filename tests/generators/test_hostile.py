@@ -148,7 +148,7 @@ ARCHIVES = {
     "names outside": (archive([*ENTRIES, ("../../canary/x", b"x")]), "not named as PyTorch names them"),
     "names from the root": (archive([*ENTRIES, ("/canary", b"x")]), "not named as PyTorch names them"),
     "names twice": (archive([*ENTRIES, ENTRIES[0]]), "not named as PyTorch names them"),
-    "within another": (archive([("archive/data.pkl", torch_file(TENSORS))]), "damaged"),
+    "within another": (archive([("archive/data.pkl", torch_file(TENSORS))]), "uses instruction 0x50"),
     "two directories": (two_directories(), "not an archive that PyTorch wrote"),
     "with a comment": (torch_file(TENSORS)[:-2] + b"\x04\0more", "not an archive that PyTorch wrote"),
     "with something after": (torch_file(TENSORS) + bytes(99), "not an archive that PyTorch wrote"),
@@ -251,3 +251,40 @@ def test_what_a_header_says_stays_on_a_line(confined):
 def test_names_of_tensors_stay_on_the_line(confined):
     state = generators.load("toy").generator.state_dict()
     refused(written(confined, torch_file(state | {"a\n\x1b[31mb": torch.zeros(1)}), "G.pth"), "a\\n\\x1b[31mb")
+
+
+def nested_key(depth):
+    """A dictionary with a tuple in a tuple, and so on, for a key: its hash would exhaust the stack."""
+    return b"\x80\x02})" + b"\x85" * depth + b"Ns."
+
+
+def test_a_key_that_would_exhaust_the_stack(confined):
+    inside = [(name, nested_key(10**6) if name.endswith("data.pkl") else data) for name, data in ENTRIES]
+    refused(written(confined, archive(inside), "G.pth"), "has a tuple for a key")
+    head = b"".join(pickle.dumps(one, 2) for one in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
+    refused(written(confined, head + nested_key(10**6), "G.pth"), "has a tuple for a key")
+
+
+def test_a_program_that_is_longer_than_any(confined):
+    endless = b"\x80\x02" + b"N0" * 10**7
+    inside = [(name, endless if name.endswith("data.pkl") else data) for name, data in ENTRIES]
+    refused(written(confined, archive(inside), "G.pth"))
+
+
+def test_tensors_without_values(confined):
+    refused(written(confined, torch_file({"x": torch.empty(3, device="meta")}), "G.pth"), "without values")
+
+
+def test_headers_of_other_texts_than_tensors(confined):
+    tensors = {name: tensor.clone() for name, tensor in generators.load("toy").generator.state_dict().items()}
+    for said in ("[" * 10**6, "[" * 10**4, "3", '{"part": [[[[]]]]}'):
+        generators.load(written(confined, save(tensors, {"dgp": said}), "G.safetensors"))
+    long = struct.pack("<Q", 2**24) + b'{"x":' + b" " * 2**24
+    refused(written(confined, long, "G.safetensors"), "its header would have 16,777,216 bytes")
+
+
+def test_names_that_no_file_can_have(confined):
+    for name in ("a\0b.pth", "x" * 5000 + ".pth"):
+        with pytest.raises(GeneratorError) as caught:
+            generators.load(name)
+        assert str(caught.value).isprintable() and exit_code(caught.value) == 2

@@ -10,6 +10,7 @@ from PIL import Image
 
 import degradations
 from degradations import Chain, Degradation, Inpaint, SuperResolution
+from degradations.files.decoding import MAX_PIXELS
 from dgp.errors import InputError
 from dgp.faces.alignment import Alignment
 from dgp.faces.landmarks import Face
@@ -19,7 +20,6 @@ from dgp.observation.framing.operator import keeps_pixels
 from dgp.observation.framing.request import FramedInput, FramingRequest
 from dgp.observation.full_size.photograph import Photograph
 from dgp.observation.geometry import Geometry
-from dgp.observation.images import MAX_PIXELS
 from generators.text import pluralise
 
 NEARLY = 0.8  # a square of at least so many times the prior's resolution is enlarged to it

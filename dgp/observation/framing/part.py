@@ -6,11 +6,11 @@ import numpy as np
 from PIL import Image
 
 from degradations import Window
+from degradations.files.decoding import MAX_PIXELS
 from dgp.errors import InputError
 from dgp.observation.boxes import crop_box, whole_box
 from dgp.observation.framing.request import FramedInput, FramingRequest
 from dgp.observation.geometry import Geometry
-from dgp.observation.images import MAX_PIXELS
 from dgp.observation.resizing import fit_picture
 
 
@@ -30,7 +30,7 @@ def frame_part(degradation: Window, request: FramingRequest) -> FramedInput:
     part = image.crop(used)
     across, down = part.width / (right - left), part.height / (bottom - top)
     out, corner = (round(resolution * across), round(resolution * down)), (round(left * across), round(top * down))
-    if out[0] * out[1] > MAX_PIXELS:
+    if out[0] * out[1] > max(MAX_PIXELS, image.width * image.height):
         raise InputError(
             f"got {image.width}x{image.height}, whose result would have {out[0]}x{out[1]} pixels; scale it down first"
         )

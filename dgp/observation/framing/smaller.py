@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import degradations
 from degradations import Degradation
+from degradations.files.decoding import MAX_PIXELS
 from dgp.errors import InputError
 from dgp.observation.boxes import Box
 from dgp.observation.framing.request import FramedInput, FramingRequest
 from dgp.observation.full_size.photograph import Photograph
 from dgp.observation.geometry import Geometry
-from dgp.observation.images import MAX_PIXELS
 from dgp.observation.resizing import fit_picture
 
 LARGE = 1024  # resolution of a large prior, as an example in a message
@@ -32,7 +32,7 @@ def frame_smaller(degradation: Degradation, request: FramingRequest) -> FramedIn
     if request.clean is not None and placement == "stretch":
         box_size = request.clean.size
     output_size = (round(image.width * across), round(image.height * down)) if placement == "pad" else box_size
-    if box_size[0] * box_size[1] > MAX_PIXELS:
+    if box_size[0] * box_size[1] > max(MAX_PIXELS, image.width * image.height):
         raise InputError(
             f"got {image.width}x{image.height}, whose result would have {box_size[0]}x{box_size[1]} pixels; "
             f"scale it down, ideally to {width}x{height}"

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generators.checkpoints.reading.archive import list_names
+from generators.safetensors_files import LONGEST_HEADER
 from generators.text import escape
 
 START, END = 4096, 64  # bytes read at each end
 LOOKED_INTO = 2**16  # bytes read of a compressed file, once decompressed
-LONGEST_HEADER = 10**8  # bytes of a safetensors header, the limit of the safetensors library
 MEMBERS = 20  # members read of a tar file
 
 

@@ -24,6 +24,7 @@ INSTRUCTIONS: dict[int, Callable[[Any], None]] = {
     ord("X"): lambda p: p.push(p.text(p.number("<I"))),
     0x8C: lambda p: p.push(p.text(p.number("<B"))),
     0x8D: lambda p: p.push(p.text(p.number("<Q"))),
+    ord("U"): lambda p: p.push(p.text(p.number("<B"))),  # SHORT_BINSTRING, of files that Python 2 wrote
     ord("B"): lambda p: p.push(p.take(p.number("<I"))),
     ord("C"): lambda p: p.push(p.take(p.number("<B"))),
     0x8E: lambda p: p.push(p.take(p.number("<Q"))),

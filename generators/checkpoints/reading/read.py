@@ -21,7 +21,9 @@ from generators.checkpoints.reading.file_kinds import AGAIN, SUFFIXES, foreign_k
 from generators.checkpoints.reading.nvidia_pickle import read_networks
 from generators.checkpoints.reading.openvino import is_graph, read_graph
 from generators.checkpoints.reading.part import Part
+from generators.checkpoints.reading.torch_pickle import check_programs
 from generators.errors import WeightsError
+from generators.safetensors_files import read_safetensors
 from generators.text import escape
 
 LARGEST = 16 * 2**30
@@ -105,8 +107,10 @@ def _parts(path: Path, size: int, start: bytes) -> dict[str, Part]:
         raise WeightsError(f"{path}: is {kind.words}; {kind.step}")
     if start.startswith(ARCHIVE):
         check_archive(path, size)
+        check_programs(path, in_archive=True)
         return _torch(path, size)
     if start.startswith(OLD_TORCH):
+        check_programs(path, in_archive=False)
         return _torch(path, size)
     if start.startswith(PICKLE):
         if size > LARGEST_PICKLE:
@@ -124,15 +128,11 @@ def _parts(path: Path, size: int, start: bytes) -> dict[str, Part]:
 
 
 def _safetensors(path: Path) -> dict[str, Part]:
-    from safetensors import safe_open
-
     try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return {"network": Part(tensors, header(file.metadata() or {}))}
-    except Exception as error:  # its own error, and others for dtypes that torch lacks
-        first = str(error).strip().partition("\n")[0][:120]
-        raise WeightsError(f"{path}: not a whole safetensors file ({first}); get it again") from None
+        tensors, metadata = read_safetensors(path)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: not a whole safetensors file ({error}); get it again") from None
+    return {"network": Part(tensors, header(metadata))}
 
 
 def _torch(path: Path, size: int) -> dict[str, Part]:
@@ -155,9 +155,10 @@ def _torch(path: Path, size: int) -> dict[str, Part]:
     parts = {name: Part(tensors) for name, tensors in _networks(content, path).items()}
     for part in parts.values():
         for name, tensor in part.tensors.items():
-            if tensor.layout is not torch.strided or tensor.is_quantized:
+            if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
                 raise WeightsError(
-                    f"{path}: {escape(name)} is sparse or quantised; expected plain tensors; convert the file"
+                    f"{path}: {escape(name)} is sparse, quantised or without values; expected plain tensors; convert "
+                    "the file"
                 )
         # Expanded views of a few numbers could otherwise take any amount of memory.
         if sum(tensor.numel() * tensor.element_size() for tensor in part.tensors.values()) > size:
@@ -209,8 +210,9 @@ def _kind(content: object) -> str:
 
 def header(metadata: dict[str, str]) -> dict:
     """Return the metadata of native files, the JSON under ``dgp`` in the safetensors header, or {}."""
+    text = metadata.get("dgp", "{}")
     try:
-        metadata = json.loads(metadata.get("dgp", "{}"))
+        metadata = json.loads(text if len(text) <= LARGEST_JSON else "{}")
     except (ValueError, RecursionError):
         return {}
     return metadata if isinstance(metadata, dict) else {}

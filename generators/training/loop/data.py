@@ -12,12 +12,13 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from generators.errors import TrainingError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+FORMATS, LARGEST_SIDE = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"), 4096  # pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ def read_pictures(source: Path) -> Pictures:
 
 def _folder(source: Path) -> Iterator[tuple[str, bytes]]:
     for path in source.rglob("*"):
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in SUFFIXES and path.is_file():
             yield path.relative_to(source).as_posix(), path.read_bytes()
 
 
@@ -112,6 +113,9 @@ def _archive(source: Path) -> Iterator[tuple[str, bytes]]:
 
 def _pixels(data: bytes, name: str) -> np.ndarray:
     try:
-        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    except (UnidentifiedImageError, OSError):
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        if max(image.size) > LARGEST_SIDE:
+            raise ValueError
+        return np.asarray(image.convert("RGB"))
+    except Exception:  # decoders raise errors of many types for damaged data
         raise TrainingError(f"{name}: cannot be read as a picture; remove it, or get it again") from None
