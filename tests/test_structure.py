@@ -15,13 +15,13 @@ LINES, FILES = 300, 15
 
 # Rooms of each package from low to high: a module imports modules of its own room and of rooms before it.
 ROOMS = {
-    "degradations": "errors constants rows files scaling noise solvers detail core masks resampling blur jpeg "
+    "degradations": "text errors constants rows files scaling noise solvers detail core masks resampling blur jpeg "
     "operators deepinv authoring conformance",
-    "generators": "errors text progress caching nn latents base biggan stylegan checkpoints statistics "
-    "prior model_zoo registry bank wrapping load convert random_init builtin downloads training",
-    "dgp": "errors files device threads memory progress random_streams registry faces observation identify classify "
-    "variables rendering losses optim engine search postprocess recipes planning output warm_start inversion api "
-    "plugins evaluation cli __main__",
+    "generators": "text errors safetensors_files progress caching nn latents base biggan stylegan checkpoints "
+    "statistics prior model_zoo registry bank wrapping load convert random_init builtin downloads training",
+    "dgp": "errors files checkpoint device threads memory process progress random_streams registry faces observation "
+    "identify classify variables rendering losses optim engine search postprocess recipes planning output warm_start "
+    "inversion api plugins runs batch evaluation cli __main__",
 }
 
 
@@ -126,7 +126,7 @@ def test_each_room_says_what_lives_there_and_how_to_add_to_it(package):
 
 # Public modules beside the names in ``__all__``; the docstrings of the packages list them.
 PUBLIC_MODULES = {
-    "generators": ("bank", "caching", "downloads", "model_zoo", "progress", "text", "training"),
+    "generators": ("bank", "caching", "downloads", "model_zoo", "progress", "safetensors_files", "text", "training"),
     "degradations": ("authoring", "conformance", "constants", "files", "jpeg"),
 }
 

@@ -8,6 +8,7 @@ import torch
 from torch.utils import backend_registration
 
 import dgp.engine.stage
+from dgp.engine.recovery import WATCH_EVERY
 from dgp.inversion import TRACE_EVERY, Inversion
 from dgp.losses.feature_networks import efficientnet
 from dgp.observation.estimate import Estimate
@@ -99,7 +100,7 @@ def test_degradations(degradation, watch):
 
 
 def test_losses_are_read_once_in_many_steps(device):
-    """From step to step of a whole run, its trace included."""
+    """From step to step of a whole run, its trace and the watch over divergence included."""
     steps = 2 * TRACE_EVERY
     recipe = load_recipe("all-at-once-mse", [f"stages.*.steps={steps}"])
     recipe = recipe.model_copy(update={"stages": recipe.stages[-1:]})
@@ -111,7 +112,9 @@ def test_losses_are_read_once_in_many_steps(device):
     device.counting = False
     reads = {entry: n for entry, n in device.waits.items() if "append_lines" in entry[1]}
     assert sum(reads.values()) == 2 and len(inversion.trace[0]) == steps
-    device.waits = Counter({entry: n for entry, n in device.waits.items() if entry not in reads})
+    looks = {entry: n for entry, n in device.waits.items() if "Recovery._look" in entry[1]}
+    assert sum(looks.values()) == steps // WATCH_EVERY - 1  # without that of the first step
+    device.waits = Counter({entry: n for entry, n in device.waits.items() if entry not in reads | looks})
     clean(device)
 
 
