@@ -3,8 +3,10 @@
 import csv
 import json
 import logging
+from functools import partial
 
 import pytest
+import tqdm
 
 from dgp.batch.engines.table import ENGINES
 from dgp.files import sha256_of
@@ -241,6 +243,8 @@ def test_plugins_of_a_folder_run_only_if_they_are_named_again(call, toy, scans, 
 
 def test_a_terminal_shows_what_is_done_failed_and_how_fast(call, toy, scans, damaged, inline, monkeypatch):
     monkeypatch.setattr("dgp.progress.is_interactive", lambda: True)
+    every = partial(tqdm.tqdm, mininterval=0, miniters=1)  # drawn at each update, however quick they come
+    monkeypatch.setattr("tqdm.tqdm", every)
     shown = call("batch", "scans", "-d", "gray", *toy, code=4).stderr
-    assert "/4 " in shown and "1 failed" in shown and " an hour" in shown
+    assert "4/4" in shown and "1 failed, " in shown and " an hour" in shown
     assert "scans/damaged.png: failed" in shown and "scans/a.png: done" not in shown
