@@ -58,7 +58,7 @@ def remove_dead_drafts(folder: Path) -> None:
     """Remove the drafts in a folder of processes of this computer that were killed."""
     for draft in folder.glob(f".*.{_host()}-*.tmp"):
         pid = draft.name.removesuffix(".tmp").rpartition("-")[2]
-        if pid.isdecimal() and not _is_alive(int(pid)):
+        if pid.isdecimal() and not is_alive(int(pid)):
             draft.unlink(missing_ok=True)
 
 
@@ -67,7 +67,7 @@ def _host() -> str:
     return re.sub(r"[^A-Za-z0-9]", "", platform.node())[:32]
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """Return whether a process of this computer is running, or may be."""
     if os.name == "nt":  # where asking would end it
         return True

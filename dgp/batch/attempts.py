@@ -8,13 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dgp.batch.batch_files import SCHEMA
 from dgp.batch.inputs import FAILED_FILE
 from dgp.batch.outcome import Attempt, Outcome
 from dgp.batch.unit import Unit
 from dgp.errors import OutputError
 from dgp.files import write_json_atomic
-from dgp.output.run_folder import COMPLETE, prepare_folder, read_result
+from dgp.output.run_folder import COMPLETE, SCHEMA, prepare_folder, read_result
 
 TIMES = 3  # attempts at a unit before it is given up
 

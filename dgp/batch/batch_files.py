@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from degradations.files.regular import read_regular
 from dgp.batch.inputs import BATCH_FILE, UNITS_FILE
 from dgp.batch.unit import Unit
 from dgp.errors import OutputError
-from dgp.files import parse_json, sha256_of, write_bytes_atomic, write_json_atomic
-from dgp.output.run_folder import prepare_folder
+from dgp.files import sha256_of, write_bytes_atomic, write_json_atomic
+from dgp.output.run_folder import SCHEMA, prepare_folder, read_record
 from dgp.runs.settings import RunSettings
 from dgp.runs.unit import Method
 
-SCHEMA = 1
-LARGEST = 2**24  # bytes of a record; the units are in a file of their own
+RECORD = "a record of a batch"
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Batch:
         """
         prepare_folder(self.output)
         record, lines = self.record(), self._lines()
-        existing = read_json(self.output / BATCH_FILE)
+        existing = read_record(self.output / BATCH_FILE, RECORD)
         if existing is not None and existing != record and not overwrite:
             raise OutputError(
                 f"{self.output / BATCH_FILE} belongs to a different batch ({'; '.join(compare(existing, record))}); "
@@ -88,7 +86,7 @@ def load_batch(output: str | os.PathLike) -> Batch:
         OutputError: there is none, or its files are damaged.
     """
     output = Path(output).absolute()
-    record = read_json(output / BATCH_FILE)
+    record = read_record(output / BATCH_FILE, RECORD)
     if record is None:
         raise OutputError(f"{output} holds no batch ({BATCH_FILE} is missing); name the output folder of `dgp batch`")
     try:
@@ -105,24 +103,6 @@ def load_batch(output: str | os.PathLike) -> Batch:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{output} holds no readable batch ({error}); give the command of the batch again") from error
-
-
-def read_json(path: Path) -> dict | None:
-    """Return a JSON object of a file, or None if there is no file.
-
-    Raises:
-        OutputError: it cannot be read, or is no object of this version.
-    """
-    try:
-        record = parse_json(read_regular(path, LARGEST))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"{path} cannot be read ({reason}); move it away, or use another folder") from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise OutputError(f"{path} is not a file of `dgp batch`; move it away, or use another folder")
-    return record
 
 
 def compare(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

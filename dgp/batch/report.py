@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dgp.batch.batch_files import Batch, read_json
+from dgp.batch.batch_files import RECORD, Batch
 from dgp.batch.inputs import FAILED_FILE
 from dgp.batch.unit import Unit
 from dgp.errors import OutputError
-from dgp.output.run_folder import COMPLETE, read_result
+from dgp.output.run_folder import COMPLETE, read_record, read_result
 
 READERS = 16  # threads that read results
 TOGETHER = 50  # units that a thread reads in one go
@@ -48,7 +48,7 @@ def read_state(output: Path, unit: Unit) -> State:
     except OutputError:  # the run will say so
         return State("missing")
     try:
-        failure = read_json(folder / FAILED_FILE)
+        failure = read_record(folder / FAILED_FILE, RECORD)
     except OutputError as error:
         return State("failed", str(error))
     if failure is not None:

@@ -33,7 +33,6 @@ class Autosave:
     Args:
         folder: the folder of the run.
         every: seconds between two checkpoints; 0 writes none.
-        fresh: whether checkpoints that are there are left alone, and the run begins anew.
         watch: says at the safe points whether the run is to end.
         identity: entries that the identity of its checkpoints gets besides those of the run.
         note: takes a sentence for the user.
@@ -44,18 +43,17 @@ class Autosave:
         folder: CheckpointFolder,
         every: float = EVERY,
         *,
-        fresh: bool = False,
         watch: Watch | None = None,
         identity: Mapping[str, Any] | None = None,
         note: Callable[[str], None] = lambda text: None,
     ):
-        self.folder, self.every, self.fresh = folder, every, fresh
+        self.folder, self.every = folder, every
         self.watch, self.note, self.identity = watch or Watch(), note, dict(identity or {})
         self._due = 0.0
 
     def read(self, device: str | torch.device) -> Checkpoint | None:
         """Return the checkpoint to go on from, or None; tell the user of damaged ones."""
-        if self.fresh or not self.every:
+        if not self.every:
             return None
         found, damaged = self.folder.read(device)
         for text in damaged:

@@ -14,7 +14,8 @@ from dgp.errors import OutputError
 from dgp.files import check_writable, parse_json, sha256_of
 
 RESULT = "result.json"
-LARGEST = 2**24  # bytes of a result.json
+SCHEMA = 1  # of all records
+LARGEST = 2**24  # bytes of a record
 COMPLETE = ("done", "diverged")  # the status of a complete result
 FILES = (
     "restored.png",
@@ -136,18 +137,28 @@ def read_result(folder: str | os.PathLike) -> dict | None:
     Raises:
         OutputError: it cannot be read, or it is not a result of this program.
     """
-    path = Path(folder) / RESULT
+    return read_record(Path(folder) / RESULT, "a result")
+
+
+def read_record(path: Path, what: str) -> dict | None:
+    """Return the JSON object of a file of this program, or None if there is no file.
+
+    Args:
+        path: the file.
+        what: what it should be, for messages, such as "a result".
+
+    Raises:
+        OutputError: it cannot be read, or is no object of this version.
+    """
     try:
         record = parse_json(read_regular(path, LARGEST))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise OutputError(
-            f"{path} cannot be read as a result ({reason}); move it away, or use another folder"
-        ) from error
-    if not isinstance(record, dict) or record.get("schema") != 1:
-        raise OutputError(f"{path} is not a result of this program; move it away, or use another folder")
+        raise OutputError(f"{path} cannot be read as {what} ({reason}); move it away, or use another folder") from error
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise OutputError(f"{path} is not {what} of this program; move it away, or use another folder")
     return record
 
 

@@ -21,6 +21,7 @@ from dgp.batch.engines.table import Workers
 from dgp.batch.outcome import Attempt, Outcome
 from dgp.batch.worker import Work
 from dgp.errors import DgpError
+from dgp.files import is_alive
 
 POLL = 0.2  # seconds between two looks at signals
 LOSSES = 3  # processes that may die in a row before they have loaded the prior
@@ -163,15 +164,6 @@ def threads_each(workers: int) -> int | None:
         return None
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // workers)
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether there is a process of this number."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def describe_exit(code: int | None) -> str:

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from dgp.batch.attempts import TIMES, Attempts
-from dgp.batch.batch_files import read_json
+from dgp.batch.batch_files import RECORD
 from dgp.batch.outcome import Attempt, Outcome
 from dgp.batch.report import read_state
 from dgp.batch.unit import Unit
+from dgp.output.run_folder import read_record
 
 UNITS = [Unit(1, "a.png", "a"), Unit(2, "b.png", "b"), Unit(3, "c.png", "c")]
 
@@ -29,7 +30,7 @@ def test_a_unit_that_fails_three_times_is_given_up(attempts, tmp_path):
         settled = attempts.settle(failed(attempt) if attempt.unit.number == 2 else Outcome(attempt, "done"))
         assert settled == (attempt.unit.number != 2 or attempt.number == TIMES)
     assert taken == [(1, 1), (2, 1), (3, 1), (2, 2), (2, 3)]
-    record = read_json(tmp_path / "b/failed.json")
+    record = read_record(tmp_path / "b/failed.json", RECORD)
     assert [one["reason"] for one in record["attempts"]] == ["reason 1", "reason 2", "reason 3"]
     assert record["reason"] == "reason 3" and record["exit_code"] == 1 and record["number"] == 2
     assert read_state(tmp_path, UNITS[1]).reason == "reason 3"
@@ -38,7 +39,7 @@ def test_a_unit_that_fails_three_times_is_given_up(attempts, tmp_path):
 
 def test_what_a_repetition_cannot_change_is_not_repeated(attempts, tmp_path):
     assert attempts.settle(failed(attempts.take(), lasting=True, exit_code=2))
-    assert len(read_json(tmp_path / "a/failed.json")["attempts"]) == 1
+    assert len(read_record(tmp_path / "a/failed.json", RECORD)["attempts"]) == 1
 
 
 def test_a_fault_of_the_place_is_not_held_against_the_unit(attempts, tmp_path):
